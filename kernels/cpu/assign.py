@@ -1,0 +1,305 @@
+"""Assignment, certified, with the update fused in: the hot loop of k-means.
+
+Mapping    A task takes a range of rows in tiles of ROWS = POINT_VECTORS * lanes. A tile is transposed so that a lane is a point, and scored against
+           CENTROIDS centroids at a time: POINT_VECTORS x CENTROIDS accumulators stay in registers through the loop over features.
+Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in float32 for any dtype of X. The
+           shift (the mean of the centroids) removes the cancellation that ruins the expanded form on data far from the origin.
+Precision  Certify, then recheck. |score - true score| <= E = alpha |x'|^2 + beta (`bounds`). A row whose best score leads the runner-up by more than 2E
+           has the contract's label. The others, open rows, are settled with the contract's D on every centroid that the bound cannot exclude.
+Ties       Equal D: the lowest index, in the recheck; a tie is never certified.
+Order      None: labels are per row, sums are exact integers (`fixed_point`).
+Cost       2 n k d flops plus 5 vector operations a (vector of rows, centroid) for the top two. Segments of SEGMENT features keep E from growing with d.
+           Every centroid is read once a tile, from L2 for k*d up to about 2**18.
+Limits     k < 2**31, d * ROWS < 2**31; d * ROWS * 4 bytes of scratch a task.
+
+The register tile follows BLIS; the fused argmin, FAISS' fused kernels for d <= 32; certification by an error bound, the filters of computational
+geometry (Shewchuk, 1997).
+"""
+
+import numpy as np
+from numba import prange
+
+from .distances import squared_distance
+from .fixed_point import add_rows
+from .host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
+from .jit import inner, kernel
+from .lane_sums import FEW, MOST_TILES, add_tile, flush_lanes
+from .simd import (
+    add_tiles,
+    bits,
+    equal,
+    fma,
+    gather,
+    greater,
+    lane_sum,
+    load,
+    loads,
+    mul,
+    narrowed,
+    rank1_update,
+    set_bits,
+    splat,
+    splat_like,
+    splats,
+    store,
+    store_tile,
+    sub,
+    tile_rows,
+    top2_update,
+    zeros_like,
+)
+
+LANES = VECTOR_BYTES // 4
+ROWS = POINT_VECTORS * LANES
+SEGMENT = 128  # features: a segment of the tile is 32 KB
+BLOCK = 8 * CENTROIDS  # centroids scored together where features are cut into segments: 8 KB of partial scores
+_SCAN_ALL = 32  # below this many features a recheck computes D to every centroid; above, it filters by score first
+
+_load_points = loads(POINT_VECTORS)
+_splat_centroids = splats(CENTROIDS)
+_load_scores = loads(POINT_VECTORS * CENTROIDS)
+
+
+# ---- host side -----------------------------------------------------------------------------------------------------
+
+
+def pack(centroids):
+    """Centroids as the kernel wants them.
+
+    Returns
+    -------
+    exact : ndarray (k * d,) float64
+        The centroids.
+    packed : ndarray (padded k * d,) float32
+        c', zero-padded to a multiple of CENTROIDS.
+    half_norms : ndarray (padded k,) float32
+        -|c'|^2 / 2; minus infinity for padding, which therefore never wins.
+    shift : ndarray (d,) and scale : scalar, in the centroids' dtype
+    bounds : (alpha, beta) float32
+    """
+    k, d = centroids.shape
+    exact = centroids.astype(np.float64)
+    shift = exact.mean(axis=0).astype(centroids.dtype)
+    moved = exact - shift
+    extent = np.abs(moved).max()
+    reach = 100 if centroids.dtype == np.float32 else 900
+    power = int(np.clip(-np.frexp(extent)[1], -reach, reach)) if extent > 0 else 0
+    moved *= 2.0**power
+    padded = -(-k // CENTROIDS) * CENTROIDS
+    packed = np.zeros((padded, d), np.float32)
+    packed[:k] = moved
+    half_norms = np.full(padded, -np.inf, np.float32)
+    norms = np.einsum("ij,ij->i", moved, moved)
+    half_norms[:k] = -0.5 * norms
+    scale = centroids.dtype.type(2.0**power)
+    return exact.ravel(), packed.ravel(), half_norms, shift, scale, bounds(d, float(norms.max()))
+
+
+def bounds(d, largest_norm):
+    """alpha, beta of the error bound ``E = alpha |x'|^2 + beta``.
+
+    With u = 2**-24 and m the longest chain of roundings that a term of the score passes through, the float32 score differs from the exact score of the
+    unrounded x', c' by at most ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002, §3.1: m for the sum, 2 for the rounding of x' and c', 1 for the
+    half norm), plus underflows of 2**-149 each. The contract's own D carries ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here.
+    ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` turns both into the form wanted. The factors above 1 cover second-order terms and the evaluation of E.
+    """
+    u = 2.0**-24
+    chain = min(d, SEGMENT) + -(-d // SEGMENT) + 24
+    score = (chain + 3) * u * (1 + 2 * (chain + 3) * u)
+    contract = (d + 4) * 2.0**-53
+    slack = (1 + 2.0**-10) * (1 + 4 * d * u)
+    alpha = (0.5 * score + contract) * slack
+    beta = ((score + contract) * largest_norm + (d + 4) * 2.0**-147) * slack
+    return np.float32(alpha), np.float32(beta)
+
+
+# ---- device side ---------------------------------------------------------------------------------------------------
+
+
+@inner
+def row_steps(first, last, d, steps):
+    """Where in X the ROWS rows from `first` begin, from the first on; rows past `last` repeat it."""
+    for r in range(ROWS):
+        steps[r] = (min(first + r, last) - first) * d
+
+
+@inner
+def pack_points(X, first, d, steps, shift, scale, tile):
+    """The tile ``(x - shift) * scale`` of the ROWS rows from `first`, transposed: features by points."""
+    for v in range(0, ROWS, LANES):
+        at = load(steps, v)
+        factor = splat_like(at, scale)
+        for j in range(d):
+            x = gather(X, first * d + j, at)
+            store(tile, j * ROWS + v, narrowed(mul(sub(x, splat_like(at, shift[j])), factor)))
+
+
+@inner
+def _products(scores, tile, start, stop, d, packed, c):
+    """`scores` plus the products of the features [start, stop) of the tile with CENTROIDS centroids from `c`."""
+    for j in range(start, stop):
+        scores = rank1_update(scores, _load_points(tile, j * ROWS, LANES), _splat_centroids(packed, c * d + j, d))
+    return scores
+
+
+@inner
+def _score(tile, d, packed, half_norms, best, second, index, scratch):
+    """The two best scores and the best index of each point of the tile.
+
+    Above SEGMENT features, a block of centroids is scored segment by segment, so that the segment of the tile stays in L1; the partial scores wait in
+    `scratch`.
+    """
+    b, s, i = _load_points(best, 0, LANES), _load_points(second, 0, LANES), _load_points(index, 0, LANES)
+    for first in range(0, half_norms.size, BLOCK):
+        last = min(first + BLOCK, half_norms.size)
+        for start in range(0, d, SEGMENT):
+            stop = min(d, start + SEGMENT)
+            for c in range(first, last, CENTROIDS):
+                at = (c - first) * ROWS
+                initial = tile_rows(b, _splat_centroids(half_norms, c, 1))
+                if start == 0:
+                    scores = _products(initial, tile, 0, stop, d, packed, c)
+                else:
+                    part = _products(zeros_like(initial), tile, start, stop, d, packed, c)
+                    scores = add_tiles(_load_scores(scratch, at, LANES), part)
+                if stop == d:
+                    b, s, i = top2_update(b, s, i, scores, c)
+                else:
+                    store_tile(scratch, at, LANES, scores)
+    store_tile(best, 0, LANES, b)
+    store_tile(second, 0, LANES, s)
+    store_tile(index, 0, LANES, i)
+
+
+@inner
+def _open_rows(tile, d, best, second, alpha, beta, margin):
+    """Bit r set where point r is not settled; its margin 2E in ``margin[r]``."""
+    found = np.uint64(0)
+    for v in range(0, ROWS, LANES):
+        x = load(tile, v)
+        norm = mul(x, x)
+        for j in range(1, d):
+            x = load(tile, j * ROWS + v)
+            norm = fma(x, x, norm)
+        twice = fma(norm, splat(np.float32(2) * alpha), splat(np.float32(2) * beta))
+        store(margin, v, twice)
+        settled = greater(sub(load(best, v), load(second, v)), twice)
+        found |= np.uint64(bits(settled)) << np.uint64(v)
+    return ~found
+
+
+@inner
+def _recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, point):
+    """The contract's label of one row: least D, lowest index, among the centroids whose score reaches `threshold`."""
+    label, least = 0, np.inf
+    if d < _SCAN_ALL:
+        for c in range(k):
+            distance = squared_distance(X, offset, exact, c * d, d)
+            if distance < least:
+                label, least = c, distance
+        return label
+    for j in range(d):
+        point[j] = tile[j * ROWS + r]
+    for c in range(k):
+        total = splat(np.float32(0))
+        j = 0
+        while j + LANES <= d:
+            total = fma(load(point, j), load(packed, c * d + j), total)
+            j += LANES
+        score = half_norms[c] + lane_sum(total)
+        while j < d:
+            score += point[j] * packed[c * d + j]
+            j += 1
+        if not (score < threshold):  # NaN, where float32 overflowed, excludes nothing
+            distance = squared_distance(X, offset, exact, c * d, d)
+            if distance < least:
+                label, least = c, distance
+    return label
+
+
+@kernel
+def assign(
+    X,  #           IN    (n * d,) float32 or float64
+    weights,  #     IN    (n,) float64, or (0,): all ones
+    d,
+    exact,  #       IN    (k * d,) float64; this and the next five from `pack`
+    packed,  #      IN    (padded k * d,) float32
+    half_norms,  #  IN    (padded k,) float32
+    shift,  #       IN    (d,)
+    scale,
+    bound,  #             (alpha, beta)
+    labels,  #      INOUT (n,) int32
+    changed,  #     OUT   (threads,) int64: rows whose label is not what it was
+    opened,  #      OUT   (threads,) int64: rows that needed a recheck
+    totals,  #      INOUT Totals: the sums of the rows of each cluster, if `update`
+    limbs,  #             these four from `fixed_point.Plan`
+    up,
+    up_rest,
+    down,
+    update,
+):
+    """Label every row and, if `update`, add it to the exact sums of its cluster. Reads X once."""
+    n, k, threads = labels.size, exact.size // d, changed.size
+    alpha, beta = bound
+    tiles = -(-n // ROWS)
+    few = limbs == 1 and weights.size == 0 and k * d <= FEW
+    for t in prange(threads):
+        tile = np.empty(d * ROWS, np.float32)
+        best, second, margin = np.empty(ROWS, np.float32), np.empty(ROWS, np.float32), np.empty(ROWS, np.float32)
+        index, point = np.empty(ROWS, np.int32), np.empty(d, np.float32)
+        scratch = np.empty(BLOCK * ROWS if d > SEGMENT else 0, np.float32)
+        steps = np.empty(ROWS, np.int32)
+        row_steps(0, ROWS, d, steps)
+        pending, high, low = totals.pending[t], totals.high[t], totals.low[t]
+        unspilled, count = totals.unspilled[t], totals.count[t]
+        lane_sums = np.zeros(k * d * LANES if few else 0, np.int64)
+        tile_limbs = np.empty(d * ROWS if few else 0, np.int64)
+        moved, rechecked, waiting = 0, 0, 0
+        for row in range(t * tiles // threads * ROWS, (t + 1) * tiles // threads * ROWS, ROWS):
+            # STEP 1: score.
+            if row + ROWS > n:
+                row_steps(row, n - 1, d, steps)
+            pack_points(X, row, d, steps, shift, scale, tile)
+            best[:] = -np.inf
+            second[:] = -np.inf
+            index[:] = 0
+            _score(tile, d, packed, half_norms, best, second, index, scratch)
+
+            # STEP 2: settle what the bound proves, recheck the rest.
+            still_open = _open_rows(tile, d, best, second, alpha, beta, margin)
+            used = min(ROWS, n - row)
+            if still_open != 0:
+                for r in range(used):
+                    if (still_open >> np.uint64(r)) & np.uint64(1):
+                        threshold = best[r] - margin[r]
+                        offset = (row + r) * d
+                        index[r] = _recheck(
+                            X, offset, d, exact, k, tile, r, packed, half_norms, threshold, point
+                        )
+                        rechecked += 1
+
+            # STEP 3: record, and update the sums while the rows are in cache.
+            if used == ROWS:
+                for v in range(0, ROWS, LANES):
+                    new = load(index, v)
+                    moved += LANES - set_bits(bits(equal(load(labels, row + v), new)))
+                    store(labels, row + v, new)
+            else:
+                for r in range(used):
+                    moved += labels[row + r] != index[r]
+                    labels[row + r] = index[r]
+            if update and few and used == ROWS:
+                add_tile(lane_sums, unspilled, index, k, X, row, d, steps, up, up_rest, tile_limbs)
+                waiting += 1
+                if waiting == MOST_TILES:
+                    flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d)
+                    waiting = 0
+            elif update:
+                add_rows(
+                    pending, high, low, unspilled, count, index, used,
+                    X, row, d, weights, limbs, up, up_rest, down,
+                )  # fmt: skip
+        if waiting > 0:
+            flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d)
+        changed[t] = moved
+        opened[t] = rechecked

@@ -1,0 +1,161 @@
+"""The contract's squared distance, and what is read off it: inertia, own distances, the distance table of `transform`.
+
+D is ``acc = acc + t*t`` with ``t = x - c`` in float64, features in order, three roundings a step (`kmeans_fast.reference.squared_distances`). The order
+is per (row, centroid), so lanes and unrolling run across rows or centroids and never along features.
+
+Sums of D are exact: a float64 is split into the 32-bit halves of its significand, added to the two integer bins of its exponent. No number of rows below
+2**31 overflows a bin, and no order of additions changes one (Kulisch's accumulator, by exponent).
+"""
+
+import math
+
+import numpy as np
+from numba import prange
+
+from .jit import inner, kernel
+from .simd import bits_of, lanes, load_widened, loads, splat, squared_difference_update, store_tile, tile_rows
+
+EXPONENTS = 2048
+_SIGNIFICAND = (1 << 52) - 1
+_TABLE_VECTORS = 4
+_load_centroids = loads(_TABLE_VECTORS)
+
+
+@inner
+def squared_distance(X, offset, C, start, d):
+    """D between the row at ``X[offset:]`` and the float64 centroid at ``C[start:]``."""
+    total = 0.0
+    for j in range(d):
+        t = np.float64(X[offset + j]) - C[start + j]
+        total = total + t * t
+    return total
+
+
+@inner
+def _four_distances(X, row, C, labels, d, out):
+    """Four rows side by side: their chains of additions are independent."""
+    x0 = row * d
+    c0, c1, c2, c3 = labels[row] * d, labels[row + 1] * d, labels[row + 2] * d, labels[row + 3] * d
+    s0 = s1 = s2 = s3 = 0.0
+    for j in range(d):
+        t0 = np.float64(X[x0 + j]) - C[c0 + j]
+        t1 = np.float64(X[x0 + d + j]) - C[c1 + j]
+        t2 = np.float64(X[x0 + 2 * d + j]) - C[c2 + j]
+        t3 = np.float64(X[x0 + 3 * d + j]) - C[c3 + j]
+        s0, s1, s2, s3 = s0 + t0 * t0, s1 + t1 * t1, s2 + t2 * t2, s3 + t3 * t3
+    out[0], out[1], out[2], out[3] = s0, s1, s2, s3
+
+
+@inner
+def _distances_from(X, row, stop, C, labels, d, out):
+    """D of up to four rows from `row` to their own centroids into `out`; how many."""
+    if row + 4 <= stop:
+        _four_distances(X, row, C, labels, d, out)
+        return 4
+    out[0] = squared_distance(X, row * d, C, labels[row] * d, d)
+    return 1
+
+
+@kernel
+def own_distances(
+    X,  #       IN   (n * d,)
+    C,  #       IN   (k * d,) float64
+    labels,  #  IN   (n,) int32
+    d,
+    out,  #     OUT  (n,) float64
+    threads,
+):
+    """D of every row to the centroid it is labelled with. O(n d)."""
+    n = labels.size
+    for t in prange(threads):
+        four = np.empty(4)
+        row, stop = t * n // threads, (t + 1) * n // threads
+        while row < stop:
+            done = _distances_from(X, row, stop, C, labels, d, four)
+            for i in range(done):
+                out[row + i] = four[i]
+            row += done
+
+
+@kernel
+def inertia_bins(
+    X,  #        IN   (n * d,)
+    weights,  #  IN   (n,) float64, or (0,): all ones
+    C,  #        IN   (k * d,) float64
+    labels,  #   IN   (n,) int32
+    d,
+    bins,  #     OUT  (threads, 2, EXPONENTS) int64: low and high significand halves by exponent
+):
+    """Add every ``w * D`` (rounded once) to its bins; `bins_total` reads the sum. O(n d)."""
+    n = labels.size
+    threads = bins.shape[0]
+    weighted = weights.size > 0
+    for t in prange(threads):
+        four = np.empty(4)
+        low, high = bins[t, 0], bins[t, 1]
+        row, stop = t * n // threads, (t + 1) * n // threads
+        while row < stop:
+            done = _distances_from(X, row, stop, C, labels, d, four)
+            for i in range(done):
+                word = bits_of(weights[row + i] * four[i] if weighted else four[i])
+                exponent = word >> 52
+                significand = (word & _SIGNIFICAND) | (1 << 52 if exponent > 0 else 0)
+                low[exponent] += significand & 0xFFFFFFFF
+                high[exponent] += significand >> 32
+            row += done
+
+
+def bins_total(bins):
+    """The sum held in `bins`, rounded once to float64."""
+    low, high = (bins[:, half].sum(axis=0) for half in (0, 1))
+    total = 0
+    for exponent in np.flatnonzero(low | high):
+        total += ((int(high[exponent]) << 32) + int(low[exponent])) << max(int(exponent) - 1, 0)
+    return total / (1 << 1074)
+
+
+def columns_padded(centroids):
+    """Centroids as float64 columns (n_features, padded n_clusters), padded with zeros for `distance_table`."""
+    k, d = centroids.shape
+    block = _TABLE_VECTORS * lanes_of_float64()
+    columns = np.zeros((d, -(-k // block) * block))
+    columns[:, :k] = centroids.T
+    return columns
+
+
+def lanes_of_float64():
+    """Lanes of a float64 vector here."""
+    from .host import VECTOR_BYTES
+
+    return VECTOR_BYTES // 8
+
+
+@kernel
+def distance_table(
+    X,  #        IN   (n * d,)
+    columns,  #  IN   (d * padded,) float64, see `columns_padded`
+    d,
+    padded,
+    out,  #      OUT  (n, k) float32 or float64
+    squared,  #  whether to leave out the square root
+    threads,
+):
+    """Distances of every row to every centroid: sqrt(D), rounded to out's dtype. O(n k d).
+
+    Mapping: lanes are centroids, `_TABLE_VECTORS` vectors at a time, one row broadcast against them.
+    """
+    n, k = out.shape
+    step = lanes(columns)
+    block = _TABLE_VECTORS * step
+    for t in prange(threads):
+        buffer = np.zeros(block)
+        zeros = _load_centroids(buffer, 0, step)
+        for i in range(t * n // threads, (t + 1) * n // threads):
+            for c in range(0, k, block):
+                acc = zeros
+                for j in range(d):
+                    x = (splat(np.float64(X[i * d + j])),)
+                    acc = squared_difference_update(acc, x, _load_centroids(columns, j * padded + c, step))
+                store_tile(buffer, 0, step, acc)
+                for q in range(min(block, k - c)):
+                    out[i, c + q] = buffer[q] if squared else math.sqrt(buffer[q])

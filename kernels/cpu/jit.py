@@ -1,0 +1,149 @@
+"""How kernels are compiled, cached and run.
+
+`inner` marks functions that kernels call; `kernel` marks the entry points. An entry point has two compiled twins of one source, serial and parallel
+(`numba.prange`), each compiled on first use and cached on disk. The twins give the same bits, so the choice is free: the serial one runs for one thread,
+when another thread of this process is inside a parallel region (Numba's "workqueue" layer aborts the process on concurrent entry), and in a forked
+child of a process that has used the parallel one (GNU OpenMP ends such a child).
+
+The cache lies in a directory named after the kernels' sources (a change anywhere invalidates it; Numba alone looks at one file), readable by its owner
+only, because Numba's cache format is pickle. Set KMEANS_FAST_CACHE_DIR to move it, or to the empty string to do without.
+"""
+
+import hashlib
+import os
+import sys
+import threading
+import types
+from pathlib import Path
+
+import numba
+from numba.core import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
+
+inner = numba.njit(forceinline=True, **_OPTIONS)
+
+
+def sources_digest():
+    """A digest of every source file of the kernels."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _default_cache_root():
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "kmeans_fast" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kmeans_fast"
+
+
+def cache_directory():
+    """Where compiled kernels are kept, or None where no private directory can be had."""
+    root = os.environ.get("KMEANS_FAST_CACHE_DIR")
+    if root == "":
+        return None
+    try:
+        path = (Path(root) if root else _default_cache_root()) / f"kernels-{sources_digest()}"
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            return None
+        if hasattr(os, "getuid") and (path.stat().st_uid != os.getuid() or path.stat().st_mode & 0o022):
+            return None
+        return path
+    except (OSError, RuntimeError):  # RuntimeError: no home directory
+        return None
+
+
+class _Locator(_CacheLocator):
+    def get_cache_path(self):
+        return str(cache_directory())
+
+    def get_source_stamp(self):
+        return sources_digest()
+
+    def get_disambiguator(self):
+        return "0"
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        return cls()
+
+
+class _CacheContents(CompileResultCacheImpl):
+    _locator_classes = [_Locator]
+
+
+class _Cache(FunctionCache):
+    """Numba's on-disk cache, except that a damaged or unwritable one costs a compilation, never an exception."""
+
+    _impl_class = _CacheContents
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # noqa: BLE001 - whatever unpickling a damaged file raises
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except OSError:
+            return
+
+
+def _compile(function, suffix, **options):
+    twin = types.FunctionType(function.__code__, function.__globals__, f"{function.__name__}_{suffix}")
+    twin.__qualname__, twin.__module__ = twin.__name__, function.__module__
+    dispatcher = numba.njit(**_OPTIONS, **options)(twin)
+    if cache_directory() is not None:
+        dispatcher._cache = _Cache(twin)
+    return dispatcher
+
+
+_region = threading.Lock()  # held inside a parallel region
+_parallel_used = False
+_forked = False
+
+
+def _after_fork():
+    global _region, _forked
+    _region, _forked = threading.Lock(), _parallel_used
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Kernel:
+    """An entry point: ``kernel(n_threads, *arguments)``."""
+
+    def __init__(self, function):
+        self.function, self.__doc__, self.__name__ = function, function.__doc__, function.__name__
+        self._twins, self._compiling = {}, threading.Lock()
+
+    def _twin(self, suffix, **options):
+        with self._compiling:
+            if suffix not in self._twins:
+                self._twins[suffix] = _compile(self.function, suffix, **options)
+        return self._twins[suffix]
+
+    def __call__(self, n_threads, *arguments):
+        global _parallel_used
+        region = _region
+        if n_threads == 1 or _forked or not region.acquire(blocking=False):
+            return self._twin("serial")(*arguments)
+        try:
+            _parallel_used = True
+            mask = numba.get_num_threads()
+            numba.set_num_threads(min(n_threads, config.NUMBA_NUM_THREADS))
+            try:
+                return self._twin("parallel", parallel=True)(*arguments)
+            finally:
+                numba.set_num_threads(mask)
+        finally:
+            region.release()
+
+
+kernel = Kernel

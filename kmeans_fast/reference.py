@@ -1,0 +1,238 @@
+"""The contract: k-means in NumPy float64, written to be obviously right.
+
+Every backend returns these bits: the same labels, seeds, centroids and inertia, whatever its threads, chunks or instruction set. Two rules make that
+possible. A squared distance is a fixed sequence of float64 roundings (`squared_distances`), so "nearest" has one meaning; and every sum over rows is
+the exact real-number sum rounded once (`math.fsum`), so it has no order. Nothing here is fast: O(n k d) with a Python loop over features.
+
+Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids` (n_clusters, n_features) in X's
+dtype, `labels` (n_samples,) int32.
+
+Sources: Lloyd (1982); k-means++: Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; counter-based random numbers: Salmon et al. (2011),
+Philox as NumPy ships it; empty clusters and stopping: scikit-learn's rules.
+"""
+
+import math
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+LABEL = np.int32
+_ROWS = 4096  # rows at a time, to bound the (rows, n_clusters) table
+
+
+class Fit(NamedTuple):
+    """What `lloyd` returns."""
+
+    centroids: np.ndarray
+    labels: np.ndarray
+    inertia: float
+    n_iter: int
+    converged: str  # "strict", "tolerance" or "" when max_iter came first
+
+
+# ---- distance, label, inertia --------------------------------------------------------------------------------------
+
+
+def squared_distances(X, centroids):
+    """D[i, c]: ``acc = 0; for each feature: t = x - c; acc = acc + t*t``, each operation rounded once to float64."""
+    X, centroids = X.astype(np.float64), centroids.astype(np.float64)
+    total = np.zeros((len(X), len(centroids)))
+    for j in range(X.shape[1]):
+        t = X[:, j, None] - centroids[None, :, j]
+        total = total + t * t
+    return total
+
+
+def assign(X, centroids):
+    """Labels (the lowest index among the nearest centroids) and the squared distances to them."""
+    labels, nearest = np.empty(len(X), LABEL), np.empty(len(X))
+    for start in range(0, len(X), _ROWS):
+        rows = slice(start, start + _ROWS)
+        distances = squared_distances(X[rows], centroids)
+        labels[rows] = distances.argmin(axis=1)
+        nearest[rows] = distances.min(axis=1)
+    return labels, nearest
+
+
+def own_distances(X, centroids, labels):
+    """D of every row to the centroid that it is labelled with, (n_samples,)."""
+    X, own = X.astype(np.float64), centroids.astype(np.float64)[labels]
+    total = np.zeros(len(X))
+    for j in range(X.shape[1]):
+        t = X[:, j] - own[:, j]
+        total = total + t * t
+    return total
+
+
+def inertia(X, weights, centroids, labels):
+    """The exact sum of ``w_i * D_i`` (each product rounded once), rounded once."""
+    distances = own_distances(X, centroids, labels)
+    return math.fsum(distances if weights is None else weights * distances)
+
+
+def mean_variance(X):
+    """Mean over features of the variance, from exact sums: the scale that `tol` is relative to."""
+    mean = np.array([[math.fsum(column) / len(X) for column in X.T.tolist()]])
+    return inertia(X, None, mean, np.zeros(len(X), LABEL)) / X.size
+
+
+# ---- update --------------------------------------------------------------------------------------------------------
+
+
+def cluster_sums(X, weights, labels, n_clusters):
+    """Exact sums of ``w_i * x_i`` (products rounded once) and of ``w_i`` over each cluster, each rounded once."""
+    products = X.astype(np.float64) if weights is None else weights[:, None] * X.astype(np.float64)
+    ones = np.ones(len(X)) if weights is None else weights
+    sums, totals = np.zeros((n_clusters, X.shape[1])), np.zeros(n_clusters)
+    for c in range(n_clusters):
+        members = labels == c
+        sums[c] = [math.fsum(column) for column in products[members].T.tolist()]
+        totals[c] = math.fsum(ones[members])
+    return sums, totals
+
+
+def relocate(X, weights, centroids, labels, empty):
+    """Owners of the rows for the update: each empty cluster, in order, takes the row farthest from its centroid.
+
+    Rows of zero weight and rows that sit on their centroid are never taken; ties go to the lowest row.
+    """
+    distances = own_distances(X, centroids, labels)
+    if weights is not None:
+        distances = np.where(weights > 0, distances, 0.0)
+    farthest = np.lexsort((np.arange(len(X)), -distances))[: len(empty)]
+    farthest = farthest[distances[farthest] > 0]
+    owners = labels.copy()
+    owners[farthest] = empty[: len(farthest)]
+    return owners
+
+
+def update(X, weights, centroids, labels):
+    """New centroids: sum / weight in float64, rounded once to X's dtype.
+
+    A cluster still without weight after relocation takes the centroid of the heaviest one.
+    """
+    sums, totals = cluster_sums(X, weights, labels, len(centroids))
+    if (totals == 0).any():
+        owners = relocate(X, weights, centroids, labels, np.flatnonzero(totals == 0))
+        sums, totals = cluster_sums(X, weights, owners, len(centroids))
+    means = sums / np.where(totals > 0, totals, 1.0)[:, None]
+    means[totals == 0] = means[totals.argmax()]
+    return means.astype(X.dtype)
+
+
+def squared_shift(new, old):
+    """The sum over clusters of D(new, old), exact, rounded once."""
+    return math.fsum(own_distances(new, old, np.arange(len(new))))
+
+
+# ---- seeding -------------------------------------------------------------------------------------------------------
+
+
+def draws(seed, run, shape):
+    """Uniform uint64 words, a pure function of (seed, run, position): Philox in counter mode."""
+    words = np.random.Philox(key=np.array([seed, run], np.uint64)).random_raw(math.prod(shape))
+    return words.reshape(shape)
+
+
+def n_trials(n_clusters):
+    """Candidates drawn for each greedy k-means++ step (scikit-learn's number)."""
+    return 2 + int(math.log(n_clusters))
+
+
+class Masses:
+    """Integer masses of the rows, so that a draw and a potential do not depend on the order of summation.
+
+    ``mass_i = floor(w_i * d_i * 2**shift)``, with `shift` set from the largest product so that the total stays under 2**61, and set anew whenever the
+    total has fallen below 2**44. When every product is zero, ``d_i = 1`` takes its place.
+    """
+
+    def __init__(self, weights, n_samples):
+        self.weights = np.ones(n_samples) if weights is None else weights
+        self.d = np.ones(n_samples)
+        self.rescale()
+
+    def rescale(self):
+        products = self.weights * self.d
+        if not products.any():
+            self.d = np.ones(len(products))
+            products = self.weights * self.d
+        _, exponent = math.frexp(products.max())
+        self.shift = 61 - len(products).bit_length() - exponent
+
+    def of(self, d):
+        return np.floor(np.ldexp(self.weights * d, self.shift)).astype(np.int64)
+
+    def total(self):
+        if self.of(self.d).sum() < 2**44:
+            self.rescale()
+        return int(self.of(self.d).sum())
+
+    def draw(self, word):
+        """The first row whose cumulative mass exceeds ``word / 2**64`` of the total."""
+        target = (int(word) * self.total()) >> 64
+        return int(np.searchsorted(np.cumsum(self.of(self.d)), target, side="right"))
+
+
+def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
+    """Row numbers of the seeds by greedy k-means++.
+
+    Each step draws `n_trials` rows with probability ``w_i * d_i`` (d: squared distance to the nearest seed) and keeps the one that leaves the least
+    total mass, the earliest drawn among equals.
+    """
+    words = draws(seed, run, (n_clusters, n_trials(n_clusters)))
+    masses = Masses(weights, len(X))
+    rows = [masses.draw(words[0, 0])]
+    masses.d = squared_distances(X, X[rows])[:, 0]
+    masses.rescale()
+    for step in range(1, n_clusters):
+        masses.total()
+        candidates = [masses.draw(word) for word in words[step]]
+        nearest = np.minimum(masses.d[:, None], squared_distances(X, X[candidates]))
+        best = min(range(len(candidates)), key=lambda trial: int(masses.of(nearest[:, trial]).sum()))
+        rows.append(candidates[best])
+        masses.d = nearest[:, best]
+    return np.array(rows)
+
+
+def random_rows(n_samples, weights, n_clusters, seed, run=0):
+    """Row numbers drawn one after the other with probability ``w_i``, without replacement."""
+    words = draws(seed, run, (n_clusters,))
+    masses = Masses(weights, n_samples)
+    rows = []
+    for word in words:
+        if not masses.of(masses.d).any():  # fewer rows of positive weight than clusters: the lowest rows not yet taken
+            rows.append(min(set(range(n_samples)) - set(rows)))
+            continue
+        rows.append(masses.draw(word))
+        masses.d[rows[-1]] = 0.0
+    return np.array(rows)
+
+
+# ---- the loop ------------------------------------------------------------------------------------------------------
+
+
+def lloyd(X, weights, centroids, max_iter=300, tol=1e-4):
+    """Lloyd's algorithm from given centroids, with scikit-learn's stopping rules.
+
+    Stops when no label changed ("strict"), else when `squared_shift` <= tol * `mean_variance`, else after `max_iter`. The labels returned are those of
+    the centroids returned.
+    """
+    threshold = tol * mean_variance(X) if tol > 0 else 0.0
+    labels, converged = np.full(len(X), -1, LABEL), ""
+    for n_iter in range(1, max_iter + 1):
+        previous, (labels, _) = labels, assign(X, centroids)
+        old, centroids = centroids, update(X, weights, centroids, labels)
+        if np.array_equal(labels, previous):
+            converged = "strict"
+        elif squared_shift(centroids, old) <= threshold:
+            converged = "tolerance"
+        if converged:
+            break
+    labels, _ = assign(X, centroids)
+    return Fit(centroids, labels, inertia(X, weights, centroids, labels), n_iter, converged)
+
+
+def exact_mean(values):
+    """The mean as a real number, for tests: a `fractions.Fraction`."""
+    return sum(map(Fraction, values)) / len(values)
