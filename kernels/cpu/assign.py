@@ -33,6 +33,8 @@ from .simd import (
     greater,
     lane_sum,
     load,
+    load_like,
+    load_transposed,
     loads,
     mul,
     narrowed,
@@ -46,6 +48,7 @@ from .simd import (
     sub,
     tile_rows,
     top2_update,
+    trailing_zeros,
     zeros_like,
 )
 
@@ -53,6 +56,7 @@ LANES = VECTOR_BYTES // 4
 ROWS = POINT_VECTORS * LANES
 SEGMENT = 128  # features: a segment of the tile is 32 KB
 BLOCK = 8 * CENTROIDS  # centroids scored together where features are cut into segments: 8 KB of partial scores
+_EVERY_ROW = np.uint64((1 << ROWS) - 1)
 _SCAN_ALL = 32  # below this many features a recheck computes D to every centroid; above, it filters by score first
 
 _load_points = loads(POINT_VECTORS)
@@ -124,14 +128,24 @@ def row_steps(first, last, d, steps):
 
 
 @inner
-def pack_points(X, first, d, steps, shift, scale, tile):
-    """The tile ``(x - shift) * scale`` of the ROWS rows from `first`, transposed: features by points."""
+def pack_points(X, first, used, d, steps, shift, scale, tile):
+    """The tile ``(x - shift) * scale`` of the ROWS rows from `first`, transposed: features by points.
+
+    A full tile goes by square blocks in registers; the last features and a tile of fewer than ROWS rows are gathered.
+    """
     for v in range(0, ROWS, LANES):
         at = load(steps, v)
-        factor = splat_like(at, scale)
-        for j in range(d):
-            x = gather(X, first * d + j, at)
-            store(tile, j * ROWS + v, narrowed(mul(sub(x, splat_like(at, shift[j])), factor)))
+        j = 0
+        if used == ROWS:
+            while j + LANES <= d:
+                offsets = load_like(shift, j, at)
+                block = load_transposed(X, (first + v) * d + j, d, offsets, scale)
+                store_tile(tile, j * ROWS + v, ROWS, block)
+                j += LANES
+        while j < d:
+            x = sub(gather(X, first * d + j, at), splat_like(at, shift[j]))
+            store(tile, j * ROWS + v, narrowed(mul(x, splat_like(at, scale))))
+            j += 1
 
 
 @inner
@@ -185,7 +199,7 @@ def _open_rows(tile, d, best, second, alpha, beta, margin):
         store(margin, v, twice)
         settled = greater(sub(load(best, v), load(second, v)), twice)
         found |= np.uint64(bits(settled)) << np.uint64(v)
-    return ~found
+    return ~found & _EVERY_ROW
 
 
 @inner
@@ -257,9 +271,10 @@ def assign(
         moved, rechecked, waiting = 0, 0, 0
         for row in range(t * tiles // threads * ROWS, (t + 1) * tiles // threads * ROWS, ROWS):
             # STEP 1: score.
-            if row + ROWS > n:
+            used = min(ROWS, n - row)
+            if used < ROWS:
                 row_steps(row, n - 1, d, steps)
-            pack_points(X, row, d, steps, shift, scale, tile)
+            pack_points(X, row, used, d, steps, shift, scale, tile)
             best[:] = -np.inf
             second[:] = -np.inf
             index[:] = 0
@@ -267,16 +282,14 @@ def assign(
 
             # STEP 2: settle what the bound proves, recheck the rest.
             still_open = _open_rows(tile, d, best, second, alpha, beta, margin)
-            used = min(ROWS, n - row)
-            if still_open != 0:
-                for r in range(used):
-                    if (still_open >> np.uint64(r)) & np.uint64(1):
-                        threshold = best[r] - margin[r]
-                        offset = (row + r) * d
-                        index[r] = _recheck(
-                            X, offset, d, exact, k, tile, r, packed, half_norms, threshold, point
-                        )
-                        rechecked += 1
+            while still_open != 0:
+                r = trailing_zeros(still_open)
+                still_open &= still_open - np.uint64(1)
+                if r < used:
+                    threshold = best[r] - margin[r]
+                    offset = (row + r) * d
+                    index[r] = _recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, point)
+                    rechecked += 1
 
             # STEP 3: record, and update the sums while the rows are in cache.
             if used == ROWS:
@@ -296,10 +309,40 @@ def assign(
                     waiting = 0
             elif update:
                 add_rows(
-                    pending, high, low, unspilled, count, index, used,
+                    pending, high, low, unspilled, count, index, 0, used,
                     X, row, d, weights, limbs, up, up_rest, down,
                 )  # fmt: skip
         if waiting > 0:
             flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d)
         changed[t] = moved
         opened[t] = rechecked
+
+
+@kernel
+def sum_owned(
+    X,  #        IN    (n * d,)
+    weights,  #  IN    (n,) float64, or (0,): all ones
+    d,
+    labels,  #   IN    (n,) int32
+    k,
+    totals,  #   INOUT Totals of one thread
+    limbs,  #          these four from `fixed_point.Plan`
+    up,
+    up_rest,
+    down,
+    tasks,
+):
+    """The sums of `assign`, in one accumulator for all tasks: each task owns a range of clusters and looks for their rows.
+
+    For sums too large to have a copy for every thread. Reads all labels in every task, each row of X once.
+    """
+    pending, high, low = totals.pending[0], totals.high[0], totals.low[0]
+    unspilled, count = totals.unspilled[0], totals.count[0]
+    for t in prange(tasks):
+        first, last = t * k // tasks, (t + 1) * k // tasks
+        for i in range(labels.size):
+            if first <= labels[i] < last:
+                add_rows(
+                    pending, high, low, unspilled, count, labels, i, 1,
+                    X, i, d, weights, limbs, up, up_rest, down,
+                )  # fmt: skip

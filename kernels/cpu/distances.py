@@ -12,8 +12,9 @@ import math
 import numpy as np
 from numba import prange
 
+from .host import VECTOR_BYTES
 from .jit import inner, kernel
-from .simd import bits_of, lanes, load_widened, loads, splat, squared_difference_update, store_tile, tile_rows
+from .simd import bits_of, lanes, load_widened, loads, splat, squared_difference_update, store_tile
 
 EXPONENTS = 2048
 _SIGNIFICAND = (1 << 52) - 1
@@ -117,17 +118,10 @@ def bins_total(bins):
 def columns_padded(centroids):
     """Centroids as float64 columns (n_features, padded n_clusters), padded with zeros for `distance_table`."""
     k, d = centroids.shape
-    block = _TABLE_VECTORS * lanes_of_float64()
+    block = _TABLE_VECTORS * VECTOR_BYTES // 8
     columns = np.zeros((d, -(-k // block) * block))
     columns[:, :k] = centroids.T
     return columns
-
-
-def lanes_of_float64():
-    """Lanes of a float64 vector here."""
-    from .host import VECTOR_BYTES
-
-    return VECTOR_BYTES // 8
 
 
 @kernel

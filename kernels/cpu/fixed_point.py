@@ -145,10 +145,10 @@ def _add_vector(pending, base, value, column, columns, limbs, up, up_rest, down)
 
 
 @inner
-def _add_short_rows(pending, high, low, unspilled, count, labels, rows, X, first, d, up, up_rest):
+def _add_short_rows(pending, high, low, unspilled, count, labels, at, rows, X, first, d, up, up_rest):
     """`add_rows` for the commonest case of rows shorter than a vector: one limb, no weights. The loop is all there is."""
     for r in range(rows):
-        row = labels[r]
+        row = labels[at + r]
         base, offset = row * d, (first + r) * d
         for j in range(d):
             shifted = np.float64(X[offset + j]) * up[j] * up_rest[j] + MAGIC
@@ -165,7 +165,8 @@ def add_rows(
     low,  #        INOUT
     unspilled,  #  INOUT
     count,  #      INOUT
-    labels,  #     IN    (rows,) int32: which sum each row belongs to
+    labels,  #     IN    int32: ``labels[at + r]`` is the sum that row r belongs to
+    at,
     rows,
     X,  #          IN    (n * d,)
     first,  #            number of the first row in X
@@ -181,10 +182,10 @@ def add_rows(
     columns = d + 1 if weighted else d
     step = lanes(up)
     if d < step and limbs == 1 and not weighted:
-        _add_short_rows(pending, high, low, unspilled, count, labels, rows, X, first, d, up, up_rest)
+        _add_short_rows(pending, high, low, unspilled, count, labels, at, rows, X, first, d, up, up_rest)
         return
     for r in range(rows):
-        row = labels[r]
+        row = labels[at + r]
         base = row * columns * limbs
         weight = weights[first + r] if weighted else 1.0
         offset = (first + r) * d
@@ -290,7 +291,7 @@ def move_row(
     cells = (d + 1 if weights.size > 0 else d) * limbs
     pending, high, low = totals.pending[0], totals.high[0], totals.low[0]
     unspilled, count = totals.unspilled[0], totals.count[0]
-    add_rows(pending, high, low, unspilled, count, target, 1, X, i, d, weights, limbs, up, up_rest, down)
+    add_rows(pending, high, low, unspilled, count, target, 0, 1, X, i, d, weights, limbs, up, up_rest, down)
     for cell in range(cells):
         value = pending[target[0] * cells + cell]
         high[source * cells + cell] -= value >> 32

@@ -217,7 +217,7 @@ def float_of(typingctx, word):
 
 @intrinsic
 def gather(typingctx, array, offset, index):
-    """The elements ``array.flat[offset + index]``, one a lane of the int32 vector `index`."""
+    """The elements ``array.flat[offset + index]``, one a lane of the integer vector `index`."""
     vector = Vector(array.dtype, index.lanes)
 
     def codegen(context, builder, sig, args):
@@ -227,7 +227,8 @@ def gather(typingctx, array, offset, index):
         pointers = ir.VectorType(_IR_SCALAR[vector.dtype].as_pointer(), vector.lanes)
         base = _pointer(context, builder, sig.args[0], args[0], args[1], _IR_SCALAR[vector.dtype])
         size = vector.dtype.bitwidth // 8
-        steps = builder.mul(builder.sext(args[2], words), ir.Constant(words, [size] * vector.lanes))
+        at = args[2] if sig.args[2].dtype == types.int64 else builder.sext(args[2], words)
+        steps = builder.mul(at, ir.Constant(words, [size] * vector.lanes))
         addresses = builder.add(_splat(builder, builder.ptrtoint(base, word), vector.lanes), steps)
         mask = ir.VectorType(ir.IntType(1), vector.lanes)
         signature = ir.FunctionType(_ir(vector), [pointers, _I32, mask, _ir(vector)])
@@ -285,6 +286,16 @@ def load_like(typingctx, array, offset, vector):
 def set_bits(typingctx, word):
     """How many bits of an int64 are set."""
     return types.int64(word), lambda context, builder, sig, args: builder.ctpop(args[0])
+
+
+@intrinsic
+def trailing_zeros(typingctx, word):
+    """Zero bits below the lowest set bit of a 64-bit word; 64 for zero."""
+
+    def codegen(context, builder, sig, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(word), codegen
 
 
 @intrinsic
@@ -476,3 +487,51 @@ def lane_sum(typingctx, vector):
         return parts[0]
 
     return vector.dtype(vector), codegen
+
+
+@intrinsic
+def squared_difference_fused(typingctx, tile, rows, columns):
+    """``t = rows[r] - columns[c]; T[r][c] += t * t``, the last two fused: one rounding less than `squared_difference_update`."""
+
+    def codegen(context, builder, sig, args):
+        tile_type, row_type, column_type = sig.args
+        t = _elements(builder, args[0], tile_type.count)
+        values = []
+        for i, row in enumerate(_elements(builder, args[1], row_type.count)):
+            for j, column in enumerate(_elements(builder, args[2], column_type.count)):
+                difference = builder.fsub(row, column)
+                values.append(_fma(builder, difference, difference, t[i * column_type.count + j], tile_type.dtype))
+        return _tuple_of(builder, context, tile_type, values)
+
+    return tile(tile, rows, columns), codegen
+
+
+@intrinsic
+def load_transposed(typingctx, array, offset, stride, shift, scale):
+    """A square block of ``(x - shift) * scale`` as float32, transposed: vector j holds element j of as many rows as it has lanes.
+
+    Rows start `stride` elements apart from `offset`; `shift` (a vector over the elements) and `scale` are in array's dtype. The block is transposed by
+    log2(lanes) rounds of perfect shuffles.
+    """
+    narrow = Vector(types.float32, _lanes(types.float32))
+    source = Vector(array.dtype, narrow.lanes)
+    tile = types.UniTuple(narrow, narrow.lanes)
+    count = narrow.lanes
+
+    def codegen(context, builder, sig, args):
+        array_value, start, step, shift_value, scale_value = args
+        factor = _splat(builder, scale_value, count)
+        rows = []
+        for i in range(count):
+            at = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
+            row = _load(context, builder, sig.args[0], array_value, at, source)
+            row = builder.fmul(builder.fsub(row, shift_value), factor)
+            rows.append(row if source.dtype == types.float32 else builder.fptrunc(row, _ir(narrow)))
+        order = ir.VectorType(_I32, count)
+        half = count // 2
+        zips = [ir.Constant(order, [h + i // 2 + count * (i % 2) for i in range(count)]) for h in (0, half)]
+        for _ in range(count.bit_length() - 1):
+            rows = [builder.shuffle_vector(rows[i], rows[i + half], z) for i in range(half) for z in zips]
+        return _tuple_of(builder, context, tile, rows)
+
+    return tile(array, offset, stride, shift, scale), codegen

@@ -1,0 +1,339 @@
+"""Greedy k-means++: every candidate of a step in one pass over X.
+
+Mapping    As `assign`: a tile of ROWS points, transposed, lanes are points. `trials` measures a tile against CENTROIDS candidates at a time.
+Maths      Row i is changed by candidate c only where D(x_i, c) < nearest_i. A float32 distance by direct differences excludes most pairs: where it
+           exceeds nearest_i by more than its error, D cannot be smaller (`Filter`). Only the pairs left over pay for D in float64.
+Order      Masses are integers (`kmeans_fast.reference.Masses`), so potentials and draws have no order. Rows are grouped in blocks of BLOCK for the draw:
+           the block is found in the cumulative masses of the blocks, the row inside the block.
+Cost       `trials` reads X once a step and costs 2 n d n_trials flops; `accept` touches only rows that the chosen candidate changes. Memory: 10 bytes a
+           row.
+Limits     At most 16 trials a step (n_clusters < e**15).
+
+Method: Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from .assign import LANES, ROWS, pack_points, row_steps
+from .host import CENTROIDS, POINT_VECTORS
+from .jit import inner, kernel
+from .simd import (
+    add,
+    bits,
+    fma,
+    gather,
+    greater,
+    load,
+    load_like,
+    loads,
+    mul,
+    narrowed,
+    set_bits,
+    splat,
+    splat_like,
+    splats,
+    squared_difference_fused,
+    store,
+    store_tile,
+    sub,
+    tile_rows,
+    trailing_zeros,
+    widened,
+    zeros_like,
+)
+
+BLOCK = 4096
+MOST_TRIALS = 16
+_WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole tile is cheaper than D of each
+_PAIRS = 1024  # at most this many pairs wait for their D
+
+_load_points = loads(POINT_VECTORS)
+_splat_candidates = splats(CENTROIDS)
+
+
+@inner
+def _mass(weight, distance, factors):
+    """``floor(weight * distance * 2**shift)``, the power of two in two factors."""
+    return np.int64(weight * distance * factors[0] * factors[1])
+
+
+class Filter(NamedTuple):
+    """How rows become float32 points ``x' = (x - shift) * scale``, and what that costs in certainty.
+
+    float32 rows stay as they are. float64 rows are moved and scaled first, and the rounding of x' and c' (2**-24 relative, and |x'| <= |x' - c'| + |c'|)
+    makes a distance wrong by up to ``2**-24 (|x' - c'| + 2 |c'|)``. With ``(a + b)^2 <= (1 + h) a^2 + (1 + 1/h) b^2``, h = 2**-10, the distance excludes
+    a pair if its square exceeds ``slope * nearest * scale**2 + rise |c'|^2 + least``: slope also covers the d + 2 roundings of the sum, `least` underflow (d 2**-147
+    would do, but subnormal operands cost 150 cycles each).
+    """
+
+    as_they_are: bool  # x' = x
+    shift: np.ndarray  # (d,) X's dtype
+    scale: float  # X's dtype, a power of two
+    slope: np.float32
+    rise: np.float32
+    least: np.float32
+
+    @classmethod
+    def of(cls, X):
+        """The filter for X (n_samples, n_features); any shift and scale are right, those of a sample serve well."""
+        n, d = X.shape
+        u = 2.0**-24
+        slope, least = 1 + 1.1 * (d + 16) * u, np.float32(d * 2.0**-126)
+        if X.dtype == np.float32:
+            return cls(True, np.zeros(d, np.float32), np.float32(1), np.float32(slope), np.float32(0), least)
+        sample = X[:: -(-n // 1024)]
+        shift = sample.mean(axis=0)
+        extent = float(np.abs(sample - shift).max())
+        power = int(np.clip(-np.frexp(extent)[1], -900, 900)) if extent > 0 else 0
+        return cls(False, shift, 2.0**power, np.float32(slope * (1 + 2.0**-9)), np.float32(4.2e3 * u * u), least)
+
+    def candidates(self, rows):
+        """c' of the candidate rows, padded for the kernel, and what each adds to the threshold."""
+        padded = -(-len(rows) // CENTROIDS) * CENTROIDS
+        rounded = np.zeros((padded, rows.shape[1]), np.float32)
+        rounded[: len(rows)] = (rows - self.shift) * self.scale
+        norms = np.einsum("ij,ij->i", rounded, rounded, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            return rounded.ravel(), (self.rise * norms).astype(np.float32) if self.rise else np.zeros(padded, np.float32)
+
+
+@inner
+def _tile_distances(X, first, d, steps, tile, as_they_are, candidates, c, distances):
+    """The contract's D of ROWS rows to candidate c; from `tile` where it holds the rows as they are."""
+    for v in range(0, ROWS, LANES):
+        at = load(steps, v)
+        total = splat_like(at, 0.0)
+        for j in range(d):
+            if as_they_are:
+                x = widened(load(tile, j * ROWS + v))
+            else:
+                x = widened(gather(X, first * d + j, at))
+            t = sub(x, splat_like(at, candidates[c * d + j]))
+            total = add(total, mul(t, t))
+        store(distances, v, total)
+
+
+@inner
+def _pair_distances(X, d, candidates, pair_row, pair_candidate, count, distances):
+    """The contract's D of the first `count` pairs, given as offsets into X and `candidates`: lanes are pairs."""
+    lanes = splat(np.int32(0))
+    for p in range(0, count, LANES):
+        row, candidate = load_like(pair_row, p, lanes), load_like(pair_candidate, p, lanes)
+        total = splat_like(row, 0.0)
+        for j in range(d):
+            t = sub(widened(gather(X, j, row)), gather(candidates, j, candidate))
+            total = add(total, mul(t, t))
+        store(distances, p, total)
+
+
+@kernel
+def begin(
+    X,  #        IN   (n * d,)
+    d,
+    seed,  #     IN   (d,) float64
+    nearest,  #  OUT  (n,) float64
+    tasks,
+):
+    """D of every row to the first seed. O(n d)."""
+    n = nearest.size
+    tiles = -(-n // ROWS)
+    for t in prange(tasks):
+        distances, steps, no_tile = np.empty(ROWS), np.empty(ROWS, np.int32), np.empty(0, np.float32)
+        for row in range(t * tiles // tasks * ROWS, (t + 1) * tiles // tasks * ROWS, ROWS):
+            row_steps(row, n - 1, d, steps)
+            _tile_distances(X, row, d, steps, no_tile, False, seed, 0, distances)
+            for r in range(min(ROWS, n - row)):
+                nearest[row + r] = distances[r]
+
+
+@kernel
+def trials(
+    X,  #           IN    (n * d,)
+    weights,  #     IN    (n,) float64, or (0,): all ones
+    d,
+    candidates,  #  IN    (n_trials * d,) float64
+    rounded,  #     IN    (padded n_trials * d,) float32; this and the next from `Filter.candidates`
+    extra,  #       IN    (padded n_trials,) float32
+    row_filter,  #  IN    Filter
+    nearest,  #     IN    (n,) float64
+    marks,  #       OUT   (n,) uint16: bit c set where candidate c would change the row; valid where its tile's is not 0
+    tile_marks,  #  OUT   (tiles,) uint16: the marks of the rows of each tile, joined
+    factors,  #           the masses' power of two
+    reduction,  #   OUT   (tasks, MOST_TRIALS) int64: how much mass each candidate takes away
+):
+    """What each candidate would do. O(n d n_trials)."""
+    n, tasks, n_trials = nearest.size, len(reduction), candidates.size // d
+    tiles = -(-n // ROWS)
+    weighted = weights.size > 0
+    as_they_are, shift, scale, slope, _, least = row_filter
+    unit = np.float64(scale) * np.float64(scale)
+    for t in prange(tasks):
+        tile, scores = np.empty(d * ROWS, np.float32), np.empty(CENTROIDS * ROWS, np.float32)
+        threshold, distances = np.empty(ROWS, np.float32), np.empty(ROWS)
+        steps, mark = np.empty(ROWS, np.int32), np.zeros(ROWS, np.uint16)
+        gain = np.zeros(MOST_TRIALS, np.int64)
+        pair_row, pair_candidate = np.zeros(_PAIRS, np.int64), np.zeros(_PAIRS, np.int64)
+        pair_distances, pairs = np.empty(_PAIRS), 0
+        row_steps(0, ROWS, d, steps)
+        last = (t + 1) * tiles // tasks * ROWS
+        for row in range(t * tiles // tasks * ROWS, last, ROWS):
+            used = min(ROWS, n - row)
+            if used < ROWS:
+                row_steps(row, n - 1, d, steps)
+            pack_points(X, row, used, d, steps, shift, scale, tile)
+            if used == ROWS:
+                for v in range(0, ROWS, LANES):
+                    base = narrowed(mul(load_like(nearest, row + v, load(steps, v)), splat_like(load(steps, v), unit)))
+                    store(threshold, v, fma(base, splat(slope), splat(least)))
+            else:
+                for r in range(used):
+                    threshold[r] = np.float32(nearest[row + r] * unit) * slope + least
+            changing, waiting = np.uint16(0), False
+            beyond = ~np.uint64(0) << np.uint64(used) if used < 64 else np.uint64(0)
+            for group in range(0, n_trials, CENTROIDS):
+                # STEP 1: float32 distances of the tile to a group of candidates.
+                total = zeros_like(tile_rows(_load_points(tile, 0, LANES), _splat_candidates(rounded, group * d, d)))
+                for j in range(d):
+                    points = _load_points(tile, j * ROWS, LANES)
+                    total = squared_difference_fused(total, points, _splat_candidates(rounded, group * d + j, d))
+                store_tile(scores, 0, LANES, total)
+                for c in range(group, min(group + CENTROIDS, n_trials)):
+                    # STEP 2: the rows that candidate c may change.
+                    excluded = beyond
+                    for v in range(POINT_VECTORS):
+                        score = load(scores, (v * CENTROIDS + c - group) * LANES)
+                        limit = add(load(threshold, v * LANES), splat(extra[c]))
+                        excluded |= np.uint64(bits(greater(score, limit))) << np.uint64(v * LANES)
+                    maybe = ~excluded
+                    if ROWS < 64:
+                        maybe &= (np.uint64(1) << np.uint64(ROWS)) - np.uint64(1)
+                    if maybe == 0:
+                        continue
+                    # STEP 3: D of those, at once if they are many, else together with pairs of other tiles.
+                    if set_bits(np.int64(maybe)) < _WORTH_A_TILE:
+                        waiting = True
+                        while maybe != 0:
+                            pair_row[pairs] = (row + trailing_zeros(maybe)) * d
+                            pair_candidate[pairs] = c * d
+                            pairs += 1
+                            maybe &= maybe - np.uint64(1)
+                        continue
+                    _tile_distances(X, row, d, steps, tile, as_they_are, candidates, c, distances)
+                    while maybe != 0:
+                        r = trailing_zeros(maybe)
+                        maybe &= maybe - np.uint64(1)
+                        i = row + r
+                        if distances[r] < nearest[i]:
+                            weight = weights[i] if weighted else 1.0
+                            gain[c] += _mass(weight, nearest[i], factors) - _mass(weight, distances[r], factors)
+                            mark[r] |= np.uint16(1 << c)
+                            changing |= np.uint16(1 << c)
+            tile_marks[row // ROWS] = changing
+            if waiting or changing != 0:
+                for r in range(used):
+                    marks[row + r] = mark[r]
+                    mark[r] = 0
+            if pairs >= _PAIRS - MOST_TRIALS * _WORTH_A_TILE or row + ROWS >= last:
+                _pair_distances(X, d, candidates, pair_row, pair_candidate, pairs, pair_distances)
+                for p in range(pairs):
+                    i, c = pair_row[p] // d, pair_candidate[p] // d
+                    if pair_distances[p] < nearest[i]:
+                        weight = weights[i] if weighted else 1.0
+                        gain[c] += _mass(weight, nearest[i], factors) - _mass(weight, pair_distances[p], factors)
+                        marks[i] |= np.uint16(1 << c)
+                        tile_marks[i // ROWS] |= np.uint16(1 << c)
+                pairs = 0
+        for c in range(MOST_TRIALS):
+            reduction[t, c] = gain[c]
+
+
+@kernel
+def accept(
+    X,  #           IN    (n * d,)
+    weights,  #     IN    (n,) float64, or (0,): all ones
+    d,
+    candidates,  #  IN    (n_trials * d,) float64
+    chosen,
+    nearest,  #     INOUT (n,) float64
+    marks,  #       IN    (n,) uint16, from `trials`
+    tile_marks,  #  IN    (tiles,) uint16
+    factors,
+    masses,  #      INOUT (blocks,) int64
+    tasks,
+):
+    """Make the chosen candidate a seed: nearest distances and block masses of the rows it changes. O(n + changed d)."""
+    n, blocks = nearest.size, masses.size
+    weighted = weights.size > 0
+    bit = np.uint16(1 << chosen)
+    for t in prange(tasks):
+        pair_row, pair_candidate = np.zeros(BLOCK, np.int64), np.full(BLOCK, chosen * d)
+        pair_distances = np.empty(BLOCK)
+        for block in range(t * blocks // tasks, (t + 1) * blocks // tasks):
+            pairs = 0
+            for row in range(block * BLOCK, min(n, (block + 1) * BLOCK), ROWS):
+                if tile_marks[row // ROWS] & bit:
+                    for i in range(row, min(n, row + ROWS)):
+                        if marks[i] & bit:
+                            pair_row[pairs] = i * d
+                            pairs += 1
+            _pair_distances(X, d, candidates, pair_row, pair_candidate, pairs, pair_distances)
+            change = np.int64(0)
+            for p in range(pairs):
+                i = pair_row[p] // d
+                weight = weights[i] if weighted else 1.0
+                change += _mass(weight, pair_distances[p], factors) - _mass(weight, nearest[i], factors)
+                nearest[i] = pair_distances[p]
+            masses[block] += change
+
+
+@kernel
+def weigh(
+    weights,  #  IN   (n,) float64, or (0,): all ones
+    nearest,  #  IN   (n,) float64
+    factors,
+    masses,  #   OUT  (blocks,) int64
+    largest,  #  OUT  (blocks,) float64: the largest ``weight * nearest`` of each block
+    tasks,
+):
+    """Masses of the blocks from the start. O(n)."""
+    n, blocks = nearest.size, masses.size
+    weighted = weights.size > 0
+    for t in prange(tasks):
+        for block in range(t * blocks // tasks, (t + 1) * blocks // tasks):
+            total, most = np.int64(0), 0.0
+            for i in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
+                weight = weights[i] if weighted else 1.0
+                most = max(most, weight * nearest[i])
+                total += _mass(weight, nearest[i], factors)
+            masses[block] = total
+            largest[block] = most
+
+
+@kernel
+def draw(
+    targets,  #  IN   (draws,) int64, each below the total mass
+    weights,  #  IN   (n,) float64, or (0,): all ones
+    nearest,  #  IN   (n,) float64
+    factors,
+    masses,  #   IN   (blocks,) int64
+    rows,  #     OUT  (draws,) int64
+):
+    """The first row whose cumulative mass exceeds each target. O(draws (blocks + BLOCK))."""
+    weighted = weights.size > 0
+    for q in range(targets.size):
+        left = targets[q]
+        block = 0
+        while left >= masses[block]:
+            left -= masses[block]
+            block += 1
+        i = block * BLOCK
+        while True:
+            mass = _mass(weights[i] if weighted else 1.0, nearest[i], factors)
+            if left < mass:
+                break
+            left -= mass
+            i += 1
+        rows[q] = i

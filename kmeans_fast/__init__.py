@@ -1,0 +1,41 @@
+"""kmeans_fast: exact, fast k-means with one answer.
+
+The same data, weights, seed and parameters give the same labels and the same centroid bits on any number of threads and any instruction set. Public
+names are imported on first use: ``import kmeans_fast`` loads neither scikit-learn nor a compiler.
+"""
+
+import importlib
+import os
+
+__version__ = "0.1.0"
+
+# In a checkout the kernels live beside this package; wheels ship them inside it. Either way they are kmeans_fast.kernels.
+if not os.path.isdir(os.path.join(__path__[0], "kernels")):
+    __path__.append(os.path.dirname(__path__[0]))
+
+_HOME = {
+    "KMeans": "estimators",
+    "KMeansResult": "functional",
+    "Progress": "engine.history",
+    "assign": "functional",
+    "backends": "backends",
+    "explain": "backends",
+    "kmeans": "functional",
+    "kmeans_plusplus": "functional",
+    "load": "persistence",
+    "use_backend": "backends",
+}
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,155 @@
+"""Backends: what can run k-means here, and which one does.
+
+`BACKENDS` is in order of preference; the first that is available, serves the device asked for and supports the problem runs it. ``KMEANS_FAST_BACKEND``
+or `use_backend` forces one by name; a name that is unknown or cannot run is an error, never a silent substitute. The design is simdjson's.
+"""
+
+import contextlib
+import os
+from contextvars import ContextVar
+
+import numpy as np
+
+from .cpu import CpuBackend
+from .cuda import CudaBackend
+from .protocol import Backend, Problem
+from .reference import ReferenceBackend
+
+BACKENDS: tuple[Backend, ...] = (CudaBackend(), CpuBackend(), ReferenceBackend())
+ENVIRONMENT = "KMEANS_FAST_BACKEND"
+
+_forced: ContextVar[str | None] = ContextVar("kmeans_fast_backend", default=None)
+
+
+def backends():
+    """The backends, in order of preference.
+
+    Returns
+    -------
+    dict of str to str
+        Name of each backend, and why it cannot run here; an empty string if it can.
+    """
+    return {backend.name: backend.is_available()[1] for backend in BACKENDS}
+
+
+def _named(name):
+    for backend in BACKENDS:
+        if backend.name == name:
+            return backend
+    known = ", ".join(repr(backend.name) for backend in BACKENDS)
+    raise ValueError(f"There is no backend {name!r}; the backends are {known}.")
+
+
+@contextlib.contextmanager
+def use_backend(name):
+    """Force a backend inside a ``with`` block, in this thread or task.
+
+    Parameters
+    ----------
+    name : str
+        One of the keys of `backends`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such backend.
+    RuntimeError
+        If it cannot run here; the message says why.
+    """
+    backend = _named(name)
+    available, reason = backend.is_available()
+    if not available:
+        raise RuntimeError(f"The backend {name!r} cannot run here: {reason}.")
+    token = _forced.set(name)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def _objection(backend, problem, device):
+    """Why `backend` does not run `problem` on `device`; empty if it does."""
+    available, reason = backend.is_available()
+    if not available:
+        return reason
+    if device != "auto" and device.split(":")[0] not in backend.devices:
+        return f"device={device!r} was asked for and it runs on {' or '.join(backend.devices)}"
+    return "; ".join(backend.supports(problem))
+
+
+def check_device(device):
+    """`device` if it is "auto", "cpu", "cuda" or "cuda:N"; ValueError otherwise."""
+    name, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
+    if name not in ("auto", "cpu", "cuda") or (number and (name != "cuda" or not number.isdecimal())):
+        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.")
+    return device
+
+
+def select(problem, device="auto"):
+    """The backend that runs `problem`.
+
+    Raises
+    ------
+    ValueError
+        If `device` or the forced name is not one there is.
+    RuntimeError
+        If what was asked for cannot run here; the message says why.
+    """
+    check_device(device)
+    name = _forced.get() or os.environ.get(ENVIRONMENT)
+    if name:
+        backend = _named(name)
+        objection = _objection(backend, problem, device)
+        if objection:
+            raise RuntimeError(f"The backend {name!r} was asked for and cannot run: {objection}.")
+        return backend
+    objections = []
+    for backend in BACKENDS:
+        objection = _objection(backend, problem, device)
+        if not objection:
+            return backend
+        objections.append((backend, objection))
+    reasons = [reason for backend, reason in objections if device.split(":")[0] in backend.devices]
+    raise RuntimeError(f"device={device!r} cannot be used: {'; '.join(reasons)}.")
+
+
+def explain(X, n_clusters, *, sample_weight=None, device="auto", n_threads=None):
+    """What would run, in words, without running it.
+
+    Parameters
+    ----------
+    X : array-like (n_samples, n_features), or a tuple (n_samples, n_features)
+        The data, or just its shape (then taken as float32).
+    n_clusters : int
+    sample_weight : array-like (n_samples,), optional
+    device : str
+    n_threads : int, optional
+        All as for `KMeans`.
+
+    Returns
+    -------
+    str
+        A line for each backend: chosen, and with what plan, or why not.
+
+    Examples
+    --------
+    >>> import kmeans_fast
+    >>> print(kmeans_fast.explain((1_000_000, 16), 256))  # doctest: +SKIP
+    """
+    if isinstance(X, tuple) and len(X) == 2 and all(isinstance(size, (int, np.integer)) for size in X):
+        (n, d), dtype = X, np.dtype(np.float32)
+    else:
+        array = np.asarray(X)
+        (n, d), dtype = array.shape, np.dtype(np.float32 if array.dtype == np.float32 else np.float64)
+    problem = Problem(n, d, n_clusters, dtype, sample_weight is not None)
+    chosen = select(problem, device)
+    lines = [f"{n:,} x {d:,} {dtype}, {n_clusters:,} clusters, device={device!r}"]
+    for backend in BACKENDS:
+        if backend is chosen:
+            plan = backend.plan(problem, n_threads)
+            lines.append(f"* {backend.name}: {plan.path}; {plan.n_threads} thread{'s' * (plan.n_threads > 1)}, ")
+            lines[-1] += f"workspace {plan.workspace_bytes / 2**20:,.1f} MiB"
+            lines += [f"    {note}" for note in plan.notes]
+        else:
+            lines.append(f"  {backend.name}: {_objection(backend, problem, device) or 'able, but comes later'}")
+    return "\n".join(lines)

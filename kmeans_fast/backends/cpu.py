@@ -1,0 +1,323 @@
+"""The CPU backend: NumPy arrays in, the Numba kernels of `kmeans_fast.kernels.cpu` underneath."""
+
+import math
+
+import numpy as np
+
+from .protocol import Iteration, Plan
+
+_NO_WEIGHTS = np.empty(0)
+_SMALL = 2_000_000  # n * k * (d + 8) below which one thread is faster than waking others (measured: about 40 us of work)
+_PRIVATE_BYTES = 128 << 20  # accumulators of all threads up to this size are private; larger ones are shared, cluster by cluster
+_SUM_BYTES = 24  # of a 64-bit accumulator with its spilled pair
+
+
+def _kernels():
+    from ..kernels import cpu
+
+    return cpu
+
+
+def flat(array):
+    """A C-contiguous array as one dimension, writeable for Numba's type system (a read-only array would be compiled for anew)."""
+    if not array.flags.writeable:
+        array = np.asarray(_Writeable(array))
+    return array.reshape(-1)
+
+
+class _Writeable:
+    """The same memory, not marked read-only. Kernels never write their IN arguments."""
+
+    def __init__(self, array):
+        self.array = array  # keeps the memory alive
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+
+
+def threads_for(problem, n_threads):
+    """Threads worth using: those asked for (or usable), one for a problem that is over before a second wakes."""
+    host = _kernels().host
+    work = problem.n_samples * problem.n_clusters * (problem.n_features + 8)
+    if work < _SMALL:
+        return 1
+    return host.usable_cpus() if n_threads is None else n_threads
+
+
+class CpuSeeder:
+    def __init__(self, session):
+        k = self.kernels = session.kernels.seeding
+        self.session, self.n = session, len(session.X)
+        self.blocks = -(-self.n // k.BLOCK)
+        self.filter = k.Filter.of(session.X)
+        self.nearest = np.ones(self.n)
+        self.marks = None
+        self.masses, self.largest = np.zeros(self.blocks, np.int64), np.zeros(self.blocks)
+        self.rescale()
+
+    def _weigh(self):
+        s = self.session
+        tasks = min(s.threads, self.blocks)
+        self.kernels.weigh(s.threads, s.weights, self.nearest, self.factors, self.masses, self.largest, tasks)
+
+    def rescale(self):
+        self.factors = (1.0, 1.0)
+        self._weigh()
+        largest = float(self.largest.max())
+        if largest == 0.0:
+            self.nearest.fill(1.0)
+            self._weigh()
+            largest = float(self.largest.max())
+        self.shift = 61 - self.n.bit_length() - math.frexp(largest)[1]
+        first = min(self.shift, 1000)
+        self.factors = (math.ldexp(1.0, first), math.ldexp(1.0, self.shift - first))
+        self._weigh()
+        self.total = int(self.masses.sum())
+
+    def draw(self, words):
+        if self.total < 1 << 44:
+            self.rescale()
+        s = self.session
+        targets = np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
+        rows = np.empty(len(words), np.int64)
+        self.kernels.draw(1, targets, s.weights, self.nearest, self.factors, self.masses, rows)
+        return rows
+
+    def begin(self, row):
+        s = self.session
+        seed = s.X[row].astype(np.float64)
+        self.kernels.begin(s.threads, s.flat, s.d, seed, self.nearest, s.threads)
+        self.rescale()
+
+    def choose(self, rows):
+        s, k = self.session, self.kernels
+        if self.marks is None:
+            self.marks = np.empty(self.n, np.uint16)
+            self.tile_marks = np.empty(-(-self.n // k.ROWS), np.uint16)
+        candidates = s.X[rows]
+        rounded, extra = self.filter.candidates(candidates)
+        exact = candidates.astype(np.float64).ravel()
+        reduction = np.zeros((s.threads, k.MOST_TRIALS), np.int64)
+        k.trials(
+            s.threads, s.flat, s.weights, s.d, exact, rounded, extra, self.filter,
+            self.nearest, self.marks, self.tile_marks, self.factors, reduction,
+        )  # fmt: skip
+        gains = reduction.sum(axis=0)[: len(rows)]
+        best = int(gains.argmax())
+        tasks = min(s.threads, self.blocks)
+        k.accept(
+            s.threads, s.flat, s.weights, s.d, exact, best,
+            self.nearest, self.marks, self.tile_marks, self.factors, self.masses, tasks,
+        )  # fmt: skip
+        self.total -= int(gains[best])
+        return best
+
+    def exclude(self, row):
+        s = self.session
+        weight = float(s.weights[row]) if s.weights.size else 1.0
+        mass = int(weight * self.nearest[row] * self.factors[0] * self.factors[1])
+        self.nearest[row] = 0.0
+        self.masses[row // self.kernels.BLOCK] -= mass
+        self.total -= mass
+        return self.total > 0 or bool(((s.weights if s.weights.size else 1.0) * self.nearest).any())
+
+
+class CpuSession:
+    def __init__(self, X, weights, n_clusters, threads):
+        self.kernels = _kernels()
+        self.X, self.threads, self.k = X, threads, n_clusters
+        self.n, self.d = X.shape
+        self.flat = flat(X)
+        self.weights = _NO_WEIGHTS if weights is None else flat(weights)
+        self.labels = np.zeros(self.n, np.int32)
+        self.columns = self.d + (weights is not None)
+        self.totals = self.plan = self.scatter = None
+
+    # ---- facts -----------------------------------------------------------------------------------------------------
+
+    def _prepare(self):
+        """What an update needs, from three reads of X: the limbs, the exact mean, the scatter about it."""
+        kernels, threads = self.kernels, self.threads
+        largest, lowest = np.empty((2, threads, self.columns))
+        kernels.facts.column_range(threads, self.flat, self.weights, self.d, largest, lowest)
+        lowest[lowest == 0.0] = np.inf
+        largest, lowest = largest.max(axis=0), lowest.min(axis=0)
+        lowest[largest == 0.0] = 0.0
+        fixed_point = kernels.fixed_point
+        self.plan = fixed_point.plan(largest, lowest)
+        copies = 1 if self._shares_sums() else threads
+        self.totals = fixed_point.Totals.zeros(copies, self.k, self.columns, self.plan.limbs)
+        self.mean = self._mean()
+        self.labels.fill(0)
+        self.scatter = self._sum_of_distances(_NO_WEIGHTS, self.mean)
+        self.weighted_scatter = self._sum_of_distances(self.weights, self.mean) if self.weights.size else self.scatter
+        self.reset()
+
+    def _shares_sums(self):
+        cells = self.k * self.columns * self.plan.limbs
+        return self.threads > 1 and self.threads * cells * _SUM_BYTES > max(_PRIVATE_BYTES, self.X.nbytes // 8)
+
+    def _mean(self):
+        fixed_point, plan = self.kernels.fixed_point, self.plan
+        if self.weights.size:  # the plan in hand is for w * x
+            session = CpuSession(self.X, None, 1, self.threads)
+            session._prepare()
+            return session.mean
+        totals = fixed_point.Totals.zeros(self.threads, 1, self.d, plan.limbs)
+        limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
+        self.kernels.facts.column_totals(self.threads, self.flat, self.d, totals, *limbs)
+        sums = np.empty((1, self.d))
+        fixed_point.finish(1, totals, plan.exponent, plan.limbs, sums, 1)
+        return sums[0] / self.n
+
+    def _sum_of_distances(self, weights, centroids):
+        distances = self.kernels.distances
+        bins = np.zeros((self.threads, 2, distances.EXPONENTS), np.int64)
+        exact = np.ascontiguousarray(centroids, np.float64).ravel()
+        distances.inertia_bins(self.threads, self.flat, weights, exact, self.labels, self.d, bins)
+        return distances.bins_total(bins)
+
+    def mean_variance(self):
+        if self.plan is None:
+            self._prepare()
+        return self.scatter / self.X.size
+
+    # ---- Lloyd -----------------------------------------------------------------------------------------------------
+
+    def reset(self):
+        self.labels.fill(-1)
+
+    def _assign(self, centroids, update):
+        changed, opened = np.zeros((2, self.threads), np.int64)
+        fixed_point, plan = self.kernels.fixed_point, self.plan
+        totals = self.totals
+        if not update:
+            plan = plan or fixed_point.plan(np.zeros(self.columns), np.zeros(self.columns))
+            totals = fixed_point.Totals.zeros(self.threads, 0, 0, 0)
+        self.kernels.assign.assign(
+            self.threads, self.flat, self.weights, self.d, *self.kernels.assign.pack(centroids),
+            self.labels, changed, opened, totals, plan.limbs, plan.up, plan.up_rest, plan.down, update,
+        )  # fmt: skip
+        return int(changed.sum()), int(opened.sum())
+
+    def assign(self, centroids):
+        self._assign(centroids, update=False)
+
+    def iterate(self, centroids):
+        if self.plan is None:
+            self._prepare()
+        kernels, plan, k = self.kernels, self.plan, self.k
+        limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
+        self.totals.clear()
+        shared = len(self.totals.count) < self.threads
+        changed, rechecked = self._assign(centroids, update=not shared)
+        if shared:
+            kernels.assign.sum_owned(
+                self.threads, self.flat, self.weights, self.d, self.labels, k, self.totals, *limbs, self.threads
+            )
+        sums, weights = self._finish()
+        inertia = self._inertia_from_sums(centroids, sums, weights)
+        empty = np.flatnonzero(weights == 0)
+        if len(empty):
+            self._relocate(centroids, empty, limbs)
+            sums, weights = self._finish()
+        means = sums / np.where(weights > 0, weights, 1.0)[:, None]
+        means[weights == 0] = means[weights.argmax()]
+        new = means.astype(self.X.dtype)
+        return Iteration(new, changed, self._squared_shift(new, centroids), inertia, len(empty), rechecked)
+
+    def _finish(self):
+        sums = np.empty((self.k, self.columns))
+        tasks = 1 if sums.size < 8192 else self.threads
+        self.kernels.fixed_point.finish(tasks, self.totals, self.plan.exponent, self.plan.limbs, sums, tasks)
+        if self.weights.size:
+            return sums[:, : self.d], sums[:, self.d]
+        return sums, self.totals.count[:, : self.k].sum(axis=0).astype(np.float64)
+
+    def _inertia_from_sums(self, centroids, sums, weights):
+        """``sum w |x - c|^2 = sum w |x - m|^2 - 2 sum (c - m)(S_c - W_c m) + sum W_c |c - m|^2``: no pass over X."""
+        moved = centroids - self.mean
+        cross = np.einsum("ij,ij->", moved, sums - weights[:, None] * self.mean)
+        return max(0.0, float(self.weighted_scatter - 2 * cross + np.einsum("ij,ij,i->", moved, moved, weights)))
+
+    def _squared_shift(self, new, old):
+        k, out = self.k, np.empty(self.k)
+        identity = np.arange(k, dtype=np.int32)
+        exact = old.astype(np.float64).ravel()
+        self.kernels.distances.own_distances(1, flat(new), exact, identity, self.d, out, 1)
+        return math.fsum(out)
+
+    def _relocate(self, centroids, empty, limbs):
+        """Give each empty cluster the row farthest from its centroid (`kmeans_fast.reference.relocate`)."""
+        distances = self.own_distances(centroids)
+        if self.weights.size:
+            distances[self.weights == 0] = 0.0
+        wanted = min(len(empty), self.n)
+        least = np.partition(distances, self.n - wanted)[self.n - wanted]
+        rows = np.flatnonzero(distances >= least)
+        rows = rows[np.lexsort((rows, -distances[rows]))][:wanted]
+        for target, i in zip(empty, rows[distances[rows] > 0], strict=False):
+            self.kernels.fixed_point.move_row(
+                1, self.totals, self.flat, int(i), self.d, self.weights,
+                int(self.labels[i]), np.array([target], np.int32), *limbs,
+            )  # fmt: skip
+
+    # ---- distances -------------------------------------------------------------------------------------------------
+
+    def inertia(self, centroids):
+        return self._sum_of_distances(self.weights, centroids)
+
+    def own_distances(self, centroids):
+        out = np.empty(self.n)
+        exact = centroids.astype(np.float64).ravel()
+        self.kernels.distances.own_distances(self.threads, self.flat, exact, self.labels, self.d, out, self.threads)
+        return out
+
+    def distances(self, centroids, squared=False):
+        out = np.empty((self.n, len(centroids)), self.X.dtype)
+        columns = self.kernels.distances.columns_padded(centroids)
+        self.kernels.distances.distance_table(
+            self.threads, self.flat, columns.ravel(), self.d, columns.shape[1], out, squared, self.threads
+        )
+        return out
+
+    def seeder(self):
+        return CpuSeeder(self)
+
+    def rows(self, numbers):
+        return self.X[numbers]
+
+
+class CpuBackend:
+    name = "cpu"
+    devices = ("cpu",)
+
+    def is_available(self):
+        return True, ""
+
+    def supports(self, problem):
+        if problem.n_clusters >= 2**31:
+            return [f"labels are int32 and n_clusters={problem.n_clusters}"]
+        if problem.n_features >= 2**24:
+            return [f"n_features={problem.n_features} is beyond the kernels' 2**24"]
+        return []
+
+    def plan(self, problem, n_threads):
+        kernels = _kernels()
+        threads = threads_for(problem, n_threads)
+        n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
+        limbs = 1 if problem.dtype == np.float32 and not problem.weighted else 2
+        sums = k * (d + problem.weighted) * limbs * _SUM_BYTES
+        private = threads == 1 or threads * sums <= max(_PRIVATE_BYTES, problem.data_bytes // 8)
+        seeding = n * 10
+        workspace = n * 4 + max(seeding, sums * (threads if private else 1)) + k * d * 28 + threads * d * 4 * 64
+        lanes = kernels.host.VECTOR_BYTES // 4
+        path = f"certified float32 tiles of {kernels.assign.ROWS} rows x {kernels.host.CENTROIDS} centroids, {lanes} lanes"
+        notes = ["sums in private accumulators, added in the same pass" if private else "sums in one shared accumulator"]
+        if threads == 1 and n_threads != 1:
+            notes.append("too small to be worth a second thread")
+        return Plan(path, threads, workspace, tuple(notes))
+
+    def open(self, X, weights, n_clusters, n_threads):
+        from .protocol import Problem
+
+        problem = Problem(*X.shape, n_clusters, X.dtype, weights is not None)
+        return CpuSession(X, weights, n_clusters, threads_for(problem, n_threads))
