@@ -127,7 +127,7 @@ class CpuSession:
         self.n, self.d = X.shape
         self.flat = flat(X)
         self.weights = _NO_WEIGHTS if weights is None else flat(weights)
-        self.labels = np.zeros(self.n, np.int32)
+        self.labels = None
         self.columns = self.d + (weights is not None)
         self.totals = self.plan = self.scatter = None
 
@@ -146,10 +146,11 @@ class CpuSession:
         copies = 1 if self._shares_sums() else threads
         self.totals = fixed_point.Totals.zeros(copies, self.k, self.columns, self.plan.limbs)
         self.mean = self._mean()
-        self.labels.fill(0)
-        self.scatter = self._sum_of_distances(_NO_WEIGHTS, self.mean)
-        self.weighted_scatter = self._sum_of_distances(self.weights, self.mean) if self.weights.size else self.scatter
-        self.reset()
+        one = np.zeros(self.n, np.int32)
+        self.scatter = self._sum_of_distances(_NO_WEIGHTS, self.mean, one)
+        self.weighted_scatter = (
+            self._sum_of_distances(self.weights, self.mean, one) if self.weights.size else self.scatter
+        )
 
     def _shares_sums(self):
         cells = self.k * self.columns * self.plan.limbs
@@ -168,11 +169,11 @@ class CpuSession:
         fixed_point.finish(1, totals, plan.exponent, plan.limbs, sums, 1)
         return sums[0] / self.n
 
-    def _sum_of_distances(self, weights, centroids):
+    def _sum_of_distances(self, weights, centroids, labels):
         distances = self.kernels.distances
         bins = np.zeros((self.threads, 2, distances.EXPONENTS), np.int64)
         exact = np.ascontiguousarray(centroids, np.float64).ravel()
-        distances.inertia_bins(self.threads, self.flat, weights, exact, self.labels, self.d, bins)
+        distances.inertia_bins(self.threads, self.flat, weights, exact, labels, self.d, bins)
         return distances.bins_total(bins)
 
     def mean_variance(self):
@@ -183,7 +184,7 @@ class CpuSession:
     # ---- Lloyd -----------------------------------------------------------------------------------------------------
 
     def reset(self):
-        self.labels.fill(-1)
+        self.labels = np.full(self.n, -1, np.int32)
 
     def _assign(self, centroids, update):
         changed, opened = np.zeros((2, self.threads), np.int64)
@@ -199,6 +200,8 @@ class CpuSession:
         return int(changed.sum()), int(opened.sum())
 
     def assign(self, centroids):
+        if self.labels is None:
+            self.reset()
         self._assign(centroids, update=False)
 
     def iterate(self, centroids):
@@ -263,7 +266,7 @@ class CpuSession:
     # ---- distances -------------------------------------------------------------------------------------------------
 
     def inertia(self, centroids):
-        return self._sum_of_distances(self.weights, centroids)
+        return self._sum_of_distances(self.weights, centroids, self.labels)
 
     def own_distances(self, centroids):
         out = np.empty(self.n)
@@ -280,6 +283,7 @@ class CpuSession:
         return out
 
     def seeder(self):
+        self.labels = None  # the distances of seeding take more room than labels, and not at the same time
         return CpuSeeder(self)
 
     def rows(self, numbers):

@@ -65,7 +65,7 @@ class Session(Protocol):
 
     def mean_variance(self) -> float: ...
     def reset(self) -> None:
-        """Forget the labels: the next iteration counts every row as changed."""
+        """Start with new labels: the next iteration counts every row as changed. Labels handed out before stay as they are."""
 
     def iterate(self, centroids: np.ndarray) -> Iteration:
         """Assign, relocate empty clusters, update."""

@@ -1,0 +1,143 @@
+"""A fit: choose the backend, seed, run Lloyd's algorithm n_init times, keep the best."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import backends
+from ..backends.protocol import Problem
+from .history import Progress
+from .lloyd import lloyd
+from .memory import check_fits
+from .seeding import kmeans_plusplus, random_rows
+
+_LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
+
+
+class Fit(NamedTuple):
+    """The best of the runs."""
+
+    centroids: np.ndarray
+    labels: np.ndarray
+    inertia: float
+    n_iter: int
+    backend: str
+    history: tuple[Progress, ...]  # of all runs
+
+
+def open_session(X, weights, n_clusters, *, device="auto", n_threads=None):
+    """The backend that serves (X, n_clusters) and a session on it, after the memory plan has been checked."""
+    check_magnitudes(X, weights)
+    problem = Problem(*X.shape, n_clusters, X.dtype, weights is not None)
+    backend = backends.select(problem, device)
+    plan = backend.plan(problem, n_threads)
+    check_fits(plan.workspace_bytes, f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters")
+    return backend, backend.open(X, weights, n_clusters, n_threads)
+
+
+def check_magnitudes(X, weights):
+    """Refuse values whose squared distances could overflow: the result would be quietly wrong."""
+    if X.dtype == np.float32 and weights is None:
+        return  # 2 * 3.4e38 squared and summed is far inside float64
+    largest = max(abs(float(X.max())), abs(float(X.min())))
+    heaviest = 1.0 if weights is None else float(weights.max())
+    if largest > _LARGEST:
+        raise ValueError(f"X has values up to {largest:.3g}; k-means needs them below {_LARGEST:.3g}. Scale the data.")
+    if heaviest * X.size * (2 * largest) ** 2 > 2.0**1000:
+        raise ValueError(
+            f"sample_weight up to {heaviest:.3g} and X up to {largest:.3g}: their inertia may overflow. Scale them."
+        )
+
+
+def initial_centroids(session, X, init, n_clusters, seed, run, rng):
+    """Centroids to start a run from, (n_clusters, n_features) in X's dtype.
+
+    `init` is "k-means++", "random", an array, or a callable ``init(X, n_clusters, random_state=rng)``.
+    """
+    if isinstance(init, str):
+        if init == "k-means++":
+            return session.rows(kmeans_plusplus(session, n_clusters, seed, run))
+        return session.rows(random_rows(session, len(X), n_clusters, seed, run))
+    if callable(init):
+        init = init(X, n_clusters, random_state=rng)
+    centroids = np.array(init, dtype=X.dtype, order="C", ndmin=2)
+    check_centroids(centroids, X, n_clusters)
+    return centroids
+
+
+def check_centroids(centroids, X, n_clusters):
+    """Refuse initial centroids of another shape (scikit-learn's messages) or with NaN or infinity."""
+    if centroids.ndim != 2 or centroids.shape[0] != n_clusters:
+        raise ValueError(
+            f"The shape of the initial centers {centroids.shape} does not match the number of clusters {n_clusters}."
+        )
+    if centroids.shape[1] != X.shape[1]:
+        raise ValueError(
+            f"The shape of the initial centers {centroids.shape} does not match "
+            f"the number of features of the data {X.shape[1]}."
+        )
+    if not np.isfinite(centroids).all():
+        raise ValueError("The initial centers contain NaN or infinity.")
+
+
+def fit(
+    X, weights, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, device="auto", n_threads=None,
+    verbose=False, callback=None,
+):  # fmt: skip
+    """Cluster validated data.
+
+    Parameters
+    ----------
+    X : ndarray (n_samples, n_features), float32 or float64, C-contiguous, finite
+    weights : ndarray (n_samples,) float64, finite and not negative; or None
+    n_clusters : int, at most n_samples
+    init : {"k-means++", "random"}, ndarray or callable
+    n_init, max_iter : int
+    tol : float, relative to the mean variance of the features
+    seed : int, the key of all random draws
+    rng : numpy.random.RandomState, for a callable `init` only
+
+    Returns
+    -------
+    Fit
+    """
+    weights = _trivial_to_none(weights)
+    backend, session = open_session(X, weights, n_clusters, device=device, n_threads=n_threads)
+    threshold = tol * session.mean_variance() if tol > 0 else 0.0
+    best, history = None, []
+    for run in range(n_init):
+        start = initial_centroids(session, X, init, n_clusters, seed, run, rng)
+        if verbose:
+            print("Initialization complete")
+        found = lloyd(
+            session, start, max_iter=max_iter, threshold=threshold, run=run, verbose=verbose, callback=callback
+        )
+        history += found.history
+        if best is None or found.inertia < best.inertia:
+            best = found
+        if found.stopped:
+            break
+    _warn_of_few_clusters(best.labels, n_clusters)
+    return Fit(best.centroids, best.labels, best.inertia, best.n_iter, backend.name, tuple(history))
+
+
+def _trivial_to_none(weights):
+    """Weights of ones are no weights: the same integers, and one column less."""
+    return None if weights is None or (weights == 1.0).all() else weights
+
+
+def _warn_of_few_clusters(labels, n_clusters):
+    used = np.zeros(n_clusters, bool)
+    for start in range(0, len(labels), 1 << 20):  # in parts: indexing widens int32 labels to int64
+        used[labels[start : start + (1 << 20)]] = True
+    distinct = int(np.count_nonzero(used))
+    if distinct < n_clusters:
+        from sklearn.exceptions import ConvergenceWarning
+
+        warnings.warn(
+            f"Number of distinct clusters ({distinct}) found smaller than n_clusters ({n_clusters}). "
+            "Possibly due to duplicate points in X.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,36 @@
+"""What is recorded of every iteration, and told to the callback."""
+
+from typing import NamedTuple
+
+
+class Progress(NamedTuple):
+    """One iteration of one run, as a callback receives it and as `history_` keeps it.
+
+    Attributes
+    ----------
+    run : int
+        Which of the `n_init` runs, from 0.
+    iteration : int
+        From 1.
+    inertia : float
+        Of the labels of this iteration with the centroids it started from; good to about ten digits (`inertia_` is exact).
+    squared_shift : float
+        Sum over clusters of the squared distance that the centroid moved: what `tol` is compared with.
+    changed : int
+        Rows whose label changed (all of them in the first iteration).
+    seconds : float
+        Wall time of the iteration.
+    empty : int
+        Clusters that came out empty and were relocated.
+    rechecked : int
+        Rows whose label the fast pass could not prove, settled in float64.
+    """
+
+    run: int
+    iteration: int
+    inertia: float
+    squared_shift: float
+    changed: int
+    seconds: float
+    empty: int
+    rechecked: int

@@ -1,0 +1,38 @@
+"""The memory plan: what a fit needs is compared with what there is before anything is allocated."""
+
+import os
+from pathlib import Path
+
+
+def _first_number(path):
+    try:
+        return int(Path(path).read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def available_bytes():
+    """Memory that can still be had, or None where the system does not tell: the least of the system's and the cgroup's."""
+    found = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(int(line.split()[1]) * 1024)
+    except (OSError, ValueError):
+        if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+            found.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    limit = _first_number("/sys/fs/cgroup/memory.max")
+    used = _first_number("/sys/fs/cgroup/memory.current")
+    if limit is not None and used is not None:
+        found.append(max(0, limit - used))
+    return min(found, default=None)
+
+
+def check_fits(needed, what):
+    """Raise MemoryError with the numbers if `needed` bytes for `what` cannot be had."""
+    available = available_bytes()
+    if available is not None and needed > available:
+        raise MemoryError(
+            f"{what} needs {needed / 2**30:,.2f} GiB beyond the data and {available / 2**30:,.2f} GiB are available: "
+            "use fewer clusters, fewer rows at a time, or float32 data."
+        )

@@ -1,0 +1,36 @@
+"""To and from scikit-learn's own KMeans: no lock-in, and with it ONNX and skops."""
+
+import numpy as np
+from sklearn import cluster
+
+from ..kernels.cpu.host import usable_cpus
+
+_SHARED = ("n_clusters", "init", "n_init", "max_iter", "tol", "verbose", "random_state", "copy_x")
+_FITTED = ("inertia_", "n_iter_", "n_features_in_", "feature_names_in_", "_n_features_out", "_n_init")
+
+
+def _copy_attributes(source, target):
+    for name in _FITTED:
+        if hasattr(source, name):
+            setattr(target, name, getattr(source, name))
+    target.cluster_centers_ = np.array(source.cluster_centers_)
+    target.labels_ = np.array(source.labels_)
+    return target
+
+
+def to_sklearn(model):
+    """See `KMeans.to_sklearn`."""
+    parameters = {name: getattr(model, name) for name in _SHARED}
+    algorithm = "elkan" if model.algorithm == "elkan" else "lloyd"
+    target = _copy_attributes(model, cluster.KMeans(**parameters, algorithm=algorithm))
+    target._n_threads = usable_cpus()  # its predict reads it
+    return target
+
+
+def from_sklearn(model, cls):
+    """See `KMeans.from_sklearn`."""
+    parameters = {name: getattr(model, name) for name in _SHARED}
+    target = _copy_attributes(model, cls(**parameters, algorithm=model.algorithm))
+    target.inertia_, target.n_iter_ = float(model.inertia_), int(model.n_iter_)
+    target.backend_, target.history_ = "sklearn", ()
+    return target

@@ -1,0 +1,295 @@
+"""KMeans with scikit-learn's interface."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from .. import persistence
+from ..arrays import check_weights
+from ..backends import check_device
+from ..engine.fit import check_centroids, fit, open_session
+from . import parameters
+
+
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+    """K-means clustering: Lloyd's algorithm, exact and fast, with one answer.
+
+    Labels, centroids and inertia depend on the data, the weights, the parameters and the seed, and on nothing else: not on the number of threads, the
+    instruction set, the backend, or chance.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+    init : {"k-means++", "random"}, array-like (n_clusters, n_features) or callable, default="k-means++"
+        Where the centroids start: greedy k-means++ seeds, rows drawn at random, given positions, or what
+        ``init(X, n_clusters, random_state=RandomState)`` returns.
+    n_init : "auto" or int, default="auto"
+        Runs from different starts; the one of least inertia is kept. "auto": 1 from "k-means++" or an array, 10 from "random" or a callable.
+    max_iter : int, default=300
+        Iterations a run, at most.
+    tol : float, default=1e-4
+        A run ends when the squared shifts of the centroids sum to at most `tol` times the mean variance of the features; it also ends when no label
+        changes.
+    verbose : int, default=0
+        Print every iteration.
+    random_state : int, RandomState or None, default=None
+        An int makes the result reproducible.
+    copy_x : bool, default=True
+        For compatibility; X is never modified.
+    algorithm : {"auto", "lloyd", "elkan"}, default="auto"
+        All give the same answer, and all are run by the fastest exact path.
+    device : {"auto", "cpu", "cuda", "cuda:N"}, default="auto"
+        A device named is used or refused with the reason; "auto" never fails for want of one.
+    n_threads : int or None, default=None
+        None: all usable CPUs. The answer does not depend on it.
+    callback : callable or None, default=None
+        Called with a `kmeans_fast.Progress` after every iteration; a true return value ends the fit with what has been reached.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray (n_clusters, n_features), X's dtype
+    labels_ : ndarray (n_samples,), int32
+        Always equal to ``predict(X)``.
+    inertia_ : float
+        Sum of weighted squared distances to the nearest centroid: the exact sum, rounded once.
+    n_iter_ : int
+        Iterations of the best run.
+    backend_ : str
+        What ran.
+    history_ : tuple of Progress
+        Every iteration of every run.
+    n_features_in_ : int
+    feature_names_in_ : ndarray (n_features_in_,)
+        Where X had string column names.
+
+    See Also
+    --------
+    kmeans_fast.kmeans : The same as a function, without scikit-learn.
+
+    Notes
+    -----
+    O(n_samples * n_clusters * n_features) an iteration. float32 and float64 data keep their dtype; all other numbers become float64. Distances are float64
+    to the letter of `kmeans_fast.reference`, whatever the dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kmeans_fast import KMeans
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> model = KMeans(n_clusters=2, random_state=0).fit(X)
+    >>> sorted(model.cluster_centers_.tolist())
+    [[1.0, 2.0], [10.0, 2.0]]
+    """
+
+    _estimator_type = "clusterer"  # read by yellowbrick and others; scikit-learn's own tag is in __sklearn_tags__
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        init="k-means++",
+        n_init="auto",
+        max_iter=300,
+        tol=1e-4,
+        verbose=0,
+        random_state=None,
+        copy_x=True,
+        algorithm="auto",
+        device="auto",
+        n_threads=None,
+        callback=None,
+    ):
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
+        self.device = device
+        self.n_threads = n_threads
+        self.callback = callback
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Cluster the rows of X.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like (n_samples,), optional
+            Not negative; not used to choose the start where `init` is an array or a callable.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For a parameter or data outside the rules; the message names the rule and the value.
+        RuntimeError
+            If the device or backend asked for cannot be used.
+        MemoryError
+            Before anything large is allocated, if the plan does not fit.
+        """
+        n_clusters = parameters.integer(self, "n_clusters")
+        init = parameters.init(self)
+        n_init = self._n_init = parameters.n_init(self)
+        algorithm = parameters.choice(self, "algorithm", ("auto", "lloyd", "elkan"))
+        options = {
+            "max_iter": parameters.integer(self, "max_iter"),
+            "tol": parameters.real(self, "tol"),
+            "device": check_device(self.device),
+            "n_threads": parameters.optional_integer(self, "n_threads"),
+            "verbose": bool(self.verbose),
+            "callback": parameters.callback(self),
+        }
+        X = self._validated(X, reset=True)
+        weights = self._weights(sample_weight, X)
+        if len(X) < n_clusters:
+            raise ValueError(f"n_samples={len(X)} should be >= n_clusters={n_clusters}.")
+        if algorithm == "elkan" and n_clusters == 1:
+            warnings.warn(
+                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        if not isinstance(init, str) and not callable(init):
+            init = check_array(init, dtype=X.dtype, copy=True, order="C")
+            check_centroids(init, X, n_clusters)
+            if n_init != 1:
+                warnings.warn(
+                    "Explicit initial center position passed: performing only one init in "
+                    f"{type(self).__name__} instead of n_init={n_init}.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                n_init = self._n_init = 1
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(np.iinfo(np.int64).max, dtype=np.int64))
+        found = fit(X, weights, n_clusters, init=init, n_init=n_init, seed=seed, rng=rng, **options)
+        self.cluster_centers_, self.labels_, self.inertia_, self.n_iter_ = found[:4]
+        self.backend_, self.history_ = found.backend, found.history
+        self._n_features_out = n_clusters
+        return self
+
+    def predict(self, X):
+        """Index of the nearest centroid of every row.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray (n_samples,), int32
+        """
+        session, centroids = self._session(X)
+        session.assign(centroids)
+        return session.labels
+
+    def fit_predict(self, X, y=None, sample_weight=None):
+        """``fit(X, sample_weight=sample_weight).labels_``."""
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def transform(self, X):
+        """Distances to the centroids.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+
+        Returns
+        -------
+        distances : ndarray (n_samples, n_clusters), X's dtype
+            Euclidean, computed in float64; 0 exactly for a row that equals a centroid.
+        """
+        session, centroids = self._session(X)
+        return session.distances(centroids)
+
+    def fit_transform(self, X, y=None, sample_weight=None):
+        """``fit(X, sample_weight=sample_weight).transform(X)``."""
+        return self.fit(X, sample_weight=sample_weight).transform(X)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Minus the inertia of X under the fitted centroids.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        session, centroids = self._session(X, sample_weight)
+        session.assign(centroids)
+        return -session.inertia(centroids)
+
+    def save(self, path):
+        """Write the fitted model to `path` (.npz: arrays and a JSON header, no pickle); `kmeans_fast.load` reads it.
+
+        Raises
+        ------
+        ValueError
+            If `init` is a callable, which a file cannot hold.
+        """
+        check_is_fitted(self)
+        persistence.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """The model that `save` wrote to `path`."""
+        return persistence.load(path, cls)
+
+    def to_sklearn(self):
+        """A fitted `sklearn.cluster.KMeans` with the same centroids and labels."""
+        from .conversion import to_sklearn
+
+        check_is_fitted(self)
+        return to_sklearn(self)
+
+    @classmethod
+    def from_sklearn(cls, model):
+        """A fitted KMeans with the parameters and attributes of a fitted `sklearn.cluster.KMeans`."""
+        from .conversion import from_sklearn
+
+        check_is_fitted(model)
+        return from_sklearn(model, cls)
+
+    def _validated(self, X, reset):
+        return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+
+    def _weights(self, sample_weight, X):
+        if sample_weight is None:
+            return None
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        check_weights(weights)
+        return np.ascontiguousarray(weights)
+
+    def _session(self, X, sample_weight=None):
+        """A session on validated X, and the centroids in X's dtype."""
+        check_is_fitted(self)
+        X = self._validated(X, reset=False)
+        weights = self._weights(sample_weight, X)
+        centroids = np.array(self.cluster_centers_, dtype=X.dtype, order="C")
+        threads = parameters.optional_integer(self, "n_threads")
+        _, session = open_session(X, weights, len(centroids), device=self.device, n_threads=threads)
+        return session, centroids
+
+    def __getstate__(self):
+        # A callback belongs to the session that it reports to and often cannot be pickled.
+        return {**super().__getstate__(), "callback": None}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,70 @@
+"""Checks of estimator parameters, worded as scikit-learn words them."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+
+
+def _refuse(estimator, name, rule, value):
+    raise ValueError(f"The {name!r} parameter of {type(estimator).__name__} must be {rule}. Got {value!r} instead.")
+
+
+def integer(estimator, name, least=1):
+    """The parameter as an int of at least `least`."""
+    value = getattr(estimator, name)
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        _refuse(estimator, name, f"an int in the range [{least}, inf)", value)
+    return int(value)
+
+
+def optional_integer(estimator, name):
+    """As `integer`; None stays None."""
+    return None if getattr(estimator, name) is None else integer(estimator, name)
+
+
+def real(estimator, name):
+    """The parameter as a finite float, not negative."""
+    value = getattr(estimator, name)
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
+        _refuse(estimator, name, "a float in the range [0.0, inf)", value)
+    return float(value)
+
+
+def choice(estimator, name, options):
+    """The parameter, one of `options`."""
+    value = getattr(estimator, name)
+    if not isinstance(value, str) or value not in options:
+        _refuse(estimator, name, "a str among {" + ", ".join(map(repr, options)) + "}", value)
+    return str(value)
+
+
+def init(estimator):
+    """The parameter `init`: one of the names, a callable, or anything else as an array."""
+    value = estimator.init
+    if isinstance(value, str):
+        return choice(estimator, "init", ("k-means++", "random"))
+    if callable(value):
+        return value
+    if value is None or np.ndim(value) == 0:
+        _refuse(estimator, "init", "a str among {'k-means++', 'random'}, a callable or an array-like", value)
+    return value
+
+
+def n_init(estimator):
+    """The number of runs: `n_init`, or for "auto" 1 from k-means++ or an array and 10 otherwise (scikit-learn's rule)."""
+    value = estimator.n_init
+    if isinstance(value, str):
+        if value != "auto":
+            _refuse(estimator, "n_init", "a str among {'auto'} or an int in the range [1, inf)", value)
+        random = callable(estimator.init) or (isinstance(estimator.init, str) and estimator.init == "random")
+        return 10 if random else 1
+    return integer(estimator, "n_init")
+
+
+def callback(estimator):
+    """The parameter `callback`: None or a callable."""
+    value = estimator.callback
+    if value is not None and not callable(value):
+        _refuse(estimator, "callback", "a callable or None", value)
+    return value

@@ -1,0 +1,216 @@
+"""k-means as functions: arrays in, a result out. For libraries that need k-means inside; nothing of scikit-learn is imported."""
+
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+
+from .arrays import as_data, as_weights
+from .backends import check_device
+from .engine.fit import check_centroids, fit, open_session
+from .engine.history import Progress
+from .engine.seeding import kmeans_plusplus as _seed_rows
+
+
+class KMeansResult(NamedTuple):
+    """What `kmeans` returns.
+
+    Attributes
+    ----------
+    centroids : ndarray (n_clusters, n_features), X's dtype
+    labels : ndarray (n_samples,), int32
+        Index of the nearest centroid, the lowest among equals.
+    inertia : float
+        Sum of weighted squared distances to the nearest centroid, in the data's units squared; the exact sum, rounded once.
+    n_iter : int
+    backend : str
+        What ran.
+    history : tuple of Progress
+        Every iteration.
+    """
+
+    centroids: np.ndarray
+    labels: np.ndarray
+    inertia: float
+    n_iter: int
+    backend: str
+    history: tuple[Progress, ...]
+
+
+def _check_integer(name, value, least):
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+    return int(value)
+
+
+def _check_clusters(n_clusters, n_samples):
+    n_clusters = _check_integer("n_clusters", n_clusters, 1)
+    if n_clusters > n_samples:
+        raise ValueError(f"n_samples={n_samples} should be >= n_clusters={n_clusters}.")
+    return n_clusters
+
+
+def _check_threads(n_threads):
+    return None if n_threads is None else _check_integer("n_threads", n_threads, 1)
+
+
+def _seed(seed):
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+    return _check_integer("seed", seed, 0) % 2**64
+
+
+def kmeans(
+    X,
+    n_clusters,
+    *,
+    init="k-means++",
+    n_init=1,
+    max_iter=300,
+    tol=1e-4,
+    sample_weight=None,
+    seed=None,
+    device="auto",
+    n_threads=None,
+    callback=None,
+):
+    """Cluster the rows of `X` with Lloyd's algorithm.
+
+    Parameters
+    ----------
+    X : array-like (n_samples, n_features)
+        float32 and float64 are used as they are; other numbers become float64.
+    n_clusters : int
+        From 1 to n_samples.
+    init : {"k-means++", "random"}, array-like (n_clusters, n_features) or callable
+        Where the centroids start; a callable is called as ``init(X, n_clusters, random_state=RandomState)``.
+    n_init : int
+        Runs from different starts; the one of least inertia is returned. Only 1 makes sense where `init` is an array.
+    max_iter : int
+        Iterations a run, at most.
+    tol : float
+        A run ends when the squared shifts of the centroids sum to at most `tol` times the mean variance of the features, or when no label changes.
+    sample_weight : array-like (n_samples,), optional
+        Not negative.
+    seed : int, optional
+        Of all random draws; fresh entropy by default. The result depends on it and the data alone.
+    device : {"auto", "cpu", "cuda", "cuda:N"}
+    n_threads : int, optional
+        Default: all usable CPUs. The result does not depend on it.
+    callback : callable, optional
+        Called with a `Progress` after every iteration; a true return value ends the fit with what has been reached.
+
+    Returns
+    -------
+    KMeansResult
+
+    Raises
+    ------
+    ValueError
+        For an argument or data outside the rules above; the message names the rule and the value.
+    RuntimeError
+        If the device or backend asked for cannot be used.
+    MemoryError
+        Before anything large is allocated, if the plan does not fit.
+
+    Notes
+    -----
+    O(n_samples * n_clusters * n_features) an iteration. Method: Lloyd (1982) from greedy k-means++ seeds (Arthur and Vassilvitskii 2007).
+
+    Examples
+    --------
+    >>> import kmeans_fast
+    >>> result = kmeans_fast.kmeans([[0.0], [1.0], [10.0], [11.0]], 2, seed=0)
+    >>> sorted(result.centroids.ravel().tolist())
+    [0.5, 10.5]
+    """
+    X = as_data(X)
+    weights = as_weights(sample_weight, len(X))
+    if isinstance(init, str):
+        if init not in ("k-means++", "random"):
+            raise ValueError(f"init must be 'k-means++', 'random', an array or a callable, got {init!r}.")
+    elif not callable(init):
+        init = np.array(init, dtype=X.dtype, order="C")
+        check_centroids(init, X, _check_clusters(n_clusters, len(X)))
+    if not np.isfinite(tol) or tol < 0:
+        raise ValueError(f"tol must be a finite number of at least 0, got {tol!r}.")
+    seed = _seed(seed)
+    found = fit(
+        X,
+        weights,
+        _check_clusters(n_clusters, len(X)),
+        init=init,
+        n_init=_check_integer("n_init", n_init, 1),
+        max_iter=_check_integer("max_iter", max_iter, 1),
+        tol=float(tol),
+        seed=seed,
+        rng=np.random.RandomState(seed % 2**32),
+        device=check_device(device),
+        n_threads=_check_threads(n_threads),
+        callback=callback,
+    )
+    return KMeansResult(*found)
+
+
+def assign(X, centroids, *, device="auto", n_threads=None):
+    """Label the rows of `X` with their nearest centroids.
+
+    Parameters
+    ----------
+    X : array-like (n_samples, n_features)
+    centroids : array-like (n_clusters, n_features)
+        Rounded to X's dtype.
+    device, n_threads
+        As for `kmeans`.
+
+    Returns
+    -------
+    labels : ndarray (n_samples,), int32
+        The lowest index among the nearest.
+    squared_distances : ndarray (n_samples,), float64
+        To the centroid of the label.
+
+    Raises
+    ------
+    ValueError
+        If `centroids` does not match `X`, or as for `kmeans`.
+
+    Notes
+    -----
+    O(n_samples * n_clusters * n_features); no (n_samples, n_clusters) table is made.
+    """
+    X = as_data(X)
+    centroids = np.array(as_data(centroids, name="centroids"), dtype=X.dtype, order="C")
+    check_centroids(centroids, X, len(centroids))
+    check_device(device)
+    _, session = open_session(X, None, len(centroids), device=device, n_threads=_check_threads(n_threads))
+    session.assign(centroids)
+    return session.labels, session.own_distances(centroids)
+
+
+def kmeans_plusplus(X, n_clusters, *, sample_weight=None, seed=None, device="auto", n_threads=None):
+    """Choose rows of `X` as initial centroids by greedy k-means++.
+
+    Parameters
+    ----------
+    X, n_clusters, sample_weight, seed, device, n_threads
+        As for `kmeans`, which starts from these seeds for the same `seed`.
+
+    Returns
+    -------
+    centroids : ndarray (n_clusters, n_features)
+    indices : ndarray (n_clusters,), int64
+        Rows of X.
+
+    Notes
+    -----
+    O(n_samples * n_clusters * n_features * log(n_clusters)). Method: Arthur and Vassilvitskii (2007), with the ``2 + log(n_clusters)`` greedy trials of
+    scikit-learn.
+    """
+    X = as_data(X)
+    weights = as_weights(sample_weight, len(X))
+    n_clusters = _check_clusters(n_clusters, len(X))
+    check_device(device)
+    _, session = open_session(X, weights, n_clusters, device=device, n_threads=_check_threads(n_threads))
+    rows = _seed_rows(session, n_clusters, _seed(seed), 0)
+    return session.rows(rows), rows
