@@ -4,6 +4,8 @@ Every backend returns these bits: the same labels, seeds, centroids and inertia,
 possible. A squared distance is a fixed sequence of float64 roundings (`squared_distances`), so "nearest" has one meaning; and every sum over rows is
 the exact real-number sum rounded once (`math.fsum`), so it has no order. Nothing here is fast: O(n k d) with a Python loop over features.
 
+Seeds are drawn in the order of a hash of the rows' values, so that they, and with them the whole fit, do not depend on the order of the rows either.
+
 Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids` (n_clusters, n_features) in X's
 dtype, `labels` (n_samples,) int32.
 
@@ -12,7 +14,6 @@ Philox as NumPy ships it; empty clusters and stopping: scikit-learn's rules.
 """
 
 import math
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -140,6 +141,17 @@ def n_trials(n_clusters):
     return 2 + int(math.log(n_clusters))
 
 
+def row_hash(X):
+    """A 64-bit hash of the values of each row: the order in which `Masses.draw` walks the rows."""
+    word = np.zeros(len(X), np.uint64)
+    for column in X.T:
+        bits = (column.astype(np.float64) + 0.0).view(np.uint64)  # + 0.0: the two zeros are one value
+        word = (word ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+        word ^= word >> np.uint64(32)
+    word *= np.uint64(0xD6E8FEB86659FD93)
+    return word ^ (word >> np.uint64(29))
+
+
 class Masses:
     """Integer masses of the rows, so that a draw and a potential do not depend on the order of summation.
 
@@ -147,9 +159,10 @@ class Masses:
     total has fallen below 2**44. When every product is zero, ``d_i = 1`` takes its place.
     """
 
-    def __init__(self, weights, n_samples):
-        self.weights = np.ones(n_samples) if weights is None else weights
-        self.d = np.ones(n_samples)
+    def __init__(self, X, weights):
+        self.weights = np.ones(len(X)) if weights is None else weights
+        self.order = np.argsort(row_hash(X), kind="stable")  # by content: the order of X does not matter
+        self.d = np.ones(len(X))
         self.rescale()
 
     def rescale(self):
@@ -169,9 +182,10 @@ class Masses:
         return int(self.of(self.d).sum())
 
     def draw(self, word):
-        """The first row whose cumulative mass exceeds ``word / 2**64`` of the total."""
+        """The first row, in the order of the hashes, whose cumulative mass exceeds ``word / 2**64`` of the total."""
         target = (int(word) * self.total()) >> 64
-        return int(np.searchsorted(np.cumsum(self.of(self.d)), target, side="right"))
+        cumulative = np.cumsum(self.of(self.d)[self.order])
+        return int(self.order[np.searchsorted(cumulative, target, side="right")])
 
 
 def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
@@ -181,7 +195,7 @@ def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
     total mass, the earliest drawn among equals.
     """
     words = draws(seed, run, (n_clusters, n_trials(n_clusters)))
-    masses = Masses(weights, len(X))
+    masses = Masses(X, weights)
     rows = [masses.draw(words[0, 0])]
     masses.d = squared_distances(X, X[rows])[:, 0]
     masses.rescale()
@@ -195,14 +209,14 @@ def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
     return np.array(rows)
 
 
-def random_rows(n_samples, weights, n_clusters, seed, run=0):
+def random_rows(X, weights, n_clusters, seed, run=0):
     """Row numbers drawn one after the other with probability ``w_i``, without replacement."""
     words = draws(seed, run, (n_clusters,))
-    masses = Masses(weights, n_samples)
+    masses = Masses(X, weights)
     rows = []
     for word in words:
-        if not masses.of(masses.d).any():  # fewer rows of positive weight than clusters: the lowest rows not yet taken
-            rows.append(min(set(range(n_samples)) - set(rows)))
+        if not (masses.weights * masses.d).any():  # fewer rows of positive weight than clusters: the lowest rows not yet taken
+            rows.append(min(set(range(len(X))) - set(rows)))
             continue
         rows.append(masses.draw(word))
         masses.d[rows[-1]] = 0.0
@@ -231,8 +245,3 @@ def lloyd(X, weights, centroids, max_iter=300, tol=1e-4):
             break
     labels, _ = assign(X, centroids)
     return Fit(centroids, labels, inertia(X, weights, centroids, labels), n_iter, converged)
-
-
-def exact_mean(values):
-    """The mean as a real number, for tests: a `fractions.Fraction`."""
-    return sum(map(Fraction, values)) / len(values)

@@ -3,9 +3,10 @@
 Mapping    As `assign`: a tile of ROWS points, transposed, lanes are points. `trials` measures a tile against CENTROIDS candidates at a time.
 Maths      Row i is changed by candidate c only where D(x_i, c) < nearest_i. A float32 distance by direct differences excludes most pairs: where it
            exceeds nearest_i by more than its error, D cannot be smaller (`Filter`). Only the pairs left over pay for D in float64.
-Order      Masses are integers (`kmeans_fast.reference.Masses`), so potentials and draws have no order. Rows are grouped in blocks of BLOCK for the draw:
-           the block is found in the cumulative masses of the blocks, the row inside the block.
-Cost       `trials` reads X once a step and costs 2 n d n_trials flops; `accept` touches only rows that the chosen candidate changes. Memory: 10 bytes a
+Order      Masses are integers (`kmeans_fast.reference.Masses`), so potentials and draws have no order of summation. A draw walks the rows in the order of
+           a hash of their values. That order is never made: rows fall into buckets by the top bits of the hash, the bucket is found in the cumulative
+           masses of the buckets, and only its few rows are sorted.
+Cost       `trials` reads X once a step and costs 2 n d n_trials flops; `accept` touches only rows that the chosen candidate changes. Memory: 12 bytes a
            row.
 Limits     At most 16 trials a step (n_clusters < e**15).
 
@@ -23,9 +24,12 @@ from .jit import inner, kernel
 from .simd import (
     add,
     bits,
+    bits_of,
+    equal,
     fma,
     gather,
     greater,
+    lanes,
     load,
     load_like,
     loads,
@@ -45,7 +49,9 @@ from .simd import (
     zeros_like,
 )
 
-BLOCK = 4096
+BLOCK = 4096  # rows whose changes `accept` collects at a time
+MOST_BUCKETS = 1 << 16
+ROWS_A_BUCKET = 64
 MOST_TRIALS = 16
 _WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole tile is cheaper than D of each
 _PAIRS = 1024  # at most this many pairs wait for their D
@@ -119,9 +125,9 @@ def _tile_distances(X, first, d, steps, tile, as_they_are, candidates, c, distan
 @inner
 def _pair_distances(X, d, candidates, pair_row, pair_candidate, count, distances):
     """The contract's D of the first `count` pairs, given as offsets into X and `candidates`: lanes are pairs."""
-    lanes = splat(np.int32(0))
+    width = splat(np.int32(0))
     for p in range(0, count, LANES):
-        row, candidate = load_like(pair_row, p, lanes), load_like(pair_candidate, p, lanes)
+        row, candidate = load_like(pair_row, p, width), load_like(pair_candidate, p, width)
         total = splat_like(row, 0.0)
         for j in range(d):
             t = sub(widened(gather(X, j, row)), gather(candidates, j, candidate))
@@ -261,11 +267,12 @@ def accept(
     marks,  #       IN    (n,) uint16, from `trials`
     tile_marks,  #  IN    (tiles,) uint16
     factors,
-    masses,  #      INOUT (blocks,) int64
-    tasks,
+    buckets,  #     IN    (n,) uint16
+    change,  #      OUT   (tasks, n_buckets) int64: what the masses of the buckets gain
 ):
-    """Make the chosen candidate a seed: nearest distances and block masses of the rows it changes. O(n + changed d)."""
-    n, blocks = nearest.size, masses.size
+    """Make the chosen candidate a seed: nearest distances and masses of the rows it changes. O(n / ROWS + changed d)."""
+    n, tasks = nearest.size, len(change)
+    blocks = -(-n // BLOCK)
     weighted = weights.size > 0
     bit = np.uint16(1 << chosen)
     for t in prange(tasks):
@@ -280,13 +287,38 @@ def accept(
                             pair_row[pairs] = i * d
                             pairs += 1
             _pair_distances(X, d, candidates, pair_row, pair_candidate, pairs, pair_distances)
-            change = np.int64(0)
             for p in range(pairs):
                 i = pair_row[p] // d
                 weight = weights[i] if weighted else 1.0
-                change += _mass(weight, pair_distances[p], factors) - _mass(weight, nearest[i], factors)
+                gain = _mass(weight, pair_distances[p], factors) - _mass(weight, nearest[i], factors)
+                change[t, np.int64(buckets[i])] += gain
                 nearest[i] = pair_distances[p]
-            masses[block] += change
+
+
+@inner
+def _row_hash(X, offset, d):
+    """`kmeans_fast.reference.row_hash` of one row."""
+    word = np.uint64(0)
+    for j in range(d):
+        word = (word ^ np.uint64(bits_of(np.float64(X[offset + j]) + 0.0))) * np.uint64(0x9E3779B97F4A7C15)
+        word ^= word >> np.uint64(32)
+    word *= np.uint64(0xD6E8FEB86659FD93)
+    return word ^ (word >> np.uint64(29))
+
+
+@kernel
+def fill_buckets(
+    X,  #        IN   (n * d,)
+    d,
+    bits_kept,  #     log2 of the number of buckets
+    buckets,  #  OUT  (n,) uint16
+    tasks,
+):
+    """The bucket of every row: the top bits of its hash. O(n d)."""
+    n = buckets.size
+    for t in prange(tasks):
+        for i in range(t * n // tasks, (t + 1) * n // tasks):
+            buckets[i] = (_row_hash(X, i * d, d) >> np.uint64(1)) >> np.uint64(63 - bits_kept)
 
 
 @kernel
@@ -294,46 +326,104 @@ def weigh(
     weights,  #  IN   (n,) float64, or (0,): all ones
     nearest,  #  IN   (n,) float64
     factors,
-    masses,  #   OUT  (blocks,) int64
-    largest,  #  OUT  (blocks,) float64: the largest ``weight * nearest`` of each block
-    tasks,
+    buckets,  #  IN   (n,) uint16
+    masses,  #   OUT  (tasks, n_buckets) int64, zeros on entry
 ):
-    """Masses of the blocks from the start. O(n)."""
-    n, blocks = nearest.size, masses.size
+    """Masses of the buckets from the start. O(n)."""
+    n, tasks = nearest.size, len(masses)
     weighted = weights.size > 0
     for t in prange(tasks):
-        for block in range(t * blocks // tasks, (t + 1) * blocks // tasks):
-            total, most = np.int64(0), 0.0
-            for i in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
-                weight = weights[i] if weighted else 1.0
-                most = max(most, weight * nearest[i])
-                total += _mass(weight, nearest[i], factors)
-            masses[block] = total
-            largest[block] = most
+        for i in range(t * n // tasks, (t + 1) * n // tasks):
+            weight = weights[i] if weighted else 1.0
+            masses[t, np.int64(buckets[i])] += _mass(weight, nearest[i], factors)
+
+
+@inner
+def _sift(hashes, rows, at, size):
+    """Let the element `at` of a heap (largest hash first, then largest row) sink to its place."""
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            return
+        if child + 1 < size and (
+            hashes[child + 1] > hashes[child]
+            or (hashes[child + 1] == hashes[child] and rows[child + 1] > rows[child])
+        ):
+            child += 1
+        if hashes[child] < hashes[at] or (hashes[child] == hashes[at] and rows[child] < rows[at]):
+            return
+        hashes[at], hashes[child] = hashes[child], hashes[at]
+        rows[at], rows[child] = rows[child], rows[at]
+        at = child
+
+
+@inner
+def _sort(hashes, rows):
+    """Sort both by hash, then row (heapsort: in place, and short to compile)."""
+    size = rows.size
+    for at in range(size // 2 - 1, -1, -1):
+        _sift(hashes, rows, at, size)
+    for last in range(size - 1, 0, -1):
+        hashes[0], hashes[last] = hashes[last], hashes[0]
+        rows[0], rows[last] = rows[last], rows[0]
+        _sift(hashes, rows, 0, last)
+
+
+@inner
+def _rows_of(bucket, buckets, weights, nearest, factors):
+    """Rows of one bucket that have mass, in their order."""
+    n, step = buckets.size, lanes(buckets)
+    wanted = splat(np.uint16(bucket))
+    found = np.empty(64, np.int64)
+    count = 0
+    for start in range(0, n, step):
+        if start + step <= n:
+            here = np.uint64(bits(equal(load(buckets, start), wanted)))
+        else:
+            here = np.uint64(0)
+            for i in range(start, n):
+                here |= np.uint64(buckets[i] == bucket) << np.uint64(i - start)
+        while here != 0:
+            i = start + trailing_zeros(here)
+            here &= here - np.uint64(1)
+            if _mass(weights[i] if weights.size > 0 else 1.0, nearest[i], factors) > 0:
+                if count == found.size:
+                    longer = np.empty(2 * count, np.int64)
+                    longer[:count] = found
+                    found = longer
+                found[count] = i
+                count += 1
+    return found[:count]
 
 
 @kernel
 def draw(
+    X,  #        IN   (n * d,)
+    d,
     targets,  #  IN   (draws,) int64, each below the total mass
     weights,  #  IN   (n,) float64, or (0,): all ones
     nearest,  #  IN   (n,) float64
     factors,
-    masses,  #   IN   (blocks,) int64
-    rows,  #     OUT  (draws,) int64
+    buckets,  #  IN   (n,) uint16
+    masses,  #   IN   (n_buckets,) int64
+    chosen,  #   OUT  (draws,) int64
+    tasks,
 ):
-    """The first row whose cumulative mass exceeds each target. O(draws (blocks + BLOCK))."""
-    weighted = weights.size > 0
-    for q in range(targets.size):
-        left = targets[q]
-        block = 0
-        while left >= masses[block]:
-            left -= masses[block]
-            block += 1
-        i = block * BLOCK
-        while True:
-            mass = _mass(weights[i] if weighted else 1.0, nearest[i], factors)
-            if left < mass:
-                break
-            left -= mass
-            i += 1
-        rows[q] = i
+    """The first row in the order of the hashes whose cumulative mass exceeds each target. O(draws n / 32)."""
+    for t in prange(tasks):
+        for q in range(t * targets.size // tasks, (t + 1) * targets.size // tasks):
+            left = targets[q]
+            bucket = 0
+            while left >= masses[bucket]:
+                left -= masses[bucket]
+                bucket += 1
+            rows = _rows_of(bucket, buckets, weights, nearest, factors)
+            hashes = np.empty(rows.size, np.uint64)
+            for r in range(rows.size):
+                hashes[r] = _row_hash(X, rows[r] * d, d)
+            _sort(hashes, rows)
+            for i in rows:
+                left -= _mass(weights[i] if weights.size > 0 else 1.0, nearest[i], factors)
+                if left < 0:
+                    chosen[q] = i
+                    break

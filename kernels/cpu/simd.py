@@ -19,6 +19,7 @@ _I32 = ir.IntType(32)
 _IR_SCALAR = {
     types.float32: ir.FloatType(),
     types.float64: ir.DoubleType(),
+    types.uint16: ir.IntType(16),
     types.int32: ir.IntType(32),
     types.int64: ir.IntType(64),
 }

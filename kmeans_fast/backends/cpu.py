@@ -43,34 +43,38 @@ def threads_for(problem, n_threads):
 
 
 class CpuSeeder:
+    """See `kmeans_fast.backends.protocol.Seeder`; rows are kept in buckets by hash (`kernels.cpu.seeding`)."""
+
     def __init__(self, session):
         k = self.kernels = session.kernels.seeding
         self.session, self.n = session, len(session.X)
-        self.blocks = -(-self.n // k.BLOCK)
         self.filter = k.Filter.of(session.X)
-        self.nearest = np.ones(self.n)
-        self.marks = None
-        self.masses, self.largest = np.zeros(self.blocks, np.int64), np.zeros(self.blocks)
+        self.nearest, self.marks = np.ones(self.n), None
+        bits = max(0, min(k.MOST_BUCKETS, self.n // k.ROWS_A_BUCKET).bit_length() - 1)
+        self.n_buckets, self.buckets = 1 << bits, np.empty(self.n, np.uint16)
+        k.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets, session.threads)
         self.rescale()
 
     def _weigh(self):
         s = self.session
-        tasks = min(s.threads, self.blocks)
-        self.kernels.weigh(s.threads, s.weights, self.nearest, self.factors, self.masses, self.largest, tasks)
+        masses = np.zeros((s.threads, self.n_buckets), np.int64)
+        self.kernels.weigh(s.threads, s.weights, self.nearest, self.factors, self.buckets, masses)
+        self.masses = masses.sum(axis=0)
 
     def rescale(self):
-        self.factors = (1.0, 1.0)
-        self._weigh()
-        largest = float(self.largest.max())
+        largest = self._largest()
         if largest == 0.0:
             self.nearest.fill(1.0)
-            self._weigh()
-            largest = float(self.largest.max())
+            largest = self._largest()
         self.shift = 61 - self.n.bit_length() - math.frexp(largest)[1]
         first = min(self.shift, 1000)
         self.factors = (math.ldexp(1.0, first), math.ldexp(1.0, self.shift - first))
         self._weigh()
         self.total = int(self.masses.sum())
+
+    def _largest(self):
+        weights = self.session.weights
+        return float((weights * self.nearest).max() if weights.size else self.nearest.max())
 
     def draw(self, words):
         if self.total < 1 << 44:
@@ -78,7 +82,10 @@ class CpuSeeder:
         s = self.session
         targets = np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
         rows = np.empty(len(words), np.int64)
-        self.kernels.draw(1, targets, s.weights, self.nearest, self.factors, self.masses, rows)
+        tasks = min(s.threads, len(words))
+        self.kernels.draw(
+            tasks, s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, rows, tasks
+        )
         return rows
 
     def begin(self, row):
@@ -102,11 +109,13 @@ class CpuSeeder:
         )  # fmt: skip
         gains = reduction.sum(axis=0)[: len(rows)]
         best = int(gains.argmax())
-        tasks = min(s.threads, self.blocks)
+        change = np.zeros((s.threads, self.n_buckets), np.int64)
         k.accept(
             s.threads, s.flat, s.weights, s.d, exact, best,
-            self.nearest, self.marks, self.tile_marks, self.factors, self.masses, tasks,
+            self.nearest, self.marks, self.tile_marks, self.factors, self.buckets, change,
         )  # fmt: skip
+        for of_a_task in change:
+            self.masses += of_a_task
         self.total -= int(gains[best])
         return best
 
@@ -115,9 +124,9 @@ class CpuSeeder:
         weight = float(s.weights[row]) if s.weights.size else 1.0
         mass = int(weight * self.nearest[row] * self.factors[0] * self.factors[1])
         self.nearest[row] = 0.0
-        self.masses[row // self.kernels.BLOCK] -= mass
+        self.masses[int(self.buckets[row])] -= mass
         self.total -= mass
-        return self.total > 0 or bool(((s.weights if s.weights.size else 1.0) * self.nearest).any())
+        return self.total > 0 or self._largest() > 0
 
 
 class CpuSession:
@@ -311,7 +320,7 @@ class CpuBackend:
         limbs = 1 if problem.dtype == np.float32 and not problem.weighted else 2
         sums = k * (d + problem.weighted) * limbs * _SUM_BYTES
         private = threads == 1 or threads * sums <= max(_PRIVATE_BYTES, problem.data_bytes // 8)
-        seeding = n * 10
+        seeding = n * 12
         workspace = n * 4 + max(seeding, sums * (threads if private else 1)) + k * d * 28 + threads * d * 4 * 64
         lanes = kernels.host.VECTOR_BYTES // 4
         path = f"certified float32 tiles of {kernels.assign.ROWS} rows x {kernels.host.CENTROIDS} centroids, {lanes} lanes"

@@ -8,7 +8,7 @@ from .protocol import Iteration, Plan
 
 class ReferenceSeeder:
     def __init__(self, X, weights):
-        self.X, self.masses = X, reference.Masses(weights, len(X))
+        self.X, self.masses = X, reference.Masses(X, weights)
 
     def draw(self, words):
         return np.array([self.masses.draw(word) for word in words])
