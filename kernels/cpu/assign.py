@@ -4,7 +4,7 @@ Mapping    A task takes a range of rows in tiles of ROWS = POINT_VECTORS * lanes
            CENTROIDS centroids at a time: POINT_VECTORS x CENTROIDS accumulators stay in registers through the loop over features.
 Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in float32 for any dtype of X. The
            shift (the mean of the centroids) removes the cancellation that ruins the expanded form on data far from the origin.
-Precision  Certify, then recheck. |score - true score| <= E = alpha |x'|^2 + beta (`bounds`). A row whose best score leads the runner-up by more than 2E
+Precision  Certify, then recheck. |score - true score| <= E = alpha |x'|^2 + beta (`update.error_bound`). A row whose best score leads the runner-up by more than 2E
            has the contract's label. The others, open rows, are settled with the contract's D on every centroid that the bound cannot exclude.
 Ties       Equal D: the lowest index, in the recheck; a tie is never certified.
 Order      None: labels are per row, sums are exact integers (`fixed_point`).
@@ -62,62 +62,6 @@ _SCAN_ALL = 32  # below this many features a recheck computes D to every centroi
 _load_points = loads(POINT_VECTORS)
 _splat_centroids = splats(CENTROIDS)
 _load_scores = loads(POINT_VECTORS * CENTROIDS)
-
-
-# ---- host side -----------------------------------------------------------------------------------------------------
-
-
-def pack(centroids):
-    """Centroids as the kernel wants them.
-
-    Returns
-    -------
-    exact : ndarray (k * d,) float64
-        The centroids.
-    packed : ndarray (padded k * d,) float32
-        c', zero-padded to a multiple of CENTROIDS.
-    half_norms : ndarray (padded k,) float32
-        -|c'|^2 / 2; minus infinity for padding, which therefore never wins.
-    shift : ndarray (d,) and scale : scalar, in the centroids' dtype
-    bounds : (alpha, beta) float32
-    """
-    k, d = centroids.shape
-    exact = centroids.astype(np.float64)
-    shift = exact.mean(axis=0).astype(centroids.dtype)
-    moved = exact - shift
-    extent = np.abs(moved).max()
-    reach = 100 if centroids.dtype == np.float32 else 900
-    power = int(np.clip(-np.frexp(extent)[1], -reach, reach)) if extent > 0 else 0
-    moved *= 2.0**power
-    padded = -(-k // CENTROIDS) * CENTROIDS
-    packed = np.zeros((padded, d), np.float32)
-    packed[:k] = moved
-    half_norms = np.full(padded, -np.inf, np.float32)
-    norms = np.einsum("ij,ij->i", moved, moved)
-    half_norms[:k] = -0.5 * norms
-    scale = centroids.dtype.type(2.0**power)
-    return exact.ravel(), packed.ravel(), half_norms, shift, scale, bounds(d, float(norms.max()))
-
-
-def bounds(d, largest_norm):
-    """alpha, beta of the error bound ``E = alpha |x'|^2 + beta``.
-
-    With u = 2**-24 and m the longest chain of roundings that a term of the score passes through, the float32 score differs from the exact score of the
-    unrounded x', c' by at most ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002, §3.1: m for the sum, 2 for the rounding of x' and c', 1 for the
-    half norm), plus underflows of 2**-149 each. The contract's own D carries ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here.
-    ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` turns both into the form wanted. The factors above 1 cover second-order terms and the evaluation of E.
-    """
-    u = 2.0**-24
-    chain = min(d, SEGMENT) + -(-d // SEGMENT) + 24
-    score = (chain + 3) * u * (1 + 2 * (chain + 3) * u)
-    contract = (d + 4) * 2.0**-53
-    slack = (1 + 2.0**-10) * (1 + 4 * d * u)
-    alpha = (0.5 * score + contract) * slack
-    beta = ((score + contract) * largest_norm + (d + 4) * 2.0**-147) * slack
-    return np.float32(alpha), np.float32(beta)
-
-
-# ---- device side ---------------------------------------------------------------------------------------------------
 
 
 @inner
@@ -236,7 +180,7 @@ def assign(
     X,  #           IN    (n * d,) float32 or float64
     weights,  #     IN    (n,) float64, or (0,): all ones
     d,
-    exact,  #       IN    (k * d,) float64; this and the next five from `pack`
+    exact,  #       IN    (k * d,) float64; this and the next five from `update.Packed`
     packed,  #      IN    (padded k * d,) float32
     half_norms,  #  IN    (padded k,) float32
     shift,  #       IN    (d,)

@@ -358,9 +358,8 @@ def _sift(hashes, rows, at, size):
 
 
 @inner
-def _sort(hashes, rows):
-    """Sort both by hash, then row (heapsort: in place, and short to compile)."""
-    size = rows.size
+def _sort(hashes, rows, size):
+    """Sort the first `size` of both by hash, then row (heapsort: in place, and short to compile)."""
     for at in range(size // 2 - 1, -1, -1):
         _sift(hashes, rows, at, size)
     for last in range(size - 1, 0, -1):
@@ -370,19 +369,21 @@ def _sort(hashes, rows):
 
 
 @inner
-def _rows_of(bucket, buckets, weights, nearest, factors):
-    """Rows of one bucket that have mass, in their order."""
+def _rows_of(wanted, buckets, weights, nearest, factors):
+    """Rows that have mass and lie in one of the buckets `wanted`, lowest first."""
     n, step = buckets.size, lanes(buckets)
-    wanted = splat(np.uint16(bucket))
-    found = np.empty(64, np.int64)
+    lanes_wanted = np.repeat(wanted, step)
+    found = np.empty(256, np.int64)
     count = 0
     for start in range(0, n, step):
+        here = np.uint64(0)
         if start + step <= n:
-            here = np.uint64(bits(equal(load(buckets, start), wanted)))
+            candidates = load(buckets, start)
+            for at in range(0, lanes_wanted.size, step):
+                here |= np.uint64(bits(equal(candidates, load(lanes_wanted, at))))
         else:
-            here = np.uint64(0)
             for i in range(start, n):
-                here |= np.uint64(buckets[i] == bucket) << np.uint64(i - start)
+                here |= np.uint64((wanted == buckets[i]).any()) << np.uint64(i - start)
         while here != 0:
             i = start + trailing_zeros(here)
             here &= here - np.uint64(1)
@@ -407,23 +408,28 @@ def draw(
     buckets,  #  IN   (n,) uint16
     masses,  #   IN   (n_buckets,) int64
     chosen,  #   OUT  (draws,) int64
-    tasks,
 ):
-    """The first row in the order of the hashes whose cumulative mass exceeds each target. O(draws n / 32)."""
-    for t in prange(tasks):
-        for q in range(t * targets.size // tasks, (t + 1) * targets.size // tasks):
-            left = targets[q]
-            bucket = 0
-            while left >= masses[bucket]:
-                left -= masses[bucket]
-                bucket += 1
-            rows = _rows_of(bucket, buckets, weights, nearest, factors)
-            hashes = np.empty(rows.size, np.uint64)
-            for r in range(rows.size):
-                hashes[r] = _row_hash(X, rows[r] * d, d)
-            _sort(hashes, rows)
-            for i in rows:
-                left -= _mass(weights[i] if weights.size > 0 else 1.0, nearest[i], factors)
-                if left < 0:
-                    chosen[q] = i
-                    break
+    """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws)."""
+    left, wanted = targets.copy(), np.empty(targets.size, np.uint16)
+    for q in range(targets.size):
+        bucket = 0
+        while left[q] >= masses[bucket]:
+            left[q] -= masses[bucket]
+            bucket += 1
+        wanted[q] = bucket
+    found = _rows_of(wanted, buckets, weights, nearest, factors)
+    rows, hashes = np.empty(found.size, np.int64), np.empty(found.size, np.uint64)
+    for q in range(targets.size):
+        count = 0
+        for i in found:
+            if buckets[i] == wanted[q]:
+                rows[count] = i
+                hashes[count] = _row_hash(X, i * d, d)
+                count += 1
+        _sort(hashes, rows, count)
+        at = -1
+        while left[q] >= 0:
+            at += 1
+            i = rows[at]
+            left[q] -= _mass(weights[i] if weights.size > 0 else 1.0, nearest[i], factors)
+        chosen[q] = rows[at]

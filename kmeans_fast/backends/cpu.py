@@ -82,9 +82,8 @@ class CpuSeeder:
         s = self.session
         targets = np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
         rows = np.empty(len(words), np.int64)
-        tasks = min(s.threads, len(words))
         self.kernels.draw(
-            tasks, s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, rows, tasks
+            1, s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, rows
         )
         return rows
 
@@ -138,7 +137,7 @@ class CpuSession:
         self.weights = _NO_WEIGHTS if weights is None else flat(weights)
         self.labels = None
         self.columns = self.d + (weights is not None)
-        self.totals = self.plan = self.scatter = None
+        self.totals = self.plan = self.packed = None
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
@@ -151,7 +150,8 @@ class CpuSession:
         largest, lowest = largest.max(axis=0), lowest.min(axis=0)
         lowest[largest == 0.0] = 0.0
         fixed_point = kernels.fixed_point
-        self.plan = fixed_point.plan(largest, lowest)
+        self.plan = plan = fixed_point.plan(largest, lowest)
+        self.limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
         copies = 1 if self._shares_sums() else threads
         self.totals = fixed_point.Totals.zeros(copies, self.k, self.columns, self.plan.limbs)
         self.mean = self._mean()
@@ -172,8 +172,7 @@ class CpuSession:
             session._prepare()
             return session.mean
         totals = fixed_point.Totals.zeros(self.threads, 1, self.d, plan.limbs)
-        limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
-        self.kernels.facts.column_totals(self.threads, self.flat, self.d, totals, *limbs)
+        self.kernels.facts.column_totals(self.threads, self.flat, self.d, totals, *self.limbs)
         sums = np.empty((1, self.d))
         fixed_point.finish(1, totals, plan.exponent, plan.limbs, sums, 1)
         return sums[0] / self.n
@@ -196,14 +195,15 @@ class CpuSession:
         self.labels = np.full(self.n, -1, np.int32)
 
     def _assign(self, centroids, update):
-        changed, opened = np.zeros((2, self.threads), np.int64)
-        fixed_point, plan = self.kernels.fixed_point, self.plan
-        totals = self.totals
+        if self.packed is None or len(self.packed.exact) != centroids.size:
+            self.packed = self.kernels.update.Packed(*centroids.shape, self.X.dtype)
+        fixed_point, plan, totals = self.kernels.fixed_point, self.plan, self.totals
         if not update:
             plan = plan or fixed_point.plan(np.zeros(self.columns), np.zeros(self.columns))
             totals = fixed_point.Totals.zeros(self.threads, 0, 0, 0)
+        changed, opened = np.zeros((2, self.threads), np.int64)
         self.kernels.assign.assign(
-            self.threads, self.flat, self.weights, self.d, *self.kernels.assign.pack(centroids),
+            self.threads, self.flat, self.weights, self.d, *self.packed.fill(flat(centroids)),
             self.labels, changed, opened, totals, plan.limbs, plan.up, plan.up_rest, plan.down, update,
         )  # fmt: skip
         return int(changed.sum()), int(opened.sum())
@@ -216,49 +216,38 @@ class CpuSession:
     def iterate(self, centroids):
         if self.plan is None:
             self._prepare()
-        kernels, plan, k = self.kernels, self.plan, self.k
-        limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
+        if self.labels is None:
+            self.reset()
         self.totals.clear()
         shared = len(self.totals.count) < self.threads
         changed, rechecked = self._assign(centroids, update=not shared)
         if shared:
-            kernels.assign.sum_owned(
-                self.threads, self.flat, self.weights, self.d, self.labels, k, self.totals, *limbs, self.threads
-            )
-        sums, weights = self._finish()
-        inertia = self._inertia_from_sums(centroids, sums, weights)
-        empty = np.flatnonzero(weights == 0)
-        if len(empty):
-            self._relocate(centroids, empty, limbs)
-            sums, weights = self._finish()
-        means = sums / np.where(weights > 0, weights, 1.0)[:, None]
-        means[weights == 0] = means[weights.argmax()]
-        new = means.astype(self.X.dtype)
-        return Iteration(new, changed, self._squared_shift(new, centroids), inertia, len(empty), rechecked)
+            self.kernels.assign.sum_owned(
+                self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.limbs,
+                self.threads,
+            )  # fmt: skip
+        new, shifts, empty, difference = self._means()
+        if empty:
+            self._relocate(centroids)
+            new, shifts, _, _ = self._means()
+        inertia = max(0.0, self.weighted_scatter + difference)
+        return Iteration(new, changed, math.fsum(shifts), inertia, empty, rechecked)
 
-    def _finish(self):
+    def _means(self):
+        """New centroids from the totals, their squared shifts, the number of empty clusters, and the inertia less the scatter."""
         sums = np.empty((self.k, self.columns))
         tasks = 1 if sums.size < 8192 else self.threads
         self.kernels.fixed_point.finish(tasks, self.totals, self.plan.exponent, self.plan.limbs, sums, tasks)
-        if self.weights.size:
-            return sums[:, : self.d], sums[:, self.d]
-        return sums, self.totals.count[:, : self.k].sum(axis=0).astype(np.float64)
+        new = np.empty((self.k, self.d), self.X.dtype)
+        self.cluster_weights, shifts = np.empty((2, self.k))
+        empty, difference = self.kernels.update.means(
+            1, sums, self.totals.count, self.packed.exact, self.mean, new.reshape(-1), self.cluster_weights, shifts
+        )
+        return new, shifts, empty, difference
 
-    def _inertia_from_sums(self, centroids, sums, weights):
-        """``sum w |x - c|^2 = sum w |x - m|^2 - 2 sum (c - m)(S_c - W_c m) + sum W_c |c - m|^2``: no pass over X."""
-        moved = centroids - self.mean
-        cross = np.einsum("ij,ij->", moved, sums - weights[:, None] * self.mean)
-        return max(0.0, float(self.weighted_scatter - 2 * cross + np.einsum("ij,ij,i->", moved, moved, weights)))
-
-    def _squared_shift(self, new, old):
-        k, out = self.k, np.empty(self.k)
-        identity = np.arange(k, dtype=np.int32)
-        exact = old.astype(np.float64).ravel()
-        self.kernels.distances.own_distances(1, flat(new), exact, identity, self.d, out, 1)
-        return math.fsum(out)
-
-    def _relocate(self, centroids, empty, limbs):
+    def _relocate(self, centroids):
         """Give each empty cluster the row farthest from its centroid (`kmeans_fast.reference.relocate`)."""
+        empty = np.flatnonzero(self.cluster_weights == 0)
         distances = self.own_distances(centroids)
         if self.weights.size:
             distances[self.weights == 0] = 0.0
@@ -269,7 +258,7 @@ class CpuSession:
         for target, i in zip(empty, rows[distances[rows] > 0], strict=False):
             self.kernels.fixed_point.move_row(
                 1, self.totals, self.flat, int(i), self.d, self.weights,
-                int(self.labels[i]), np.array([target], np.int32), *limbs,
+                int(self.labels[i]), np.array([target], np.int32), *self.limbs,
             )  # fmt: skip
 
     # ---- distances -------------------------------------------------------------------------------------------------

@@ -1,0 +1,126 @@
+"""The small steps around `assign`, O(k d): centroids into the form the kernel wants, sums into centroids.
+
+They are kernels so that an iteration on a small data set costs microseconds of Python.
+"""
+
+import math
+
+import numpy as np
+
+from .assign import CENTROIDS, SEGMENT
+from .distances import squared_distance
+from .jit import inner, kernel
+
+
+@inner
+def error_bound(d, largest_norm):
+    """alpha, beta of the error bound ``E = alpha |x'|^2 + beta`` of `assign`.
+
+    With u = 2**-24 and m the longest chain of roundings that a term of the score passes through, the float32 score differs from the exact score of the
+    unrounded x', c' by at most ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002, §3.1: m for the sum, 2 for the rounding of x' and c', 1 for the
+    half norm), plus underflows of 2**-149 each. The contract's own D carries ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here.
+    ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` turns both into the form wanted. The factors above 1 cover second-order terms and the evaluation of E.
+    """
+    u = 2.0**-24
+    chain = min(d, SEGMENT) + -(-d // SEGMENT) + 24
+    score = (chain + 3) * u * (1 + 2 * (chain + 3) * u)
+    contract = (d + 4) * 2.0**-53
+    slack = (1 + 2.0**-10) * (1 + 4 * d * u)
+    alpha = (0.5 * score + contract) * slack
+    beta = ((score + contract) * largest_norm + (d + 4) * 2.0**-126) * slack
+    return np.float32(alpha), np.float32(beta)
+
+
+@kernel
+def pack(
+    centroids,  #   IN   (k * d,) X's dtype
+    d,
+    reach,  #            the scale is within 2**-reach and 2**reach
+    exact,  #       OUT  (k * d,) float64: the centroids
+    packed,  #      OUT  (padded k * d,) float32: c' = (c - shift) * scale; padding keeps its zeros
+    half_norms,  #  OUT  (padded k,) float32: -|c'|^2 / 2; padding keeps its minus infinity and never wins
+    shift,  #       OUT  (d,) X's dtype: the mean of the centroids
+):
+    """Centroids for `assign`; the scale, a power of two that brings c' to at most 1, and the error bound."""
+    k = centroids.size // d
+    mean = np.zeros(d)
+    for c in range(k):
+        for j in range(d):
+            exact[c * d + j] = centroids[c * d + j]
+            mean[j] += exact[c * d + j]
+    for j in range(d):
+        shift[j] = mean[j] / k
+    extent = 0.0
+    for c in range(k):
+        for j in range(d):
+            extent = max(extent, abs(exact[c * d + j] - np.float64(shift[j])))
+    _, power = math.frexp(extent)
+    scale = math.ldexp(1.0, np.int32(min(max(-power, -reach), reach)))
+    largest = 0.0
+    for c in range(k):
+        norm = 0.0
+        for j in range(d):
+            moved = (exact[c * d + j] - np.float64(shift[j])) * scale
+            packed[c * d + j] = moved
+            norm += moved * moved
+        half_norms[c] = -0.5 * norm
+        largest = max(largest, norm)
+    return scale, error_bound(d, largest)
+
+
+class Packed:
+    """The arrays that `pack` fills, allocated once for a number of centroids."""
+
+    def __init__(self, k, d, dtype):
+        padded = -(-k // CENTROIDS) * CENTROIDS
+        self.d, self.dtype = d, np.dtype(dtype)
+        self.exact = np.empty(k * d)
+        self.packed = np.zeros(padded * d, np.float32)
+        self.half_norms = np.full(padded, -np.inf, np.float32)
+        self.shift = np.empty(d, dtype)
+        self.reach = 100 if self.dtype == np.float32 else 900
+
+    def fill(self, flat_centroids):
+        """Pack the centroids; the arguments `exact` to `bound` of `assign`."""
+        scale, bound = pack(
+            1, flat_centroids, self.d, self.reach, self.exact, self.packed, self.half_norms, self.shift
+        )
+        bound = tuple(map(np.float32, bound))
+        return self.exact, self.packed, self.half_norms, self.shift, self.dtype.type(scale), bound
+
+
+@kernel
+def means(
+    sums,  #       IN   (k, columns) float64; column d, if there, is the weight
+    counts,  #     IN   (copies, at least k) int64: rows of each cluster, added over the copies; used where there are no weights
+    old,  #        IN   (k * d,) float64: the centroids before
+    reference,  #  IN   (d,) float64: the point that the scatter of the data is known about
+    new,  #        OUT  (k * d,) X's dtype: sums / weights; a cluster without weight takes the heaviest one's
+    weights,  #    OUT  (k,) float64
+    shifts,  #     OUT  (k,) float64: the contract's D between new and old
+):
+    """New centroids; how many clusters are empty; and the inertia of the labels with `old` less the scatter.
+
+    ``sum w |x - c|^2 = sum w |x - m|^2 - 2 sum_c (c - m)(S_c - W_c m) + sum_c W_c |c - m|^2``: no pass over X.
+    """
+    k, d = len(sums), reference.size
+    empty, heaviest, difference = 0, 0, 0.0
+    for c in range(k):
+        if sums.shape[1] > d:
+            weights[c] = sums[c, d]
+        else:
+            total = 0
+            for copy in range(len(counts)):
+                total += counts[copy, c]
+            weights[c] = total
+        empty += weights[c] == 0
+        if weights[c] > weights[heaviest]:
+            heaviest = c
+    for c in range(k):
+        source = c if weights[c] > 0 else heaviest
+        for j in range(d):
+            new[c * d + j] = sums[source, j] / weights[source]
+            moved = old[c * d + j] - reference[j]
+            difference += moved * (weights[c] * (moved + 2 * reference[j]) - 2 * sums[c, j])
+        shifts[c] = squared_distance(new, c * d, old, c * d, d)
+    return empty, difference

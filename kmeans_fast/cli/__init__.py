@@ -1,0 +1,65 @@
+"""The command ``kmeans-fast``: `main`, which runs a subcommand and turns every foreseen error into one line and an exit code.
+
+Results go to stdout, all else to stderr. Exit codes: 0, 1 for failures, 2 for wrong use or bad data, 130 for Ctrl-C. A subcommand is a module of this
+package with a function ``run(args)``; it is imported when it is asked for, so that ``kmeans-fast --help`` loads not even NumPy.
+"""
+
+import importlib
+import os
+import sys
+import warnings
+
+from .parser import PROGRAM, make_parser
+
+__all__ = ["main"]
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        The arguments after the program's name; default ``sys.argv[1:]``.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    parser = make_parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as end:  # argparse's way to end after --help or an error
+        return end.code
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            importlib.import_module(f".{args.command}", __package__).run(args)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            print(f"{PROGRAM}: interrupted", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            # The reader of stdout (head, less) has gone. Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except ValueError as error:
+            return _report(error, 2)
+        except MemoryError as error:
+            return _report(str(error) or "out of memory", 1)
+        except (OSError, ImportError, RuntimeError) as error:
+            return _report(error, 1)
+    return 0
+
+
+def _report(error, code):
+    print(f"{PROGRAM}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return code
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    print(f"{PROGRAM}: warning: {' '.join(str(message).split())}", file=sys.stderr)

@@ -1,0 +1,201 @@
+"""The options of every subcommand. Imports nothing heavy: this module runs for ``--help``."""
+
+import argparse
+import math
+from pathlib import Path
+
+from .. import __version__
+
+PROGRAM = "kmeans-fast"
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, like all others of this program."""
+
+    def error(self, message):
+        self.exit(2, f"{PROGRAM}: error: {message} (see '{self.prog} --help')\n")
+
+
+def _integer(least):
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
+        return value
+
+    return parse
+
+
+def _tolerance(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise argparse.ArgumentTypeError(f"must be a finite number of at least 0, got {text!r}")
+    return value
+
+
+def _n_init(text):
+    return text if text == "auto" else _integer(1)(text)
+
+
+def _delimiter(text):
+    value = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
+    if len(value) != 1 or value in '"\r\n':
+        raise argparse.ArgumentTypeError(f"must be one character, 'tab' or 'space', got {text!r}")
+    return value
+
+
+def _path_ending(*endings):
+    def parse(text):
+        if Path(text).suffix.lower() not in endings:
+            raise argparse.ArgumentTypeError(f"must end in {' or '.join(endings)}, got {text!r}")
+        return Path(text)
+
+    return parse
+
+
+def make_parser():
+    """The parser of the whole command line."""
+    parser = _Parser(
+        prog=PROGRAM,
+        description="k-means: exact, fast, and the same answer on every machine and any number of threads.",
+        epilog="Exit codes: 0 done, 1 failure, 2 wrong use or bad data, 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_fit(commands)
+    _add_predict(commands)
+    _add_info(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add_input(parser):
+    group = parser.add_argument_group("the file")
+    group.add_argument("file", type=Path, metavar="FILE", help=".npy, .csv, .tsv, .txt or .parquet, one row a sample")
+    group.add_argument(
+        "--columns",
+        metavar="LIST",
+        help="columns to use, by name, number (from 1) or range, such as 'width,height' or '1,3-5'; default: all",
+    )
+    group.add_argument(
+        "--header",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="whether the first row of a text file names the columns; auto: if none of its cells is a number",
+    )
+    group.add_argument(
+        "--delimiter", type=_delimiter, metavar="C", help="of a text file: one character, 'tab' or 'space'"
+    )
+
+
+def _add_computing(parser):
+    group = parser.add_argument_group("the computation")
+    group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default: auto)")
+    group.add_argument(
+        "--threads", type=_integer(1), metavar="N", help="default: all usable CPUs; the answer does not depend on it"
+    )
+
+
+def _add_fit(commands):
+    parser = commands.add_parser(
+        "fit",
+        help="cluster the rows of a file",
+        description="Cluster the rows of FILE; print the clusters; write labels, centroids and a model for 'predict'.",
+        epilog="Without -o and without --labels, --centroids or --model, all three are written to the current directory, "
+        "named after FILE. The result is that of kmeans_fast.KMeans(k, random_state=seed).",
+    )
+    _add_input(parser)
+    parser.add_argument(
+        "--weights", metavar="COLUMN", help="the column (name or number) of sample weights, or a .npy file of them"
+    )
+    group = parser.add_argument_group("the clustering")
+    group.add_argument("-k", "--n-clusters", type=_integer(1), required=True, metavar="K", help="number of clusters")
+    group.add_argument("--seed", type=_integer(0), default=0, metavar="S", help="of all random draws (default: 0)")
+    group.add_argument(
+        "--init",
+        default="k-means++",
+        metavar="START",
+        help="k-means++ (default), random, or a .npy or .csv file of K centroids in the data's units",
+    )
+    group.add_argument(
+        "--n-init",
+        type=_n_init,
+        default="auto",
+        metavar="N",
+        help="runs, of which the best is kept; auto: 10 for random, else 1",
+    )
+    group.add_argument("--max-iter", type=_integer(1), default=300, metavar="N", help="iterations a run (default: 300)")
+    group.add_argument(
+        "--tol", type=_tolerance, default=1e-4, help="stop when the centroids settle to this tolerance (default: 1e-4)"
+    )
+    group.add_argument(
+        "--scale",
+        choices=("none", "standard", "minmax"),
+        default="none",
+        help="give every column mean 0 and standard deviation 1, or the range 0 to 1, before clustering; centroids are "
+        "reported in the data's units, and 'predict' scales by itself",
+    )
+    _add_computing(parser)
+    parser.add_argument(
+        "--dtype",
+        choices=("auto", "float32", "float64"),
+        default="auto",
+        help="auto: float32 stays float32, all else becomes float64",
+    )
+    group = parser.add_argument_group("the output")
+    group.add_argument("-o", "--output", type=Path, metavar="DIR", help="write all three files into this directory")
+    group.add_argument("--labels", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv")
+    group.add_argument("--centroids", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv")
+    group.add_argument("--model", type=_path_ending(".npz"), metavar="PATH", help=".npz, for 'predict'")
+    group.add_argument("--quiet", action="store_true", help="print no progress and no table")
+    group.add_argument("--json", action="store_true", help="print a JSON summary in place of the table")
+
+
+def _add_predict(commands):
+    parser = commands.add_parser(
+        "predict",
+        help="label the rows of a file with a model",
+        description="Label every row of FILE with the nearest centroid of MODEL, a file that 'fit' wrote. Columns are "
+        "found by their names if both have names.",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the .npz file of 'fit' or of KMeans.save")
+    _add_input(parser)
+    _add_computing(parser)
+    parser.add_argument(
+        "--dtype", choices=("auto", "float32", "float64"), default="auto", help="auto: that of the model's centroids"
+    )
+    parser.add_argument(
+        "-o", "--output", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv; default: CSV on stdout"
+    )
+    parser.add_argument(
+        "--distances",
+        action="store_true",
+        help="also give each row's distance to its centroid (in scaled units if the model scales): a second CSV column, "
+        "or a second file '...-distances.npy'",
+    )
+
+
+def _add_info(commands):
+    parser = commands.add_parser(
+        "info", help="versions, processor, backends", description="Print what a bug report should contain."
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+
+
+def _add_demo(commands):
+    parser = commands.add_parser(
+        "demo",
+        help="pictures and timings in under a minute",
+        description="Quantise two photographs, cluster a 2-D data set, race scikit-learn; write pictures. Downloads "
+        "nothing; needs matplotlib and Pillow.",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("kmeans-fast-demo"), metavar="DIR", help="default: kmeans-fast-demo"
+    )
+    parser.add_argument("--quick", action="store_true", help="small data: a few seconds, for a try or a test")
