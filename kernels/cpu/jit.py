@@ -121,25 +121,34 @@ class Kernel:
 
     def __init__(self, function):
         self.function, self.__doc__, self.__name__ = function, function.__doc__, function.__name__
-        self._twins, self._compiling = {}, threading.Lock()
+        self._serial = self._parallel = None
+        self._compiling = threading.Lock()
 
-    def _twin(self, suffix, **options):
+    def serial(self):
+        """The serial twin, made on first use."""
         with self._compiling:
-            if suffix not in self._twins:
-                self._twins[suffix] = _compile(self.function, suffix, **options)
-        return self._twins[suffix]
+            if self._serial is None:
+                self._serial = _compile(self.function, "serial")
+        return self._serial
+
+    def parallel(self):
+        """The parallel twin, made on first use."""
+        with self._compiling:
+            if self._parallel is None:
+                self._parallel = _compile(self.function, "parallel", parallel=True)
+        return self._parallel
 
     def __call__(self, n_threads, *arguments):
         global _parallel_used
         region = _region
         if n_threads == 1 or _forked or not region.acquire(blocking=False):
-            return self._twin("serial")(*arguments)
+            return (self._serial or self.serial())(*arguments)
         try:
             _parallel_used = True
             mask = numba.get_num_threads()
             numba.set_num_threads(min(n_threads, config.NUMBA_NUM_THREADS))
             try:
-                return self._twin("parallel", parallel=True)(*arguments)
+                return (self._parallel or self.parallel())(*arguments)
             finally:
                 numba.set_num_threads(mask)
         finally:

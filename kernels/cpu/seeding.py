@@ -50,8 +50,8 @@ from .simd import (
 )
 
 BLOCK = 4096  # rows whose changes `accept` collects at a time
-MOST_BUCKETS = 1 << 16
-ROWS_A_BUCKET = 64
+MOST_BUCKETS = 1 << 14
+ROWS_A_BUCKET = 16
 MOST_TRIALS = 16
 _WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole tile is cheaper than D of each
 _PAIRS = 1024  # at most this many pairs wait for their D

@@ -1,10 +1,12 @@
 """The CUDA backend's place in the registry. Its kernels are not written yet: it says so, and why a GPU could not be used anyway."""
 
 import ctypes
+import functools
 import importlib.util
 import sys
 
 
+@functools.cache
 def missing():
     """What stands between this process and a GPU, outermost first; empty when nothing does."""
     names = ("nvcuda.dll",) if sys.platform == "win32" else ("libcuda.so.1", "libcuda.so")

@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 
+_NEGLIGIBLE = 16 << 20  # not worth the time of asking the system
+
+
 def _first_number(path):
     try:
         return int(Path(path).read_text().split()[0])
@@ -30,6 +33,8 @@ def available_bytes():
 
 def check_fits(needed, what):
     """Raise MemoryError with the numbers if `needed` bytes for `what` cannot be had."""
+    if needed < _NEGLIGIBLE:
+        return
     available = available_bytes()
     if available is not None and needed > available:
         raise MemoryError(
