@@ -215,7 +215,9 @@ def random_rows(X, weights, n_clusters, seed, run=0):
     masses = Masses(X, weights)
     rows = []
     for word in words:
-        if not (masses.weights * masses.d).any():  # fewer rows of positive weight than clusters: the lowest rows not yet taken
+        if not (
+            masses.weights * masses.d
+        ).any():  # fewer rows of positive weight than clusters: the lowest rows not yet taken
             rows.append(min(set(range(len(X))) - set(rows)))
             continue
         rows.append(masses.draw(word))

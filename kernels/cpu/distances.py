@@ -14,7 +14,7 @@ from numba import prange
 
 from .host import VECTOR_BYTES
 from .jit import inner, kernel
-from .simd import bits_of, lanes, load_widened, loads, splat, squared_difference_update, store_tile
+from .simd import bits_of, lanes, loads, splat, squared_difference_update, store_tile
 
 EXPONENTS = 2048
 _SIGNIFICAND = (1 << 52) - 1

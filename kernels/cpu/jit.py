@@ -83,7 +83,7 @@ class _Cache(FunctionCache):
     def load_overload(self, sig, target_context):
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # noqa: BLE001 - whatever unpickling a damaged file raises
+        except Exception:  # whatever unpickling a damaged file raises
             return None
 
     def save_overload(self, sig, data):

@@ -103,7 +103,9 @@ class Filter(NamedTuple):
         rounded[: len(rows)] = (rows - self.shift) * self.scale
         norms = np.einsum("ij,ij->i", rounded, rounded, dtype=np.float64)
         with np.errstate(over="ignore"):
-            return rounded.ravel(), (self.rise * norms).astype(np.float32) if self.rise else np.zeros(padded, np.float32)
+            return rounded.ravel(), (self.rise * norms).astype(np.float32) if self.rise else np.zeros(
+                padded, np.float32
+            )
 
 
 @inner
@@ -346,8 +348,7 @@ def _sift(hashes, rows, at, size):
         if child >= size:
             return
         if child + 1 < size and (
-            hashes[child + 1] > hashes[child]
-            or (hashes[child + 1] == hashes[child] and rows[child + 1] > rows[child])
+            hashes[child + 1] > hashes[child] or (hashes[child + 1] == hashes[child] and rows[child + 1] > rows[child])
         ):
             child += 1
         if hashes[child] < hashes[at] or (hashes[child] == hashes[at] and rows[child] < rows[at]):

@@ -154,8 +154,12 @@ sub = _binary("``a - b``.", lambda builder, a, b: builder.fsub(a, b))
 mul = _binary("``a * b``.", lambda builder, a, b: builder.fmul(a, b))
 iadd = _binary("Integer ``a + b`` modulo the word.", lambda builder, a, b: builder.add(a, b))
 isub = _binary("Integer ``a - b`` modulo the word.", lambda builder, a, b: builder.sub(a, b))
-maximum = _binary("The larger; `b` where either is NaN.", lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
-minimum = _binary("The smaller; `b` where either is NaN.", lambda builder, a, b: builder.select(builder.fcmp_ordered("<", a, b), a, b))
+maximum = _binary(
+    "The larger; `b` where either is NaN.", lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b)
+)
+minimum = _binary(
+    "The smaller; `b` where either is NaN.", lambda builder, a, b: builder.select(builder.fcmp_ordered("<", a, b), a, b)
+)
 
 
 @intrinsic
@@ -414,7 +418,9 @@ def rank1_update(typingctx, tile, rows, columns):
 @intrinsic
 def zeros_like(typingctx, tile):
     """A tile of zeros of `tile`'s shape."""
-    return tile(tile), lambda context, builder, sig, args: cgutils.get_null_value(context.get_value_type(sig.return_type))
+    return tile(tile), lambda context, builder, sig, args: cgutils.get_null_value(
+        context.get_value_type(sig.return_type)
+    )
 
 
 @intrinsic

@@ -82,9 +82,7 @@ class Packed:
 
     def fill(self, flat_centroids):
         """Pack the centroids; the arguments `exact` to `bound` of `assign`."""
-        scale, bound = pack(
-            1, flat_centroids, self.d, self.reach, self.exact, self.packed, self.half_norms, self.shift
-        )
+        scale, bound = pack(1, flat_centroids, self.d, self.reach, self.exact, self.packed, self.half_norms, self.shift)
         bound = tuple(map(np.float32, bound))
         return self.exact, self.packed, self.half_norms, self.shift, self.dtype.type(scale), bound
 

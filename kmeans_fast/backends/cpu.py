@@ -7,8 +7,12 @@ import numpy as np
 from .protocol import Iteration, Plan
 
 _NO_WEIGHTS = np.empty(0)
-_SMALL = 2_000_000  # n * k * (d + 8) below which one thread is faster than waking others (measured: about 40 us of work)
-_PRIVATE_BYTES = 128 << 20  # accumulators of all threads up to this size are private; larger ones are shared, cluster by cluster
+_SMALL = (
+    2_000_000  # n * k * (d + 8) below which one thread is faster than waking others (measured: about 40 us of work)
+)
+_PRIVATE_BYTES = (
+    128 << 20
+)  # accumulators of all threads up to this size are private; larger ones are shared, cluster by cluster
 _SUM_BYTES = 24  # of a 64-bit accumulator with its spilled pair
 
 
@@ -312,8 +316,12 @@ class CpuBackend:
         seeding = n * 12
         workspace = n * 4 + max(seeding, sums * (threads if private else 1)) + k * d * 28 + threads * d * 4 * 64
         lanes = kernels.host.VECTOR_BYTES // 4
-        path = f"certified float32 tiles of {kernels.assign.ROWS} rows x {kernels.host.CENTROIDS} centroids, {lanes} lanes"
-        notes = ["sums in private accumulators, added in the same pass" if private else "sums in one shared accumulator"]
+        path = (
+            f"certified float32 tiles of {kernels.assign.ROWS} rows x {kernels.host.CENTROIDS} centroids, {lanes} lanes"
+        )
+        notes = [
+            "sums in private accumulators, added in the same pass" if private else "sums in one shared accumulator"
+        ]
         if threads == 1 and n_threads != 1:
             notes.append("too small to be worth a second thread")
         return Plan(path, threads, workspace, tuple(notes))

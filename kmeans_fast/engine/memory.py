@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-
 _NEGLIGIBLE = 16 << 20  # not worth the time of asking the system
 
 
