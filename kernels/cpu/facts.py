@@ -1,17 +1,16 @@
-"""What is read off the data before a fit: the magnitudes that the fixed-point plan and the limits need, and the sums of the columns.
+"""What is read off the data before a fit: the magnitudes that the fixed-point plan and the limits need.
 
-Cost: each reads n*d once.
+Cost: reads n*d once.
 """
 
 import numpy as np
 from numba import prange
 
-from .fixed_point import add_rows, lowest_set_bit
+from .fixed_point import lowest_set_bit
 from .jit import kernel
 from .simd import bits_of, float_of
 
 _NONE = 0x7FFFFFFFFFFFFFFF
-_CHUNK = 256
 
 
 @kernel
@@ -46,26 +45,3 @@ def column_range(
         for j in range(columns):
             largest[t, j] = float_of(high[j])
             lowest[t, j] = 0.0 if low[j] == _NONE else float_of(low[j])
-
-
-@kernel
-def column_totals(
-    X,  #        IN    (n * d,)
-    d,
-    totals,  #   INOUT Totals of one row a thread
-    limbs,  #          these four from `fixed_point.Plan`
-    up,
-    up_rest,
-    down,
-):
-    """Add every row, unweighted, to one exact sum."""
-    n, threads = X.size // d, totals.count.shape[0]
-    ones = np.empty(0)
-    label = np.zeros(_CHUNK, np.int32)
-    for t in prange(threads):
-        pending, high, low = totals.pending[t], totals.high[t], totals.low[t]
-        unspilled, count = totals.unspilled[t], totals.count[t]
-        stop = (t + 1) * n // threads
-        for i in range(t * n // threads, stop, _CHUNK):
-            rows = min(_CHUNK, stop - i)
-            add_rows(pending, high, low, unspilled, count, label, 0, rows, X, i, d, ones, limbs, up, up_rest, down)

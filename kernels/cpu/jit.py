@@ -22,7 +22,13 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
-inner = numba.njit(forceinline=True, **_OPTIONS)
+# Only `prange` is made parallel: whole-array operations in kernels work on a tile, and turning them into parallel loops costs seconds of compilation.
+_PRANGE_ONLY = {
+    "prange": True, "comprehension": False, "reduction": False, "inplace_binop": False, "setitem": False, "numpy": False,
+    "stencil": False, "fusion": False,
+}  # fmt: skip
+
+inner = numba.njit(**_OPTIONS)
 
 
 def sources_digest():
@@ -135,7 +141,7 @@ class Kernel:
         """The parallel twin, made on first use."""
         with self._compiling:
             if self._parallel is None:
-                self._parallel = _compile(self.function, "parallel", parallel=True)
+                self._parallel = _compile(self.function, "parallel", parallel=_PRANGE_ONLY)
         return self._parallel
 
     def __call__(self, n_threads, *arguments):

@@ -49,6 +49,7 @@ from .simd import (
     zeros_like,
 )
 
+UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
 BLOCK = 4096  # rows whose changes `accept` collects at a time
 MOST_BUCKETS = 1 << 14
 ROWS_A_BUCKET = 16
@@ -135,26 +136,6 @@ def _pair_distances(X, d, candidates, pair_row, pair_candidate, count, distances
             t = sub(widened(gather(X, j, row)), gather(candidates, j, candidate))
             total = add(total, mul(t, t))
         store(distances, p, total)
-
-
-@kernel
-def begin(
-    X,  #        IN   (n * d,)
-    d,
-    seed,  #     IN   (d,) float64
-    nearest,  #  OUT  (n,) float64
-    tasks,
-):
-    """D of every row to the first seed. O(n d)."""
-    n = nearest.size
-    tiles = -(-n // ROWS)
-    for t in prange(tasks):
-        distances, steps, no_tile = np.empty(ROWS), np.empty(ROWS, np.int32), np.empty(0, np.float32)
-        for row in range(t * tiles // tasks * ROWS, (t + 1) * tiles // tasks * ROWS, ROWS):
-            row_steps(row, n - 1, d, steps)
-            _tile_distances(X, row, d, steps, no_tile, False, seed, 0, distances)
-            for r in range(min(ROWS, n - row)):
-                nearest[row + r] = distances[r]
 
 
 @kernel
@@ -370,12 +351,19 @@ def _sort(hashes, rows, size):
 
 
 @inner
-def _rows_of(wanted, buckets, weights, nearest, factors):
-    """Rows that have mass and lie in one of the buckets `wanted`, lowest first."""
+def _is_any(wanted, bucket):
+    for q in range(wanted.size):
+        if wanted[q] == bucket:
+            return True
+    return False
+
+
+@inner
+def _rows_of(wanted, lanes_wanted, buckets, weights, nearest, factors):
+    """Rows that have mass and lie in one of the buckets `wanted` (each repeated to a vector in `lanes_wanted`), lowest first; how many."""
     n, step = buckets.size, lanes(buckets)
-    lanes_wanted = np.repeat(wanted, step)
-    found = np.empty(256, np.int64)
-    count = 0
+    weighted = weights.size > 0
+    found, count = np.empty(256, np.int64), 0
     for start in range(0, n, step):
         here = np.uint64(0)
         if start + step <= n:
@@ -384,18 +372,20 @@ def _rows_of(wanted, buckets, weights, nearest, factors):
                 here |= np.uint64(bits(equal(candidates, load(lanes_wanted, at))))
         else:
             for i in range(start, n):
-                here |= np.uint64((wanted == buckets[i]).any()) << np.uint64(i - start)
+                if _is_any(wanted, buckets[i]):
+                    here |= np.uint64(1) << np.uint64(i - start)
         while here != 0:
             i = start + trailing_zeros(here)
             here &= here - np.uint64(1)
-            if _mass(weights[i] if weights.size > 0 else 1.0, nearest[i], factors) > 0:
+            if _mass(weights[i] if weighted else 1.0, nearest[i], factors) > 0:
                 if count == found.size:
                     longer = np.empty(2 * count, np.int64)
-                    longer[:count] = found
+                    for r in range(count):
+                        longer[r] = found[r]
                     found = longer
                 found[count] = i
                 count += 1
-    return found[:count]
+    return found, count
 
 
 @kernel
@@ -411,26 +401,29 @@ def draw(
     chosen,  #   OUT  (draws,) int64
 ):
     """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws)."""
-    left, wanted = targets.copy(), np.empty(targets.size, np.uint16)
-    for q in range(targets.size):
+    draws, step, weighted = targets.size, lanes(buckets), weights.size > 0
+    left, wanted, lanes_wanted = np.empty(draws, np.int64), np.empty(draws, np.uint16), np.empty(draws * step, np.uint16)
+    for q in range(draws):
+        left[q] = targets[q]
         bucket = 0
         while left[q] >= masses[bucket]:
             left[q] -= masses[bucket]
             bucket += 1
         wanted[q] = bucket
-    found = _rows_of(wanted, buckets, weights, nearest, factors)
-    rows, hashes = np.empty(found.size, np.int64), np.empty(found.size, np.uint64)
-    for q in range(targets.size):
+        store(lanes_wanted, q * step, splat(wanted[q]))
+    found, n_found = _rows_of(wanted, lanes_wanted, buckets, weights, nearest, factors)
+    rows, hashes = np.empty(n_found, np.int64), np.empty(n_found, np.uint64)
+    for q in range(draws):
         count = 0
-        for i in found:
-            if buckets[i] == wanted[q]:
-                rows[count] = i
-                hashes[count] = _row_hash(X, i * d, d)
+        for r in range(n_found):
+            if buckets[found[r]] == wanted[q]:
+                rows[count] = found[r]
+                hashes[count] = _row_hash(X, found[r] * d, d)
                 count += 1
         _sort(hashes, rows, count)
         at = -1
         while left[q] >= 0:
             at += 1
             i = rows[at]
-            left[q] -= _mass(weights[i] if weights.size > 0 else 1.0, nearest[i], factors)
+            left[q] -= _mass(weights[i] if weighted else 1.0, nearest[i], factors)
         chosen[q] = rows[at]

@@ -92,9 +92,9 @@ class CpuSeeder:
         return rows
 
     def begin(self, row):
-        s = self.session
-        seed = s.X[row].astype(np.float64)
-        self.kernels.begin(s.threads, s.flat, s.d, seed, self.nearest, s.threads)
+        self.nearest.fill(self.kernels.UNREACHED)
+        self.factors = (0.0, 0.0)  # no row has mass yet
+        self.choose(np.array([row]))
         self.rescale()
 
     def choose(self, rows):
@@ -170,15 +170,17 @@ class CpuSession:
         return self.threads > 1 and self.threads * cells * _SUM_BYTES > max(_PRIVATE_BYTES, self.X.nbytes // 8)
 
     def _mean(self):
-        fixed_point, plan = self.kernels.fixed_point, self.plan
+        """The exact column means: one cluster of everything."""
         if self.weights.size:  # the plan in hand is for w * x
             session = CpuSession(self.X, None, 1, self.threads)
             session._prepare()
             return session.mean
-        totals = fixed_point.Totals.zeros(self.threads, 1, self.d, plan.limbs)
-        self.kernels.facts.column_totals(self.threads, self.flat, self.d, totals, *self.limbs)
+        totals = self.kernels.fixed_point.Totals.zeros(self.threads, 1, self.d, self.plan.limbs)
+        kept, self.labels = self.labels, np.empty(self.n, np.int32)
+        self._assign(np.zeros((1, self.d), self.X.dtype), totals)
+        self.labels = kept
         sums = np.empty((1, self.d))
-        fixed_point.finish(1, totals, plan.exponent, plan.limbs, sums, 1)
+        self.kernels.fixed_point.finish(1, totals, self.plan.exponent, self.plan.limbs, sums, 1)
         return sums[0] / self.n
 
     def _sum_of_distances(self, weights, centroids, labels):
@@ -198,10 +200,11 @@ class CpuSession:
     def reset(self):
         self.labels = np.full(self.n, -1, np.int32)
 
-    def _assign(self, centroids, update):
+    def _assign(self, centroids, totals=None):
+        """Label every row; with `totals`, add it to the sums of its cluster. Rows whose label changed, rows rechecked."""
         if self.packed is None or len(self.packed.exact) != centroids.size:
             self.packed = self.kernels.update.Packed(*centroids.shape, self.X.dtype)
-        fixed_point, plan, totals = self.kernels.fixed_point, self.plan, self.totals
+        fixed_point, plan, update = self.kernels.fixed_point, self.plan, totals is not None
         if not update:
             plan = plan or fixed_point.plan(np.zeros(self.columns), np.zeros(self.columns))
             totals = fixed_point.Totals.zeros(self.threads, 0, 0, 0)
@@ -215,7 +218,7 @@ class CpuSession:
     def assign(self, centroids):
         if self.labels is None:
             self.reset()
-        self._assign(centroids, update=False)
+        self._assign(centroids)
 
     def iterate(self, centroids):
         if self.plan is None:
@@ -224,7 +227,7 @@ class CpuSession:
             self.reset()
         self.totals.clear()
         shared = len(self.totals.count) < self.threads
-        changed, rechecked = self._assign(centroids, update=not shared)
+        changed, rechecked = self._assign(centroids, None if shared else self.totals)
         if shared:
             self.kernels.assign.sum_owned(
                 self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.limbs,
