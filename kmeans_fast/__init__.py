@@ -6,12 +6,20 @@ names are imported on first use: ``import kmeans_fast`` loads neither scikit-lea
 
 import importlib
 import os
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
 # In a checkout the kernels live beside this package; wheels ship them inside it. Either way they are kmeans_fast.kernels.
 if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
+
+if TYPE_CHECKING:
+    from .backends import backends, explain, use_backend
+    from .engine.history import Progress
+    from .estimators import KMeans
+    from .functional import KMeansResult, assign, kmeans, kmeans_plusplus
+    from .persistence import load
 
 _HOME = {
     "KMeans": "estimators",
@@ -26,10 +34,22 @@ _HOME = {
     "use_backend": "backends",
 }
 
-__all__ = [*_HOME, "__version__"]
+__all__ = [
+    "KMeans",
+    "KMeansResult",
+    "Progress",
+    "__version__",
+    "assign",
+    "backends",
+    "explain",
+    "kmeans",
+    "kmeans_plusplus",
+    "load",
+    "use_backend",
+]
 
 
-def __getattr__(name):
+def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
@@ -37,5 +57,5 @@ def __getattr__(name):
     return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

@@ -1,9 +1,11 @@
 """k-means as functions: arrays in, a result out. For libraries that need k-means inside; nothing of scikit-learn is imported."""
 
+from collections.abc import Callable
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .arrays import as_data, as_weights
 from .backends import check_device
@@ -61,19 +63,19 @@ def _seed(seed):
 
 
 def kmeans(
-    X,
-    n_clusters,
+    X: ArrayLike,
+    n_clusters: int,
     *,
-    init="k-means++",
-    n_init=1,
-    max_iter=300,
-    tol=1e-4,
-    sample_weight=None,
-    seed=None,
-    device="auto",
-    n_threads=None,
-    callback=None,
-):
+    init: str | ArrayLike | Callable[..., Any] = "k-means++",
+    n_init: int = 1,
+    max_iter: int = 300,
+    tol: float = 1e-4,
+    sample_weight: ArrayLike | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    n_threads: int | None = None,
+    callback: Callable[[Progress], Any] | None = None,
+) -> KMeansResult:
     """Cluster the rows of `X` with Lloyd's algorithm.
 
     Parameters
@@ -124,21 +126,21 @@ def kmeans(
     >>> sorted(result.centroids.ravel().tolist())
     [0.5, 10.5]
     """
-    X = as_data(X)
-    weights = as_weights(sample_weight, len(X))
+    data = as_data(X)
+    weights = as_weights(sample_weight, len(data))
     if isinstance(init, str):
         if init not in ("k-means++", "random"):
             raise ValueError(f"init must be 'k-means++', 'random', an array or a callable, got {init!r}.")
     elif not callable(init):
-        init = np.array(init, dtype=X.dtype, order="C")
-        check_centroids(init, X, _check_clusters(n_clusters, len(X)))
+        init = np.array(init, dtype=data.dtype, order="C")
+        check_centroids(init, data, _check_clusters(n_clusters, len(data)))
     if not np.isfinite(tol) or tol < 0:
         raise ValueError(f"tol must be a finite number of at least 0, got {tol!r}.")
     seed = _seed(seed)
     found = fit(
-        X,
+        data,
         weights,
-        _check_clusters(n_clusters, len(X)),
+        _check_clusters(n_clusters, len(data)),
         init=init,
         n_init=_check_integer("n_init", n_init, 1),
         max_iter=_check_integer("max_iter", max_iter, 1),
@@ -152,7 +154,9 @@ def kmeans(
     return KMeansResult(*found)
 
 
-def assign(X, centroids, *, device="auto", n_threads=None):
+def assign(
+    X: ArrayLike, centroids: ArrayLike, *, device: str = "auto", n_threads: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Label the rows of `X` with their nearest centroids.
 
     Parameters
@@ -179,16 +183,24 @@ def assign(X, centroids, *, device="auto", n_threads=None):
     -----
     O(n_samples * n_clusters * n_features); no (n_samples, n_clusters) table is made.
     """
-    X = as_data(X)
-    centroids = np.array(as_data(centroids, name="centroids"), dtype=X.dtype, order="C")
-    check_centroids(centroids, X, len(centroids))
+    data = as_data(X)
+    nearest = np.array(as_data(centroids, name="centroids"), dtype=data.dtype, order="C")
+    check_centroids(nearest, data, len(nearest))
     check_device(device)
-    _, session = open_session(X, None, len(centroids), device=device, n_threads=_check_threads(n_threads))
-    session.assign(centroids)
-    return session.labels, session.own_distances(centroids)
+    _, session = open_session(data, None, len(nearest), device=device, n_threads=_check_threads(n_threads))
+    session.assign(nearest)
+    return session.labels, session.own_distances(nearest)
 
 
-def kmeans_plusplus(X, n_clusters, *, sample_weight=None, seed=None, device="auto", n_threads=None):
+def kmeans_plusplus(
+    X: ArrayLike,
+    n_clusters: int,
+    *,
+    sample_weight: ArrayLike | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    n_threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Choose rows of `X` as initial centroids by greedy k-means++.
 
     Parameters
@@ -207,10 +219,10 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, seed=None, device="aut
     O(n_samples * n_clusters * n_features * log(n_clusters)). Method: Arthur and Vassilvitskii (2007), with the ``2 + log(n_clusters)`` greedy trials of
     scikit-learn.
     """
-    X = as_data(X)
-    weights = as_weights(sample_weight, len(X))
-    n_clusters = _check_clusters(n_clusters, len(X))
+    data = as_data(X)
+    weights = as_weights(sample_weight, len(data))
+    n_clusters = _check_clusters(n_clusters, len(data))
     check_device(device)
-    _, session = open_session(X, weights, n_clusters, device=device, n_threads=_check_threads(n_threads))
+    _, session = open_session(data, weights, n_clusters, device=device, n_threads=_check_threads(n_threads))
     rows = _seed_rows(session, n_clusters, _seed(seed), 0)
     return session.rows(rows), rows

@@ -142,10 +142,15 @@ def n_trials(n_clusters):
 
 
 def row_hash(X):
-    """A 64-bit hash of the values of each row: the order in which `Masses.draw` walks the rows."""
+    """A 64-bit hash of the values of each row: the order in which `Masses.draw` walks the rows.
+
+    Values are hashed as float32, so that data gets the same seeds in either precision.
+    """
     word = np.zeros(len(X), np.uint64)
-    for column in X.T:
-        bits = (column.astype(np.float64) + 0.0).view(np.uint64)  # + 0.0: the two zeros are one value
+    with np.errstate(over="ignore"):
+        values = X.astype(np.float32) + np.float32(0)  # + 0: the two zeros are one value
+    for column in values.T:
+        bits = np.ascontiguousarray(column).view(np.uint32).astype(np.uint64)
         word = (word ^ bits) * np.uint64(0x9E3779B97F4A7C15)
         word ^= word >> np.uint64(32)
     word *= np.uint64(0xD6E8FEB86659FD93)

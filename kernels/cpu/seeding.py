@@ -283,7 +283,8 @@ def _row_hash(X, offset, d):
     """`kmeans_fast.reference.row_hash` of one row."""
     word = np.uint64(0)
     for j in range(d):
-        word = (word ^ np.uint64(bits_of(np.float64(X[offset + j]) + 0.0))) * np.uint64(0x9E3779B97F4A7C15)
+        pattern = np.uint64(np.uint32(bits_of(np.float32(X[offset + j]) + np.float32(0))))
+        word = (word ^ pattern) * np.uint64(0x9E3779B97F4A7C15)
         word ^= word >> np.uint64(32)
     word *= np.uint64(0xD6E8FEB86659FD93)
     return word ^ (word >> np.uint64(29))
@@ -341,7 +342,12 @@ def _sift(hashes, rows, at, size):
 
 @inner
 def _sort(hashes, rows, size):
-    """Sort the first `size` of both by hash, then row (heapsort: in place, and short to compile)."""
+    """Sort the first `size` of both, rows ascending, by hash, then row (heapsort: in place, and short to compile)."""
+    distinct = False
+    for at in range(1, size):
+        distinct |= hashes[at] != hashes[0]
+    if not distinct:
+        return
     for at in range(size // 2 - 1, -1, -1):
         _sift(hashes, rows, at, size)
     for last in range(size - 1, 0, -1):

@@ -6,9 +6,11 @@ or `use_backend` forces one by name; a name that is unknown or cannot run is an 
 
 import contextlib
 import os
+from collections.abc import Iterator
 from contextvars import ContextVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .cpu import CpuBackend
 from .cuda import CudaBackend
@@ -21,7 +23,7 @@ ENVIRONMENT = "KMEANS_FAST_BACKEND"
 _forced: ContextVar[str | None] = ContextVar("kmeans_fast_backend", default=None)
 
 
-def backends():
+def backends() -> dict[str, str]:
     """The backends, in order of preference.
 
     Returns
@@ -41,7 +43,7 @@ def _named(name):
 
 
 @contextlib.contextmanager
-def use_backend(name):
+def use_backend(name: str) -> Iterator[None]:
     """Force a backend inside a ``with`` block, in this thread or task.
 
     Parameters
@@ -113,7 +115,14 @@ def select(problem, device="auto"):
     raise RuntimeError(f"device={device!r} cannot be used: {'; '.join(reasons)}.")
 
 
-def explain(X, n_clusters, *, sample_weight=None, device="auto", n_threads=None):
+def explain(
+    X: ArrayLike,
+    n_clusters: int,
+    *,
+    sample_weight: ArrayLike | None = None,
+    device: str = "auto",
+    n_threads: int | None = None,
+) -> str:
     """What would run, in words, without running it.
 
     Parameters

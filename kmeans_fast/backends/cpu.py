@@ -297,7 +297,7 @@ class CpuSession:
 
 class CpuBackend:
     name = "cpu"
-    devices = ("cpu",)
+    devices: tuple[str, ...] = ("cpu",)
 
     def is_available(self):
         return True, ""

@@ -29,7 +29,7 @@ def missing():
 
 class CudaBackend:
     name = "cuda"
-    devices = ("cuda",)
+    devices: tuple[str, ...] = ("cuda",)
 
     def is_available(self):
         reason = missing()

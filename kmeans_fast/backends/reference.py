@@ -76,7 +76,7 @@ class ReferenceSession:
 
 class ReferenceBackend:
     name = "reference"
-    devices = ("cpu",)
+    devices: tuple[str, ...] = ("cpu",)
 
     def is_available(self):
         return True, ""

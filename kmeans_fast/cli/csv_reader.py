@@ -1,12 +1,11 @@
-"""Text files in: pyarrow's reader for large files where it is installed, the csv module otherwise and wherever pyarrow objects.
+"""Text files in: pyarrow for large files where it is installed, the csv module otherwise and wherever pyarrow objects.
 
-The csv module is the authority: only it accepts or refuses a file, and its errors name row and column. pyarrow gives the same numbers (both round
-correctly), or its result is thrown away.
+The csv module is the authority: its errors name row and column. pyarrow gives the same numbers (both round correctly),
+or its result is thrown away.
 """
 
 import csv
 import itertools
-import re
 from contextlib import contextmanager
 
 import numpy as np
@@ -82,7 +81,7 @@ def _sniff(path):
 
 
 def _is_number(cell):
-    """Whether the cell is a number in the usual notation; Python's own ``1_000`` is not. NaN and infinity are numbers here."""
+    """Whether the cell is a number in the usual notation (Python's own ``1_000`` is not), NaN and infinity included."""
     try:
         float(cell)
     except ValueError:
@@ -118,7 +117,8 @@ def _fast(path, delimiter, n_columns, chosen, skip):
     if path.stat().st_size < _WORTH_PYARROW or n_columns == 1:  # in one column, an empty line may be an empty cell
         return None
     try:
-        from pyarrow import ArrowException, csv as arrow_csv, float64
+        from pyarrow import ArrowException, float64
+        from pyarrow import csv as arrow_csv
     except ImportError:
         return None
     names = [str(index) for index in range(n_columns)]
@@ -156,7 +156,7 @@ def _careful(path, delimiter, names, n_columns, chosen, skip):
 
 
 def _numbered_rows(path, reader, n_columns, skip):
-    """(line, cells) of every row that is not empty. In a file of one column an empty line is an empty cell, except at the end."""
+    """(line, cells) of every row that is not empty. With one column, only empty rows at the end pass."""
     empty = None
     for row in reader:
         line = skip + reader.line_num
@@ -166,7 +166,9 @@ def _numbered_rows(path, reader, n_columns, skip):
         if n_columns == 1 and empty:
             raise ValueError(f"{path}: row {empty}, column 1 is empty; every cell must be a finite number")
         if len(row) != n_columns:
-            raise ValueError(f"{path}: row {line} has {len(row)} cells; every row must have {n_columns}, like the first")
+            raise ValueError(
+                f"{path}: row {line} has {len(row)} cells; every row must have {n_columns}, like the first"
+            )
         yield line, row
 
 
@@ -174,7 +176,7 @@ def _numbers(path, batch, names, chosen):
     cells = [row[index] for _, row in batch for index in chosen]
     try:
         values = np.fromiter(map(float, cells), np.float64, len(cells))
-        if np.isfinite(values).all() and not re.search("_", "".join(cells)):
+        if np.isfinite(values).all() and "_" not in "".join(cells):
             return values.reshape(len(batch), len(chosen))
     except ValueError:
         pass

@@ -107,8 +107,8 @@ def _add_fit(commands):
         "fit",
         help="cluster the rows of a file",
         description="Cluster the rows of FILE; print the clusters; write labels, centroids and a model for 'predict'.",
-        epilog="Without -o and without --labels, --centroids or --model, all three are written to the current directory, "
-        "named after FILE. The result is that of kmeans_fast.KMeans(k, random_state=seed).",
+        epilog="Without -o and without --labels, --centroids or --model, all three are written to the current "
+        "directory, named after FILE. The result is that of kmeans_fast.KMeans(k, random_state=seed).",
     )
     _add_input(parser)
     parser.add_argument(
@@ -176,8 +176,8 @@ def _add_predict(commands):
     parser.add_argument(
         "--distances",
         action="store_true",
-        help="also give each row's distance to its centroid (in scaled units if the model scales): a second CSV column, "
-        "or a second file '...-distances.npy'",
+        help="also give each row's distance to its centroid (in scaled units if the model scales): a second CSV "
+        "column, or a second file '...-distances.npy'",
     )
 
 

@@ -1,4 +1,4 @@
-"""Files in: `read` gives the rows of a .npy, text or Parquet file as an array of finite numbers, or says which cell is not one."""
+"""Files in: `read` gives a .npy, text or Parquet file as an array of finite numbers, or says which cell is not one."""
 
 from typing import NamedTuple
 
@@ -104,7 +104,7 @@ def narrowest(dtype, is_float32):
 
 
 def check_finite(data, path, names=None, columns=None):
-    """Raise ValueError naming row and column (from 1) if a value is NaN or infinite; `columns` are the positions in the file."""
+    """Raise ValueError naming row and column (from 1) of a NaN or infinity; `columns` are positions in the file."""
     for start in range(0, len(data), _CHECKED_ROWS):
         finite = np.isfinite(data[start : start + _CHECKED_ROWS])
         if not finite.all():

@@ -1,0 +1,121 @@
+"""``kmeans-fast info``: what a bug report should contain."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+from .. import __version__, backends
+from . import kernel_cache
+from .tables import pairs
+
+_PACKAGES = ("numpy", "numba", "llvmlite", "scikit-learn", "scipy", "pyarrow", "matplotlib", "cupy")
+_FEATURES = (
+    "sse4.2",
+    "avx",
+    "fma",
+    "avx2",
+    "avx512f",
+    "avx512bw",
+    "avx512vnni",
+    "avx512bf16",
+    "amx-bf16",
+    "neon",
+    "sve",
+)
+_VARIABLES = ("KMEANS_FAST_", "NUMBA_", "OMP_", "MKL_NUM_THREADS")
+
+
+def run(args):
+    """Run the subcommand."""
+    facts = collect()
+    if args.json:
+        print(json.dumps(facts))
+    else:
+        print(_text(facts))
+
+
+def collect():
+    """The facts as a dict that JSON can hold.
+
+    Returns
+    -------
+    dict
+        ``versions``, ``system``, ``cpu``, ``threads``, ``kernel_cache``, ``backends`` (name to the reason why it cannot
+        run, or an empty string) and ``environment``.
+    """
+    from ..kernels.cpu import host
+
+    return {
+        "versions": {"kmeans_fast": __version__, "python": platform.python_version()}
+        | {name: version for name in _PACKAGES if (version := _version(name))},
+        "system": {"platform": platform.platform(), "machine": platform.machine(), "executable": sys.executable},
+        "cpu": {
+            "model": _cpu_model(),
+            "features": [name for name in _FEATURES if name in host.FEATURES],
+            "vector_bytes": host.VECTOR_BYTES,
+            "cpus": os.cpu_count(),
+            "usable_cpus": host.usable_cpus(),
+        },
+        "threads": _threading(),
+        "kernel_cache": kernel_cache.contents(),
+        "backends": backends(),
+        "environment": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(_VARIABLES)},
+    }
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _cpu_model():
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.lower().startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _threading():
+    """Numba's threads and their layer, which Numba chooses when a parallel function first runs: so one runs here."""
+    import numba
+    import numpy as np
+
+    @numba.njit(parallel=True)
+    def touch(out):
+        for i in numba.prange(out.size):
+            out[i] = 1.0
+
+    limit = numba.config.NUMBA_NUM_THREADS
+    try:
+        touch(np.empty(4))
+        return {"limit": limit, "layer": numba.threading_layer()}
+    except (RuntimeError, ValueError) as error:
+        return {"limit": limit, "layer": f"none: {' '.join(str(error).split())}"}
+
+
+def _text(facts):
+    cpu, threads, cache = facts["cpu"], facts["threads"], facts["kernel_cache"]
+    kept = f"{cache['directory']} ({cache['files']} files, {cache['bytes'] / 2**20:.1f} MiB)"
+    lines = [
+        *facts["versions"].items(),
+        ("", ""),
+        ("platform", facts["system"]["platform"]),
+        ("cpu", cpu["model"]),
+        ("features", " ".join(cpu["features"]) or "none beyond the baseline"),
+        ("vectors", f"{cpu['vector_bytes']} bytes"),
+        ("cpus", f"{cpu['usable_cpus']} usable of {cpu['cpus']}"),
+        ("threads", f"at most {threads['limit']}, Numba's layer: {threads['layer']}"),
+        ("kernel cache", kept if cache["directory"] else "none: no private, writable directory"),
+        ("", ""),
+        *((f"backend {name}", reason or "available") for name, reason in facts["backends"].items()),
+        *facts["environment"].items(),
+    ]
+    return pairs(lines)

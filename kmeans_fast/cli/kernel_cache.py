@@ -1,0 +1,20 @@
+"""What the on-disk cache of compiled kernels holds, so that a slow first run can be explained."""
+
+import os
+
+
+def contents():
+    """The cache.
+
+    Returns
+    -------
+    dict
+        ``directory`` (str, or None where none can be had), ``files``, ``bytes``.
+    """
+    from ..kernels.cpu import jit
+
+    directory = jit.cache_directory()
+    if directory is None:
+        return {"directory": None, "files": 0, "bytes": 0}
+    sizes = [entry.stat().st_size for entry in os.scandir(directory) if entry.is_file()]
+    return {"directory": str(directory), "files": len(sizes), "bytes": sum(sizes)}

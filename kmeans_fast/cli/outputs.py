@@ -1,0 +1,81 @@
+"""Files out: labels, distances and centroids as .npy or as text."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+
+_ROWS_AT_A_TIME = 1 << 16
+
+
+def check_writable(path, inputs=()):
+    """Raise ValueError, before a long computation, if `path` cannot be written or would replace one of `inputs`."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path}: a file is to be written here, but it is a directory")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"{path}: the directory {path.parent} does not exist")
+    if path.exists() and any(path.samefile(other) for other in inputs if Path(other).exists()):
+        raise ValueError(f"{path}: this would overwrite an input")
+
+
+def write_labels(path, labels, distances=None):
+    """Write `labels` (n_samples,), and `distances` (n_samples,) beside them, as text.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        .npy (distances then go to ``<stem>-distances.npy``) or text; None: text on stdout.
+    labels : ndarray (n_samples,) of int
+    distances : ndarray (n_samples,) of float, optional
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was written.
+    """
+    if path is None:
+        _write_rows(sys.stdout, labels, distances)
+        return []
+    if path.suffix.lower() == ".npy":
+        np.save(path, labels)
+        if distances is None:
+            return [path]
+        second = distances_path(path)
+        np.save(second, distances)
+        return [path, second]
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        _write_rows(file, labels, distances)
+    return [path]
+
+
+def distances_path(path):
+    """Where distances go if labels go to the .npy file `path`."""
+    return path.with_name(f"{path.stem}-distances.npy")
+
+
+def _write_rows(file, labels, distances):
+    file.write("label\n" if distances is None else "label,distance\n")
+    for start in range(0, len(labels), _ROWS_AT_A_TIME):
+        part = slice(start, start + _ROWS_AT_A_TIME)
+        if distances is None:
+            lines = map(str, labels[part].tolist())
+        else:
+            pairs = zip(labels[part].tolist(), distances[part].tolist(), strict=True)
+            lines = (f"{label},{distance!r}" for label, distance in pairs)
+        file.write("\n".join(lines) + "\n")
+
+
+def write_centroids(path, centroids, names=None):
+    """Write `centroids` (n_clusters, n_features) as .npy, or as text with every digit.
+
+    The header of the text is `names`, or ``x1``, ``x2``, ... without them.
+    """
+    if path.suffix.lower() == ".npy":
+        np.save(path, centroids)
+        return
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names or [f"x{index + 1}" for index in range(centroids.shape[1])])
+        writer.writerows([str(value) for value in row] for row in centroids)  # str of a NumPy number reads back exactly

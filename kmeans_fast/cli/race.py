@@ -1,0 +1,96 @@
+"""The demo's third part: ours beside scikit-learn from the same start, for the same iterations, answers checked."""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.cluster import KMeans as TheirKMeans
+from sklearn.datasets import make_blobs
+
+from .. import KMeans
+from . import photographs
+
+ITERATIONS = 10
+_REPEATS = 3
+_CHECKED_ROWS = 20_000
+_ROWS_AT_A_TIME = 1024
+
+
+class Heat(NamedTuple):
+    """One comparison.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple (n_samples, n_features, n_clusters)
+    theirs, ours : float
+        Seconds of the fastest of a few fits.
+    iterations : tuple (theirs, ours)
+    differing : int
+        Rows whose labels differ.
+    checked : int
+        Rows compared with an exhaustive search in float64: all that differ, and others drawn at random.
+    wrong : int
+        Of those, rows whose label of ours is not the nearest of our centroids.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    theirs: float
+    ours: float
+    iterations: tuple[int, int]
+    differing: int
+    checked: int
+    wrong: int
+
+
+def problems(quick=False):
+    """Yield (name, X, n_clusters), all float32."""
+    part = 10 if quick else 1
+    yield "pixels of china.jpg", photographs.pixels(photographs.load("china.jpg", 4 if quick else 1)), 64
+    for name, n, d, k in (("blobs", 400_000, 2, 10), ("blobs", 100_000, 32, 256), ("blobs", 20_000, 256, 512)):
+        # Wide blobs that overlap: well separated ones would be done after two iterations.
+        X, _ = make_blobs(n // part, d, centers=k, cluster_std=6.0, random_state=1)
+        yield name, X.astype(np.float32), k
+
+
+def heat(name, X, n_clusters):
+    """Time both on `X` (n_samples, n_features) from the same rows of it, taking turns; check our labels: a `Heat`."""
+    start = X[np.random.default_rng(0).choice(len(X), n_clusters, replace=False)]
+    common = {"n_clusters": n_clusters, "init": start, "n_init": 1, "max_iter": ITERATIONS, "tol": 0.0}
+    theirs, ours = TheirKMeans(**common, algorithm="lloyd"), KMeans(**common)
+    times = {theirs: [], ours: []}
+    for model in times:
+        model.fit(X[: max(n_clusters, len(X) // 10)])  # compiles, starts threads
+    for _ in range(_REPEATS):
+        for model, seconds in times.items():
+            began = time.perf_counter()
+            model.fit(X)
+            seconds.append(time.perf_counter() - began)
+    differing = np.flatnonzero(theirs.labels_ != ours.labels_)
+    drawn = np.random.default_rng(1).choice(len(X), min(len(X), _CHECKED_ROWS), replace=False)
+    rows = np.union1d(differing, drawn)
+    wrong = np.count_nonzero(nearest(X[rows], ours.cluster_centers_) != ours.labels_[rows])
+    return Heat(
+        name,
+        (*X.shape, n_clusters),
+        min(times[theirs]),
+        min(times[ours]),
+        (theirs.n_iter_, ours.n_iter_),
+        len(differing),
+        len(rows),
+        wrong,
+    )
+
+
+def nearest(X, centroids):
+    """The nearest centroid of every row by exhaustive search in float64, the lowest index among equals."""
+    labels = np.empty(len(X), np.int32)
+    centroids = centroids.astype(np.float64)
+    for start in range(0, len(X), _ROWS_AT_A_TIME):
+        rows = X[start : start + _ROWS_AT_A_TIME].astype(np.float64)
+        squared = np.zeros((len(rows), len(centroids)))
+        for column in range(X.shape[1]):
+            squared += np.square(rows[:, column, None] - centroids[:, column])
+        labels[start : start + _ROWS_AT_A_TIME] = squared.argmin(axis=1)
+    return labels

@@ -1,0 +1,24 @@
+"""Checked by mypy, not run: the public names have the types that their documentation gives."""
+
+import numpy as np
+
+import kmeans_fast
+
+
+def _result() -> tuple[np.ndarray, np.ndarray, float, int]:
+    result: kmeans_fast.KMeansResult = kmeans_fast.kmeans([[0.0], [1.0]], 2, seed=0, callback=_callback)
+    return result.centroids, result.labels, result.inertia, result.n_iter
+
+
+def _callback(progress: kmeans_fast.Progress) -> bool:
+    return progress.iteration > 3 and progress.inertia < 1.0
+
+
+def _functions(X: np.ndarray) -> None:
+    labels, squared_distances = kmeans_fast.assign(X, X[:3], n_threads=2)
+    centroids, indices = kmeans_fast.kmeans_plusplus(X, 3, seed=1, sample_weight=np.ones(len(X)))
+    reasons: dict[str, str] = kmeans_fast.backends()
+    with kmeans_fast.use_backend("reference"):
+        text: str = kmeans_fast.explain(X, 3)
+    model: kmeans_fast.KMeans = kmeans_fast.KMeans(3).fit(X)
+    del labels, squared_distances, centroids, indices, reasons, text, model
