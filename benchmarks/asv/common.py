@@ -1,0 +1,44 @@
+"""Sizes and data for all benchmarks."""
+
+import os
+
+import numpy as np
+
+TINY = os.environ.get("KMEANS_FAST_BENCH") == "tiny"  # sizes for tests/test_asv.py
+DTYPES = ["float32", "float64"]
+# One of every regime: few features and few clusters, few features and many, middling, many features.
+SHAPES = ["1000000x2 k=10", "1000000x16 k=256", "200000x32 k=1024", "50000x768 k=100"]
+
+
+def parse(shape):
+    """(n_samples, n_features, n_clusters) from "1000000x16 k=256"; in a tiny run with few rows and clusters."""
+    rows, clusters = shape.split(" k=")
+    n_samples, n_features = map(int, rows.split("x"))
+    n_clusters = int(clusters)
+    if TINY:
+        n_samples, n_clusters = 500, min(n_clusters, 20)
+    return n_samples, n_features, n_clusters
+
+
+def gaussian(shape, dtype):
+    """Standard normal rows, and the first of them as centroids."""
+    n_samples, n_features, n_clusters = parse(shape)
+    X = np.random.default_rng(0).standard_normal((n_samples, n_features), dtype=dtype)
+    return X, X[:n_clusters].copy()
+
+
+def blobs(shape, dtype):
+    """Rows around as many centres as there are clusters: a fit converges as it does on real data."""
+    n_samples, n_features, n_clusters = parse(shape)
+    rng = np.random.default_rng(0)
+    centres = 4 * rng.standard_normal((n_clusters, n_features))
+    X = centres[rng.integers(n_clusters, size=n_samples)] + rng.standard_normal((n_samples, n_features))
+    return X.astype(dtype)
+
+
+class Benchmark:
+    """Parameters that most benchmarks share."""
+
+    params = (SHAPES, DTYPES)
+    param_names = ("shape", "dtype")
+    timeout = 500

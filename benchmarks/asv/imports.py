@@ -1,0 +1,36 @@
+"""Seconds from the start to the end of a fresh process."""
+
+import os
+import tempfile
+
+from .common import TINY
+from .fresh import run
+
+
+class Start:
+    """Import alone, and a first fit with and without kernels in the cache."""
+
+    unit = "s"
+    timeout = 500
+    sizes = (1000, 2) if TINY else (100_000, 16)
+    repeats = 1 if TINY else 3
+
+    def setup_cache(self):
+        """A cache directory, filled. asv calls this once, in a directory that it removes at the end."""
+        cache = tempfile.mkdtemp(dir=os.getcwd())
+        run("import", "kmeans_fast")  # .pyc files and the operating system's cache
+        seconds, _ = run("first-fit", "kmeans_fast", *self.sizes, KMEANS_FAST_CACHE_DIR=cache)
+        return cache, seconds
+
+    def track_import(self, state):
+        return min(run("import", "kmeans_fast")[0] for _ in range(self.repeats))
+
+    def track_first_fit_cold(self, state):
+        """Compilation included; once, while the cache was filled."""
+        return state[1]
+
+    def track_first_fit_cached(self, state):
+        cache, _ = state
+        return min(
+            run("first-fit", "kmeans_fast", *self.sizes, KMEANS_FAST_CACHE_DIR=cache)[0] for _ in range(self.repeats)
+        )

@@ -1,0 +1,64 @@
+"""Lloyd's iterations: assignment and update in one pass; and whole fits."""
+
+import numpy as np
+
+import kmeans_fast
+
+from .common import SHAPES, Benchmark, blobs, gaussian, parse
+
+ITERATIONS = 10
+
+
+class Lloyd(Benchmark):
+    """Ten iterations from given centroids on data that does not converge."""
+
+    def setup(self, shape, dtype):
+        self.X, self.centroids = gaussian(shape, dtype)
+        self.weights = np.random.default_rng(1).uniform(0.5, 2.0, len(self.X))
+        self._fit(max_iter=1)
+        self._fit(max_iter=1, sample_weight=self.weights)
+
+    def _fit(self, max_iter=ITERATIONS, sample_weight=None):
+        return kmeans_fast.kmeans(
+            self.X,
+            len(self.centroids),
+            init=self.centroids,
+            max_iter=max_iter,
+            tol=0.0,
+            sample_weight=sample_weight,
+        )
+
+    def time_iterations(self, shape, dtype):
+        self._fit()
+
+    def time_weighted_iterations(self, shape, dtype):
+        self._fit(sample_weight=self.weights)
+
+    def track_rechecked(self, shape, dtype):
+        """Share of the rows that the fast pass could not prove."""
+        history = self._fit().history
+        return 100 * sum(step.rechecked for step in history) / (len(history) * len(self.X))
+
+    track_rechecked.unit = "%"
+
+
+class Fit(Benchmark):
+    """All that a user waits for: seeds, iterations to convergence, labels."""
+
+    params = (SHAPES[:2], ["float32"])
+
+    def setup(self, shape, dtype):
+        self.X, self.n_clusters = blobs(shape, dtype), parse(shape)[2]
+        self._fit(max_iter=2)
+
+    def _fit(self, **options):
+        return kmeans_fast.kmeans(self.X, self.n_clusters, seed=0, **options)
+
+    def time_fit(self, shape, dtype):
+        self._fit()
+
+    def track_iterations(self, shape, dtype):
+        return self._fit().n_iter
+
+    def track_inertia(self, shape, dtype):
+        return self._fit().inertia

@@ -1,0 +1,87 @@
+"""One measurement in a fresh process: ``python child.py memory|first-fit|import kmeans_fast|sklearn [...]``.
+
+Used by peers.py and by the asv benchmarks. Imports nothing before it must: in "import" and "first-fit" the caller
+measures the whole life of the process. Answers with one JSON object on stdout.
+"""
+
+import json
+import sys
+
+
+def estimator(library):
+    """The KMeans class of a library, imported on the way."""
+    if library == "kmeans_fast":
+        from kmeans_fast import KMeans
+    else:
+        from sklearn.cluster import KMeans
+    return KMeans
+
+
+def first_fit(library, n_samples=100_000, n_features=16):
+    """From nothing to the first result. Ten iterations: starting up is the subject."""
+    import numpy as np
+
+    X = np.random.default_rng(0).standard_normal((n_samples, n_features), dtype=np.float32)
+    model = estimator(library)(8, n_init=1, max_iter=10, random_state=0).fit(X)
+    return {"n_iter": int(model.n_iter_)}
+
+
+def memory(library, n_samples, n_features, n_clusters):
+    """Peak memory of a fit, beyond what the process held before it (X included)."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    model = estimator(library)(n_clusters, n_init=1, max_iter=3, random_state=0)
+    # Imports, kernels and thread pools are not the fit's: have them before. Large enough for the parallel kernels.
+    model.fit(rng.standard_normal((20_000, n_features), dtype=np.float32))
+    X = np.empty((n_samples, n_features), np.float32)
+    rng.standard_normal(dtype=np.float32, out=X)
+    before, how = _baseline()
+    model.fit(X)
+    return {"beyond_bytes": _peak(how) - before, "data_bytes": X.nbytes, "baseline_bytes": before, "method": how}
+
+
+def _status(field):
+    """A field of /proc/self/status, in bytes."""
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status has no {field}")
+
+
+def _baseline():
+    """Memory held now, and how the peak is to be read.
+
+    ru_maxrss alone understates: it may remember a moment before the fit, and a child starts with its parent's. Linux
+    can forget the peak.
+    """
+    try:
+        with open("/proc/self/clear_refs", "w") as clear:
+            clear.write("5")
+        return _status("VmRSS"), "VmHWM after reset"
+    except OSError:
+        return _peak("ru_maxrss"), "ru_maxrss"
+
+
+def _peak(how):
+    if how == "VmHWM after reset":
+        return _status("VmHWM")
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main():
+    what, library, *sizes = sys.argv[1:]
+    if what == "import":
+        estimator(library)
+        answer = {}
+    else:
+        answer = {"first-fit": first_fit, "memory": memory}[what](library, *map(int, sizes))
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
