@@ -6,6 +6,8 @@ or `use_backend` forces one by name; a name that is unknown or cannot run is an 
 
 import contextlib
 import os
+import sys
+import types
 from collections.abc import Iterator
 from contextvars import ContextVar
 
@@ -162,3 +164,13 @@ def explain(
         else:
             lines.append(f"  {backend.name}: {_objection(backend, problem, device) or 'able, but comes later'}")
     return "\n".join(lines)
+
+
+class _Callable(types.ModuleType):
+    """``kmeans_fast.backends`` is this module and, called, the function of the same name: the import system allows the name to mean only one thing."""
+
+    def __call__(self) -> dict[str, str]:
+        return backends()
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -53,8 +53,8 @@ def run(args):
     wrong = sum(heat.wrong for heat in heats)
     print(
         "  Where two centroids are equally near (common among pixels) rounding may decide otherwise in scikit-learn,\n"
-        f"  and the fits drift apart. {checked:,} of our labels, all that differ among them, were checked by exhaustive\n"
-        f"  search in float64: {wrong or 'none'} wrong.\n"
+        f"  and the fits drift apart. {checked:,} of our labels, all that differ among them, were checked by\n"
+        f"  exhaustive search in float64: {wrong or 'none'} wrong.\n"
     )
     print(f"Pictures ({duration(time.perf_counter() - started)} in all):")
     for path in written:

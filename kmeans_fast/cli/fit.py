@@ -31,10 +31,10 @@ class _Destinations(NamedTuple):
 
 def run(args):
     """Run the subcommand."""
-    to = _destinations(args)
     started = time.perf_counter()
     X, names, weights = _read(args)
     init = _init(args, X)
+    to = _destinations(args)
     scaler = None
     if args.scale != "none":
         scaler = Scaler.of(X, args.scale)
@@ -62,7 +62,7 @@ def run(args):
 
 
 def _destinations(args):
-    """The files to write, checked before the work starts."""
+    """The files to write, checked before the work starts; the directory of -o is made."""
     chosen = _Destinations(args.labels, args.centroids, args.model)
     if args.output is not None or not any(chosen):
         directory = args.output or Path()
@@ -218,13 +218,13 @@ def _report(args, model, X, clusters, seconds, compiled, to, weighted):
     text = table(header, rows)
     if len(clusters) > _MOST_ROWS:
         text += f"\n... and {len(clusters) - _MOST_ROWS} more"
+    note = "; kernels were compiled, which later runs need not do" if compiled else ""
     n_init = len({progress.run for progress in model.history_})
     facts = [
         ("data", f"{X.shape[0]:,} rows x {X.shape[1]:,} columns, {X.dtype}"),
         ("inertia", f"{model.inertia_:.10g}"),
         ("iterations", outcome(model.n_iter_, model.max_iter, _converged(model), n_init)),
-        ("seconds", f"{seconds['fit']:.3f}{', most of it to compile kernels for later runs too' if compiled else ''}"),
-        ("to read", f"{seconds['read']:.3f}"),
+        ("seconds", f"{seconds['fit']:.3f}, and {seconds['read']:.3f} to read and prepare the data{note}"),
         ("backend", model.backend_),
     ]
     if args.scale != "none":

@@ -7,7 +7,8 @@ import platform
 import sys
 from pathlib import Path
 
-from .. import __version__, backends
+from .. import __version__
+from ..backends import backends
 from . import kernel_cache
 from .tables import pairs
 

@@ -95,20 +95,22 @@ def _scalars(file, path, names, features, dtype):
 
 
 def _vectors(file, path, names, index, dtype):
+    import pyarrow.compute
     from pyarrow import types
 
     kind = file.schema_arrow.types[index].value_type
     _check_numbers(kind, path, names, index)
     dtype, data, start = narrowest(dtype, types.is_float32(kind)), None, 0
     for batch in file.iter_batches(columns=[names[index]]):
+        if len(batch) == 0:
+            continue
         column = batch.column(0)
         _check_present(column, path, names, index, start)
         values = column.flatten()
-        lengths = column.value_lengths().to_numpy() if hasattr(column, "value_lengths") else None
-        width = len(values) // len(batch) if len(batch) else 0
+        lengths = pyarrow.compute.list_value_length(column).to_numpy(zero_copy_only=False)
         if data is None:
-            data = np.empty((file.metadata.num_rows, width), dtype)
-        if lengths is not None and (lengths != data.shape[1]).any():
+            data = np.empty((file.metadata.num_rows, lengths[0]), dtype)
+        if (lengths != data.shape[1]).any():
             row = int(np.argmax(lengths != data.shape[1]))
             raise ValueError(
                 f"{path}: row {start + row + 1}, {describe(index, names)} has {lengths[row]} elements; all lists must "

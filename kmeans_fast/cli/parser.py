@@ -92,10 +92,12 @@ def _add_input(parser):
     group.add_argument(
         "--delimiter", type=_delimiter, metavar="C", help="of a text file: one character, 'tab' or 'space'"
     )
+    return group
 
 
-def _add_computing(parser):
+def _add_computing(parser, auto_dtype):
     group = parser.add_argument_group("the computation")
+    group.add_argument("--dtype", choices=("auto", "float32", "float64"), default="auto", help=f"auto: {auto_dtype}")
     group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default: auto)")
     group.add_argument(
         "--threads", type=_integer(1), metavar="N", help="default: all usable CPUs; the answer does not depend on it"
@@ -110,8 +112,7 @@ def _add_fit(commands):
         epilog="Without -o and without --labels, --centroids or --model, all three are written to the current "
         "directory, named after FILE. The result is that of kmeans_fast.KMeans(k, random_state=seed).",
     )
-    _add_input(parser)
-    parser.add_argument(
+    _add_input(parser).add_argument(
         "--weights", metavar="COLUMN", help="the column (name or number) of sample weights, or a .npy file of them"
     )
     group = parser.add_argument_group("the clustering")
@@ -141,13 +142,7 @@ def _add_fit(commands):
         help="give every column mean 0 and standard deviation 1, or the range 0 to 1, before clustering; centroids are "
         "reported in the data's units, and 'predict' scales by itself",
     )
-    _add_computing(parser)
-    parser.add_argument(
-        "--dtype",
-        choices=("auto", "float32", "float64"),
-        default="auto",
-        help="auto: float32 stays float32, all else becomes float64",
-    )
+    _add_computing(parser, "float32 stays float32, all else becomes float64")
     group = parser.add_argument_group("the output")
     group.add_argument("-o", "--output", type=Path, metavar="DIR", help="write all three files into this directory")
     group.add_argument("--labels", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv")
@@ -166,10 +161,7 @@ def _add_predict(commands):
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="the .npz file of 'fit' or of KMeans.save")
     _add_input(parser)
-    _add_computing(parser)
-    parser.add_argument(
-        "--dtype", choices=("auto", "float32", "float64"), default="auto", help="auto: that of the model's centroids"
-    )
+    _add_computing(parser, "that of the model's centroids")
     parser.add_argument(
         "-o", "--output", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv; default: CSV on stdout"
     )

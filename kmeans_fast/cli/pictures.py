@@ -81,7 +81,7 @@ def _palette(axes, result):
 
 
 def tutorial(path, result):
-    """True blobs, clusters found, elbow, convergence: draws a `kmeans_fast.cli.blobs.Tutorial` to `path`, which it returns."""
+    """True blobs, clusters found, elbow, convergence: draws a `kmeans_fast.cli.blobs.Tutorial`, returns `path`."""
     figure = _figure(
         16,
         9,
@@ -129,7 +129,7 @@ def tutorial(path, result):
 
 
 def _limits(points, aspect):
-    """Corners of a box of height / width `aspect` around `points`: one unit for both axes, so that right angles show."""
+    """Corners of a box of height / width `aspect` around `points`: one unit for both axes, so right angles show."""
     low, high = points.min(axis=0) - 0.2, points.max(axis=0) + 0.2
     size = high - low
     wanted = np.array([max(size[0], size[1] / aspect), max(size[1], size[0] * aspect)])

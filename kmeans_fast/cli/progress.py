@@ -46,12 +46,10 @@ class Lines(Silent):
             print(self.text(progress), file=self.stream, flush=True)
 
     def text(self, progress):
+        """The iteration in words."""
         run = f"run {progress.run + 1}/{self.n_init}, " if self.n_init > 1 else ""
         moved = progress.changed / self.n_samples
-        return (
-            f"{run}iteration {progress.iteration} of at most {self.max_iter}: inertia {progress.inertia:.6g}, "
-            f"{moved:.2%} of rows moved"
-        )
+        return f"{run}iteration {progress.iteration}/{self.max_iter}, inertia {progress.inertia:.6g}, {moved:.2%} moved"
 
 
 class Bar(Lines):
