@@ -9,6 +9,7 @@ The cache lies in a directory named after the kernels' sources (a change anywher
 only, because Numba's cache format is pickle. Set KMEANS_FAST_CACHE_DIR to move it, or to the empty string to do without.
 """
 
+import functools
 import hashlib
 import os
 import sys
@@ -31,6 +32,7 @@ _PRANGE_ONLY = {
 inner = numba.njit(**_OPTIONS)
 
 
+@functools.cache
 def sources_digest():
     """A digest of every source file of the kernels."""
     digest = hashlib.sha256()

@@ -1,0 +1,135 @@
+"""Seeds: which rows they are depends on the values, the weights and the seed, and on nothing else."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from support import DTYPES, SHAPES, rows, some_weights
+
+import kmeans_fast
+from kmeans_fast import reference
+from kmeans_fast.backends.cpu import CpuSession
+from kmeans_fast.engine import seeding
+
+FEASIBLE = [shape for shape in SHAPES if shape[2] <= shape[0]]
+KINDS = ("normal", "grid")
+
+
+def check_plusplus(X, weights, n_clusters, seed, **options):
+    wanted = reference.kmeans_plusplus(X, weights, n_clusters, seed)
+    centroids, indices = kmeans_fast.kmeans_plusplus(X, n_clusters, sample_weight=weights, seed=seed, **options)
+    assert_array_equal(indices, wanted)
+    assert indices.dtype == np.int64
+    assert centroids.dtype == X.dtype
+    assert_array_equal(centroids, X[wanted])
+
+
+def check_random(X, weights, n_clusters, seed, **options):
+    """Random rows are seen through a fit of one iteration that starts from them."""
+    start = X[reference.random_rows(X, weights, n_clusters, seed)]
+    wanted = reference.lloyd(X, weights, start, max_iter=1)
+    got = kmeans_fast.kmeans(
+        X, n_clusters, init="random", sample_weight=weights, seed=seed, max_iter=1, tol=1e-4, **options
+    )
+    assert_array_equal(got.centroids, wanted.centroids)
+    assert_array_equal(got.labels, wanted.labels)
+
+
+@pytest.mark.parametrize("shape", FEASIBLE, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_plusplus_is_the_references(backend, dtype, kind, shape):
+    check_plusplus(rows(*shape[:2], dtype, kind), None, shape[2], seed=sum(shape))
+
+
+@pytest.mark.parametrize("shape", FEASIBLE, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weighted_plusplus_is_the_references(backend, dtype, shape):
+    check_plusplus(rows(*shape[:2], dtype), some_weights(shape[0]), shape[2], seed=sum(shape))
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", FEASIBLE[::2], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_random_rows_are_the_references(backend, dtype, kind, shape, weighted):
+    weights = some_weights(shape[0]) if weighted else None
+    check_random(rows(*shape[:2], dtype, kind), weights, shape[2], seed=sum(shape))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(4095, 3, 9), (4096, 2, 5), (4097, 33, 20), (8193, 1, 40), (12_289, 70, 12)], ids=str
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_seeds_of_many_rows_are_the_references(dtype, shape, weighted):
+    X, weights = rows(*shape[:2], dtype), some_weights(shape[0]) if weighted else None
+    check_plusplus(X, weights, shape[2], seed=1)
+    check_random(X, weights, shape[2], seed=1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (33, 5, 9), (97, 17, 33), (5000, 3, 20)], ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_seeds_do_not_depend_on_threads(dtype, shape, weighted, threads):
+    X, weights = rows(*shape[:2], dtype), some_weights(shape[0]) if weighted else None
+    found = seeding.kmeans_plusplus(CpuSession(X, weights, shape[2], threads), shape[2], 5, 0)
+    assert_array_equal(found, reference.kmeans_plusplus(X, weights, shape[2], 5))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_public_seeds_do_not_depend_on_threads(dtype, n_threads):
+    X = rows(12_000, 8, dtype)
+    check_plusplus(X, some_weights(12_000), 12, seed=3, n_threads=n_threads)
+    check_random(X, some_weights(12_000), 12, seed=3, n_threads=n_threads)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31, 2**63, 2**64 - 1])
+def test_every_seed_is_the_references(backend, seed):
+    check_plusplus(rows(60, 3, np.float64), None, 7, seed)
+
+
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_best_of_several_runs_is_kept(backend, dtype, init):
+    X = rows(150, 2, dtype)
+    choose = reference.kmeans_plusplus if init == "k-means++" else reference.random_rows
+    fits = [reference.lloyd(X, None, X[choose(X, None, 8, 11, run)]) for run in range(5)]
+    best = min(fits, key=lambda fit: fit.inertia)
+    got = kmeans_fast.kmeans(X, 8, init=init, n_init=5, seed=11)
+    assert got.inertia == best.inertia
+    assert got.n_iter == best.n_iter
+    assert_array_equal(got.centroids, best.centroids)
+    assert [step.run for step in got.history] == [run for run, fit in enumerate(fits) for _ in range(fit.n_iter)]
+
+
+def test_kmeans_starts_from_the_seeds_of_kmeans_plusplus(backend):
+    X = rows(150, 3, np.float32)
+    start, _ = kmeans_fast.kmeans_plusplus(X, 8, seed=4)
+    seeded, given = kmeans_fast.kmeans(X, 8, seed=4), kmeans_fast.kmeans(X, 8, init=start)
+    assert_array_equal(seeded.centroids, given.centroids)
+    assert seeded.n_iter == given.n_iter
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("check", [check_plusplus, check_random])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fewer_distinct_rows_than_clusters(backend, dtype, check, weighted):
+    X = np.repeat(rows(3, 2, dtype), 6, axis=0)
+    check(X, some_weights(18) if weighted else None, 10, seed=2)
+
+
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.parametrize("check", [check_plusplus, check_random])
+def test_fewer_rows_of_positive_weight_than_clusters(backend, check):
+    check(rows(12, 2, np.float64), np.array([0, 1, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0.0]), 6, seed=2)
+
+
+def test_the_two_zeros_are_one_value(backend):
+    X = rows(40, 3, np.float64, "grid")
+    negative = np.where(X == 0, -0.0, X)
+    _, indices = kmeans_fast.kmeans_plusplus(X, 6, seed=1)
+    assert_array_equal(kmeans_fast.kmeans_plusplus(negative, 6, seed=1)[1], indices)

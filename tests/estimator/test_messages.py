@@ -1,0 +1,168 @@
+"""Errors and warnings: scikit-learn's words where it has them; otherwise the rule and the value."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.exceptions import ConvergenceWarning
+from support import rows
+
+import kmeans_fast
+from kmeans_fast import KMeans
+
+X = rows(12, 2, np.float64)
+
+
+def message(estimator, data, **parameters):
+    with pytest.raises(ValueError, match=r".") as caught:
+        estimator(**parameters).fit(data)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_clusters", 0),
+        ("n_clusters", -1),
+        ("n_clusters", 2.5),
+        ("n_clusters", "3"),
+        ("n_clusters", None),
+        ("max_iter", 0),
+        ("max_iter", 1.5),
+        ("n_init", 0),
+        ("tol", -1e-3),
+        ("tol", "small"),
+        ("tol", None),
+    ],
+)
+def test_wrong_parameters_give_scikit_learns_message(name, value):
+    assert message(KMeans, X, **{name: value}) == message(SklearnKMeans, X, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_clusters", True),
+        ("init", "farthest"),
+        ("init", None),
+        ("init", 3),
+        ("n_init", "many"),
+        ("n_init", -1),
+        ("tol", np.nan),
+        ("tol", np.inf),
+        ("algorithm", "hamerly"),
+        ("algorithm", None),
+        ("device", "tpu"),
+        ("device", "cuda:x"),
+        ("device", "cpu:1"),
+        ("device", 0),
+        ("n_threads", 0),
+        ("n_threads", -1),
+        ("n_threads", 1.5),
+        ("callback", 3),
+        ("verbose", "loud"),
+        ("verbose", -1),
+        ("copy_x", "no"),
+        ("random_state", "seed"),
+        ("random_state", -1),
+    ],
+)
+def test_wrong_parameters_are_refused_by_name_and_value(name, value):
+    assert repr(value) in message(KMeans, X, **{name: value}) or str(value) in message(KMeans, X, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("data", "parameters"),
+    [
+        (X[:3], {"n_clusters": 4}),
+        (X, {"n_clusters": 3, "init": X[:2], "n_init": 1}),
+        (X, {"n_clusters": 3, "init": X[:3, :1], "n_init": 1}),
+        (X, {"n_clusters": 3, "init": X[:4], "n_init": 1}),
+        (X, {"n_clusters": 3, "init": lambda X, k, random_state: X[: k - 1]}),
+        (X, {"n_clusters": 3, "init": lambda X, k, random_state: X[:k, :1]}),
+        (X[0], {"n_clusters": 1}),
+        (np.empty((0, 2)), {"n_clusters": 1}),
+        (np.empty((3, 0)), {"n_clusters": 1}),
+        (X[None], {"n_clusters": 1}),
+        (X * 1j, {"n_clusters": 1}),
+        ([[1.0, np.nan], [2.0, 3.0]], {"n_clusters": 1}),
+        ([[1.0, np.inf], [2.0, 3.0]], {"n_clusters": 1}),
+        ([["a", "b"]], {"n_clusters": 1}),
+    ],
+    ids=str,
+)
+def test_data_that_does_not_fit_gives_scikit_learns_message(data, parameters):
+    assert message(KMeans, data, **parameters) == message(SklearnKMeans, data, **parameters)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("of", ["array", "callable"])
+def test_init_that_is_not_finite_is_refused(bad, of):
+    init = X[:3].copy()
+    init[1, 1] = bad
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        KMeans(n_clusters=3, n_init=1, init=init if of == "array" else lambda X, k, random_state: init).fit(X)
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score"])
+def test_another_number_of_features_than_fitted(method):
+    ours, theirs = (estimator(3, random_state=0).fit(X) for estimator in (KMeans, SklearnKMeans))
+    messages = []
+    for model in (ours, theirs):
+        with pytest.raises(ValueError, match="expecting 2 features") as caught:
+            getattr(model, method)(X[:, :1])
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        (np.ones(11), "shape"),
+        (np.ones((12, 1)), "1D array"),
+        (np.full(12, np.nan), "NaN"),
+        (np.full(12, np.inf), "infinity"),
+        (np.zeros(12), "zero"),
+        (np.r_[-1.0, np.ones(11)], "-1.0 at row 0"),
+        (["a"] * 12, "."),
+    ],
+    ids=["short", "column", "NaN", "infinity", "zeros", "negative", "text"],
+)
+def test_bad_weights_are_refused(weights, text):
+    with pytest.raises(ValueError, match=text):
+        KMeans(n_clusters=2).fit(X, sample_weight=weights)
+
+
+# ---- warnings ------------------------------------------------------------------------------------------------------
+
+
+def caught_warnings(estimator, data, **parameters):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator(random_state=0, **parameters).fit(data)
+    return [(w.category, str(w.message)) for w in caught]
+
+
+@pytest.mark.parametrize(
+    ("data", "parameters"),
+    [
+        (np.repeat(X[:3], 5, axis=0), {"n_clusters": 4}),
+        (np.zeros((9, 2)), {"n_clusters": 3}),
+        (X, {"n_clusters": 3, "init": X[:3], "n_init": 2}),
+        (X, {"n_clusters": 1, "algorithm": "elkan"}),
+        (X, {"n_clusters": 3}),
+        (X, {"n_clusters": 3, "init": X[:3]}),
+    ],
+    ids=["duplicates", "zeros", "n_init", "elkan", "none", "n_init auto"],
+)
+def test_warnings_are_scikit_learns(data, parameters):
+    assert caught_warnings(KMeans, data, **parameters) == caught_warnings(SklearnKMeans, data, **parameters)
+
+
+@pytest.mark.parametrize("face", ["estimator", "function"])
+def test_the_convergence_warning_points_at_the_caller(face):
+    call = {"estimator": KMeans(n_clusters=3).fit, "function": lambda X: kmeans_fast.kmeans(X, 3)}[face]
+    with pytest.warns(ConvergenceWarning) as caught:
+        call(np.zeros((9, 2)))
+    assert [w.filename for w in caught] == [__file__]

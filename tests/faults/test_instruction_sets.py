@@ -1,0 +1,69 @@
+"""The same bits whatever the instruction set: the contract again, compiled for lesser machines than this one."""
+
+import platform
+
+import llvmlite.binding as llvm
+import pytest
+from support import run_python
+
+CONTRACT = """
+import sys
+import numpy as np
+import kmeans_fast
+from kmeans_fast import reference
+from kmeans_fast.backends.cpu import CpuSession
+from kmeans_fast.kernels.cpu import host
+
+assert host.VECTOR_BYTES == int(sys.argv[1]), (host.VECTOR_BYTES, sorted(host.FEATURES))
+rng = np.random.default_rng(0)
+
+def check(X, weights, k):
+    centroids = X[:k].copy()
+    opened = CpuSession(X, weights, k, 1)
+    opened.reset()
+    for _ in range(3):
+        labels, distances = reference.assign(X, centroids)
+        new = reference.update(X, weights, centroids, labels)
+        step = opened.iterate(centroids)
+        assert (opened.labels == labels).all()
+        assert (opened.own_distances(centroids) == distances).all()
+        assert (step.centroids == new).all()
+        assert opened.inertia(centroids) == reference.inertia(X, weights, centroids, labels)
+        table = reference.squared_distances(X, centroids).astype(X.dtype)
+        assert (opened.distances(centroids, squared=True) == table).all()
+        centroids = new
+    rows = kmeans_fast.kmeans_plusplus(X, k, sample_weight=weights, seed=1, n_threads=1)[1]
+    assert (rows == reference.kmeans_plusplus(X, weights, k, 1)).all()
+
+for dtype in (np.float32, np.float64):
+    for n, d, k in ((33, 3, 4), (200, 17, 9), (500, 2, 5), (130, 40, 70), (65, 140, 3)):
+        X = rng.normal(size=(n, d)).astype(dtype)
+        check(X, None, k)
+        check(X + dtype(1000), rng.exponential(size=n), k)
+        check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
+"""
+
+
+def without(*prefixes):
+    """This machine's features in LLVM's spelling, those that begin with one of `prefixes` switched off."""
+    features = llvm.get_host_cpu_features()
+    return ",".join(
+        f"{'-' if name.startswith(prefixes) or not on else '+'}{name}" for name, on in sorted(features.items())
+    )
+
+
+def needs(name):
+    if not llvm.get_host_cpu_features().get(name):
+        pytest.skip(f"this machine has no {name}")
+
+
+pytestmark = pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="x86 instruction sets")
+
+
+def test_avx2_with_avx512_switched_off():
+    needs("avx2")
+    run_python(CONTRACT, 32, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=without("avx512", "avx10", "amx", "evex"))
+
+
+def test_sse_only():
+    run_python(CONTRACT, 16, NUMBA_CPU_NAME="generic")

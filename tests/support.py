@@ -1,0 +1,87 @@
+"""What several test modules need: problems to solve, sessions to solve them with, and Python processes to do it in."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kmeans_fast
+from kmeans_fast.backends import backends
+from kmeans_fast.backends.cpu import CpuSession
+from kmeans_fast.backends.reference import ReferenceSession
+
+EDGES = (1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97)
+DTYPES = (np.float32, np.float64)
+AVAILABLE = [name for name, reason in backends().items() if not reason]
+REPOSITORY = Path(kmeans_fast.__file__).parents[1]
+
+
+def _shapes():
+    shapes = [(n, 5, 4) for n in EDGES] + [(70, d, 6) for d in EDGES] + [(101, 4, k) for k in EDGES]
+    rng = np.random.default_rng(20)
+    shapes += [tuple(int(size) for size in rng.choice(EDGES, 3)) for _ in range(20)]
+    return sorted(set(shapes))
+
+
+SHAPES = _shapes()  # (n_samples, n_features, n_clusters); some have more clusters than rows
+LARGE_SHAPES = [
+    (4097, 20, 33),
+    (5000, 3, 4),
+    (1000, 130, 70),
+    (9001, 1, 2),
+    (300, 600, 5),
+    (1500, 7, 1000),
+    (2000, 2, 300),
+]
+
+
+def rows(n, d, dtype, kind="normal", seed=0):
+    """Data: "normal" values, or a "grid" of few integers, full of ties and repeated rows."""
+    rng = np.random.default_rng([seed, n, d])
+    values = rng.normal(size=(n, d)) if kind == "normal" else rng.integers(-2, 3, (n, d))
+    return np.ascontiguousarray(values, dtype)
+
+
+def problem(n, d, k, dtype, kind="normal", seed=0):
+    """Data and centroids of one kind; as many centroids as possible are rows."""
+    X, more = rows(n, d, dtype, kind, seed), rows(k, d, dtype, kind, seed + 1)
+    chosen = np.random.default_rng(seed).permutation(n)[:k]
+    more[: len(chosen)] = X[chosen]
+    return X, more
+
+
+def some_weights(n, seed=0):
+    """Positive weights, and a few zeros if there are rows enough."""
+    weights = np.random.default_rng([seed, n]).exponential(size=n) + 0.01
+    weights[5::9] = 0.0
+    return weights
+
+
+def session(engine, X, weights, n_clusters):
+    """A session, ready to iterate. `engine` is "reference" or a number of threads, used even for a small problem."""
+    opened = ReferenceSession(X, weights) if engine == "reference" else CpuSession(X, weights, n_clusters, engine)
+    opened.reset()
+    return opened
+
+
+def run_python(code, *arguments, timeout=300, **environment):
+    """What `code` prints in a fresh interpreter; a crash, a hang or an exception fails the test.
+
+    A script that prints "SKIP: reason" skips the test.
+    """
+    path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": path, **{name: str(value) for name, value in environment.items()}},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    if done.stdout.startswith("SKIP: "):
+        pytest.skip(done.stdout[6:].strip())
+    return done.stdout

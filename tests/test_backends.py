@@ -1,0 +1,218 @@
+"""The registry: what can run, what does, how to force it, and words for why not."""
+
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from support import AVAILABLE, rows, run_python
+
+import kmeans_fast
+from kmeans_fast import KMeans, explain, use_backend
+from kmeans_fast.backends import BACKENDS, backends, cuda, select
+from kmeans_fast.backends.protocol import Problem
+
+X = rows(50, 3, np.float32)
+PROBLEM = Problem(50, 3, 4, np.dtype(np.float32))
+
+
+def test_backends_stay_listable_after_anything_else_was_used():
+    """The function `backends` and the package of the same name are both attributes of kmeans_fast."""
+    kmeans_fast.kmeans(X, 2, seed=0)
+    assert list(kmeans_fast.backends()) == ["cuda", "cpu", "reference"]
+
+
+@pytest.mark.parametrize(
+    "first", ["kmeans_fast.backends()", "kmeans_fast.assign", "kmeans_fast.explain", "kmeans_fast.KMeans"]
+)
+def test_backends_are_listable_whatever_was_touched_first(first):
+    run_python(f"import kmeans_fast; {first}; assert 'cpu' in kmeans_fast.backends()")
+
+
+def test_every_backend_is_able_or_says_why_not():
+    for name, reason in backends().items():
+        assert isinstance(reason, str)
+        assert (reason == "") == (name in AVAILABLE)
+    assert {"cpu", "reference"} <= set(AVAILABLE)
+
+
+def test_names_are_unique_and_devices_are_known():
+    names = [backend.name for backend in BACKENDS]
+    assert len(set(names)) == len(names)
+    assert all(set(backend.devices) <= {"cpu", "cuda"} for backend in BACKENDS)
+
+
+def test_the_first_that_can_is_chosen():
+    assert select(PROBLEM).name == AVAILABLE[0]
+    assert kmeans_fast.kmeans(X, 4, seed=0).backend == AVAILABLE[0]
+
+
+# ---- forcing -------------------------------------------------------------------------------------------------------
+
+
+def test_a_forced_backend_is_the_one_that_runs(backend):
+    assert kmeans_fast.kmeans(X, 4, seed=0).backend == backend
+    assert KMeans(n_clusters=4).fit(X).backend_ == backend
+    assert select(PROBLEM).name == backend
+
+
+def test_forcing_ends_with_its_block_even_by_an_exception():
+    with pytest.raises(ZeroDivisionError), use_backend("reference"):
+        raise ZeroDivisionError
+    assert select(PROBLEM).name == AVAILABLE[0]
+
+
+def test_the_innermost_block_counts():
+    with use_backend("reference"):
+        with use_backend("cpu"):
+            assert select(PROBLEM).name == "cpu"
+        assert select(PROBLEM).name == "reference"
+
+
+def test_forcing_holds_in_its_own_thread_only():
+    seen = []
+    with use_backend("reference"):
+        thread = threading.Thread(target=lambda: seen.append(select(PROBLEM).name))
+        thread.start()
+        thread.join()
+    assert seen == [AVAILABLE[0]]
+
+
+@pytest.mark.parametrize("name", ["gpu", "CPU", "", "cpu "])
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(name):
+    with pytest.raises(ValueError, match="'cuda', 'cpu', 'reference'"), use_backend(name):
+        pass
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_the_environment_forces_a_backend(name):
+    code = "import kmeans_fast; print(kmeans_fast.kmeans([[0.0], [1], [5]], 2, seed=0).backend)"
+    assert run_python(code, KMEANS_FAST_BACKEND=name).strip() == name
+
+
+def test_an_unknown_name_in_the_environment_is_an_error(monkeypatch):
+    monkeypatch.setenv("KMEANS_FAST_BACKEND", "gpu")
+    with pytest.raises(ValueError, match=r"no backend 'gpu'.*'cuda', 'cpu', 'reference'"):
+        kmeans_fast.kmeans(X, 2, seed=0)
+
+
+def test_an_empty_name_in_the_environment_forces_nothing(monkeypatch):
+    monkeypatch.setenv("KMEANS_FAST_BACKEND", "")
+    assert select(PROBLEM).name == AVAILABLE[0]
+
+
+def test_a_block_outranks_the_environment(monkeypatch):
+    monkeypatch.setenv("KMEANS_FAST_BACKEND", "cpu")
+    with use_backend("reference"):
+        assert select(PROBLEM).name == "reference"
+
+
+@pytest.mark.skipif("cuda" in AVAILABLE, reason="the CUDA backend can run here")
+def test_a_backend_that_cannot_run_is_refused_with_the_reason(monkeypatch):
+    reason = backends()["cuda"]
+    with pytest.raises(RuntimeError) as caught, use_backend("cuda"):
+        pass
+    assert reason in str(caught.value)
+    monkeypatch.setenv("KMEANS_FAST_BACKEND", "cuda")
+    with pytest.raises(RuntimeError) as caught:
+        kmeans_fast.kmeans(X, 2, seed=0)
+    assert reason in str(caught.value)
+
+
+def test_a_forced_backend_that_does_not_serve_the_device_is_refused():
+    with use_backend("cpu"), pytest.raises(RuntimeError, match=r"'cpu' was asked for.*device='cuda'"):
+        kmeans_fast.kmeans(X, 2, seed=0, device="cuda")
+
+
+# ---- device --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_devices_give_the_same(device):
+    one, other = kmeans_fast.kmeans(X, 4, seed=0), kmeans_fast.kmeans(X, 4, seed=0, device=device)
+    assert_array_equal(one.centroids, other.centroids)
+
+
+@pytest.mark.skipif("cuda" in AVAILABLE, reason="the CUDA backend can run here")
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda device: kmeans_fast.kmeans(X, 2, device=device),
+        lambda device: kmeans_fast.assign(X, X[:2], device=device),
+        lambda device: kmeans_fast.kmeans_plusplus(X, 2, device=device),
+        lambda device: KMeans(2, device=device).fit(X),
+        lambda device: explain(X, 2, device=device),
+    ],
+    ids=["kmeans", "assign", "kmeans_plusplus", "KMeans", "explain"],
+)
+def test_a_named_gpu_is_refused_with_the_reason(device, call):
+    with pytest.raises(RuntimeError) as caught:
+        call(device)
+    assert f"device={device!r}" in str(caught.value)
+    assert backends()["cuda"] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [("no driver", "driver"), ("no GPU", "no usable GPU")],
+)
+def test_why_there_is_no_gpu(monkeypatch, facts, reason):
+    class Driver:
+        cuInit = staticmethod(lambda flags: 100)
+        cuDeviceGetCount = staticmethod(lambda count: 100)
+
+    def load(name):
+        if facts == "no driver":
+            raise OSError
+        return Driver
+
+    monkeypatch.setattr(cuda.ctypes, "CDLL", load)
+    assert reason in cuda.missing.__wrapped__()  # past the cache
+
+
+@pytest.mark.parametrize("device", ["gpu", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "CUDA", "", None, 0, ["cpu"]])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda device: kmeans_fast.kmeans(X, 2, device=device),
+        lambda device: kmeans_fast.assign(X, X[:2], device=device),
+        lambda device: kmeans_fast.kmeans_plusplus(X, 2, device=device),
+        lambda device: explain(X, 2, device=device),
+    ],
+    ids=["kmeans", "assign", "kmeans_plusplus", "explain"],
+)
+def test_a_device_that_does_not_exist_is_refused_with_the_rule_and_the_value(device, call):
+    with pytest.raises(ValueError, match="'auto', 'cpu', 'cuda' or 'cuda:N'") as caught:
+        call(device)
+    assert repr(device) in str(caught.value)
+
+
+# ---- explain -------------------------------------------------------------------------------------------------------
+
+
+def test_explain_names_the_choice_and_every_other_backend(backend):
+    lines = explain((1_000_000, 16), 256).splitlines()
+    assert lines[0] == "1,000,000 x 16 float32, 256 clusters, device='auto'"
+    assert [line for line in lines if line.startswith("* ")] == [
+        line for line in lines if line.startswith(f"* {backend}:")
+    ]
+    for other in BACKENDS:
+        if other.name != backend:
+            assert any(line.startswith(f"  {other.name}: ") for line in lines)
+
+
+@pytest.mark.parametrize(("data", "dtype"), [(X, "float32"), (X.astype(float), "float64"), (X.astype(int), "float64")])
+def test_explain_takes_data(data, dtype):
+    assert explain(data, 4).startswith(f"50 x 3 {dtype}, 4 clusters")
+    assert "1 thread" in explain(data, 4)
+
+
+def test_explain_takes_lists_and_weights():
+    assert explain([[1, 2], [3, 4]], 2, sample_weight=[1, 2], n_threads=1).startswith("2 x 2 float64")
+
+
+def test_explain_tells_the_threads():
+    with use_backend("cpu"):
+        assert "; 3 threads" in explain((1_000_000, 16), 256, n_threads=3)
+        assert "; 1 thread," in explain((1_000_000, 16), 256, n_threads=1)

@@ -1,0 +1,84 @@
+"""What importing pulls in, and what it must not."""
+
+import pytest
+from support import run_python
+
+HEAVY = ("sklearn", "numba", "llvmlite", "scipy", "pandas", "cupy", "torch", "matplotlib")
+
+
+def loaded_after(code):
+    """Top-level names in sys.modules after `code` in a fresh process."""
+    return set(run_python(f"import sys\n{code}\nprint(*{{name.split('.')[0] for name in sys.modules}})").split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_after("import kmeans_fast") & set(HEAVY)
+
+
+def test_the_functions_do_without_scikit_learn():
+    loaded = loaded_after("import kmeans_fast; kmeans_fast.kmeans([[0.0], [1], [5]], 2, seed=0)")
+    assert "numba" in loaded
+    assert not loaded & {"sklearn", "pandas", "cupy", "torch", "matplotlib"}
+
+
+def test_the_estimator_loads_neither_plots_nor_gpus():
+    assert not loaded_after("from kmeans_fast import KMeans; KMeans(2).fit([[0.0], [1], [5]])") & {
+        "cupy",
+        "torch",
+        "matplotlib",
+    }
+
+
+@pytest.mark.parametrize(
+    "code", ["from kmeans_fast import *", "import kmeans_fast.kernels.cpu", "import kmeans_fast.estimators"]
+)
+def test_the_kernels_have_one_name(code):
+    assert "kernels" not in loaded_after(code)
+
+
+def test_the_kernels_are_importable_under_the_package():
+    run_python("""
+        import importlib, kmeans_fast.kernels
+        for name in ("cpu", "cpu.assign", "cpu.distances", "cpu.fixed_point", "cpu.seeding"):
+            assert importlib.import_module(f"kmeans_fast.kernels.{name}").__name__ == f"kmeans_fast.kernels.{name}"
+    """)
+
+
+def test_every_public_name_resolves_and_is_listed():
+    run_python("""
+        import kmeans_fast
+        for name in kmeans_fast.__all__:
+            getattr(kmeans_fast, name)
+        assert set(kmeans_fast.__all__) <= set(dir(kmeans_fast))
+        assert isinstance(kmeans_fast.__version__, str)
+    """)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    run_python("""
+        import kmeans_fast
+        try:
+            kmeans_fast.nothing
+        except AttributeError as error:
+            assert "nothing" in str(error)
+        else:
+            raise SystemExit("no AttributeError")
+    """)
+
+
+def test_importing_starts_no_threads_and_touches_no_random_state():
+    run_python("""
+        import threading
+        import numpy
+        before = numpy.random.get_state()[1].copy()
+        import kmeans_fast
+        from kmeans_fast import KMeans
+        import kmeans_fast.kernels.cpu
+        assert threading.active_count() == 1
+        assert (numpy.random.get_state()[1] == before).all()
+    """)
+
+
+@pytest.mark.parametrize("module", ["reference", "persistence"])
+def test_modules_without_kernels_do_without_numba(module):
+    assert "numba" not in loaded_after(f"import kmeans_fast.{module}")
