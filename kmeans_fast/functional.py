@@ -1,7 +1,8 @@
 """k-means as functions: arrays in, a result out. For libraries that need k-means inside; nothing of scikit-learn is imported."""
 
+import math
 from collections.abc import Callable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .arrays import as_data, as_weights
 from .backends import check_device
-from .engine.fit import check_centroids, fit, open_session
+from .engine.fit import as_centroids, check_centroids, fit, open_session
 from .engine.history import Progress
 from .engine.seeding import kmeans_plusplus as _seed_rows
 
@@ -132,10 +133,11 @@ def kmeans(
         if init not in ("k-means++", "random"):
             raise ValueError(f"init must be 'k-means++', 'random', an array or a callable, got {init!r}.")
     elif not callable(init):
-        init = np.array(init, dtype=data.dtype, order="C")
-        check_centroids(init, data, _check_clusters(n_clusters, len(data)))
-    if not np.isfinite(tol) or tol < 0:
+        init = as_centroids(init, data, _check_clusters(n_clusters, len(data)))
+    if not isinstance(tol, Real) or isinstance(tol, bool) or not math.isfinite(tol) or tol < 0:
         raise ValueError(f"tol must be a finite number of at least 0, got {tol!r}.")
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback must be callable or None, got {callback!r}.")
     seed = _seed(seed)
     found = fit(
         data,

@@ -1,6 +1,8 @@
 """Models in files: an .npz archive of arrays and a JSON header. No pickle is written or read, and no name in a file is ever imported."""
 
+import io
 import json
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -70,18 +72,60 @@ def load(path, cls=None):
         If there is none.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            header = _header(archive)
-            centroids, labels = archive["cluster_centers"], archive["labels"]
-            init = archive["init"] if "init" in archive.files else None
-    except (zipfile.BadZipFile, KeyError, EOFError, UnicodeDecodeError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path} is not a kmeans_fast model: {error}.") from error
-    _check(path, header, centroids, labels)
-    return _model(header, centroids, labels, init, cls)
+        arrays = read_arrays(path, ("header", "cluster_centers", "labels", "init"))
+        header = _header(arrays)
+        _check(header, arrays)
+    except (KeyError, TypeError, RecursionError, UnicodeDecodeError, ValueError) as error:
+        raise ValueError(f"{path} is not a sound kmeans_fast model: {error}.") from error
+    return _model(header, arrays, cls)
 
 
-def _header(archive):
-    raw = archive["header"]
+def read_arrays(path, names):
+    """Those of the arrays `names` that the .npz file `path` holds.
+
+    A member must be stored as it is (not compressed) and hold just what its own header says, which is checked before memory is taken; only little-endian
+    numbers of 8 bytes or fewer are read, so nothing is ever unpickled.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    FileNotFoundError
+        If there is no such file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename: info for info in archive.infolist()}
+            return {name: _read(archive, members[f"{name}.npy"]) for name in names if f"{name}.npy" in members}
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        SyntaxError,
+    ) as error:
+        raise ValueError(f"{path} is not an .npz file, or is damaged: {error}") from error
+
+
+def _read(archive, info):
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size > Path(archive.filename).stat().st_size:
+        raise ValueError(f"its member {info.filename} is compressed, or larger than the file")
+    content = io.BytesIO(archive.read(info))
+    version = np.lib.format.read_magic(content)
+    if version != (1, 0):
+        raise ValueError(f"its member {info.filename} has the unknown array format {version}")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(content)
+    if dtype.str not in ("<f4", "<f8", "<i4", "|u1") or fortran:
+        raise ValueError(f"its member {info.filename} holds {dtype.str}, which no model does")
+    data = content.read()
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"its member {info.filename} says {shape} {dtype.str} and holds {len(data)} bytes")
+    return np.frombuffer(data, dtype).reshape(shape).copy()
+
+
+def _header(arrays):
+    raw = arrays["header"]
     if raw.dtype != np.uint8 or raw.ndim != 1 or raw.size > _MOST_HEADER_BYTES:
         raise ValueError(f"the header is not JSON text of at most {_MOST_HEADER_BYTES} bytes")
     header = json.loads(raw.tobytes().decode())
@@ -92,34 +136,46 @@ def _header(archive):
     return header
 
 
-def _check(path, header, centroids, labels):
-    parameters = header.get("parameters")
-    sound = (
-        isinstance(parameters, dict)
-        and centroids.ndim == 2
-        and centroids.dtype in (np.float32, np.float64)
-        and np.isfinite(centroids).all()
-        and len(centroids) == parameters.get("n_clusters")
-        and labels.ndim == 1
-        and labels.dtype == np.int32
-        and (labels.size == 0 or (labels.min() >= 0 and labels.max() < len(centroids)))
-        and len(header.get("feature_names", ())) in (0, centroids.shape[1])
-    )
-    if not sound:
-        raise ValueError(
-            f"{path} is damaged: its arrays (centroids {centroids.dtype} {centroids.shape}, labels {labels.dtype} "
-            f"{labels.shape}) do not fit its header."
-        )
+def _check(header, arrays):
+    """Raise ValueError unless header and arrays fit each other."""
+    centroids, labels, init = arrays["cluster_centers"], arrays["labels"], arrays.get("init")
+    parameters, names = header["parameters"], header["feature_names"]
+    rules = {
+        "parameters are plain values": isinstance(parameters, dict)
+        and all(value is None or isinstance(value, (int, float, str)) for value in parameters.values()),
+        "inertia is a number": isinstance(header["inertia"], (int, float)),
+        "n_iter is an integer": isinstance(header["n_iter"], int),
+        "backend is a name": isinstance(header["backend"], str),
+        "feature_names are names": isinstance(names, list) and all(isinstance(name, str) for name in names),
+        "cluster_centers are finite floats in two dimensions": centroids.ndim == 2
+        and centroids.dtype.kind == "f"
+        and bool(np.isfinite(centroids).all()),
+        "labels are int32 in one dimension": labels.ndim == 1 and labels.dtype == np.int32,
+    }
+    broken = [rule for rule, kept in rules.items() if not kept]
+    if not broken:
+        k, d = centroids.shape
+        sizes = {
+            "init is as the parameters say": (init is None) == (parameters.get("init") is not None),
+            "there is a centroid for each cluster": k == parameters.get("n_clusters") and d > 0,
+            "labels name centroids": labels.size == 0 or (labels.min() >= 0 and labels.max() < k),
+            "feature_names name every column": len(names) in (0, d),
+            "init has a row for each cluster": init is None or (init.shape == (k, d) and bool(np.isfinite(init).all())),
+        }
+        broken = [rule for rule, kept in sizes.items() if not kept]
+    if broken:
+        raise ValueError(f"it is damaged: not so that {broken[0]}")
 
 
-def _model(header, centroids, labels, init, cls):
+def _model(header, arrays, cls):
     from .estimators import KMeans
 
     parameters = {name: header["parameters"][name] for name in _PARAMETERS if name in header["parameters"]}
-    if init is not None:
-        parameters["init"] = init
+    if "init" in arrays:
+        parameters["init"] = arrays["init"]
     model = (cls or KMeans)(**parameters)
-    model.cluster_centers_, model.labels_ = centroids, labels
+    centroids = model.cluster_centers_ = arrays["cluster_centers"]
+    model.labels_ = arrays["labels"]
     model.inertia_, model.n_iter_ = float(header["inertia"]), int(header["n_iter"])
     model.backend_, model.history_ = str(header["backend"]), ()
     model.n_features_in_, model._n_features_out = centroids.shape[1], len(centroids)

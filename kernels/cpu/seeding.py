@@ -95,7 +95,10 @@ class Filter(NamedTuple):
         shift = sample.mean(axis=0)
         extent = float(np.abs(sample - shift).max())
         power = int(np.clip(-np.frexp(extent)[1], -900, 900)) if extent > 0 else 0
-        return cls(False, shift, 2.0**power, np.float32(slope * (1 + 2.0**-9)), np.float32(4.2e3 * u * u), least)
+        scale = 2.0**power
+        with np.errstate(over="ignore"):  # an infinite threshold excludes nothing, which is right
+            least += np.float32(d * 2.0**-1074 * scale * scale)  # where D itself underflows
+        return cls(False, shift, scale, np.float32(slope * (1 + 2.0**-9)), np.float32(4.2e3 * u * u), least)
 
     def candidates(self, rows):
         """c' of the candidate rows, padded for the kernel, and what each adds to the threshold."""

@@ -13,13 +13,13 @@ from .jit import inner, kernel
 
 
 @inner
-def error_bound(d, largest_norm):
+def error_bound(d, largest_norm, scale):
     """alpha, beta of the error bound ``E = alpha |x'|^2 + beta`` of `assign`.
 
     With u = 2**-24 and m the longest chain of roundings that a term of the score passes through, the float32 score differs from the exact score of the
     unrounded x', c' by at most ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002, §3.1: m for the sum, 2 for the rounding of x' and c', 1 for the
-    half norm), plus underflows of 2**-149 each. The contract's own D carries ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here.
-    ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` turns both into the form wanted. The factors above 1 cover second-order terms and the evaluation of E.
+    half norm), plus underflows of 2**-149 each. The contract's own D carries ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here,
+    and where its squares underflow an error of d 2**-1074 before scaling. ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` turns both into the form wanted. The factors above 1 cover second-order terms and the evaluation of E.
     """
     u = 2.0**-24
     chain = min(d, SEGMENT) + -(-d // SEGMENT) + 24
@@ -27,7 +27,8 @@ def error_bound(d, largest_norm):
     contract = (d + 4) * 2.0**-53
     slack = (1 + 2.0**-10) * (1 + 4 * d * u)
     alpha = (0.5 * score + contract) * slack
-    beta = ((score + contract) * largest_norm + (d + 4) * 2.0**-126) * slack
+    underflow = (d + 4) * 2.0**-126 + (d * 2.0**-1074 * scale) * scale
+    beta = ((score + contract) * largest_norm + underflow) * slack
     return np.float32(alpha), np.float32(beta)
 
 
@@ -65,7 +66,7 @@ def pack(
             norm += moved * moved
         half_norms[c] = -0.5 * norm
         largest = max(largest, norm)
-    return scale, error_bound(d, largest)
+    return scale, error_bound(d, largest, scale)
 
 
 class Packed:

@@ -83,8 +83,8 @@ def _objection(backend, problem, device):
 
 def check_device(device):
     """`device` if it is "auto", "cpu", "cuda" or "cuda:N"; ValueError otherwise."""
-    name, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
-    if name not in ("auto", "cpu", "cuda") or (number and (name != "cuda" or not number.isdecimal())):
+    name, colon, number = device.partition(":") if isinstance(device, str) else ("", "", "")
+    if name not in ("auto", "cpu", "cuda") or (colon and (name != "cuda" or not number.isdecimal())):
         raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.")
     return device
 

@@ -63,10 +63,9 @@ def read_model(path):
     check_file(path)
     try:
         model = persistence.load(path)
-        with np.load(path, allow_pickle=False) as archive:
-            found = [name for name in _MEMBERS if name in archive.files]
-            scaler = Scaler(*(archive[name] for name in _MEMBERS)) if found else None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = persistence.read_arrays(path, _MEMBERS)
+        scaler = Scaler(*(arrays[name] for name in _MEMBERS)) if arrays else None
+    except (ValueError, KeyError) as error:
         raise ValueError(f"{path}: not a model of kmeans-fast: {error}") from error
     if scaler is not None:
         for name, array in zip(_MEMBERS, scaler, strict=True):

@@ -61,7 +61,19 @@ def initial_centroids(session, X, init, n_clusters, seed, run, rng):
         return session.rows(random_rows(session, len(X), n_clusters, seed, run))
     if callable(init):
         init = init(X, n_clusters, random_state=rng)
-    centroids = np.array(init, dtype=X.dtype, order="C", ndmin=2)
+    return as_centroids(init, X, n_clusters)
+
+
+def as_centroids(init, X, n_clusters):
+    """Given initial centroids as a new array in X's dtype; ValueError if they are not such."""
+    try:
+        given = np.asarray(init)
+        if given.dtype.kind == "c":
+            raise ValueError("they are complex")
+        with np.errstate(over="ignore"):  # told below as infinity
+            centroids = np.array(given, dtype=X.dtype, order="C", ndmin=2)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"The initial centers must be an array of real numbers, got {init!r}: {error}.") from error
     check_centroids(centroids, X, n_clusters)
     return centroids
 
@@ -139,5 +151,5 @@ def _warn_of_few_clusters(labels, n_clusters):
             f"Number of distinct clusters ({distinct}) found smaller than n_clusters ({n_clusters}). "
             "Possibly due to duplicate points in X.",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

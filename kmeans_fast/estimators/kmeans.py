@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import persistence
@@ -138,6 +138,14 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         MemoryError
             Before anything large is allocated, if the plan does not fit.
         """
+        before = self.__dict__.copy()
+        try:
+            return self._fit(X, sample_weight)
+        except BaseException:  # also Ctrl-C: an estimator is fitted whole or left as it was
+            self.__dict__ = before
+            raise
+
+    def _fit(self, X, sample_weight):
         n_clusters = parameters.integer(self, "n_clusters")
         init = parameters.init(self)
         n_init = self._n_init = parameters.n_init(self)
@@ -147,9 +155,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             "tol": parameters.real(self, "tol"),
             "device": check_device(self.device),
             "n_threads": parameters.optional_integer(self, "n_threads"),
-            "verbose": bool(self.verbose),
+            "verbose": parameters.verbose(self),
             "callback": parameters.callback(self),
         }
+        parameters.flag(self, "copy_x")
+        rng = parameters.random_state(self)
         X = self._validated(X, reset=True)
         weights = self._weights(sample_weight, X)
         if len(X) < n_clusters:
@@ -158,7 +168,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             warnings.warn(
                 "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
                 RuntimeWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         if not isinstance(init, str) and not callable(init):
             init = check_array(init, dtype=X.dtype, copy=True, order="C")
@@ -168,10 +178,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                     "Explicit initial center position passed: performing only one init in "
                     f"{type(self).__name__} instead of n_init={n_init}.",
                     RuntimeWarning,
-                    stacklevel=2,
+                    stacklevel=3,
                 )
                 n_init = self._n_init = 1
-        rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int64).max, dtype=np.int64))
         found = fit(X, weights, n_clusters, init=init, n_init=n_init, seed=seed, rng=rng, **options)
         self.cluster_centers_, self.labels_, self.inertia_, self.n_iter_ = found[:4]

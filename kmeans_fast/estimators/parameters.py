@@ -4,6 +4,14 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils import check_random_state
+
+
+_RUNS = "a str among {'auto'} or an int in the range [1, inf)"
+
+
+def _is_integer(value):
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _refuse(estimator, name, rule, value):
@@ -13,7 +21,7 @@ def _refuse(estimator, name, rule, value):
 def integer(estimator, name, least=1):
     """The parameter as an int of at least `least`."""
     value = getattr(estimator, name)
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+    if not _is_integer(value) or value < least:
         _refuse(estimator, name, f"an int in the range [{least}, inf)", value)
     return int(value)
 
@@ -56,10 +64,12 @@ def n_init(estimator):
     value = estimator.n_init
     if isinstance(value, str):
         if value != "auto":
-            _refuse(estimator, "n_init", "a str among {'auto'} or an int in the range [1, inf)", value)
+            _refuse(estimator, "n_init", _RUNS, value)
         random = callable(estimator.init) or (isinstance(estimator.init, str) and estimator.init == "random")
         return 10 if random else 1
-    return integer(estimator, "n_init")
+    if not _is_integer(value) or value < 1:
+        _refuse(estimator, "n_init", _RUNS, value)
+    return int(value)
 
 
 def callback(estimator):
@@ -68,3 +78,28 @@ def callback(estimator):
     if value is not None and not callable(value):
         _refuse(estimator, "callback", "a callable or None", value)
     return value
+
+
+def flag(estimator, name):
+    """The parameter as a bool."""
+    value = getattr(estimator, name)
+    if not isinstance(value, (bool, np.bool_)):
+        _refuse(estimator, name, "an instance of 'bool'", value)
+    return bool(value)
+
+
+def verbose(estimator):
+    """The parameter `verbose`, a bool or an int of at least 0, as a bool."""
+    value = estimator.verbose
+    if not isinstance(value, (bool, np.bool_)) and not (_is_integer(value) and value >= 0):
+        _refuse(estimator, "verbose", "an int in the range [0, inf) or an instance of 'bool'", value)
+    return bool(value)
+
+
+def random_state(estimator):
+    """The parameter `random_state` as a `numpy.random.RandomState`."""
+    try:
+        return check_random_state(estimator.random_state)
+    except ValueError:
+        rule = "an int in the range [0, 4294967295], an instance of 'numpy.random.mtrand.RandomState' or None"
+        return _refuse(estimator, "random_state", rule, estimator.random_state)

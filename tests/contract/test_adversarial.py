@@ -92,6 +92,39 @@ def test_float32_rows_nearly_halfway_between_centroids(engine, d):
     assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
 
 
+@pytest.mark.parametrize("radius", [0, 1e-9, 1e-3, 1, 4, 30, 1e3, 1e6])
+@pytest.mark.parametrize("d", [1, 2, 3, 17, 40, 130, 300])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_on_the_bisector_of_two_centroids(dtype, d, radius):
+    """Equally far but for roundings, at every distance from the centroids: a fast pass can prove nothing here."""
+    rng = np.random.default_rng([d, int(radius)])
+    half = rng.normal(size=d)
+    half /= np.linalg.norm(half)
+    along = rng.normal(size=(400, d))
+    along -= np.outer(along @ half, half)
+    along /= np.maximum(np.linalg.norm(along, axis=1), 1e-9)[:, None]
+    nudge = np.outer(rng.choice([0, 1e-16, 1e-12, 1e-9, 1e-8, 1e-7], 400) * rng.choice([-1, 1], 400), half)
+    for scale, offset in ((1.0, 0.0), (1e-3, 5.0)):
+        X = (scale * (radius * along + nudge) + offset).astype(dtype)
+        centroids = (scale * np.array([half * (1 + 1e-9), -half]) + offset).astype(dtype)
+        opened = session(1, X, None, 2)
+        opened.assign(centroids)
+        assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
+
+
+@pytest.mark.parametrize("d", [2, 3, 17, 40, 130])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_at_the_centre_of_a_sphere_of_centroids(dtype, d):
+    rng = np.random.default_rng(d)
+    sphere = rng.normal(size=(20, d))
+    sphere /= np.linalg.norm(sphere, axis=1)[:, None]
+    centroids = np.concatenate([sphere, -sphere * (1 + 1e-9)]).astype(dtype)
+    X = (rng.normal(size=(400, d)) * 10.0 ** rng.integers(-17, -6, (400, 1))).astype(dtype)
+    opened = session(1, X, None, 40)
+    opened.assign(centroids)
+    assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_row_many_times(backend, dtype):
     check(np.repeat(rows(7, 3, dtype), 20, axis=0), 5)
