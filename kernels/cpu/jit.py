@@ -9,9 +9,11 @@ The cache lies in a directory named after the kernels' sources (a change anywher
 only, because Numba's cache format is pickle. Set KMEANS_FAST_CACHE_DIR to move it, or to the empty string to do without.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
+import pickle
 import sys
 import threading
 import types
@@ -20,6 +22,7 @@ from pathlib import Path
 import numba
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.serialize import dumps
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
@@ -80,7 +83,19 @@ class _Locator(_CacheLocator):
 
 
 class _CacheContents(CompileResultCacheImpl):
+    """Machine code with a digest: a flipped bit is noticed before it runs."""
+
     _locator_classes = [_Locator]
+
+    def reduce(self, cres):
+        content = dumps(super().reduce(cres))
+        return hashlib.sha256(content).digest(), content
+
+    def rebuild(self, target_context, payload):
+        digest, content = payload
+        if hashlib.sha256(content).digest() != digest:
+            raise ValueError("the cached code is damaged")
+        return super().rebuild(target_context, pickle.loads(content))
 
 
 class _Cache(FunctionCache):
@@ -97,8 +112,9 @@ class _Cache(FunctionCache):
     def save_overload(self, sig, data):
         try:
             super().save_overload(sig, data)
-        except OSError:
-            return
+        except Exception:  # the index is damaged, or the disk is full: the next process compiles again
+            with contextlib.suppress(OSError):
+                self.flush()
 
 
 def _compile(function, suffix, **options):
