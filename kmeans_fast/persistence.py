@@ -93,23 +93,28 @@ def read_arrays(path, names):
     FileNotFoundError
         If there is no such file.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename: info for info in archive.infolist()}
-            return {name: _read(archive, members[f"{name}.npy"]) for name in names if f"{name}.npy" in members}
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        SyntaxError,
-    ) as error:
-        raise ValueError(f"{path} is not an .npz file, or is damaged: {error}") from error
+    with open(path, "rb") as file:  # its errors are the caller's to see; from here on an OSError means a damaged offset
+        size = os.fstat(file.fileno()).st_size
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = {info.filename: info for info in archive.infolist()}
+                return {
+                    name: _read(archive, members[f"{name}.npy"], size) for name in names if f"{name}.npy" in members
+                }
+        except (
+            zipfile.BadZipFile,
+            zipfile.LargeZipFile,
+            EOFError,
+            NotImplementedError,
+            OSError,
+            RuntimeError,
+            SyntaxError,
+        ) as error:
+            raise ValueError(f"{path} is not an .npz file, or is damaged: {error}") from error
 
 
-def _read(archive, info):
-    if info.compress_type != zipfile.ZIP_STORED or info.file_size > Path(archive.filename).stat().st_size:
+def _read(archive, info, file_size):
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size > file_size:
         raise ValueError(f"its member {info.filename} is compressed, or larger than the file")
     content = io.BytesIO(archive.read(info))
     version = np.lib.format.read_magic(content)

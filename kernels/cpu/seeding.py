@@ -411,7 +411,11 @@ def draw(
 ):
     """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws)."""
     draws, step, weighted = targets.size, lanes(buckets), weights.size > 0
-    left, wanted, lanes_wanted = np.empty(draws, np.int64), np.empty(draws, np.uint16), np.empty(draws * step, np.uint16)
+    left, wanted, lanes_wanted = (
+        np.empty(draws, np.int64),
+        np.empty(draws, np.uint16),
+        np.empty(draws * step, np.uint16),
+    )
     for q in range(draws):
         left[q] = targets[q]
         bucket = 0

@@ -6,7 +6,6 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_random_state
 
-
 _RUNS = "a str among {'auto'} or an int in the range [1, inf)"
 
 

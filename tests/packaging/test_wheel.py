@@ -65,7 +65,9 @@ def test_fit_from_the_wheel_in_a_clean_environment(wheel, tmp_path):
 
 
 def test_fit_from_a_bare_checkout(tmp_path):
-    code = "import kmeans_fast.kernels.cpu, sys; assert 'kernels' not in sys.modules; print(kmeans_fast.kernels.__file__)"
+    code = (
+        "import kmeans_fast.kernels.cpu, sys; assert 'kernels' not in sys.modules; print(kmeans_fast.kernels.__file__)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -19,7 +19,19 @@ def test_scikit_learns_suite_passes(tmp_path):
     here = Path(__file__).parent
     expression = " and ".join(f"not ({names})" for names in DESELECTED)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings =\n    ignore\n")
-    command = [sys.executable, "-m", "pytest", "-p", "plugin", "-c", "pytest.ini", "--rootdir=.", "-q", "-k", expression]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "plugin",
+        "-c",
+        "pytest.ini",
+        "--rootdir=.",
+        "-q",
+        "-k",
+        expression,
+    ]
     command += ["-p", "no:cacheprovider", "--pyargs", "sklearn.cluster.tests.test_k_means"]
     paths = [str(here), str(here.parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
