@@ -17,12 +17,11 @@ geometry (Shewchuk, 1997).
 """
 
 import numpy as np
-from numba import prange
 
 from .distances import squared_distance
 from .fixed_point import add_rows
 from .host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
-from .jit import inner, kernel
+from .jit import inner, kernel, share
 from .lane_sums import FEW, MOST_TILES, add_tile, flush_lanes
 from .simd import (
     add_tiles,
@@ -51,6 +50,7 @@ from .simd import (
     trailing_zeros,
     zeros_like,
 )
+from .stack import stack_array
 
 LANES = VECTOR_BYTES // 4
 ROWS = POINT_VECTORS * LANES
@@ -177,6 +177,8 @@ def _recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, poi
 
 @kernel
 def assign(
+    task,
+    tasks,
     X,  #           IN    (n * d,) float32 or float64
     weights,  #     IN    (n,) float64, or (0,): all ones
     d,
@@ -187,8 +189,8 @@ def assign(
     scale,
     bound,  #             (alpha, beta)
     labels,  #      INOUT (n,) int32
-    changed,  #     OUT   (threads,) int64: rows whose label is not what it was
-    opened,  #      OUT   (threads,) int64: rows that needed a recheck
+    changed,  #     OUT   (tasks,) int64: rows whose label is not what it was
+    opened,  #      OUT   (tasks,) int64: rows that needed a recheck
     totals,  #      INOUT Totals: the sums of the rows of each cluster, if `update`
     limbs,  #             these four from `fixed_point.Plan`
     up,
@@ -197,73 +199,75 @@ def assign(
     update,
 ):
     """Label every row and, if `update`, add it to the exact sums of its cluster. Reads X once."""
-    n, k, threads = labels.size, exact.size // d, changed.size
+    n, k = labels.size, exact.size // d
     alpha, beta = bound
-    tiles = -(-n // ROWS)
+    first, stop = share(task, tasks, -(-n // ROWS))
     few = limbs == 1 and weights.size == 0 and k * d <= FEW
-    for t in prange(threads):
-        tile = np.empty(d * ROWS, np.float32)
-        best, second, margin = np.empty(ROWS, np.float32), np.empty(ROWS, np.float32), np.empty(ROWS, np.float32)
-        index, point = np.empty(ROWS, np.int32), np.empty(d, np.float32)
-        scratch = np.empty(BLOCK * ROWS if d > SEGMENT else 0, np.float32)
-        steps = np.empty(ROWS, np.int32)
-        row_steps(0, ROWS, d, steps)
-        pending, high, low = totals.pending[t], totals.high[t], totals.low[t]
-        unspilled, count = totals.unspilled[t], totals.count[t]
-        lane_sums = np.zeros(k * d * LANES if few else 0, np.int64)
-        tile_limbs = np.empty(d * ROWS if few else 0, np.int64)
-        moved, rechecked, waiting = 0, 0, 0
-        for row in range(t * tiles // threads * ROWS, (t + 1) * tiles // threads * ROWS, ROWS):
-            # STEP 1: score.
-            used = min(ROWS, n - row)
-            if used < ROWS:
-                row_steps(row, n - 1, d, steps)
-            pack_points(X, row, used, d, steps, shift, scale, tile)
-            best[:] = -np.inf
-            second[:] = -np.inf
-            index[:] = 0
-            _score(tile, d, packed, half_norms, best, second, index, scratch)
+    tile = np.empty(d * ROWS, np.float32)
+    best, second = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
+    margin, point = stack_array(ROWS, np.float32), np.empty(d, np.float32)
+    index, steps = stack_array(ROWS, np.int32), stack_array(ROWS, np.int32)
+    scratch = np.empty(BLOCK * ROWS if d > SEGMENT else 0, np.float32)
+    row_steps(0, ROWS, d, steps)
+    pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
+    unspilled, count = totals.unspilled[task], totals.count[task]
+    lane_sums = np.empty(k * d * LANES if few else 0, np.int64)
+    for cell in range(lane_sums.size):
+        lane_sums[cell] = 0
+    tile_limbs = np.empty(d * ROWS if few else 0, np.int64)
+    moved, rechecked, waiting = 0, 0, 0
+    for row in range(first * ROWS, stop * ROWS, ROWS):
+        # STEP 1: score.
+        used = min(ROWS, n - row)
+        if used < ROWS:
+            row_steps(row, n - 1, d, steps)
+        pack_points(X, row, used, d, steps, shift, scale, tile)
+        for r in range(ROWS):
+            best[r], second[r], index[r] = -np.inf, -np.inf, 0
+        _score(tile, d, packed, half_norms, best, second, index, scratch)
 
-            # STEP 2: settle what the bound proves, recheck the rest.
-            still_open = _open_rows(tile, d, best, second, alpha, beta, margin)
-            while still_open != 0:
-                r = trailing_zeros(still_open)
-                still_open &= still_open - np.uint64(1)
-                if r < used:
-                    threshold = best[r] - margin[r]
-                    offset = (row + r) * d
-                    index[r] = _recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, point)
-                    rechecked += 1
+        # STEP 2: settle what the bound proves, recheck the rest.
+        still_open = _open_rows(tile, d, best, second, alpha, beta, margin)
+        while still_open != 0:
+            r = trailing_zeros(still_open)
+            still_open &= still_open - np.uint64(1)
+            if r < used:
+                threshold = best[r] - margin[r]
+                offset = (row + r) * d
+                index[r] = _recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, point)
+                rechecked += 1
 
-            # STEP 3: record, and update the sums while the rows are in cache.
-            if used == ROWS:
-                for v in range(0, ROWS, LANES):
-                    new = load(index, v)
-                    moved += LANES - set_bits(bits(equal(load(labels, row + v), new)))
-                    store(labels, row + v, new)
-            else:
-                for r in range(used):
-                    moved += labels[row + r] != index[r]
-                    labels[row + r] = index[r]
-            if update and few and used == ROWS:
-                add_tile(lane_sums, unspilled, index, k, X, row, d, steps, up, up_rest, tile_limbs)
-                waiting += 1
-                if waiting == MOST_TILES:
-                    flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d)
-                    waiting = 0
-            elif update:
-                add_rows(
-                    pending, high, low, unspilled, count, index, 0, used,
-                    X, row, d, weights, limbs, up, up_rest, down,
-                )  # fmt: skip
-        if waiting > 0:
-            flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d)
-        changed[t] = moved
-        opened[t] = rechecked
+        # STEP 3: record, and update the sums while the rows are in cache.
+        if used == ROWS:
+            for v in range(0, ROWS, LANES):
+                new = load(index, v)
+                moved += LANES - set_bits(bits(equal(load(labels, row + v), new)))
+                store(labels, row + v, new)
+        else:
+            for r in range(used):
+                moved += labels[row + r] != index[r]
+                labels[row + r] = index[r]
+        if update and few and used == ROWS:
+            add_tile(lane_sums, unspilled, index, k, X, row, d, steps, up, up_rest, tile_limbs)
+            waiting += 1
+            if waiting == MOST_TILES:
+                flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d)
+                waiting = 0
+        elif update:
+            add_rows(
+                pending, high, low, unspilled, count, index, 0, used,
+                X, row, d, weights, limbs, up, up_rest, down,
+            )  # fmt: skip
+    if waiting > 0:
+        flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d)
+    changed[task] = moved
+    opened[task] = rechecked
 
 
 @kernel
 def sum_owned(
+    task,
+    tasks,
     X,  #        IN    (n * d,)
     weights,  #  IN    (n,) float64, or (0,): all ones
     d,
@@ -274,7 +278,6 @@ def sum_owned(
     up,
     up_rest,
     down,
-    tasks,
 ):
     """The sums of `assign`, in one accumulator for all tasks: each task owns a range of clusters and looks for their rows.
 
@@ -282,11 +285,10 @@ def sum_owned(
     """
     pending, high, low = totals.pending[0], totals.high[0], totals.low[0]
     unspilled, count = totals.unspilled[0], totals.count[0]
-    for t in prange(tasks):
-        first, last = t * k // tasks, (t + 1) * k // tasks
-        for i in range(labels.size):
-            if first <= labels[i] < last:
-                add_rows(
-                    pending, high, low, unspilled, count, labels, i, 1,
-                    X, i, d, weights, limbs, up, up_rest, down,
+    first, last = share(task, tasks, k)
+    for i in range(labels.size):
+        if first <= labels[i] < last:
+            add_rows(
+                pending, high, low, unspilled, count, labels, i, 1,
+                X, i, d, weights, limbs, up, up_rest, down,
                 )  # fmt: skip

@@ -10,11 +10,11 @@ Sums of D are exact: a float64 is split into the 32-bit halves of its significan
 import math
 
 import numpy as np
-from numba import prange
 
 from .host import VECTOR_BYTES
-from .jit import inner, kernel
-from .simd import bits_of, lanes, loads, splat, squared_difference_update, store_tile
+from .jit import inner, kernel, share
+from .simd import bits_of, lanes, loads, splat, squared_difference_update, store_tile, zeros_like
+from .stack import stack_array
 
 EXPONENTS = 2048
 _SIGNIFICAND = (1 << 52) - 1
@@ -59,51 +59,51 @@ def _distances_from(X, row, stop, C, labels, d, out):
 
 @kernel
 def own_distances(
+    task,
+    tasks,
     X,  #       IN   (n * d,)
     C,  #       IN   (k * d,) float64
     labels,  #  IN   (n,) int32
     d,
     out,  #     OUT  (n,) float64
-    threads,
 ):
     """D of every row to the centroid it is labelled with. O(n d)."""
     n = labels.size
-    for t in prange(threads):
-        four = np.empty(4)
-        row, stop = t * n // threads, (t + 1) * n // threads
-        while row < stop:
-            done = _distances_from(X, row, stop, C, labels, d, four)
-            for i in range(done):
-                out[row + i] = four[i]
-            row += done
+    four = stack_array(4, np.float64)
+    row, stop = share(task, tasks, n)
+    while row < stop:
+        done = _distances_from(X, row, stop, C, labels, d, four)
+        for i in range(done):
+            out[row + i] = four[i]
+        row += done
 
 
 @kernel
 def inertia_bins(
+    task,
+    tasks,
     X,  #        IN   (n * d,)
     weights,  #  IN   (n,) float64, or (0,): all ones
     C,  #        IN   (k * d,) float64
     labels,  #   IN   (n,) int32
     d,
-    bins,  #     OUT  (threads, 2, EXPONENTS) int64: low and high significand halves by exponent
+    bins,  #     OUT  (tasks, 2, EXPONENTS) int64: low and high significand halves by exponent
 ):
     """Add every ``w * D`` (rounded once) to its bins; `bins_total` reads the sum. O(n d)."""
     n = labels.size
-    threads = bins.shape[0]
     weighted = weights.size > 0
-    for t in prange(threads):
-        four = np.empty(4)
-        low, high = bins[t, 0], bins[t, 1]
-        row, stop = t * n // threads, (t + 1) * n // threads
-        while row < stop:
-            done = _distances_from(X, row, stop, C, labels, d, four)
-            for i in range(done):
-                word = bits_of(weights[row + i] * four[i] if weighted else four[i])
-                exponent = word >> 52
-                significand = (word & _SIGNIFICAND) | (1 << 52 if exponent > 0 else 0)
-                low[exponent] += significand & 0xFFFFFFFF
-                high[exponent] += significand >> 32
-            row += done
+    four = stack_array(4, np.float64)
+    low, high = bins[task, 0], bins[task, 1]
+    row, stop = share(task, tasks, n)
+    while row < stop:
+        done = _distances_from(X, row, stop, C, labels, d, four)
+        for i in range(done):
+            word = bits_of(weights[row + i] * four[i] if weighted else four[i])
+            exponent = word >> 52
+            significand = (word & _SIGNIFICAND) | (1 << 52 if exponent > 0 else 0)
+            low[exponent] += significand & 0xFFFFFFFF
+            high[exponent] += significand >> 32
+        row += done
 
 
 def bins_total(bins):
@@ -126,13 +126,14 @@ def columns_padded(centroids):
 
 @kernel
 def distance_table(
+    task,
+    tasks,
     X,  #        IN   (n * d,)
     columns,  #  IN   (d * padded,) float64, see `columns_padded`
     d,
     padded,
     out,  #      OUT  (n, k) float32 or float64
     squared,  #  whether to leave out the square root
-    threads,
 ):
     """Distances of every row to every centroid: sqrt(D), rounded to out's dtype. O(n k d).
 
@@ -141,15 +142,14 @@ def distance_table(
     n, k = out.shape
     step = lanes(columns)
     block = _TABLE_VECTORS * step
-    for t in prange(threads):
-        buffer = np.zeros(block)
-        zeros = _load_centroids(buffer, 0, step)
-        for i in range(t * n // threads, (t + 1) * n // threads):
-            for c in range(0, k, block):
-                acc = zeros
-                for j in range(d):
-                    x = (splat(np.float64(X[i * d + j])),)
-                    acc = squared_difference_update(acc, x, _load_centroids(columns, j * padded + c, step))
-                store_tile(buffer, 0, step, acc)
-                for q in range(min(block, k - c)):
-                    out[i, c + q] = buffer[q] if squared else math.sqrt(buffer[q])
+    buffer = np.empty(block)
+    zeros = zeros_like(_load_centroids(buffer, 0, step))
+    for i in range(*share(task, tasks, n)):
+        for c in range(0, k, block):
+            acc = zeros
+            for j in range(d):
+                x = (splat(np.float64(X[i * d + j])),)
+                acc = squared_difference_update(acc, x, _load_centroids(columns, j * padded + c, step))
+            store_tile(buffer, 0, step, acc)
+            for q in range(min(block, k - c)):
+                out[i, c + q] = buffer[q] if squared else math.sqrt(buffer[q])

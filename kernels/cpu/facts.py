@@ -4,10 +4,9 @@ Cost: reads n*d once.
 """
 
 import numpy as np
-from numba import prange
 
 from .fixed_point import lowest_set_bit
-from .jit import kernel
+from .jit import kernel, share
 from .simd import bits_of, float_of
 
 _NONE = 0x7FFFFFFFFFFFFFFF
@@ -15,33 +14,35 @@ _NONE = 0x7FFFFFFFFFFFFFFF
 
 @kernel
 def column_range(
+    task,
+    tasks,
     X,  #        IN   (n * d,)
     weights,  #  IN   (n,) float64, or (0,): all ones
     d,
-    largest,  #  OUT  (threads, columns) float64: max abs(w * x); column d, if there, is w
-    lowest,  #   OUT  (threads, columns) float64: the least set bit of any w * x, 0.0 where all are zero
+    largest,  #  OUT  (tasks, columns) float64: max abs(w * x); column d, if there, is w
+    lowest,  #   OUT  (tasks, columns) float64: the least set bit of any w * x, 0.0 where all are zero
 ):
-    """Largest magnitude and lowest set bit of every column, per thread.
+    """Largest magnitude and lowest set bit of every column, per task.
 
     Non-negative floats order as their bit patterns do, so both are integer maxima and minima that LLVM vectorises.
     """
-    threads, columns = largest.shape
+    columns = largest.shape[1]
     n = X.size // d
     weighted = weights.size > 0
-    for t in prange(threads):
-        high = np.zeros(columns, np.int64)
-        low = np.full(columns, _NONE, np.int64)
-        for i in range(t * n // threads, (t + 1) * n // threads):
-            w = weights[i] if weighted else 1.0
-            for j in range(d):
-                value = w * np.float64(X[i * d + j])
-                high[j] = max(high[j], bits_of(value) & _NONE)
-                lowest_bit = bits_of(lowest_set_bit(value))
-                low[j] = min(low[j], _NONE if lowest_bit == 0 else lowest_bit)
-            if weighted:
-                high[d] = max(high[d], bits_of(w) & _NONE)
-                lowest_bit = bits_of(lowest_set_bit(w))
-                low[d] = min(low[d], _NONE if lowest_bit == 0 else lowest_bit)
-        for j in range(columns):
-            largest[t, j] = float_of(high[j])
-            lowest[t, j] = 0.0 if low[j] == _NONE else float_of(low[j])
+    high, low = np.empty(columns, np.int64), np.empty(columns, np.int64)
+    for j in range(columns):
+        high[j], low[j] = 0, _NONE
+    for i in range(*share(task, tasks, n)):
+        w = weights[i] if weighted else 1.0
+        for j in range(d):
+            value = w * np.float64(X[i * d + j])
+            high[j] = max(high[j], bits_of(value) & _NONE)
+            lowest_bit = bits_of(lowest_set_bit(value))
+            low[j] = min(low[j], _NONE if lowest_bit == 0 else lowest_bit)
+        if weighted:
+            high[d] = max(high[d], bits_of(w) & _NONE)
+            lowest_bit = bits_of(lowest_set_bit(w))
+            low[d] = min(low[d], _NONE if lowest_bit == 0 else lowest_bit)
+    for j in range(columns):
+        largest[task, j] = float_of(high[j])
+        lowest[task, j] = 0.0 if low[j] == _NONE else float_of(low[j])

@@ -14,9 +14,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from .jit import inner, kernel
+from .jit import inner, kernel, routine, share
 from .simd import (
     bits,
     bits_of,
@@ -255,27 +254,27 @@ def _total(high, low, place, columns, limbs, digits):
 
 @kernel
 def finish(
+    task,
+    tasks,
     totals,  #   INOUT Totals, left spilled
     exponent,  # IN    (columns,)
     limbs,
     sums,  #     OUT   (rows, columns) float64
-    tasks,
 ):
     """Every exact sum, rounded once to float64. O(threads * rows * columns * limbs)."""
     rows, columns = sums.shape
     cells = columns * limbs
     pending, high, low, unspilled, count = totals
-    for task in prange(tasks):
-        digits = np.zeros(limbs, np.int64)
-        for row in range(task * rows // tasks, (task + 1) * rows // tasks):
-            for t in range(count.shape[0]):
-                spill(pending[t], high[t], low[t], unspilled[t], count[t], row, cells)
-            for j in range(columns):
-                value, shift = _total(high, low, row * cells + j, columns, limbs, digits)
-                sums[row, j] = value if value == 0.0 else math.ldexp(value, np.int32(shift + exponent[j]))
+    digits = np.empty(limbs, np.int64)
+    for row in range(*share(task, tasks, rows)):
+        for t in range(count.shape[0]):
+            spill(pending[t], high[t], low[t], unspilled[t], count[t], row, cells)
+        for j in range(columns):
+            value, shift = _total(high, low, row * cells + j, columns, limbs, digits)
+            sums[row, j] = value if value == 0.0 else math.ldexp(value, np.int32(shift + exponent[j]))
 
 
-@kernel
+@routine
 def move_row(
     totals,  #    INOUT Totals, spilled
     X,  #         IN    (n * d,)

@@ -16,11 +16,10 @@ Method: Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn.
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from .assign import LANES, ROWS, pack_points, row_steps
-from .host import CENTROIDS, POINT_VECTORS
-from .jit import inner, kernel
+from .host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
+from .jit import inner, kernel, routine, share
 from .simd import (
     add,
     bits,
@@ -48,6 +47,7 @@ from .simd import (
     widened,
     zeros_like,
 )
+from .stack import stack_array
 
 UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
 BLOCK = 4096  # rows whose changes `accept` collects at a time
@@ -55,6 +55,8 @@ MOST_BUCKETS = 1 << 14
 ROWS_A_BUCKET = 16
 MOST_TRIALS = 16
 _WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole tile is cheaper than D of each
+_WANTED = MOST_TRIALS * VECTOR_BYTES // 2  # a vector of uint16 for each trial
+_SCORES = CENTROIDS * ROWS
 _PAIRS = 1024  # at most this many pairs wait for their D
 
 _load_points = loads(POINT_VECTORS)
@@ -143,6 +145,8 @@ def _pair_distances(X, d, candidates, pair_row, pair_candidate, count, distances
 
 @kernel
 def trials(
+    task,
+    tasks,
     X,  #           IN    (n * d,)
     weights,  #     IN    (n,) float64, or (0,): all ones
     d,
@@ -157,93 +161,99 @@ def trials(
     reduction,  #   OUT   (tasks, MOST_TRIALS) int64: how much mass each candidate takes away
 ):
     """What each candidate would do. O(n d n_trials)."""
-    n, tasks, n_trials = nearest.size, len(reduction), candidates.size // d
-    tiles = -(-n // ROWS)
+    n, n_trials = nearest.size, candidates.size // d
+    first, stop = share(task, tasks, -(-n // ROWS))
     weighted = weights.size > 0
     as_they_are, shift, scale, slope, _, least = row_filter
     unit = np.float64(scale) * np.float64(scale)
-    for t in prange(tasks):
-        tile, scores = np.empty(d * ROWS, np.float32), np.empty(CENTROIDS * ROWS, np.float32)
-        threshold, distances = np.empty(ROWS, np.float32), np.empty(ROWS)
-        steps, mark = np.empty(ROWS, np.int32), np.zeros(ROWS, np.uint16)
-        gain = np.zeros(MOST_TRIALS, np.int64)
-        pair_row, pair_candidate = np.zeros(_PAIRS, np.int64), np.zeros(_PAIRS, np.int64)
-        pair_distances, pairs = np.empty(_PAIRS), 0
-        row_steps(0, ROWS, d, steps)
-        last = (t + 1) * tiles // tasks * ROWS
-        for row in range(t * tiles // tasks * ROWS, last, ROWS):
-            used = min(ROWS, n - row)
-            if used < ROWS:
-                row_steps(row, n - 1, d, steps)
-            pack_points(X, row, used, d, steps, shift, scale, tile)
-            if used == ROWS:
-                for v in range(0, ROWS, LANES):
-                    base = narrowed(mul(load_like(nearest, row + v, load(steps, v)), splat_like(load(steps, v), unit)))
-                    store(threshold, v, fma(base, splat(slope), splat(least)))
-            else:
-                for r in range(used):
-                    threshold[r] = np.float32(nearest[row + r] * unit) * slope + least
-            changing, waiting = np.uint16(0), False
-            beyond = ~np.uint64(0) << np.uint64(used) if used < 64 else np.uint64(0)
-            for group in range(0, n_trials, CENTROIDS):
-                # STEP 1: float32 distances of the tile to a group of candidates.
-                total = zeros_like(tile_rows(_load_points(tile, 0, LANES), _splat_candidates(rounded, group * d, d)))
-                for j in range(d):
-                    points = _load_points(tile, j * ROWS, LANES)
-                    total = squared_difference_fused(total, points, _splat_candidates(rounded, group * d + j, d))
-                store_tile(scores, 0, LANES, total)
-                for c in range(group, min(group + CENTROIDS, n_trials)):
-                    # STEP 2: the rows that candidate c may change.
-                    excluded = beyond
-                    for v in range(POINT_VECTORS):
-                        score = load(scores, (v * CENTROIDS + c - group) * LANES)
-                        limit = add(load(threshold, v * LANES), splat(extra[c]))
-                        excluded |= np.uint64(bits(greater(score, limit))) << np.uint64(v * LANES)
-                    maybe = ~excluded
-                    if ROWS < 64:
-                        maybe &= (np.uint64(1) << np.uint64(ROWS)) - np.uint64(1)
-                    if maybe == 0:
-                        continue
-                    # STEP 3: D of those, at once if they are many, else together with pairs of other tiles.
-                    if set_bits(np.int64(maybe)) < _WORTH_A_TILE:
-                        waiting = True
-                        while maybe != 0:
-                            pair_row[pairs] = (row + trailing_zeros(maybe)) * d
-                            pair_candidate[pairs] = c * d
-                            pairs += 1
-                            maybe &= maybe - np.uint64(1)
-                        continue
-                    _tile_distances(X, row, d, steps, tile, as_they_are, candidates, c, distances)
+    tile, scores = np.empty(d * ROWS, np.float32), stack_array(_SCORES, np.float32)
+    threshold, distances = stack_array(ROWS, np.float32), stack_array(ROWS, np.float64)
+    steps, mark = stack_array(ROWS, np.int32), stack_array(ROWS, np.uint16)
+    pair_row, pair_candidate, pair_distances = np.empty(_PAIRS, np.int64), np.empty(_PAIRS, np.int64), np.empty(_PAIRS)
+    pairs = 0
+    for p in range(_PAIRS):  # the vectors over pairs read a little past the last one
+        pair_row[p] = pair_candidate[p] = 0
+    for r in range(ROWS):
+        mark[r] = 0
+    gain = stack_array(MOST_TRIALS, np.int64)
+    for c in range(MOST_TRIALS):
+        gain[c] = 0
+    row_steps(0, ROWS, d, steps)
+    for row in range(first * ROWS, stop * ROWS, ROWS):
+        used = min(ROWS, n - row)
+        if used < ROWS:
+            row_steps(row, n - 1, d, steps)
+        pack_points(X, row, used, d, steps, shift, scale, tile)
+        if used == ROWS:
+            for v in range(0, ROWS, LANES):
+                base = narrowed(mul(load_like(nearest, row + v, load(steps, v)), splat_like(load(steps, v), unit)))
+                store(threshold, v, fma(base, splat(slope), splat(least)))
+        else:
+            for r in range(used):
+                threshold[r] = np.float32(nearest[row + r] * unit) * slope + least
+        changing, waiting = np.uint16(0), False
+        beyond = ~np.uint64(0) << np.uint64(used) if used < 64 else np.uint64(0)
+        for group in range(0, n_trials, CENTROIDS):
+            # STEP 1: float32 distances of the tile to a group of candidates.
+            total = zeros_like(tile_rows(_load_points(tile, 0, LANES), _splat_candidates(rounded, group * d, d)))
+            for j in range(d):
+                points = _load_points(tile, j * ROWS, LANES)
+                total = squared_difference_fused(total, points, _splat_candidates(rounded, group * d + j, d))
+            store_tile(scores, 0, LANES, total)
+            for c in range(group, min(group + CENTROIDS, n_trials)):
+                # STEP 2: the rows that candidate c may change.
+                excluded = beyond
+                for v in range(POINT_VECTORS):
+                    score = load(scores, (v * CENTROIDS + c - group) * LANES)
+                    limit = add(load(threshold, v * LANES), splat(extra[c]))
+                    excluded |= np.uint64(bits(greater(score, limit))) << np.uint64(v * LANES)
+                maybe = ~excluded
+                if ROWS < 64:
+                    maybe &= (np.uint64(1) << np.uint64(ROWS)) - np.uint64(1)
+                if maybe == 0:
+                    continue
+                # STEP 3: D of those, at once if they are many, else together with pairs of other tiles.
+                if set_bits(np.int64(maybe)) < _WORTH_A_TILE:
+                    waiting = True
                     while maybe != 0:
-                        r = trailing_zeros(maybe)
+                        pair_row[pairs] = (row + trailing_zeros(maybe)) * d
+                        pair_candidate[pairs] = c * d
+                        pairs += 1
                         maybe &= maybe - np.uint64(1)
-                        i = row + r
-                        if distances[r] < nearest[i]:
-                            weight = weights[i] if weighted else 1.0
-                            gain[c] += _mass(weight, nearest[i], factors) - _mass(weight, distances[r], factors)
-                            mark[r] |= np.uint16(1 << c)
-                            changing |= np.uint16(1 << c)
-            tile_marks[row // ROWS] = changing
-            if waiting or changing != 0:
-                for r in range(used):
-                    marks[row + r] = mark[r]
-                    mark[r] = 0
-            if pairs >= _PAIRS - MOST_TRIALS * _WORTH_A_TILE or row + ROWS >= last:
-                _pair_distances(X, d, candidates, pair_row, pair_candidate, pairs, pair_distances)
-                for p in range(pairs):
-                    i, c = pair_row[p] // d, pair_candidate[p] // d
-                    if pair_distances[p] < nearest[i]:
+                    continue
+                _tile_distances(X, row, d, steps, tile, as_they_are, candidates, c, distances)
+                while maybe != 0:
+                    r = trailing_zeros(maybe)
+                    maybe &= maybe - np.uint64(1)
+                    i = row + r
+                    if distances[r] < nearest[i]:
                         weight = weights[i] if weighted else 1.0
-                        gain[c] += _mass(weight, nearest[i], factors) - _mass(weight, pair_distances[p], factors)
-                        marks[i] |= np.uint16(1 << c)
-                        tile_marks[i // ROWS] |= np.uint16(1 << c)
-                pairs = 0
-        for c in range(MOST_TRIALS):
-            reduction[t, c] = gain[c]
+                        gain[c] += _mass(weight, nearest[i], factors) - _mass(weight, distances[r], factors)
+                        mark[r] |= np.uint16(1 << c)
+                        changing |= np.uint16(1 << c)
+        tile_marks[row // ROWS] = changing
+        if waiting or changing != 0:
+            for r in range(used):
+                marks[row + r] = mark[r]
+                mark[r] = 0
+        if pairs >= _PAIRS - MOST_TRIALS * _WORTH_A_TILE or row + ROWS >= stop * ROWS:
+            _pair_distances(X, d, candidates, pair_row, pair_candidate, pairs, pair_distances)
+            for p in range(pairs):
+                i, c = pair_row[p] // d, pair_candidate[p] // d
+                if pair_distances[p] < nearest[i]:
+                    weight = weights[i] if weighted else 1.0
+                    gain[c] += _mass(weight, nearest[i], factors) - _mass(weight, pair_distances[p], factors)
+                    marks[i] |= np.uint16(1 << c)
+                    tile_marks[i // ROWS] |= np.uint16(1 << c)
+            pairs = 0
+    for c in range(MOST_TRIALS):
+        reduction[task, c] = gain[c]
 
 
 @kernel
 def accept(
+    task,
+    tasks,
     X,  #           IN    (n * d,)
     weights,  #     IN    (n,) float64, or (0,): all ones
     d,
@@ -257,28 +267,28 @@ def accept(
     change,  #      OUT   (tasks, n_buckets) int64: what the masses of the buckets gain
 ):
     """Make the chosen candidate a seed: nearest distances and masses of the rows it changes. O(n / ROWS + changed d)."""
-    n, tasks = nearest.size, len(change)
+    n = nearest.size
     blocks = -(-n // BLOCK)
     weighted = weights.size > 0
     bit = np.uint16(1 << chosen)
-    for t in prange(tasks):
-        pair_row, pair_candidate = np.zeros(BLOCK, np.int64), np.full(BLOCK, chosen * d)
-        pair_distances = np.empty(BLOCK)
-        for block in range(t * blocks // tasks, (t + 1) * blocks // tasks):
-            pairs = 0
-            for row in range(block * BLOCK, min(n, (block + 1) * BLOCK), ROWS):
-                if tile_marks[row // ROWS] & bit:
-                    for i in range(row, min(n, row + ROWS)):
-                        if marks[i] & bit:
-                            pair_row[pairs] = i * d
-                            pairs += 1
-            _pair_distances(X, d, candidates, pair_row, pair_candidate, pairs, pair_distances)
-            for p in range(pairs):
-                i = pair_row[p] // d
-                weight = weights[i] if weighted else 1.0
-                gain = _mass(weight, pair_distances[p], factors) - _mass(weight, nearest[i], factors)
-                change[t, np.int64(buckets[i])] += gain
-                nearest[i] = pair_distances[p]
+    pair_row, pair_candidate, pair_distances = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK)
+    for p in range(BLOCK):
+        pair_row[p], pair_candidate[p] = 0, chosen * d
+    for block in range(*share(task, tasks, blocks)):
+        pairs = 0
+        for row in range(block * BLOCK, min(n, (block + 1) * BLOCK), ROWS):
+            if tile_marks[row // ROWS] & bit:
+                for i in range(row, min(n, row + ROWS)):
+                    if marks[i] & bit:
+                        pair_row[pairs] = i * d
+                        pairs += 1
+        _pair_distances(X, d, candidates, pair_row, pair_candidate, pairs, pair_distances)
+        for p in range(pairs):
+            i = pair_row[p] // d
+            weight = weights[i] if weighted else 1.0
+            gain = _mass(weight, pair_distances[p], factors) - _mass(weight, nearest[i], factors)
+            change[task, np.int64(buckets[i])] += gain
+            nearest[i] = pair_distances[p]
 
 
 @inner
@@ -295,21 +305,23 @@ def _row_hash(X, offset, d):
 
 @kernel
 def fill_buckets(
+    task,
+    tasks,
     X,  #        IN   (n * d,)
     d,
     bits_kept,  #     log2 of the number of buckets
     buckets,  #  OUT  (n,) uint16
-    tasks,
 ):
     """The bucket of every row: the top bits of its hash. O(n d)."""
     n = buckets.size
-    for t in prange(tasks):
-        for i in range(t * n // tasks, (t + 1) * n // tasks):
-            buckets[i] = (_row_hash(X, i * d, d) >> np.uint64(1)) >> np.uint64(63 - bits_kept)
+    for i in range(*share(task, tasks, n)):
+        buckets[i] = (_row_hash(X, i * d, d) >> np.uint64(1)) >> np.uint64(63 - bits_kept)
 
 
 @kernel
 def weigh(
+    task,
+    tasks,
     weights,  #  IN   (n,) float64, or (0,): all ones
     nearest,  #  IN   (n,) float64
     factors,
@@ -317,12 +329,11 @@ def weigh(
     masses,  #   OUT  (tasks, n_buckets) int64, zeros on entry
 ):
     """Masses of the buckets from the start. O(n)."""
-    n, tasks = nearest.size, len(masses)
+    n = nearest.size
     weighted = weights.size > 0
-    for t in prange(tasks):
-        for i in range(t * n // tasks, (t + 1) * n // tasks):
-            weight = weights[i] if weighted else 1.0
-            masses[t, np.int64(buckets[i])] += _mass(weight, nearest[i], factors)
+    for i in range(*share(task, tasks, n)):
+        weight = weights[i] if weighted else 1.0
+        masses[task, np.int64(buckets[i])] += _mass(weight, nearest[i], factors)
 
 
 @inner
@@ -360,16 +371,8 @@ def _sort(hashes, rows, size):
 
 
 @inner
-def _is_any(wanted, bucket):
-    for q in range(wanted.size):
-        if wanted[q] == bucket:
-            return True
-    return False
-
-
-@inner
-def _rows_of(wanted, lanes_wanted, buckets, weights, nearest, factors):
-    """Rows that have mass and lie in one of the buckets `wanted` (each repeated to a vector in `lanes_wanted`), lowest first; how many."""
+def _rows_of(wanted, draws, buckets, weights, nearest, factors):
+    """Rows that have mass and lie in one of the first `draws` buckets of `wanted` (a vector for each), lowest first; how many."""
     n, step = buckets.size, lanes(buckets)
     weighted = weights.size > 0
     found, count = np.empty(256, np.int64), 0
@@ -377,12 +380,13 @@ def _rows_of(wanted, lanes_wanted, buckets, weights, nearest, factors):
         here = np.uint64(0)
         if start + step <= n:
             candidates = load(buckets, start)
-            for at in range(0, lanes_wanted.size, step):
-                here |= np.uint64(bits(equal(candidates, load(lanes_wanted, at))))
+            for q in range(draws):
+                here |= np.uint64(bits(equal(candidates, load(wanted, q * step))))
         else:
             for i in range(start, n):
-                if _is_any(wanted, buckets[i]):
-                    here |= np.uint64(1) << np.uint64(i - start)
+                for q in range(draws):
+                    if wanted[q * step] == buckets[i]:
+                        here |= np.uint64(1) << np.uint64(i - start)
         while here != 0:
             i = start + trailing_zeros(here)
             here &= here - np.uint64(1)
@@ -397,7 +401,7 @@ def _rows_of(wanted, lanes_wanted, buckets, weights, nearest, factors):
     return found, count
 
 
-@kernel
+@routine
 def draw(
     X,  #        IN   (n * d,)
     d,
@@ -411,25 +415,20 @@ def draw(
 ):
     """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws)."""
     draws, step, weighted = targets.size, lanes(buckets), weights.size > 0
-    left, wanted, lanes_wanted = (
-        np.empty(draws, np.int64),
-        np.empty(draws, np.uint16),
-        np.empty(draws * step, np.uint16),
-    )
+    left, wanted = stack_array(MOST_TRIALS, np.int64), stack_array(_WANTED, np.uint16)
     for q in range(draws):
         left[q] = targets[q]
         bucket = 0
         while left[q] >= masses[bucket]:
             left[q] -= masses[bucket]
             bucket += 1
-        wanted[q] = bucket
-        store(lanes_wanted, q * step, splat(wanted[q]))
-    found, n_found = _rows_of(wanted, lanes_wanted, buckets, weights, nearest, factors)
+        store(wanted, q * step, splat(np.uint16(bucket)))
+    found, n_found = _rows_of(wanted, draws, buckets, weights, nearest, factors)
     rows, hashes = np.empty(n_found, np.int64), np.empty(n_found, np.uint64)
     for q in range(draws):
         count = 0
         for r in range(n_found):
-            if buckets[found[r]] == wanted[q]:
+            if buckets[found[r]] == wanted[q * step]:
                 rows[count] = found[r]
                 hashes[count] = _row_hash(X, found[r] * d, d)
                 count += 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from .assign import CENTROIDS, SEGMENT
 from .distances import squared_distance
-from .jit import inner, kernel
+from .jit import inner, routine
 
 
 @inner
@@ -32,7 +32,7 @@ def error_bound(d, largest_norm, scale):
     return np.float32(alpha), np.float32(beta)
 
 
-@kernel
+@routine
 def pack(
     centroids,  #   IN   (k * d,) X's dtype
     d,
@@ -83,12 +83,12 @@ class Packed:
 
     def fill(self, flat_centroids):
         """Pack the centroids; the arguments `exact` to `bound` of `assign`."""
-        scale, bound = pack(1, flat_centroids, self.d, self.reach, self.exact, self.packed, self.half_norms, self.shift)
+        scale, bound = pack(flat_centroids, self.d, self.reach, self.exact, self.packed, self.half_norms, self.shift)
         bound = tuple(map(np.float32, bound))
         return self.exact, self.packed, self.half_norms, self.shift, self.dtype.type(scale), bound
 
 
-@kernel
+@routine
 def means(
     sums,  #       IN   (k, columns) float64; column d, if there, is the weight
     counts,  #     IN   (copies, at least k) int64: rows of each cluster, added over the copies; used where there are no weights

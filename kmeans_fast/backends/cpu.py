@@ -56,7 +56,7 @@ class CpuSeeder:
         self.nearest, self.marks = np.ones(self.n), None
         bits = max(0, min(k.MOST_BUCKETS, self.n // k.ROWS_A_BUCKET).bit_length() - 1)
         self.n_buckets, self.buckets = 1 << bits, np.empty(self.n, np.uint16)
-        k.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets, session.threads)
+        k.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
         self.rescale()
 
     def _weigh(self):
@@ -86,9 +86,7 @@ class CpuSeeder:
         s = self.session
         targets = np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
         rows = np.empty(len(words), np.int64)
-        self.kernels.draw(
-            1, s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, rows
-        )
+        self.kernels.draw(s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, rows)
         return rows
 
     def begin(self, row):
@@ -180,7 +178,7 @@ class CpuSession:
         self._assign(np.zeros((1, self.d), self.X.dtype), totals)
         self.labels = kept
         sums = np.empty((1, self.d))
-        self.kernels.fixed_point.finish(1, totals, self.plan.exponent, self.plan.limbs, sums, 1)
+        self.kernels.fixed_point.finish(1, totals, self.plan.exponent, self.plan.limbs, sums)
         return sums[0] / self.n
 
     def _sum_of_distances(self, weights, centroids, labels):
@@ -230,8 +228,7 @@ class CpuSession:
         changed, rechecked = self._assign(centroids, None if shared else self.totals)
         if shared:
             self.kernels.assign.sum_owned(
-                self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.limbs,
-                self.threads,
+                self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.limbs
             )  # fmt: skip
         new, shifts, empty, difference = self._means()
         if empty:
@@ -244,11 +241,11 @@ class CpuSession:
         """New centroids from the totals, their squared shifts, the number of empty clusters, and the inertia less the scatter."""
         sums = np.empty((self.k, self.columns))
         tasks = 1 if sums.size < 8192 else self.threads
-        self.kernels.fixed_point.finish(tasks, self.totals, self.plan.exponent, self.plan.limbs, sums, tasks)
+        self.kernels.fixed_point.finish(tasks, self.totals, self.plan.exponent, self.plan.limbs, sums)
         new = np.empty((self.k, self.d), self.X.dtype)
         self.cluster_weights, shifts = np.empty((2, self.k))
         empty, difference = self.kernels.update.means(
-            1, sums, self.totals.count, self.packed.exact, self.mean, new.reshape(-1), self.cluster_weights, shifts
+            sums, self.totals.count, self.packed.exact, self.mean, new.reshape(-1), self.cluster_weights, shifts
         )
         return new, shifts, empty, difference
 
@@ -264,7 +261,7 @@ class CpuSession:
         rows = rows[np.lexsort((rows, -distances[rows]))][:wanted]
         for target, i in zip(empty, rows[distances[rows] > 0], strict=False):
             self.kernels.fixed_point.move_row(
-                1, self.totals, self.flat, int(i), self.d, self.weights,
+                self.totals, self.flat, int(i), self.d, self.weights,
                 int(self.labels[i]), np.array([target], np.int32), *self.limbs,
             )  # fmt: skip
 
@@ -276,14 +273,14 @@ class CpuSession:
     def own_distances(self, centroids):
         out = np.empty(self.n)
         exact = centroids.astype(np.float64).ravel()
-        self.kernels.distances.own_distances(self.threads, self.flat, exact, self.labels, self.d, out, self.threads)
+        self.kernels.distances.own_distances(self.threads, self.flat, exact, self.labels, self.d, out)
         return out
 
     def distances(self, centroids, squared=False):
         out = np.empty((self.n, len(centroids)), self.X.dtype)
         columns = self.kernels.distances.columns_padded(centroids)
         self.kernels.distances.distance_table(
-            self.threads, self.flat, columns.ravel(), self.d, columns.shape[1], out, squared, self.threads
+            self.threads, self.flat, columns.ravel(), self.d, columns.shape[1], out, squared
         )
         return out
 

@@ -34,13 +34,13 @@ def accumulated(X, plan, weights=NO_WEIGHTS, labels=None, n_sums=1, tasks=1):
     labels = np.zeros(n, np.int32) if labels is None else labels
     totals = fixed_point.Totals.zeros(1, n_sums, d + (weights.size > 0), plan.limbs)
     limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
-    assign.sum_owned(tasks, X.reshape(-1), weights, d, labels, n_sums, totals, *limbs, tasks)
+    assign.sum_owned(tasks, X.reshape(-1), weights, d, labels, n_sums, totals, *limbs)
     return totals
 
 
 def finished(totals, plan, n_sums=1):
     sums = np.empty((n_sums, len(plan.exponent)))
-    fixed_point.finish(1, totals, plan.exponent, plan.limbs, sums, 1)
+    fixed_point.finish(1, totals, plan.exponent, plan.limbs, sums)
     return sums
 
 
@@ -149,7 +149,7 @@ def test_moving_a_row_takes_it_from_one_sum_to_the_other_and_back(values):
 
     def move(source, target):
         limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
-        fixed_point.move_row(1, totals, X.reshape(-1), 5, 9, NO_WEIGHTS, source, np.array([target], np.int32), *limbs)
+        fixed_point.move_row(totals, X.reshape(-1), 5, 9, NO_WEIGHTS, source, np.array([target], np.int32), *limbs)
 
     move(0, 1)
     assert_array_equal(finished(totals, plan, 2), exact_sums(np.delete(X, 5, axis=0)) + exact_sums(X[5:6]))
