@@ -11,7 +11,7 @@ import pytest
 
 import kmeans_fast
 from kmeans_fast.backends import backends
-from kmeans_fast.backends.cpu import CpuSession
+from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.backends.reference import ReferenceSession
 
 EDGES = (1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97)

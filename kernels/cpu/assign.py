@@ -19,7 +19,7 @@ geometry (Shewchuk, 1997).
 import numpy as np
 
 from .distances import squared_distance
-from .fixed_point import add_rows
+from .fixed_point import add_rows, clear, move_rows
 from .host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
 from .jit import inner, kernel, share
 from .lane_sums import FEW, MOST_TILES, add_tile, flush_lanes
@@ -57,6 +57,9 @@ ROWS = POINT_VECTORS * LANES
 SEGMENT = 128  # features: a segment of the tile is 32 KB
 BLOCK = 8 * CENTROIDS  # centroids scored together where features are cut into segments: 8 KB of partial scores
 _EVERY_ROW = np.uint64((1 << ROWS) - 1)
+_EVERY_LANE = np.uint64((1 << LANES) - 1)
+SUMS_LEFT, SUMS_ANEW, SUMS_MOVED = 0, 1, 2
+_MOVES = 1024  # rows to be moved are collected: a call for each would cost more than the additions
 _SCAN_ALL = 32  # below this many features a recheck computes D to every centroid; above, it filters by score first
 
 _load_points = loads(POINT_VECTORS)
@@ -175,6 +178,20 @@ def _recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, poi
     return label
 
 
+@inner
+def _changes(labels, row, used, index):
+    """Bit r set where the label of row r changes."""
+    found = np.uint64(0)
+    if used == ROWS:
+        for v in range(0, ROWS, LANES):
+            same = np.uint64(bits(equal(load(labels, row + v), load(index, v))))
+            found |= (same ^ _EVERY_LANE) << np.uint64(v)
+    else:
+        for r in range(used):
+            found |= np.uint64(labels[row + r] != index[r]) << np.uint64(r)
+    return found
+
+
 @kernel
 def assign(
     task,
@@ -191,14 +208,14 @@ def assign(
     labels,  #      INOUT (n,) int32
     changed,  #     OUT   (tasks,) int64: rows whose label is not what it was
     opened,  #      OUT   (tasks,) int64: rows that needed a recheck
-    totals,  #      INOUT Totals: the sums of the rows of each cluster, if `update`
+    totals,  #      INOUT Totals: the sums of the rows of each cluster
     limbs,  #             these four from `fixed_point.Plan`
     up,
     up_rest,
     down,
-    update,
+    sums,  #              SUMS_LEFT: as they are; SUMS_ANEW: add every row; SUMS_MOVED: move the rows whose label changes
 ):
-    """Label every row and, if `update`, add it to the exact sums of its cluster. Reads X once."""
+    """Label every row and bring the exact sums of the clusters up to date. Reads X once."""
     n, k = labels.size, exact.size // d
     alpha, beta = bound
     first, stop = share(task, tasks, -(-n // ROWS))
@@ -207,6 +224,8 @@ def assign(
     best, second = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
     margin, point = stack_array(ROWS, np.float32), np.empty(d, np.float32)
     index, steps = stack_array(ROWS, np.int32), stack_array(ROWS, np.int32)
+    numbers, moves = stack_array(ROWS, np.int64), np.empty(_MOVES, np.int64)
+    sources, targets = np.empty(_MOVES, np.int32), np.empty(_MOVES, np.int32)
     scratch = np.empty(BLOCK * ROWS if d > SEGMENT else 0, np.float32)
     row_steps(0, ROWS, d, steps)
     pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
@@ -215,7 +234,9 @@ def assign(
     for cell in range(lane_sums.size):
         lane_sums[cell] = 0
     tile_limbs = np.empty(d * ROWS if few else 0, np.int64)
-    moved, rechecked, waiting = 0, 0, 0
+    moved, rechecked, waiting, n_moves = 0, 0, 0, 0
+    if sums == SUMS_ANEW:
+        clear(pending, high, low, unspilled, count, 0, k, limbs * (d + 1 if weights.size > 0 else d))
     for row in range(first * ROWS, stop * ROWS, ROWS):
         # STEP 1: score.
         used = min(ROWS, n - row)
@@ -238,28 +259,36 @@ def assign(
                 rechecked += 1
 
         # STEP 3: record, and update the sums while the rows are in cache.
-        if used == ROWS:
-            for v in range(0, ROWS, LANES):
-                new = load(index, v)
-                moved += LANES - set_bits(bits(equal(load(labels, row + v), new)))
-                store(labels, row + v, new)
-        else:
-            for r in range(used):
-                moved += labels[row + r] != index[r]
-                labels[row + r] = index[r]
-        if update and few and used == ROWS:
-            add_tile(lane_sums, unspilled, index, k, X, row, d, steps, up, up_rest, tile_limbs)
+        changes = _changes(labels, row, used, index)
+        moved += set_bits(np.int64(changes))
+        if sums == SUMS_ANEW and few and used == ROWS:
+            add_tile(lane_sums, count, index, k, X, row, d, steps, up, up_rest, tile_limbs)
             waiting += 1
             if waiting == MOST_TILES:
-                flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d)
+                flush_lanes(lane_sums, pending, high, low, unspilled, k, d)
                 waiting = 0
-        elif update:
+        elif sums == SUMS_ANEW:
+            for r in range(ROWS):
+                numbers[r] = row + r
             add_rows(
-                pending, high, low, unspilled, count, index, 0, used,
-                X, row, d, weights, limbs, up, up_rest, down,
+                pending, high, low, unspilled, count, index, numbers, used,
+                X, d, weights, 1, limbs, up, up_rest, down,
             )  # fmt: skip
+        while changes != 0:
+            r = trailing_zeros(changes)
+            changes &= changes - np.uint64(1)
+            if sums == SUMS_MOVED:
+                moves[n_moves], sources[n_moves], targets[n_moves] = row + r, labels[row + r], index[r]
+                n_moves += 1
+            labels[row + r] = index[r]
+        if n_moves > _MOVES - ROWS or (n_moves > 0 and row + ROWS >= stop * ROWS):
+            move_rows(
+                pending, high, low, unspilled, count, sources, targets, moves, n_moves,
+                X, d, weights, limbs, up, up_rest, down,
+            )  # fmt: skip
+            n_moves = 0
     if waiting > 0:
-        flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d)
+        flush_lanes(lane_sums, pending, high, low, unspilled, k, d)
     changed[task] = moved
     opened[task] = rechecked
 
@@ -286,9 +315,15 @@ def sum_owned(
     pending, high, low = totals.pending[0], totals.high[0], totals.low[0]
     unspilled, count = totals.unspilled[0], totals.count[0]
     first, last = share(task, tasks, k)
+    clear(pending, high, low, unspilled, count, first, last, limbs * (d + 1 if weights.size > 0 else d))
+    clusters, numbers, found = np.empty(_MOVES, np.int32), np.empty(_MOVES, np.int64), 0
     for i in range(labels.size):
         if first <= labels[i] < last:
+            clusters[found], numbers[found] = labels[i], i
+            found += 1
+        if found == _MOVES or i == labels.size - 1:
             add_rows(
-                pending, high, low, unspilled, count, labels, i, 1,
-                X, i, d, weights, limbs, up, up_rest, down,
-                )  # fmt: skip
+                pending, high, low, unspilled, count, clusters, numbers, found,
+                X, d, weights, 1, limbs, up, up_rest, down,
+            )  # fmt: skip
+            found = 0

@@ -13,12 +13,13 @@ import numpy as np
 
 from .host import VECTOR_BYTES
 from .jit import inner, kernel, share
-from .simd import bits_of, lanes, loads, splat, squared_difference_update, store_tile, zeros_like
+from .simd import bits_of, element, lanes, loads, splat, squared_difference_update, store_tile, zeros_like
 from .stack import stack_array
 
 EXPONENTS = 2048
 _SIGNIFICAND = (1 << 52) - 1
 _TABLE_VECTORS = 4
+_BLOCK = 256  # rows
 _load_centroids = loads(_TABLE_VECTORS)
 
 
@@ -27,34 +28,32 @@ def squared_distance(X, offset, C, start, d):
     """D between the row at ``X[offset:]`` and the float64 centroid at ``C[start:]``."""
     total = 0.0
     for j in range(d):
-        t = np.float64(X[offset + j]) - C[start + j]
+        t = np.float64(element(X, offset + j)) - element(C, start + j)
         total = total + t * t
     return total
 
 
 @inner
-def _four_distances(X, row, C, labels, d, out):
-    """Four rows side by side: their chains of additions are independent."""
-    x0 = row * d
-    c0, c1, c2, c3 = labels[row] * d, labels[row + 1] * d, labels[row + 2] * d, labels[row + 3] * d
-    s0 = s1 = s2 = s3 = 0.0
-    for j in range(d):
-        t0 = np.float64(X[x0 + j]) - C[c0 + j]
-        t1 = np.float64(X[x0 + d + j]) - C[c1 + j]
-        t2 = np.float64(X[x0 + 2 * d + j]) - C[c2 + j]
-        t3 = np.float64(X[x0 + 3 * d + j]) - C[c3 + j]
-        s0, s1, s2, s3 = s0 + t0 * t0, s1 + t1 * t1, s2 + t2 * t2, s3 + t3 * t3
-    out[0], out[1], out[2], out[3] = s0, s1, s2, s3
-
-
-@inner
-def _distances_from(X, row, stop, C, labels, d, out):
-    """D of up to four rows from `row` to their own centroids into `out`; how many."""
-    if row + 4 <= stop:
-        _four_distances(X, row, C, labels, d, out)
-        return 4
-    out[0] = squared_distance(X, row * d, C, labels[row] * d, d)
-    return 1
+def _block_distances(X, first, rows, C, labels, d, out, at):
+    """D of `rows` rows from `first` to their own centroids into ``out[at:]``, four side by side: their chains of additions are independent."""
+    r = 0
+    while r + 4 <= rows:
+        x0 = (first + r) * d
+        x1, x2, x3 = x0 + d, x0 + 2 * d, x0 + 3 * d
+        c0, c1 = element(labels, first + r) * d, element(labels, first + r + 1) * d
+        c2, c3 = element(labels, first + r + 2) * d, element(labels, first + r + 3) * d
+        s0 = s1 = s2 = s3 = 0.0
+        for j in range(d):
+            t0 = np.float64(element(X, x0 + j)) - element(C, c0 + j)
+            t1 = np.float64(element(X, x1 + j)) - element(C, c1 + j)
+            t2 = np.float64(element(X, x2 + j)) - element(C, c2 + j)
+            t3 = np.float64(element(X, x3 + j)) - element(C, c3 + j)
+            s0, s1, s2, s3 = s0 + t0 * t0, s1 + t1 * t1, s2 + t2 * t2, s3 + t3 * t3
+        out[at + r], out[at + r + 1], out[at + r + 2], out[at + r + 3] = s0, s1, s2, s3
+        r += 4
+    while r < rows:
+        out[at + r] = squared_distance(X, (first + r) * d, C, labels[first + r] * d, d)
+        r += 1
 
 
 @kernel
@@ -69,13 +68,8 @@ def own_distances(
 ):
     """D of every row to the centroid it is labelled with. O(n d)."""
     n = labels.size
-    four = stack_array(4, np.float64)
-    row, stop = share(task, tasks, n)
-    while row < stop:
-        done = _distances_from(X, row, stop, C, labels, d, four)
-        for i in range(done):
-            out[row + i] = four[i]
-        row += done
+    first, stop = share(task, tasks, n)
+    _block_distances(X, first, stop - first, C, labels, d, out, first)
 
 
 @kernel
@@ -92,18 +86,18 @@ def inertia_bins(
     """Add every ``w * D`` (rounded once) to its bins; `bins_total` reads the sum. O(n d)."""
     n = labels.size
     weighted = weights.size > 0
-    four = stack_array(4, np.float64)
+    own = stack_array(_BLOCK, np.float64)
     low, high = bins[task, 0], bins[task, 1]
-    row, stop = share(task, tasks, n)
-    while row < stop:
-        done = _distances_from(X, row, stop, C, labels, d, four)
-        for i in range(done):
-            word = bits_of(weights[row + i] * four[i] if weighted else four[i])
+    start, stop = share(task, tasks, n)
+    for first in range(start, stop, _BLOCK):
+        rows = min(_BLOCK, stop - first)
+        _block_distances(X, first, rows, C, labels, d, own, 0)
+        for r in range(rows):
+            word = bits_of(weights[first + r] * own[r] if weighted else own[r])
             exponent = word >> 52
             significand = (word & _SIGNIFICAND) | (1 << 52 if exponent > 0 else 0)
             low[exponent] += significand & 0xFFFFFFFF
             high[exponent] += significand >> 32
-        row += done
 
 
 def bins_total(bins):

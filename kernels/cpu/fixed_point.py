@@ -19,6 +19,7 @@ from .jit import inner, kernel, routine, share
 from .simd import (
     bits,
     bits_of,
+    element,
     float_of,
     fma,
     iadd,
@@ -81,8 +82,8 @@ class Totals(NamedTuple):
     pending: np.ndarray  # (threads, rows * limbs * columns) int64: limbs added since the last spill
     high: np.ndarray  # the spilled part, high * 2**32 + low
     low: np.ndarray
-    unspilled: np.ndarray  # (threads, rows) int64: values in `pending`
-    count: np.ndarray  # (threads, rows) int64: values spilled
+    unspilled: np.ndarray  # (threads, rows) int64: values added to `pending` or taken from it
+    count: np.ndarray  # (threads, rows) int64: values added less values taken away
 
     @classmethod
     def zeros(cls, threads, rows, columns, limbs):
@@ -91,10 +92,6 @@ class Totals(NamedTuple):
 
         cells = rows * columns * limbs
         return cls(private(cells), private(cells), private(cells), private(rows), private(rows))
-
-    def clear(self):
-        for array in self:
-            array.fill(0)
 
 
 @inner
@@ -107,15 +104,23 @@ def lowest_set_bit(value):
 
 
 @inner
-def spill(pending, high, low, unspilled, count, row, cells):
+def spill(pending, high, low, unspilled, row, cells):
     """Move the pending limbs of the sum `row` into its (high, low) pairs; all arrays are one thread's."""
     for i in range(row * cells, (row + 1) * cells):
         value = pending[i]
         high[i] += value >> 32
         low[i] += value & _LOW
         pending[i] = 0
-    count[row] += unspilled[row]
     unspilled[row] = 0
+
+
+@inner
+def clear(pending, high, low, unspilled, count, first, stop, cells):
+    """Make the sums [first, stop) of one thread zero."""
+    for i in range(first * cells, stop * cells):
+        pending[i] = high[i] = low[i] = 0
+    for row in range(first, stop):
+        unspilled[row] = count[row] = 0
 
 
 @inner
@@ -146,17 +151,18 @@ def _add_vector(pending, base, value, column, columns, limbs, up, up_rest, down)
 
 
 @inner
-def _add_short_rows(pending, high, low, unspilled, count, labels, at, rows, X, first, d, up, up_rest):
+def _add_short_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest):
     """`add_rows` for the commonest case of rows shorter than a vector: one limb, no weights. The loop is all there is."""
     for r in range(rows):
-        row = labels[at + r]
-        base, offset = row * d, (first + r) * d
+        row = np.int64(element(clusters, r))
+        base, offset = row * d, element(numbers, r) * d
         for j in range(d):
-            shifted = np.float64(X[offset + j]) * up[j] * up_rest[j] + MAGIC
-            pending[base + j] += bits_of(shifted) - MAGIC_BITS
+            shifted = np.float64(element(X, offset + j)) * element(up, j) * element(up_rest, j) + MAGIC
+            pending[base + j] += sign * (bits_of(shifted) - MAGIC_BITS)
         unspilled[row] += 1
+        count[row] += sign
         if unspilled[row] == SPILL_ROWS:
-            spill(pending, high, low, unspilled, count, row, d)
+            spill(pending, high, low, unspilled, row, d)
 
 
 @inner
@@ -166,30 +172,30 @@ def add_rows(
     low,  #        INOUT
     unspilled,  #  INOUT
     count,  #      INOUT
-    labels,  #     IN    int32: ``labels[at + r]`` is the sum that row r belongs to
-    at,
-    rows,
+    clusters,  #   IN    int32: the sum that each row belongs to
+    numbers,  #    IN    int64: the number of each row in X
+    rows,  #             how many of them
     X,  #          IN    (n * d,)
-    first,  #            number of the first row in X
     d,
     weights,  #    IN    (n,) float64, or (0,): all ones
+    sign,  #             1 to add the rows, -1 to take them away again
     limbs,  #            these four from Plan
     up,  #         IN    (limbs * columns,)
     up_rest,  #    IN    (limbs * columns,)
     down,  #       IN    (limbs * columns,)
 ):
-    """Add ``w * x`` (one rounding) of `rows` consecutive rows to the sums of their labels. O(rows d limbs)."""
+    """Add ``sign * w * x`` (one rounding) of the rows to the sums of their clusters. O(rows d limbs)."""
     weighted = weights.size > 0
     columns = d + 1 if weighted else d
     step = lanes(up)
     if d < step and limbs == 1 and not weighted:
-        _add_short_rows(pending, high, low, unspilled, count, labels, at, rows, X, first, d, up, up_rest)
+        _add_short_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest)
         return
     for r in range(rows):
-        row = labels[at + r]
+        row = np.int64(element(clusters, r))
         base = row * columns * limbs
-        weight = weights[first + r] if weighted else 1.0
-        offset = (first + r) * d
+        weight = sign * weights[numbers[r]] if weighted else np.float64(sign)
+        offset = element(numbers, r) * d
         j = 0
         if d >= step:
             w = splat(weight)
@@ -203,8 +209,37 @@ def add_rows(
         if weighted:
             _add_value(pending, base, weight, d, columns, limbs, up, up_rest, down)
         unspilled[row] += 1
+        count[row] += sign
         if unspilled[row] == SPILL_ROWS:
-            spill(pending, high, low, unspilled, count, row, columns * limbs)
+            spill(pending, high, low, unspilled, row, columns * limbs)
+
+
+@inner
+def move_rows(
+    pending,  #    INOUT one thread's part of Totals
+    high,  #       INOUT
+    low,  #        INOUT
+    unspilled,  #  INOUT
+    count,  #      INOUT
+    sources,  #    IN    int32: the sum that loses each row
+    targets,  #    IN    int32: the sum that gains it
+    numbers,  #    IN    int64: the number of each row in X
+    rows,  #             how many of them
+    X,  #          IN    (n * d,)
+    d,
+    weights,  #    IN    (n,) float64, or (0,): all ones
+    limbs,  #            these four from Plan
+    up,
+    up_rest,
+    down,
+):
+    """Take rows from some sums and add them to others. O(rows d limbs)."""
+    for sign in range(-1, 2, 2):
+        clusters = sources if sign < 0 else targets
+        add_rows(
+            pending, high, low, unspilled, count, clusters, numbers, rows,
+            X, d, weights, sign, limbs, up, up_rest, down,
+        )  # fmt: skip
 
 
 @inner
@@ -252,50 +287,74 @@ def _total(high, low, place, columns, limbs, digits):
     return _round(carry, digits, limbs)
 
 
+@inner
+def _one_limb_sums(totals, row, columns, unit, upper, lower, out):
+    """The sums of one row where there is one limb and they fit a word, by loops that LLVM vectorises; whether they do."""
+    pending, high, low, _, _ = totals
+    for j in range(columns):
+        upper[j] = lower[j] = 0
+    for t in range(len(pending)):
+        base = row * columns
+        for j in range(columns):
+            value = pending[t, base + j]
+            upper[j] += high[t, base + j] + (value >> 32)
+            lower[j] += low[t, base + j] + (value & _LOW)
+    excess = 0
+    for j in range(columns):
+        top = upper[j] + (lower[j] >> 32)
+        excess |= (top + (1 << 30)) >> 31
+        out[row, j] = np.float64((top << 32) + (lower[j] & _LOW)) * unit[j]
+    return excess == 0
+
+
 @kernel
 def finish(
     task,
     tasks,
-    totals,  #   INOUT Totals, left spilled
-    exponent,  # IN    (columns,)
-    limbs,
-    sums,  #     OUT   (rows, columns) float64
+    totals,  #    INOUT Totals
+    exponent,  #  IN    (columns,)
+    limbs,  #           this and `unit` (its `down`) from Plan
+    unit,
+    weighted,  #        whether the last column holds the weights
+    sums,  #      OUT   (rows, columns) float64
+    weights,  #   OUT   (rows,) float64: the weight of every sum
 ):
     """Every exact sum, rounded once to float64. O(threads * rows * columns * limbs)."""
     rows, columns = sums.shape
     cells = columns * limbs
     pending, high, low, unspilled, count = totals
     digits = np.empty(limbs, np.int64)
+    upper, lower = np.empty(columns, np.int64), np.empty(columns, np.int64)
     for row in range(*share(task, tasks, rows)):
-        for t in range(count.shape[0]):
-            spill(pending[t], high[t], low[t], unspilled[t], count[t], row, cells)
-        for j in range(columns):
-            value, shift = _total(high, low, row * cells + j, columns, limbs, digits)
-            sums[row, j] = value if value == 0.0 else math.ldexp(value, np.int32(shift + exponent[j]))
+        if limbs > 1 or not _one_limb_sums(totals, row, columns, unit, upper, lower, sums):
+            for t in range(len(count)):
+                spill(pending[t], high[t], low[t], unspilled[t], row, cells)
+            for j in range(columns):
+                value, shift = _total(high, low, row * cells + j, columns, limbs, digits)
+                sums[row, j] = value if value == 0.0 else math.ldexp(value, np.int32(shift + exponent[j]))
+        members = 0
+        for t in range(len(count)):
+            members += count[t, row]
+        weights[row] = sums[row, columns - 1] if weighted else members
 
 
 @routine
-def move_row(
-    totals,  #    INOUT Totals, spilled
-    X,  #         IN    (n * d,)
-    i,  #               the row
+def relocate(
+    totals,  #   INOUT Totals; thread 0's are used
+    X,  #        IN    (n * d,)
+    numbers,  #  IN    (rows,) int64
     d,
-    weights,  #   IN    (n,) float64, or (0,): all ones
-    source,  #          the sum that loses the row
-    target,  #    IN    (1,) int32: the sum that gains it
-    limbs,  #           these four from Plan
+    weights,  #  IN    (n,) float64, or (0,): all ones
+    sources,  #  IN    (rows,) int32: the sum that loses each row
+    targets,  #  IN    (rows,) int32: the sum that gains it
+    limbs,  #          these four from Plan
     up,
     up_rest,
     down,
 ):
-    """Take one data row out of one sum and add it to another, in thread 0's accumulators."""
-    cells = (d + 1 if weights.size > 0 else d) * limbs
-    pending, high, low = totals.pending[0], totals.high[0], totals.low[0]
-    unspilled, count = totals.unspilled[0], totals.count[0]
-    add_rows(pending, high, low, unspilled, count, target, 0, 1, X, i, d, weights, limbs, up, up_rest, down)
-    for cell in range(cells):
-        value = pending[target[0] * cells + cell]
-        high[source * cells + cell] -= value >> 32
-        low[source * cells + cell] -= value & _LOW
-    spill(pending, high, low, unspilled, count, target[0], cells)
-    count[source] -= 1
+    """Move data rows from sum to sum, whatever their labels."""
+    pending, high, low, unspilled, count = totals
+    move_rows(
+        pending[0], high[0], low[0], unspilled[0], count[0], sources, targets, numbers, numbers.size,
+        X, d, weights, limbs, up, up_rest, down,
+    )  # fmt: skip

@@ -226,11 +226,29 @@ def _run_tasks(typingctx, body, driver, tasks, arguments):
     return types.int64(body, types.int64, types.int64, arguments), codegen
 
 
+def _borrowed(context, builder, ty, value):
+    """The value without reference counts: threads would contend for each count that they share, at every call of an inner function."""
+    if isinstance(ty, types.BaseTuple):
+        parts = [
+            _borrowed(context, builder, t, v) for t, v in zip(ty, cgutils.unpack_tuple(builder, value), strict=True)
+        ]
+        return context.make_tuple(builder, ty, parts)
+    if isinstance(ty, types.Array):
+        array = context.make_array(ty)(context, builder, value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        return array._getvalue()
+    return value
+
+
 def _fill_task(context, task, frame_type, body, signature):
     builder = ir.IRBuilder(task.append_basic_block())
     frame = builder.inttoptr(task.args[0], frame_type.as_pointer())
     packed, tasks = (builder.load(cgutils.gep_inbounds(builder, frame, 0, field)) for field in (0, 1))
-    arguments = cgutils.unpack_tuple(builder, packed)
+    arguments = [
+        _borrowed(context, builder, ty, value)
+        for ty, value in zip(signature.args[2:], cgutils.unpack_tuple(builder, packed), strict=True)
+    ]
     function = context.declare_function(builder.module, body)
     status, _ = context.call_conv.call_function(
         builder, function, signature.return_type, signature.args, [task.args[1], tasks, *arguments]

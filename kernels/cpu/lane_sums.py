@@ -40,7 +40,7 @@ MOST_TILES = SPILL_ROWS // ROWS
 @inner
 def add_tile(
     lane_sums,  #  INOUT (k * d * LANES,) int64
-    unspilled,  #  INOUT (k,) int64: rows of each cluster not yet spilled
+    count,  #      INOUT (k,) int64: rows of each cluster
     labels,  #     IN    (ROWS,) int32
     k,
     X,  #          IN    (n * d,)
@@ -63,7 +63,7 @@ def add_tile(
         label = splat(np.int32(c))
         for v in range(0, ROWS, LANES):
             members += set_bits(bits(equal(load(labels, v), label)))
-        unspilled[c] += members
+        count[c] += members
         for j in range(d):
             place = (c * d + j) * LANES
             total = load_like(lane_sums, place, label)
@@ -74,7 +74,7 @@ def add_tile(
 
 
 @inner
-def flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d):
+def flush_lanes(lane_sums, pending, high, low, unspilled, k, d):
     """Fold the lane sums into the accumulators of `fixed_point.Totals` and zero them."""
     for c in range(k):
         for j in range(d):
@@ -84,4 +84,4 @@ def flush_lanes(lane_sums, pending, high, low, unspilled, count, k, d):
                 total += lane_sums[place + lane]
                 lane_sums[place + lane] = 0
             pending[c * d + j] += total
-        spill(pending, high, low, unspilled, count, c, d)
+        spill(pending, high, low, unspilled, c, d)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .assign import CENTROIDS, SEGMENT
 from .distances import squared_distance
-from .jit import inner, routine
+from .jit import inner, kernel, routine, share
 
 
 @inner
@@ -88,38 +88,33 @@ class Packed:
         return self.exact, self.packed, self.half_norms, self.shift, self.dtype.type(scale), bound
 
 
-@routine
+@kernel
 def means(
-    sums,  #       IN   (k, columns) float64; column d, if there, is the weight
-    counts,  #     IN   (copies, at least k) int64: rows of each cluster, added over the copies; used where there are no weights
-    old,  #        IN   (k * d,) float64: the centroids before
-    reference,  #  IN   (d,) float64: the point that the scatter of the data is known about
-    new,  #        OUT  (k * d,) X's dtype: sums / weights; a cluster without weight takes the heaviest one's
-    weights,  #    OUT  (k,) float64
-    shifts,  #     OUT  (k,) float64: the contract's D between new and old
+    task,
+    tasks,
+    sums,  #         IN   (k, columns) float64
+    weights,  #      IN   (k,) float64: the weight of each cluster
+    old,  #          IN   (k * d,) float64: the centroids before
+    reference,  #    IN   (d,) float64: the point that the scatter of the data is known about
+    new,  #          OUT  (k * d,) X's dtype: sums / weights; a cluster without weight takes the heaviest one's
+    shifts,  #       OUT  (k,) float64: the contract's D between new and old
+    differences,  #  OUT  (k,) float64: the inertia of the cluster with its old centroid less its scatter
 ):
-    """New centroids; how many clusters are empty; and the inertia of the labels with `old` less the scatter.
+    """New centroids, how far they moved, and the inertia of the labels with the old ones without a pass over X. O(k d).
 
-    ``sum w |x - c|^2 = sum w |x - m|^2 - 2 sum_c (c - m)(S_c - W_c m) + sum_c W_c |c - m|^2``: no pass over X.
+    ``sum w |x - c|^2 = sum w |x - m|^2 - 2 (c - m)(S - W m) + W |c - m|^2`` for a cluster of sum S and weight W and any point m.
     """
     k, d = len(sums), reference.size
-    empty, heaviest, difference = 0, 0, 0.0
+    heaviest = 0
     for c in range(k):
-        if sums.shape[1] > d:
-            weights[c] = sums[c, d]
-        else:
-            total = 0
-            for copy in range(len(counts)):
-                total += counts[copy, c]
-            weights[c] = total
-        empty += weights[c] == 0
         if weights[c] > weights[heaviest]:
             heaviest = c
-    for c in range(k):
+    for c in range(*share(task, tasks, k)):
         source = c if weights[c] > 0 else heaviest
+        difference = 0.0
         for j in range(d):
             new[c * d + j] = sums[source, j] / weights[source]
             moved = old[c * d + j] - reference[j]
             difference += moved * (weights[c] * (moved + 2 * reference[j]) - 2 * sums[c, j])
+        differences[c] = difference
         shifts[c] = squared_distance(new, c * d, old, c * d, d)
-    return empty, difference

@@ -40,7 +40,7 @@ def accumulated(X, plan, weights=NO_WEIGHTS, labels=None, n_sums=1, tasks=1):
 
 def finished(totals, plan, n_sums=1):
     sums = np.empty((n_sums, len(plan.exponent)))
-    fixed_point.finish(1, totals, plan.exponent, plan.limbs, sums)
+    fixed_point.finish(1, totals, plan.exponent, plan.limbs, plan.down, False, sums, np.empty(n_sums))
     return sums
 
 
@@ -149,7 +149,8 @@ def test_moving_a_row_takes_it_from_one_sum_to_the_other_and_back(values):
 
     def move(source, target):
         limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
-        fixed_point.move_row(totals, X.reshape(-1), 5, 9, NO_WEIGHTS, source, np.array([target], np.int32), *limbs)
+        moved = np.array([5]), 9, NO_WEIGHTS, np.array([source], np.int32), np.array([target], np.int32)
+        fixed_point.relocate(totals, X.reshape(-1), *moved, *limbs)
 
     move(0, 1)
     assert_array_equal(finished(totals, plan, 2), exact_sums(np.delete(X, 5, axis=0)) + exact_sums(X[5:6]))

@@ -7,7 +7,7 @@ from support import DTYPES, SHAPES, rows, some_weights
 
 import kmeans_fast
 from kmeans_fast import reference
-from kmeans_fast.backends.cpu import CpuSession
+from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.engine import seeding
 
 FEASIBLE = [shape for shape in SHAPES if shape[2] <= shape[0]]

@@ -51,10 +51,42 @@ def test_session_iterates_large_problems_as_the_reference(threads, dtype, weight
 
 
 @pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("d", [2, 9, 40])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_sums_stay_exact_while_few_rows_move_again_and_again(threads, dtype, d, weighted):
+    """Rows that move are taken from one sum and added to another: thousands of times, more than accumulators hold before they are spilled."""
+    X, centroids = problem(3000, d, 3, dtype)
+    weights = some_weights(3000) if weighted else None
+    opened, rng, moved = session(threads, X, weights, 3), np.random.default_rng(0), []
+    for step in range(60):
+        nearby = (centroids + rng.normal(scale=0.1, size=centroids.shape)).astype(dtype)
+        found = opened.iterate(nearby)
+        moved.append(found.changed)
+        if step % 6 == 0:
+            assert_array_equal(found.centroids, reference.update(X, weights, nearby, reference.assign(X, nearby)[0]))
+    assert max(moved[1:]) < 0.3 * 3000 < 4096 < sum(moved[1:]), "the test does not reach what it is for"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_are_right_again_after_a_relocation_and_after_a_mere_assignment(engine, dtype):
+    X, centroids = problem(500, 3, 4, dtype)
+    opened = session(engine, X, None, 4)
+    far = centroids.copy()
+    far[2] += dtype(1e4)
+    for wanted in (centroids, centroids, far, centroids, None, centroids):
+        if wanted is None:
+            opened.assign(centroids[::-1].copy())
+        else:
+            labels, _ = reference.assign(X, wanted)
+            assert_array_equal(opened.iterate(wanted).centroids, reference.update(X, None, wanted, labels))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_one_accumulator_shared_by_all_threads_gives_the_same(monkeypatch, threads, dtype, weighted):
-    monkeypatch.setattr("kmeans_fast.backends.cpu._PRIVATE_BYTES", 0)
+    monkeypatch.setattr("kmeans_fast.backends.cpu.planning._PRIVATE_BYTES", 0)
     X, centroids = problem(300, 9, 65, dtype)
     weights = some_weights(300) if weighted else None
     opened = session(threads, X, weights, 65)

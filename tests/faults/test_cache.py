@@ -15,7 +15,7 @@ from support import run_python
 SCRIPT = """
 import numpy as np
 from kmeans_fast import reference
-from kmeans_fast.backends.cpu import CpuSession
+from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.kernels.cpu.jit import cache_directory
 
 X = np.random.default_rng(0).normal(size=(40, 3))
@@ -77,6 +77,22 @@ def test_missing_data_files_are_compiled_anew(warm):
     run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=warm)
 
 
+def test_an_entry_and_a_body_from_different_processes_are_not_put_together(warm, tmp_path):
+    """An entry calls its body by symbol. Another process may have named the symbol otherwise, and an unknown symbol ends a process."""
+    other = tmp_path / "other"
+    compiled_later = SCRIPT.replace(
+        "X = ",
+        "CpuSession(np.eye(5), None, 2, 1).own_distances\nimport kmeans_fast\nkmeans_fast.kmeans(np.eye(5), 2)\nX = ",
+    )
+    run_python(compiled_later, KMEANS_FAST_CACHE_DIR=other)
+    bodies = [path for path in files(other) if path.name.startswith("distances.distance_table")]
+    assert bodies
+    (directory,) = warm.iterdir()
+    for body in bodies:
+        shutil.copy(body, directory / body.name)
+    run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=warm)
+
+
 def test_an_empty_name_means_no_cache(tmp_path):
     assert run_python(SCRIPT, KMEANS_FAST_CACHE_DIR="", HOME=tmp_path, XDG_CACHE_HOME=tmp_path).strip() == "None"
     assert not files(tmp_path)
@@ -109,7 +125,7 @@ def test_a_cache_that_vanishes_while_in_use_is_no_error(tmp_path):
         """
 import shutil, sys
 import numpy as np
-from kmeans_fast.backends.cpu import CpuSession
+from kmeans_fast.backends.cpu.session import CpuSession
 session = CpuSession(np.eye(5), None, 2, 1)
 shutil.rmtree(sys.argv[1])
 session.distances(np.eye(5))

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import kmeans_fast
 from kmeans_fast import reference
-from kmeans_fast.backends.cpu import CpuSession
+from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.kernels.cpu import host
 
 assert host.VECTOR_BYTES == int(sys.argv[1]), (host.VECTOR_BYTES, sorted(host.FEATURES))

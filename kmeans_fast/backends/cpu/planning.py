@@ -1,0 +1,44 @@
+"""How a problem would be run on the CPU: threads, accumulators, workspace."""
+
+from ...kernels.cpu import assign, host
+from ..protocol import Plan
+
+_SMALL = (
+    2_000_000  # n * k * (d + 8) below which one thread is done before a second wakes (measured: about 40 us of work)
+)
+_PRIVATE_BYTES = 128 << 20  # accumulators of all threads up to this size are private to each; larger ones are shared
+_SUM_BYTES = 24  # a 64-bit accumulator with its spilled pair
+
+
+def threads_for(problem, n_threads):
+    """Threads worth using: those asked for (or usable), one for a problem that is over before a second wakes."""
+    work = problem.n_samples * problem.n_clusters * (problem.n_features + 8)
+    if work < _SMALL:
+        return 1
+    return host.usable_cpus() if n_threads is None else n_threads
+
+
+def shares_sums(data_bytes, sums, threads):
+    """Whether `sums` accumulators are too many to have once for every thread."""
+    return threads > 1 and threads * sums * _SUM_BYTES > max(_PRIVATE_BYTES, data_bytes // 8)
+
+
+def plan(problem, n_threads):
+    """The `Plan` of a problem."""
+    threads = threads_for(problem, n_threads)
+    n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
+    limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 2
+    sums = k * (d + problem.weighted) * limbs
+    shared = shares_sums(problem.data_bytes, sums, threads)
+    seeding = n * 12
+    workspace = (
+        n * 4
+        + max(seeding, sums * _SUM_BYTES * (1 if shared else threads))
+        + k * d * 28
+        + threads * d * 4 * assign.ROWS
+    )
+    path = f"certified float32 tiles of {assign.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"
+    notes = ["sums in one shared accumulator" if shared else "sums in private accumulators, added in the same pass"]
+    if threads == 1 and n_threads != 1:
+        notes.append("too small to be worth a second thread")
+    return Plan(path, threads, workspace, tuple(notes))

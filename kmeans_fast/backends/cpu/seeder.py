@@ -1,0 +1,90 @@
+"""Seeding on the CPU."""
+
+import math
+
+import numpy as np
+
+from ...kernels.cpu import seeding
+
+
+class CpuSeeder:
+    """See `kmeans_fast.backends.protocol.Seeder`; rows are kept in buckets by hash (`kernels.cpu.seeding`)."""
+
+    def __init__(self, session):
+        self.session, self.n = session, len(session.X)
+        self.filter = seeding.Filter.of(session.X)
+        self.nearest, self.marks = np.ones(self.n), None
+        bits = max(0, min(seeding.MOST_BUCKETS, self.n // seeding.ROWS_A_BUCKET).bit_length() - 1)
+        self.n_buckets, self.buckets = 1 << bits, np.empty(self.n, np.uint16)
+        seeding.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
+        self.rescale()
+
+    def _weigh(self):
+        s = self.session
+        masses = np.zeros((s.threads, self.n_buckets), np.int64)
+        seeding.weigh(s.threads, s.weights, self.nearest, self.factors, self.buckets, masses)
+        self.masses = masses.sum(axis=0)
+
+    def rescale(self):
+        largest = self._largest()
+        if largest == 0.0:
+            self.nearest.fill(1.0)
+            largest = self._largest()
+        self.shift = 61 - self.n.bit_length() - math.frexp(largest)[1]
+        first = min(self.shift, 1000)
+        self.factors = (math.ldexp(1.0, first), math.ldexp(1.0, self.shift - first))
+        self._weigh()
+        self.total = int(self.masses.sum())
+
+    def _largest(self):
+        weights = self.session.weights
+        return float((weights * self.nearest).max() if weights.size else self.nearest.max())
+
+    def draw(self, words):
+        if self.total < 1 << 44:
+            self.rescale()
+        s = self.session
+        targets = np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
+        rows = np.empty(len(words), np.int64)
+        seeding.draw(s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, rows)
+        return rows
+
+    def begin(self, row):
+        self.nearest.fill(seeding.UNREACHED)
+        self.factors = (0.0, 0.0)  # no row has mass yet
+        self.choose(np.array([row]))
+        self.rescale()
+
+    def choose(self, rows):
+        s = self.session
+        if self.marks is None:
+            self.marks = np.empty(self.n, np.uint16)
+            self.tile_marks = np.empty(-(-self.n // seeding.ROWS), np.uint16)
+        candidates = s.X[rows]
+        rounded, extra = self.filter.candidates(candidates)
+        exact = candidates.astype(np.float64).ravel()
+        reduction = np.zeros((s.threads, seeding.MOST_TRIALS), np.int64)
+        seeding.trials(
+            s.threads, s.flat, s.weights, s.d, exact, rounded, extra, self.filter,
+            self.nearest, self.marks, self.tile_marks, self.factors, reduction,
+        )  # fmt: skip
+        gains = reduction.sum(axis=0)[: len(rows)]
+        best = int(gains.argmax())
+        change = np.zeros((s.threads, self.n_buckets), np.int64)
+        seeding.accept(
+            s.threads, s.flat, s.weights, s.d, exact, best,
+            self.nearest, self.marks, self.tile_marks, self.factors, self.buckets, change,
+        )  # fmt: skip
+        for of_a_task in change:
+            self.masses += of_a_task
+        self.total -= int(gains[best])
+        return best
+
+    def exclude(self, row):
+        s = self.session
+        weight = float(s.weights[row]) if s.weights.size else 1.0
+        mass = int(weight * self.nearest[row] * self.factors[0] * self.factors[1])
+        self.nearest[row] = 0.0
+        self.masses[int(self.buckets[row])] -= mass
+        self.total -= mass
+        return self.total > 0 or self._largest() > 0

@@ -1,0 +1,189 @@
+"""A data set opened on the CPU."""
+
+import math
+
+import numpy as np
+
+from ...kernels.cpu import assign, distances, facts, fixed_point, update
+from ..protocol import Iteration
+from .buffers import NO_WEIGHTS, flat
+from .planning import shares_sums
+from .seeder import CpuSeeder
+
+_FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
+_LONG = 8192  # numbers from which a step over clusters is shared out to threads
+
+
+class CpuSession:
+    """See `kmeans_fast.backends.protocol.Session`."""
+
+    def __init__(self, X, weights, n_clusters, threads):
+        self.X, self.threads, self.k = X, threads, n_clusters
+        self.n, self.d = X.shape
+        self.flat = flat(X)
+        self.weights = NO_WEIGHTS if weights is None else flat(weights)
+        self.columns = self.d + (weights is not None)
+        self.labels = self.plan = self.totals = self.packed = None
+        self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
+        self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
+
+    # ---- facts -----------------------------------------------------------------------------------------------------
+
+    def _plan_sums(self):
+        """How sums are cut into integers, from one read of X, and accumulators for them."""
+        largest, lowest = np.empty((2, self.threads, self.columns))
+        facts.column_range(self.threads, self.flat, self.weights, self.d, largest, lowest)
+        lowest[lowest == 0.0] = np.inf
+        largest, lowest = largest.max(axis=0), lowest.min(axis=0)
+        lowest[largest == 0.0] = 0.0
+        self.plan = plan = fixed_point.plan(largest, lowest)
+        self.limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
+        self.shared = shares_sums(self.X.nbytes, self.k * self.columns * plan.limbs, self.threads)
+        self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, plan.limbs)
+
+    def _mean(self):
+        """The exact column means, without weights: one cluster of everything."""
+        if self.k > 1 or self.weights.size:
+            session = CpuSession(self.X, None, 1, self.threads)
+            if not self.weights.size:
+                session.plan, session.limbs, session.shared = self.plan, self.limbs, False
+                session.totals = fixed_point.Totals.zeros(self.threads, 1, self.d, self.plan.limbs)
+            return session._mean()
+        if self.plan is None:
+            self._plan_sums()
+        kept, self.labels = self.labels, np.empty(self.n, np.int32)
+        self._assign(np.zeros((1, self.d), self.X.dtype), assign.SUMS_ANEW)
+        self.labels = kept
+        return self._sums()[0][0] / self.n
+
+    def _sum_of_distances(self, weights, centroids, labels):
+        bins = np.zeros((self.threads, 2, distances.EXPONENTS), np.int64)
+        exact = np.ascontiguousarray(centroids, np.float64).ravel()
+        distances.inertia_bins(self.threads, self.flat, weights, exact, labels, self.d, bins)
+        return distances.bins_total(bins)
+
+    def _scatter_about(self, center, weights):
+        return self._sum_of_distances(weights, center, np.zeros(self.n, np.int32))
+
+    def mean_variance(self):
+        if self.plan is None:
+            self._plan_sums()
+        self.center = self._mean()
+        scatter = self._scatter_about(self.center, NO_WEIGHTS)
+        self.scatter = self._scatter_about(self.center, self.weights) if self.weights.size else scatter
+        return scatter / self.X.size
+
+    def _find_scatter(self):
+        """The scatter about a point in the middle of the data, for `Iteration.inertia`."""
+        self.center = self.X[:: -(-self.n // 1024)].mean(axis=0, dtype=np.float64)
+        self.scatter = self._scatter_about(self.center, self.weights)
+
+    # ---- Lloyd -----------------------------------------------------------------------------------------------------
+
+    def reset(self):
+        self.labels, self.moved = np.full(self.n, -1, np.int32), None
+
+    def _assign(self, centroids, sums):
+        """Label every row and update the sums as `sums` says. Rows whose label changed, rows rechecked."""
+        if self.packed is None or len(self.packed.exact) != centroids.size:
+            self.packed = update.Packed(*centroids.shape, self.X.dtype)
+        if sums == assign.SUMS_LEFT:
+            totals = fixed_point.Totals.zeros(self.threads, 0, 0, 0)
+            plan = self.plan or fixed_point.plan(np.zeros(self.columns), np.zeros(self.columns))
+        else:
+            totals, plan = self.totals, self.plan
+        changed, opened = np.zeros((2, self.threads), np.int64)
+        assign.assign(
+            self.threads, self.flat, self.weights, self.d, *self.packed.fill(flat(centroids)),
+            self.labels, changed, opened, totals, plan.limbs, plan.up, plan.up_rest, plan.down, sums,
+        )  # fmt: skip
+        return int(changed.sum()), int(opened.sum())
+
+    def assign(self, centroids):
+        if self.labels is None:
+            self.reset()
+        self.moved = None
+        self._assign(centroids, assign.SUMS_LEFT)
+
+    def iterate(self, centroids):
+        if self.plan is None:
+            self._plan_sums()
+        if self.center is None:
+            self._find_scatter()
+        if self.labels is None:
+            self.reset()
+        few = self.moved is not None and self.moved < _FEW_MOVED * self.n
+        if self.shared:
+            changed, rechecked = self._assign(centroids, assign.SUMS_LEFT)
+            assign.sum_owned(
+                self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.limbs
+            )
+        else:
+            changed, rechecked = self._assign(centroids, assign.SUMS_MOVED if few else assign.SUMS_ANEW)
+        sums, weights = self._sums()
+        empty = int(np.count_nonzero(weights == 0))
+        self.moved = changed
+        new, shifts, inertia = self._means(sums, weights)
+        if empty:
+            self._relocate(centroids, np.flatnonzero(weights == 0))
+            new, shifts, _ = self._means(*self._sums())
+        return Iteration(new, changed, math.fsum(shifts), inertia, empty, rechecked)
+
+    def _sums(self):
+        """The exact sums (k, columns), rounded once, and the weight of each cluster."""
+        sums, weights = np.empty((self.k, self.columns)), np.empty(self.k)
+        fixed_point.finish(
+            self.threads if sums.size >= _LONG else 1, self.totals, self.plan.exponent, self.plan.limbs,
+            self.plan.down, self.weights.size > 0, sums, weights,
+        )  # fmt: skip
+        return sums, weights
+
+    def _means(self, sums, weights):
+        """New centroids from the sums, the squared shifts, and the inertia of the labels with the old centroids."""
+        new = np.empty((self.k, self.d), self.X.dtype)
+        shifts, differences = np.empty((2, self.k))
+        update.means(
+            self.threads if sums.size >= _LONG else 1, sums, weights, self.packed.exact, self.center,
+            new.reshape(-1), shifts, differences,
+        )  # fmt: skip
+        return new, shifts, max(0.0, self.scatter + math.fsum(differences))
+
+    def _relocate(self, centroids, empty):
+        """Give each empty cluster the row farthest from its centroid (`kmeans_fast.reference.relocate`): in the sums, not in the labels."""
+        own = self.own_distances(centroids)
+        if self.weights.size:
+            own[self.weights == 0] = 0.0
+        wanted = min(len(empty), self.n)
+        least = np.partition(own, self.n - wanted)[self.n - wanted]
+        rows = np.flatnonzero(own >= least)
+        rows = rows[np.lexsort((rows, -own[rows]))][:wanted]
+        rows = rows[own[rows] > 0]
+        fixed_point.relocate(
+            self.totals, self.flat, rows, self.d, self.weights, self.labels[rows], empty[: len(rows)].astype(np.int32),
+            *self.limbs,
+        )  # fmt: skip
+        self.moved = None
+
+    # ---- distances -------------------------------------------------------------------------------------------------
+
+    def inertia(self, centroids):
+        return self._sum_of_distances(self.weights, centroids, self.labels)
+
+    def own_distances(self, centroids):
+        out = np.empty(self.n)
+        exact = centroids.astype(np.float64).ravel()
+        distances.own_distances(self.threads, self.flat, exact, self.labels, self.d, out)
+        return out
+
+    def distances(self, centroids, squared=False):
+        out = np.empty((self.n, len(centroids)), self.X.dtype)
+        columns = distances.columns_padded(centroids)
+        distances.distance_table(self.threads, self.flat, columns.ravel(), self.d, columns.shape[1], out, squared)
+        return out
+
+    def seeder(self):
+        self.labels = None  # the distances of seeding take more room than labels, and not at the same time
+        return CpuSeeder(self)
+
+    def rows(self, numbers):
+        return self.X[numbers]
