@@ -37,11 +37,13 @@ from .simd import (
     loads,
     mul,
     narrowed,
+    prefetch,
     rank1_update,
     set_bits,
     splat,
     splat_like,
     splats,
+    square_update,
     store,
     store_tile,
     sub,
@@ -59,6 +61,8 @@ BLOCK = 8 * CENTROIDS  # centroids scored together where features are cut into s
 _EVERY_ROW = np.uint64((1 << ROWS) - 1)
 _EVERY_LANE = np.uint64((1 << LANES) - 1)
 SUMS_LEFT, SUMS_ANEW, SUMS_MOVED = 0, 1, 2
+_CACHE_LINE = 64
+_WORTH_PREFETCHING = 8  # features: tiles of shorter rows are over before a prefetch is
 _MOVES = 1024  # rows to be moved are collected: a call for each would cost more than the additions
 _SCAN_ALL = 32  # below this many features a recheck computes D to every centroid; above, it filters by score first
 
@@ -104,19 +108,25 @@ def _products(scores, tile, start, stop, d, packed, c):
 
 
 @inner
-def _score(tile, d, packed, half_norms, best, second, index, scratch):
-    """The two best scores and the best index of each point of the tile.
+def _score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
+    """The two best scores and the best index of each point of the tile; meanwhile the next tile's rows, from ``X[ahead:]``, come to L2.
 
     Above SEGMENT features, a block of centroids is scored segment by segment, so that the segment of the tile stays in L1; the partial scores wait in
     `scratch`.
     """
     b, s, i = _load_points(best, 0, LANES), _load_points(second, 0, LANES), _load_points(index, 0, LANES)
+    line = _CACHE_LINE // X.itemsize
+    steps = half_norms.size // CENTROIDS * -(-d // SEGMENT)
+    stride = -(-ROWS * d // steps // line) * line if d >= _WORTH_PREFETCHING else 0
     for first in range(0, half_norms.size, BLOCK):
         last = min(first + BLOCK, half_norms.size)
         for start in range(0, d, SEGMENT):
             stop = min(d, start + SEGMENT)
             for c in range(first, last, CENTROIDS):
                 at = (c - first) * ROWS
+                for offset in range(ahead, ahead + stride, line):
+                    prefetch(X, offset)
+                ahead += stride
                 initial = tile_rows(b, _splat_centroids(half_norms, c, 1))
                 if start == 0:
                     scores = _products(initial, tile, 0, stop, d, packed, c)
@@ -136,13 +146,12 @@ def _score(tile, d, packed, half_norms, best, second, index, scratch):
 def _open_rows(tile, d, best, second, alpha, beta, margin):
     """Bit r set where point r is not settled; its margin 2E in ``margin[r]``."""
     found = np.uint64(0)
+    norms = zeros_like(_load_points(tile, 0, LANES))
+    for j in range(d):
+        norms = square_update(norms, _load_points(tile, j * ROWS, LANES))
+    store_tile(margin, 0, LANES, norms)
     for v in range(0, ROWS, LANES):
-        x = load(tile, v)
-        norm = mul(x, x)
-        for j in range(1, d):
-            x = load(tile, j * ROWS + v)
-            norm = fma(x, x, norm)
-        twice = fma(norm, splat(np.float32(2) * alpha), splat(np.float32(2) * beta))
+        twice = fma(load(margin, v), splat(np.float32(2) * alpha), splat(np.float32(2) * beta))
         store(margin, v, twice)
         settled = greater(sub(load(best, v), load(second, v)), twice)
         found |= np.uint64(bits(settled)) << np.uint64(v)
@@ -245,7 +254,7 @@ def assign(
         pack_points(X, row, used, d, steps, shift, scale, tile)
         for r in range(ROWS):
             best[r], second[r], index[r] = -np.inf, -np.inf, 0
-        _score(tile, d, packed, half_norms, best, second, index, scratch)
+        _score(tile, d, packed, half_norms, best, second, index, scratch, X, (row + ROWS) * d)
 
         # STEP 2: settle what the bound proves, recheck the rest.
         still_open = _open_rows(tile, d, best, second, alpha, beta, margin)

@@ -202,6 +202,21 @@ def element(typingctx, array, offset):
 
 
 @intrinsic
+def prefetch(typingctx, array, offset):
+    """Ask for the cache line of ``array.flat[offset]``, into L2; an address beyond the array does no harm."""
+
+    def codegen(context, builder, sig, args):
+        byte = ir.IntType(8).as_pointer()
+        pointer = _pointer(context, builder, sig.args[0], args[0], args[1], ir.IntType(8))
+        signature = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
+        builder.call(function, [pointer, _I32(0), _I32(2), _I32(1)])  # to read, of some locality, data
+        return context.get_dummy_value()
+
+    return types.void(array, offset), codegen
+
+
+@intrinsic
 def load_widened(typingctx, array, offset):
     """The elements ``array.flat[offset:]`` converted (exactly) to one full vector of float64."""
     wide = Vector(types.float64, _lanes(types.float64))
@@ -424,6 +439,19 @@ def rank1_update(typingctx, tile, rows, columns):
         return _tuple_of(builder, context, tile_type, values)
 
     return tile(tile, rows, columns), codegen
+
+
+@intrinsic
+def square_update(typingctx, tile, values):
+    """``T[i] += values[i] * values[i]``, each fused and rounded once."""
+
+    def codegen(context, builder, sig, args):
+        count = sig.args[0].count
+        pairs = zip(_elements(builder, args[0], count), _elements(builder, args[1], count), strict=True)
+        squares = [_fma(builder, v, v, t, sig.args[0].dtype) for t, v in pairs]
+        return _tuple_of(builder, context, sig.args[0], squares)
+
+    return tile(tile, values), codegen
 
 
 @intrinsic
