@@ -21,7 +21,7 @@ import numpy as np
 from .distances import squared_distance
 from .fixed_point import add_rows, clear, move_rows
 from .host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
-from .jit import inner, kernel, share
+from .jit import inlined, inner, kernel, share
 from .lane_sums import FEW, MOST_TILES, add_tile, flush_lanes
 from .simd import (
     add_tiles,
@@ -78,7 +78,7 @@ def row_steps(first, last, d, steps):
         steps[r] = (min(first + r, last) - first) * d
 
 
-@inner
+@inlined
 def pack_points(X, first, used, d, steps, shift, scale, tile):
     """The tile ``(x - shift) * scale`` of the ROWS rows from `first`, transposed: features by points.
 
@@ -107,7 +107,7 @@ def _products(scores, tile, start, stop, d, packed, c):
     return scores
 
 
-@inner
+@inlined
 def _score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
     """The two best scores and the best index of each point of the tile; meanwhile the next tile's rows, from ``X[ahead:]``, come to L2.
 
@@ -142,7 +142,7 @@ def _score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
     store_tile(index, 0, LANES, i)
 
 
-@inner
+@inlined
 def _open_rows(tile, d, best, second, alpha, beta, margin):
     """Bit r set where point r is not settled; its margin 2E in ``margin[r]``."""
     found = np.uint64(0)
@@ -187,7 +187,7 @@ def _recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, poi
     return label
 
 
-@inner
+@inlined
 def _changes(labels, row, used, index):
     """Bit r set where the label of row r changes."""
     found = np.uint64(0)

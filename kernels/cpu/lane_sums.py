@@ -11,7 +11,7 @@ import numpy as np
 
 from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, spill
 from .host import POINT_VECTORS, VECTOR_BYTES
-from .jit import inner
+from .jit import inlined, inner
 from .simd import (
     bits,
     bits_of,
@@ -37,7 +37,7 @@ FEW = 96  # k * d; measured: at k * d = 128 row by row is as fast
 MOST_TILES = SPILL_ROWS // ROWS
 
 
-@inner
+@inlined
 def add_tile(
     lane_sums,  #  INOUT (k * d * LANES,) int64
     count,  #      INOUT (k,) int64: rows of each cluster

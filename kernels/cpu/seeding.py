@@ -59,6 +59,8 @@ _WANTED = MOST_TRIALS * VECTOR_BYTES // 2  # a vector of uint16 for each trial
 _SCORES = CENTROIDS * ROWS
 _PAIRS = 1024  # at most this many pairs wait for their D
 
+_NOTHING = np.zeros(MOST_TRIALS, np.float32)
+
 _load_points = loads(POINT_VECTORS)
 _splat_candidates = splats(CENTROIDS)
 
@@ -106,12 +108,13 @@ class Filter(NamedTuple):
         """c' of the candidate rows, padded for the kernel, and what each adds to the threshold."""
         padded = -(-len(rows) // CENTROIDS) * CENTROIDS
         rounded = np.zeros((padded, rows.shape[1]), np.float32)
+        if self.as_they_are:
+            rounded[: len(rows)] = rows
+            return rounded.ravel(), _NOTHING[:padded]
         rounded[: len(rows)] = (rows - self.shift) * self.scale
         norms = np.einsum("ij,ij->i", rounded, rounded, dtype=np.float64)
         with np.errstate(over="ignore"):
-            return rounded.ravel(), (self.rise * norms).astype(np.float32) if self.rise else np.zeros(
-                padded, np.float32
-            )
+            return rounded.ravel(), (self.rise * norms).astype(np.float32)
 
 
 @inner

@@ -10,6 +10,9 @@ import numpy as np
 from .assign import CENTROIDS, SEGMENT
 from .distances import squared_distance
 from .jit import inner, kernel, routine, share
+from .simd import bits_of, float_of, fma, lane_sum, lanes, load, load_widened, mul, narrowed, splat, store, sub
+
+_MAGNITUDE = 0x7FFFFFFFFFFFFFFF
 
 
 @inner
@@ -43,7 +46,7 @@ def pack(
     shift,  #       OUT  (d,) X's dtype: the mean of the centroids
 ):
     """Centroids for `assign`; the scale, a power of two that brings c' to at most 1, and the error bound."""
-    k = centroids.size // d
+    k, step = centroids.size // d, lanes(exact)
     mean = np.zeros(d)
     for c in range(k):
         for j in range(d):
@@ -51,19 +54,26 @@ def pack(
             mean[j] += exact[c * d + j]
     for j in range(d):
         shift[j] = mean[j] / k
-    extent = 0.0
+    extent = 0  # as a bit pattern: a maximum of integers is one that LLVM vectorises
     for c in range(k):
         for j in range(d):
-            extent = max(extent, abs(exact[c * d + j] - np.float64(shift[j])))
-    _, power = math.frexp(extent)
+            extent = max(extent, bits_of(exact[c * d + j] - np.float64(shift[j])) & _MAGNITUDE)
+    _, power = math.frexp(float_of(extent))
     scale = math.ldexp(1.0, np.int32(min(max(-power, -reach), reach)))
     largest = 0.0
     for c in range(k):
-        norm = 0.0
-        for j in range(d):
-            moved = (exact[c * d + j] - np.float64(shift[j])) * scale
-            packed[c * d + j] = moved
-            norm += moved * moved
+        squares, j = splat(0.0), 0
+        while j + step <= d:
+            moved = mul(sub(load(exact, c * d + j), load_widened(shift, j)), splat(scale))
+            store(packed, c * d + j, narrowed(moved))
+            squares = fma(moved, moved, squares)
+            j += step
+        norm = lane_sum(squares)
+        while j < d:
+            moved_one = (exact[c * d + j] - np.float64(shift[j])) * scale
+            packed[c * d + j] = moved_one
+            norm += moved_one * moved_one
+            j += 1
         half_norms[c] = -0.5 * norm
         largest = max(largest, norm)
     return scale, error_bound(d, largest, scale)

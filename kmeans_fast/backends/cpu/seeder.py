@@ -68,7 +68,7 @@ class CpuSeeder:
             s.threads, s.flat, s.weights, s.d, exact, rounded, extra, self.filter,
             self.nearest, self.marks, self.tile_marks, self.factors, reduction,
         )  # fmt: skip
-        gains = reduction.sum(axis=0)[: len(rows)]
+        gains = (reduction.sum(axis=0) if s.threads > 1 else reduction[0])[: len(rows)]
         best = int(gains.argmax())
         change = np.zeros((s.threads, self.n_buckets), np.int64)
         seeding.accept(

@@ -23,6 +23,7 @@ class CpuSession:
         self.flat = flat(X)
         self.weights = NO_WEIGHTS if weights is None else flat(weights)
         self.columns = self.d + (weights is not None)
+        self.counters = np.empty((2, threads), np.int64)
         self.labels = self.plan = self.totals = self.packed = None
         self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
@@ -92,12 +93,12 @@ class CpuSession:
             plan = self.plan or fixed_point.plan(np.zeros(self.columns), np.zeros(self.columns))
         else:
             totals, plan = self.totals, self.plan
-        changed, opened = np.zeros((2, self.threads), np.int64)
+        changed, opened = self.counters
         assign.assign(
             self.threads, self.flat, self.weights, self.d, *self.packed.fill(flat(centroids)),
             self.labels, changed, opened, totals, plan.limbs, plan.up, plan.up_rest, plan.down, sums,
         )  # fmt: skip
-        return int(changed.sum()), int(opened.sum())
+        return sum(changed.tolist()), sum(opened.tolist())
 
     def assign(self, centroids):
         if self.labels is None:
@@ -121,7 +122,7 @@ class CpuSession:
         else:
             changed, rechecked = self._assign(centroids, assign.SUMS_MOVED if few else assign.SUMS_ANEW)
         sums, weights = self._sums()
-        empty = int(np.count_nonzero(weights == 0))
+        empty = 0 if weights.all() else int(np.count_nonzero(weights == 0))
         self.moved = changed
         new, shifts, inertia = self._means(sums, weights)
         if empty:
