@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from .host import VECTOR_BYTES
-from .jit import inner, kernel, share
+from .jit import inlined, inner, kernel, share
 from .simd import bits_of, element, lanes, loads, splat, squared_difference_update, store_tile, zeros_like
 from .stack import stack_array
 
@@ -33,7 +33,7 @@ def squared_distance(X, offset, C, start, d):
     return total
 
 
-@inner
+@inlined
 def _block_distances(X, first, rows, C, labels, d, out, at):
     """D of `rows` rows from `first` to their own centroids into ``out[at:]``, four side by side: their chains of additions are independent."""
     r = 0

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import inner, kernel, routine, share
+from .jit import inlined, inner, kernel, routine, share
 from .simd import (
     bits,
     bits_of,
@@ -114,7 +114,7 @@ def spill(pending, high, low, unspilled, row, cells):
     unspilled[row] = 0
 
 
-@inner
+@inlined
 def clear(pending, high, low, unspilled, count, first, stop, cells):
     """Make the sums [first, stop) of one thread zero."""
     for i in range(first * cells, stop * cells):
@@ -214,7 +214,7 @@ def add_rows(
             spill(pending, high, low, unspilled, row, columns * limbs)
 
 
-@inner
+@inlined
 def move_rows(
     pending,  #    INOUT one thread's part of Totals
     high,  #       INOUT
@@ -242,7 +242,7 @@ def move_rows(
         )  # fmt: skip
 
 
-@inner
+@inlined
 def _round(top, digits, limbs):
     """``top * 2**(LIMB * limbs) + sum(digits[l] * 2**(LIMB * l))`` with digits in [0, 2**LIMB), rounded once to float64."""
     negative = top < 0
@@ -269,7 +269,7 @@ def _round(top, digits, limbs):
     return (-value if negative else value), shift
 
 
-@inner
+@inlined
 def _total(high, low, place, columns, limbs, digits):
     """The exact sum over threads of the cells `place` + limb * columns: a float64 and a binary exponent."""
     carry = np.int64(0)
@@ -287,7 +287,7 @@ def _total(high, low, place, columns, limbs, digits):
     return _round(carry, digits, limbs)
 
 
-@inner
+@inlined
 def _one_limb_sums(totals, row, columns, unit, upper, lower, out):
     """The sums of one row where there is one limb and they fit a word, by loops that LLVM vectorises; whether they do."""
     pending, high, low, _, _ = totals

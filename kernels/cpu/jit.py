@@ -46,7 +46,7 @@ def inner(function, **options):
 
 def inlined(function):
     """As `inner`, for what is called once a tile: a call with a dozen arrays costs 50 ns, as much as a tile of short rows."""
-    return inner(function, forceinline=True)
+    return inner(function, inline="always")
 
 
 @inner

@@ -11,7 +11,7 @@ import numpy as np
 
 from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, spill
 from .host import POINT_VECTORS, VECTOR_BYTES
-from .jit import inlined, inner
+from .jit import inlined
 from .simd import (
     bits,
     bits_of,
@@ -73,7 +73,7 @@ def add_tile(
             store(lane_sums, place, total)
 
 
-@inner
+@inlined
 def flush_lanes(lane_sums, pending, high, low, unspilled, k, d):
     """Fold the lane sums into the accumulators of `fixed_point.Totals` and zero them."""
     for c in range(k):

@@ -17,9 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .assign import LANES, ROWS, pack_points, row_steps
 from .host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
-from .jit import inner, kernel, routine, share
+from .jit import inlined, inner, kernel, routine, share
 from .simd import (
     add,
     bits,
@@ -48,6 +47,7 @@ from .simd import (
     zeros_like,
 )
 from .stack import stack_array
+from .tile import LANES, ROWS, pack_points, row_steps
 
 UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
 BLOCK = 4096  # rows whose changes `accept` collects at a time
@@ -117,7 +117,7 @@ class Filter(NamedTuple):
             return rounded.ravel(), (self.rise * norms).astype(np.float32)
 
 
-@inner
+@inlined
 def _tile_distances(X, first, d, steps, tile, as_they_are, candidates, c, distances):
     """The contract's D of ROWS rows to candidate c; from `tile` where it holds the rows as they are."""
     for v in range(0, ROWS, LANES):
@@ -357,7 +357,7 @@ def _sift(hashes, rows, at, size):
         at = child
 
 
-@inner
+@inlined
 def _sort(hashes, rows, size):
     """Sort the first `size` of both, rows ascending, by hash, then row (heapsort: in place, and short to compile)."""
     distinct = False
@@ -373,7 +373,7 @@ def _sort(hashes, rows, size):
         _sift(hashes, rows, 0, last)
 
 
-@inner
+@inlined
 def _rows_of(wanted, draws, buckets, weights, nearest, factors):
     """Rows that have mass and lie in one of the first `draws` buckets of `wanted` (a vector for each), lowest first; how many."""
     n, step = buckets.size, lanes(buckets)

@@ -455,6 +455,19 @@ def square_update(typingctx, tile, values):
 
 
 @intrinsic
+def square_root(typingctx, vector):
+    """The square root of each lane, rounded once."""
+
+    def codegen(context, builder, sig, args):
+        kind, bits = _ir(sig.return_type), sig.return_type.dtype.bitwidth
+        name = f"llvm.sqrt.v{sig.return_type.lanes}f{bits}"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
+        return builder.call(function, args)
+
+    return vector(vector), codegen
+
+
+@intrinsic
 def zeros_like(typingctx, tile):
     """A tile of zeros of `tile`'s shape."""
     return tile(tile), lambda context, builder, sig, args: cgutils.get_null_value(
@@ -552,6 +565,30 @@ def squared_difference_fused(typingctx, tile, rows, columns):
     return tile(tile, rows, columns), codegen
 
 
+def _transposed(context, builder, starts, array_type, array, shift, scale):
+    """See `load_transposed`; row i starts at ``starts[i]``."""
+    narrow = Vector(types.float32, _lanes(types.float32))
+    source = Vector(array_type.dtype, narrow.lanes)
+    count = narrow.lanes
+    factor = _splat(builder, scale, count)
+    rows = []
+    for start in starts:
+        row = _load(context, builder, array_type, array, start, source)
+        row = builder.fmul(builder.fsub(row, shift), factor)
+        rows.append(row if source.dtype == types.float32 else builder.fptrunc(row, _ir(narrow)))
+    order = ir.VectorType(_I32, count)
+    half = count // 2
+    zips = [ir.Constant(order, [h + i // 2 + count * (i % 2) for i in range(count)]) for h in (0, half)]
+    for _ in range(count.bit_length() - 1):
+        rows = [builder.shuffle_vector(rows[i], rows[i + half], z) for i in range(half) for z in zips]
+    return _tuple_of(builder, context, types.UniTuple(narrow, count), rows)
+
+
+def _transposed_type():
+    narrow = Vector(types.float32, _lanes(types.float32))
+    return types.UniTuple(narrow, narrow.lanes)
+
+
 @intrinsic
 def load_transposed(typingctx, array, offset, stride, shift, scale):
     """A square block of ``(x - shift) * scale`` as float32, transposed: vector j holds element j of as many rows as it has lanes.
@@ -559,25 +596,28 @@ def load_transposed(typingctx, array, offset, stride, shift, scale):
     Rows start `stride` elements apart from `offset`; `shift` (a vector over the elements) and `scale` are in array's dtype. The block is transposed by
     log2(lanes) rounds of perfect shuffles.
     """
-    narrow = Vector(types.float32, _lanes(types.float32))
-    source = Vector(array.dtype, narrow.lanes)
-    tile = types.UniTuple(narrow, narrow.lanes)
-    count = narrow.lanes
 
     def codegen(context, builder, sig, args):
         array_value, start, step, shift_value, scale_value = args
-        factor = _splat(builder, scale_value, count)
-        rows = []
-        for i in range(count):
-            at = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
-            row = _load(context, builder, sig.args[0], array_value, at, source)
-            row = builder.fmul(builder.fsub(row, shift_value), factor)
-            rows.append(row if source.dtype == types.float32 else builder.fptrunc(row, _ir(narrow)))
-        order = ir.VectorType(_I32, count)
-        half = count // 2
-        zips = [ir.Constant(order, [h + i // 2 + count * (i % 2) for i in range(count)]) for h in (0, half)]
-        for _ in range(count.bit_length() - 1):
-            rows = [builder.shuffle_vector(rows[i], rows[i + half], z) for i in range(half) for z in zips]
-        return _tuple_of(builder, context, tile, rows)
+        starts = [
+            builder.add(start, builder.mul(step, ir.Constant(step.type, i))) for i in range(sig.return_type.count)
+        ]
+        return _transposed(context, builder, starts, sig.args[0], array_value, shift_value, scale_value)
 
-    return tile(array, offset, stride, shift, scale), codegen
+    return _transposed_type()(array, offset, stride, shift, scale), codegen
+
+
+@intrinsic
+def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale):
+    """As `load_transposed`, of rows anywhere: the elements from `element` on of the rows that begin at ``offsets[first:]``."""
+
+    def codegen(context, builder, sig, args):
+        array_value, offsets_value, first_value, element_value, shift_value, scale_value = args
+        starts = []
+        for i in range(sig.return_type.count):
+            at = builder.add(first_value, ir.Constant(first_value.type, i))
+            begin = builder.load(_pointer(context, builder, sig.args[1], offsets_value, at, ir.IntType(64)))
+            starts.append(builder.add(begin, element_value))
+        return _transposed(context, builder, starts, sig.args[0], array_value, shift_value, scale_value)
+
+    return _transposed_type()(array, offsets, first, element, shift, scale), codegen

@@ -7,15 +7,16 @@ import math
 
 import numpy as np
 
-from .assign import CENTROIDS, SEGMENT
 from .distances import squared_distance
-from .jit import inner, kernel, routine, share
+from .host import CENTROIDS
+from .jit import inlined, kernel, routine, share
 from .simd import bits_of, float_of, fma, lane_sum, lanes, load, load_widened, mul, narrowed, splat, store, sub
+from .tile import SEGMENT
 
 _MAGNITUDE = 0x7FFFFFFFFFFFFFFF
 
 
-@inner
+@inlined
 def error_bound(d, largest_norm, scale):
     """alpha, beta of the error bound ``E = alpha |x'|^2 + beta`` of `assign`.
 

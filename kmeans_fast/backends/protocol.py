@@ -40,6 +40,7 @@ class Iteration(NamedTuple):
     inertia: float  # of the labels with the centroids before the update, to about ten digits: it comes from the sums
     empty: int  # clusters that had no weight
     rechecked: int  # rows that the fast pass left open
+    scored: int  # rows measured against every centroid
 
 
 class Seeder(Protocol):

@@ -55,6 +55,7 @@ class ReferenceSession:
             inertia=self.inertia(centroids),
             empty=int(np.count_nonzero(totals == 0)),
             rechecked=0,
+            scored=len(self.X),
         )
 
     def inertia(self, centroids):

@@ -24,6 +24,8 @@ class Progress(NamedTuple):
         Clusters that came out empty and were relocated.
     rechecked : int
         Rows whose label the fast pass could not prove, settled in float64.
+    scored : int
+        Rows measured against every centroid; bounds on their distances settled the others.
     """
 
     run: int
@@ -34,3 +36,4 @@ class Progress(NamedTuple):
     seconds: float
     empty: int
     rechecked: int
+    scored: int

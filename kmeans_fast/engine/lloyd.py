@@ -41,7 +41,15 @@ def lloyd(session, centroids, *, max_iter, threshold, run=0, verbose=False, call
         seconds = time.perf_counter() - started
         history.append(
             Progress(
-                run, iteration, step.inertia, step.squared_shift, step.changed, seconds, step.empty, step.rechecked
+                run,
+                iteration,
+                step.inertia,
+                step.squared_shift,
+                step.changed,
+                seconds,
+                step.empty,
+                step.rechecked,
+                step.scored,
             )
         )
         if verbose:

@@ -1,7 +1,8 @@
 """How a problem would be run on the CPU: threads, accumulators, workspace."""
 
-from ...kernels.cpu import assign, host
+from ...kernels.cpu import host, tile
 from ..protocol import Plan
+from .gate import worth_it
 
 _SMALL = (
     2_000_000  # n * k * (d + 8) below which one thread is done before a second wakes (measured: about 40 us of work)
@@ -30,15 +31,14 @@ def plan(problem, n_threads):
     limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 2
     sums = k * (d + problem.weighted) * limbs
     shared = shares_sums(problem.data_bytes, sums, threads)
-    seeding = n * 12
-    workspace = (
-        n * 4
-        + max(seeding, sums * _SUM_BYTES * (1 if shared else threads))
-        + k * d * 28
-        + threads * d * 4 * assign.ROWS
-    )
-    path = f"certified float32 tiles of {assign.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"
+    bounded = worth_it(d, k) and not shared
+    seeding, bounds = n * 12, n * 8 * bounded
+    accumulators = sums * _SUM_BYTES * (1 if shared else threads)
+    workspace = n * 4 + accumulators + max(seeding, bounds) + k * d * 28 + threads * d * 4 * tile.ROWS
+    path = f"certified float32 tiles of {tile.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"
     notes = ["sums in one shared accumulator" if shared else "sums in private accumulators, added in the same pass"]
+    if bounded:
+        notes.append("rows whose label cannot have changed are skipped (Hamerly's bounds) while that pays")
     if threads == 1 and n_threads != 1:
         notes.append("too small to be worth a second thread")
     return Plan(path, threads, workspace, tuple(notes))

@@ -4,13 +4,15 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import assign, distances, facts, fixed_point, update
+from ...kernels.cpu import assign, distances, facts, fixed_point, gate, update
 from ..protocol import Iteration
 from .buffers import NO_WEIGHTS, flat
+from .gate import Gate, worth_it
 from .planning import shares_sums
 from .seeder import CpuSeeder
 
 _FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
+_NO_BOUNDS = np.empty(0, np.float32)
 _LONG = 8192  # numbers from which a step over clusters is shared out to threads
 
 
@@ -23,10 +25,11 @@ class CpuSession:
         self.flat = flat(X)
         self.weights = NO_WEIGHTS if weights is None else flat(weights)
         self.columns = self.d + (weights is not None)
-        self.counters = np.empty((2, threads), np.int64)
+        self.counters = np.empty((3, threads), np.int64)
         self.labels = self.plan = self.totals = self.packed = None
         self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
+        self.gate = None
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
@@ -83,22 +86,57 @@ class CpuSession:
 
     def reset(self):
         self.labels, self.moved = np.full(self.n, -1, np.int32), None
+        if self.gate is not None:
+            self.gate.centroids = None
 
     def _assign(self, centroids, sums):
-        """Label every row and update the sums as `sums` says. Rows whose label changed, rows rechecked."""
+        """Label every row and update the sums as `sums` says. Rows whose label changed, rows rechecked, rows scored."""
         if self.packed is None or len(self.packed.exact) != centroids.size:
             self.packed = update.Packed(*centroids.shape, self.X.dtype)
+        packed = self.packed.fill(flat(centroids))
+        scale = float(packed[4])
         if sums == assign.SUMS_LEFT:
             totals = fixed_point.Totals.zeros(self.threads, 0, 0, 0)
             plan = self.plan or fixed_point.plan(np.zeros(self.columns), np.zeros(self.columns))
         else:
             totals, plan = self.totals, self.plan
-        changed, opened = self.counters
+        changed, opened, scored = self.counters
+        limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
+        if self.gate is not None and sums != assign.SUMS_ANEW and self.gate.serves(centroids, scale):
+            bounds = self.gate
+            factor = bounds.factor(scale)
+            self._find_gaps(bounds, centroids, packed, factor)
+            gate.assign_gated(
+                self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, scored,
+                totals, *limbs, sums, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
+            )  # fmt: skip
+            measured = sum(scored.tolist())
+            bounds.measured(measured / self.n)
+        else:
+            upper = lower = _NO_BOUNDS
+            if self.gate is not None:
+                self.gate.begin(scale)
+                upper, lower = self.gate.upper, self.gate.lower
+            assign.assign(
+                self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened,
+                totals, *limbs, sums, np.float32(1), upper, lower,
+            )  # fmt: skip
+            measured = self.n
+        if self.gate is not None:
+            self.gate.centroids = None  # until `follow` says what moves next
+        return sum(changed.tolist()), sum(opened.tolist()), measured
+
+    def _find_gaps(self, bounds, centroids, packed, factor):
+        """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
+        nothing = fixed_point.Totals.zeros(1, 0, 0, 0)
+        plan = fixed_point.plan(np.zeros(self.d), np.zeros(self.d))
+        counters = np.empty((2, 1), np.int64)
         assign.assign(
-            self.threads, self.flat, self.weights, self.d, *self.packed.fill(flat(centroids)),
-            self.labels, changed, opened, totals, plan.limbs, plan.up, plan.up_rest, plan.down, sums,
+            1, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *counters,
+            nothing, plan.limbs, plan.up, plan.up_rest, plan.down, assign.SUMS_LEFT,
+            factor, bounds.above, bounds.half_gap,
         )  # fmt: skip
-        return sum(changed.tolist()), sum(opened.tolist())
+        bounds.half_gap *= np.float32(0.5)
 
     def assign(self, centroids):
         if self.labels is None:
@@ -113,14 +151,16 @@ class CpuSession:
             self._find_scatter()
         if self.labels is None:
             self.reset()
+        if self.gate is None and worth_it(self.d, self.k) and not self.shared:
+            self.gate = Gate(self.n, self.d, self.k)
         few = self.moved is not None and self.moved < _FEW_MOVED * self.n
         if self.shared:
-            changed, rechecked = self._assign(centroids, assign.SUMS_LEFT)
+            changed, rechecked, scored = self._assign(centroids, assign.SUMS_LEFT)
             assign.sum_owned(
                 self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.limbs
             )
         else:
-            changed, rechecked = self._assign(centroids, assign.SUMS_MOVED if few else assign.SUMS_ANEW)
+            changed, rechecked, scored = self._assign(centroids, assign.SUMS_MOVED if few else assign.SUMS_ANEW)
         sums, weights = self._sums()
         empty = 0 if weights.all() else int(np.count_nonzero(weights == 0))
         self.moved = changed
@@ -128,7 +168,9 @@ class CpuSession:
         if empty:
             self._relocate(centroids, np.flatnonzero(weights == 0))
             new, shifts, _ = self._means(*self._sums())
-        return Iteration(new, changed, math.fsum(shifts), inertia, empty, rechecked)
+        if self.gate is not None:
+            self.gate.follow(new, shifts)
+        return Iteration(new, changed, math.fsum(shifts), inertia, empty, rechecked, scored)
 
     def _sums(self):
         """The exact sums (k, columns), rounded once, and the weight of each cluster."""
@@ -183,7 +225,7 @@ class CpuSession:
         return out
 
     def seeder(self):
-        self.labels = None  # the distances of seeding take more room than labels, and not at the same time
+        self.labels = self.gate = None  # the distances of seeding take their room
         return CpuSeeder(self)
 
     def rows(self, numbers):

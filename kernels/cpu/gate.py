@@ -1,0 +1,223 @@
+"""Assignment that skips the rows whose label cannot have changed.
+
+Mapping    A task takes a range of rows. Lanes are rows: their bounds are brought up to date a vector at a time, and the rows that the bounds do not
+           settle are collected. Each of those has the distance to its own centroid measured, and if that does not settle it either, it joins a tile that is
+           scored against every centroid (`tile`).
+Maths      `upper` is not below a row's distance to its centroid, `lower` not above its distance to any other. When centroids move, `upper` grows by what
+           the own one moved and `lower` shrinks by the most that another moved. The label stands while ``upper < lower``, or while ``upper`` is less than
+           half the distance between the own centroid and its nearest neighbour (which `assign`, given the centroids as rows, has as its `lower`).
+Precision  Bounds are float32, rounded outwards (factors of 1 +- 2**-20 cover the few operations between two uses), and a row is skipped only if
+           ``upper * (1 + 2**-18)`` is below: squared, that leaves a margin of 2**-17, beyond the (d + 2) 2**-53 by which the contract's D may differ from
+           the squared distance. So a skipped row has the contract's label, and one whose bounds are NaN is never skipped.
+Ties       A tie is never below: it goes to the tile.
+Order      None: labels are per row, sums are exact integers.
+Cost       12 bytes read and 8 written a row; d flops for a row that fails; the tile's cost for one that fails twice.
+Limits     As `assign`; 8 bytes a row of bounds. Distances are in a unit that brings the data near 1: the caller keeps its power of two within +-300.
+
+Method: Hamerly, "Making k-means even faster" (SDM 2010).
+"""
+
+import math
+
+import numpy as np
+
+from .assign import MOVES, SUMS_MOVED
+from .fixed_point import move_rows
+from .jit import inlined, inner, kernel, share
+from .simd import (
+    add,
+    bits,
+    equal,
+    fma,
+    gather,
+    greater,
+    lane_sum,
+    lanes,
+    load,
+    load_widened,
+    mul,
+    prefetch,
+    select,
+    splat,
+    store,
+    sub,
+    trailing_zeros,
+)
+from .stack import stack_array
+from .tile import BLOCK, LANES, ROWS, SEGMENT, distance_bounds, open_rows, pack_listed, recheck, score
+
+_UP, _DOWN = np.float32(1 + 2.0**-20), np.float32(1 - 2.0**-20)
+_MARGIN = np.float32(1 + 2.0**-18)
+_TINY = np.float32(2.0**-100)
+_EVERY_LANE = np.uint64((1 << LANES) - 1)
+_FAILED = 128  # rows that failed the first test wait for the second: their data arrives meanwhile
+_CACHE_LINE = 64
+_WORTH_MEASURING = (
+    2500  # k * (d + 12) from which a tile's share of scoring costs more than the distance that may save it
+)
+
+
+@inlined
+def _distance(X, offset, exact, start, d):
+    """The distance between a row and a centroid, in float64 and any order."""
+    step, j = lanes(exact), 0
+    squares = splat(0.0)
+    while j + step <= d:
+        t = sub(load_widened(X, offset + j), load(exact, start + j))
+        squares = fma(t, t, squares)
+        j += step
+    total = lane_sum(squares)
+    while j < d:
+        t1 = np.float64(X[offset + j]) - exact[start + j]
+        total += t1 * t1
+        j += 1
+    return math.sqrt(total)
+
+
+@inlined
+def _failing(row, labels, upper, lower, drift, half_gap, most, next_most, farthest):
+    """Update the bounds of a vector of rows; bit r set where row r fails."""
+    label = load(labels, row)
+    above = mul(add(load(upper, row), gather(drift, 0, label)), splat(_UP))
+    most_of_others = select(equal(label, splat(np.int32(farthest))), splat(next_most), splat(most))
+    below = mul(sub(load(lower, row), most_of_others), splat(_DOWN))
+    store(upper, row, above)
+    store(lower, row, below)
+    gap = gather(half_gap, 0, label)
+    limit = select(greater(gap, below), gap, below)
+    return np.uint64(bits(greater(limit, mul(above, splat(_MARGIN))))) ^ _EVERY_LANE
+
+
+@inner
+def farthest_moves(drift):
+    """The largest drift, which centroid it is, and the largest of the others."""
+    most, next_most, farthest = np.float32(0), np.float32(0), 0
+    for c in range(drift.size):
+        if drift[c] > most:
+            most, next_most, farthest = drift[c], most, c
+        elif drift[c] > next_most:
+            next_most = drift[c]
+    return most, next_most, farthest
+
+
+@kernel
+def assign_gated(
+    task,
+    tasks,
+    X,  #           IN    (n * d,) float32 or float64
+    weights,  #     IN    (n,) float64, or (0,): all ones
+    d,
+    exact,  #       IN    (k * d,) float64; this and the next five from `update.Packed`
+    packed,  #      IN    (padded k * d,) float32
+    half_norms,  #  IN    (padded k,) float32
+    shift,  #       IN    (d,)
+    scale,
+    bound,  #             (alpha, beta)
+    labels,  #      INOUT (n,) int32
+    changed,  #     OUT   (tasks,) int64: rows whose label is not what it was
+    opened,  #      OUT   (tasks,) int64: rows that needed a recheck
+    scored,  #      OUT   (tasks,) int64: rows measured against every centroid
+    totals,  #      INOUT Totals: the sums of the rows of each cluster
+    limbs,  #             these four from `fixed_point.Plan`
+    up,
+    up_rest,
+    down,
+    sums,  #              SUMS_LEFT or SUMS_MOVED
+    unit,  #              1 / the unit of the bounds, a power of two
+    factor,  #            unit / scale
+    upper,  #       INOUT (n,) float32
+    lower,  #       INOUT (n,) float32
+    drift,  #       IN    (k,) float32: how far each centroid has moved at most, in the unit of the bounds
+    half_gap,  #    IN    (k,) float32: half the distance to the nearest other centroid at least, or 0
+):
+    """Label every row whose label may have changed, and move it from sum to sum if `sums` says so."""
+    n, k = labels.size, exact.size // d
+    alpha, beta = bound
+    most, next_most, farthest = farthest_moves(drift)
+    tile, scratch = np.empty(d * ROWS, np.float32), np.empty(BLOCK * ROWS if d > SEGMENT else 0, np.float32)
+    best, second = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
+    norms, margin = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
+    above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
+    index, point = stack_array(ROWS, np.int32), np.empty(d, np.float32)
+    failed, rows, offsets = np.empty(_FAILED, np.int64), np.empty(ROWS, np.int64), stack_array(ROWS, np.int64)
+    moves, sources, targets = np.empty(MOVES, np.int64), np.empty(MOVES, np.int32), np.empty(MOVES, np.int32)
+    pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
+    unspilled, count = totals.unspilled[task], totals.count[task]
+    n_failed, n_rows, n_moves, moved, rechecked, measured = 0, 0, 0, 0, 0, 0
+    line = _CACHE_LINE // X.itemsize
+    worth_measuring = k * (d + 12) >= _WORTH_MEASURING
+    row, stop = share(task, tasks, n)
+    while row < stop or n_failed > 0 or n_rows > 0:
+        # STEP 1: the bounds of the next rows, until enough have failed.
+        while row < stop and n_failed <= _FAILED - LANES:
+            used = min(LANES, stop - row)
+            if used == LANES:
+                failing = _failing(row, labels, upper, lower, drift, half_gap, most, next_most, farthest)
+            else:  # the last few have no vector: what was known of them is forgotten
+                failing = _EVERY_LANE >> np.uint64(LANES - used)
+                for r in range(used):
+                    lower[row + r] = -1
+            while failing != 0:
+                i = row + trailing_zeros(failing)
+                failing &= failing - np.uint64(1)
+                for ahead in range(i * d, (i + 1) * d, line):
+                    prefetch(X, ahead)
+                failed[n_failed] = i
+                n_failed += 1
+            row += used
+
+        # STEP 2: with the distance to the own centroid, more may stand.
+        while n_failed > 0 and n_rows < ROWS:
+            n_failed -= 1
+            i = failed[n_failed]
+            if worth_measuring:
+                label = np.int64(labels[i])
+                upper[i] = np.float32(_distance(X, i * d, exact, label * d, d) * unit) * _UP + _TINY
+                if upper[i] * _MARGIN < max(lower[i], half_gap[label]):
+                    continue
+            rows[n_rows] = i
+            n_rows += 1
+        if n_rows < ROWS and (row < stop or n_failed > 0 or n_rows == 0):
+            continue
+
+        # STEP 3: score a tile.
+        for r in range(ROWS):
+            offsets[r] = rows[min(r, n_rows - 1)] * d
+            best[r], second[r], index[r] = -np.inf, -np.inf, 0
+        pack_listed(X, offsets, d, shift, scale, tile)
+        score(tile, d, packed, half_norms, best, second, index, scratch, X, offsets[0])
+        still_open = open_rows(tile, d, best, second, alpha, beta, norms, margin)
+        distance_bounds(d, norms, best, second, margin, still_open, factor, above, below)
+        while still_open != 0:
+            r = trailing_zeros(still_open)
+            still_open &= still_open - np.uint64(1)
+            if r < n_rows:
+                threshold = best[r] - margin[r]
+                index[r] = recheck(X, offsets[r], d, exact, k, tile, r, packed, half_norms, threshold, point)
+                rechecked += 1
+
+        # STEP 4: record, and move the rows that changed cluster.
+        for r in range(n_rows):
+            i = rows[r]
+            upper[i], lower[i] = above[r], below[r]
+            if index[r] != labels[i]:
+                moves[n_moves], sources[n_moves], targets[n_moves] = i, labels[i], index[r]
+                n_moves += sums == SUMS_MOVED
+                moved += 1
+                labels[i] = index[r]
+        measured += n_rows
+        n_rows = 0
+        if n_moves > MOVES - ROWS:
+            move_rows(
+                pending, high, low, unspilled, count, sources, targets, moves, n_moves,
+                X, d, weights, limbs, up, up_rest, down,
+            )  # fmt: skip
+            n_moves = 0
+    if n_moves > 0:
+        move_rows(
+            pending, high, low, unspilled, count, sources, targets, moves, n_moves,
+            X, d, weights, limbs, up, up_rest, down,
+        )  # fmt: skip
+    changed[task] = moved
+    opened[task] = rechecked
+    scored[task] = measured

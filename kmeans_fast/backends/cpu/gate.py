@@ -1,0 +1,61 @@
+"""The bounds that let an iteration skip rows, and when that pays."""
+
+import numpy as np
+
+# Nanoseconds a row of one core (measured); only their ratios matter.
+_SCORING = 0.011  # times k * (d + 12)
+_BOUNDS = 4.0
+_FAILING = 35.0  # for a row that fails: measuring its own distance, collecting it, bounds anew
+_LEAST_GAIN = 3.5  # plain scoring over bounds from which bounds are kept at all
+_FARTHEST = 300  # binary orders of magnitude between the data and 1 within which squares of distances neither overflow nor vanish
+
+
+def worth_it(n_features, n_clusters):
+    """Whether bounds are kept for a problem of these sizes."""
+    return n_clusters > 1 and _scoring(n_features, n_clusters) >= _LEAST_GAIN * _BOUNDS
+
+
+def _scoring(n_features, n_clusters):
+    return _SCORING * n_clusters * (n_features + 12)
+
+
+class Gate:
+    """Bounds on the distances of every row (`kmeans_fast.kernels.cpu.gate`), in a unit that is fixed when they are first written."""
+
+    def __init__(self, n_samples, n_features, n_clusters):
+        self.upper, self.lower = np.empty((2, n_samples), np.float32)
+        self.drift = np.zeros(n_clusters, np.float32)
+        self.half_gap, self.above = np.empty((2, n_clusters), np.float32)
+        self.nearest = np.empty(n_clusters, np.int32)
+        self.unit = self.centroids = None
+        plain = _scoring(n_features, n_clusters)
+        self.most_that_pays = (plain - _BOUNDS) / (plain + _FAILING + 0.4 * n_features)
+        self.pause, self.next_pause = 0, 1
+
+    def factor(self, scale):
+        """The factor from distances of points scaled by `scale` to the unit of the bounds, a power of two."""
+        return np.float32(self.unit / scale)
+
+    def begin(self, scale):
+        """Before a pass that writes all bounds."""
+        self.unit = scale
+        self.pause = max(0, self.pause - 1)
+
+    def serves(self, centroids, scale):
+        """Whether the bounds hold for these centroids and are likely to pay."""
+        if self.centroids is not centroids or self.pause > 0:
+            return False
+        distances = abs(np.log2(scale)), abs(np.log2(self.unit) - np.log2(scale))
+        return distances[0] <= _FARTHEST and distances[1] <= 60
+
+    def follow(self, centroids, shifts):
+        """The bounds are of the centroids before; these are the ones after, and the squared distances between."""
+        self.centroids = centroids
+        self.drift = (np.sqrt(shifts) * (self.unit * (1 + 2.0**-20)) + 2.0**-100).astype(np.float32)
+
+    def measured(self, share):
+        """What share of the rows failed."""
+        if share > self.most_that_pays:
+            self.pause, self.next_pause = self.next_pause + 1, 2 * self.next_pause
+        else:
+            self.next_pause = 1
