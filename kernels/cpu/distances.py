@@ -13,7 +13,8 @@ import numpy as np
 
 from .host import VECTOR_BYTES
 from .jit import inlined, inner, kernel, share
-from .simd import bits_of, element, lanes, loads, splat, squared_difference_update, store_tile, zeros_like
+from .register_tiles import loads, squared_difference_update, store_tile, zeros_like
+from .simd import bits_of, element, lanes, splat
 from .stack import stack_array
 
 EXPONENTS = 2048

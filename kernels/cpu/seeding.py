@@ -3,9 +3,7 @@
 Mapping    As `assign`: a tile of ROWS points, transposed, lanes are points. `trials` measures a tile against CENTROIDS candidates at a time.
 Maths      Row i is changed by candidate c only where D(x_i, c) < nearest_i. A float32 distance by direct differences excludes most pairs: where it
            exceeds nearest_i by more than its error, D cannot be smaller (`Filter`). Only the pairs left over pay for D in float64.
-Order      Masses are integers (`kmeans_fast.reference.Masses`), so potentials and draws have no order of summation. A draw walks the rows in the order of
-           a hash of their values. That order is never made: rows fall into buckets by the top bits of the hash, the bucket is found in the cumulative
-           masses of the buckets, and only its few rows are sorted.
+Order      Masses are integers, so potentials have no order of summation (nor have draws: `drawing`).
 Cost       `trials` reads X once a step and costs 2 n d n_trials flops; `accept` touches only rows that the chosen candidate changes. Memory: 12 bytes a
            row.
 Limits     At most 16 trials a step (n_clusters < e**15).
@@ -17,45 +15,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
-from .jit import inlined, inner, kernel, routine, share
+from .drawing import MOST_TRIALS, mass
+from .host import CENTROIDS, POINT_VECTORS
+from .jit import inlined, inner, kernel, share
+from .register_tiles import loads, splats, squared_difference_fused, store_tile, tile_rows, zeros_like
 from .simd import (
     add,
     bits,
-    bits_of,
-    equal,
     fma,
     gather,
     greater,
-    lanes,
     load,
     load_like,
-    loads,
     mul,
     narrowed,
     set_bits,
     splat,
     splat_like,
-    splats,
-    squared_difference_fused,
     store,
-    store_tile,
     sub,
-    tile_rows,
     trailing_zeros,
     widened,
-    zeros_like,
 )
 from .stack import stack_array
 from .tile import LANES, ROWS, pack_points, row_steps
 
 UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
 BLOCK = 4096  # rows whose changes `accept` collects at a time
-MOST_BUCKETS = 1 << 14
-ROWS_A_BUCKET = 16
-MOST_TRIALS = 16
 _WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole tile is cheaper than D of each
-_WANTED = MOST_TRIALS * VECTOR_BYTES // 2  # a vector of uint16 for each trial
 _SCORES = CENTROIDS * ROWS
 _PAIRS = 1024  # at most this many pairs wait for their D
 
@@ -63,12 +50,6 @@ _NOTHING = np.zeros(MOST_TRIALS, np.float32)
 
 _load_points = loads(POINT_VECTORS)
 _splat_candidates = splats(CENTROIDS)
-
-
-@inner
-def _mass(weight, distance, factors):
-    """``floor(weight * distance * 2**shift)``, the power of two in two factors."""
-    return np.int64(weight * distance * factors[0] * factors[1])
 
 
 class Filter(NamedTuple):
@@ -231,7 +212,7 @@ def trials(
                     i = row + r
                     if distances[r] < nearest[i]:
                         weight = weights[i] if weighted else 1.0
-                        gain[c] += _mass(weight, nearest[i], factors) - _mass(weight, distances[r], factors)
+                        gain[c] += mass(weight, nearest[i], factors) - mass(weight, distances[r], factors)
                         mark[r] |= np.uint16(1 << c)
                         changing |= np.uint16(1 << c)
         tile_marks[row // ROWS] = changing
@@ -245,7 +226,7 @@ def trials(
                 i, c = pair_row[p] // d, pair_candidate[p] // d
                 if pair_distances[p] < nearest[i]:
                     weight = weights[i] if weighted else 1.0
-                    gain[c] += _mass(weight, nearest[i], factors) - _mass(weight, pair_distances[p], factors)
+                    gain[c] += mass(weight, nearest[i], factors) - mass(weight, pair_distances[p], factors)
                     marks[i] |= np.uint16(1 << c)
                     tile_marks[i // ROWS] |= np.uint16(1 << c)
             pairs = 0
@@ -289,156 +270,6 @@ def accept(
         for p in range(pairs):
             i = pair_row[p] // d
             weight = weights[i] if weighted else 1.0
-            gain = _mass(weight, pair_distances[p], factors) - _mass(weight, nearest[i], factors)
+            gain = mass(weight, pair_distances[p], factors) - mass(weight, nearest[i], factors)
             change[task, np.int64(buckets[i])] += gain
             nearest[i] = pair_distances[p]
-
-
-@inner
-def _row_hash(X, offset, d):
-    """`kmeans_fast.reference.row_hash` of one row."""
-    word = np.uint64(0)
-    for j in range(d):
-        pattern = np.uint64(np.uint32(bits_of(np.float32(X[offset + j]) + np.float32(0))))
-        word = (word ^ pattern) * np.uint64(0x9E3779B97F4A7C15)
-        word ^= word >> np.uint64(32)
-    word *= np.uint64(0xD6E8FEB86659FD93)
-    return word ^ (word >> np.uint64(29))
-
-
-@kernel
-def fill_buckets(
-    task,
-    tasks,
-    X,  #        IN   (n * d,)
-    d,
-    bits_kept,  #     log2 of the number of buckets
-    buckets,  #  OUT  (n,) uint16
-):
-    """The bucket of every row: the top bits of its hash. O(n d)."""
-    n = buckets.size
-    for i in range(*share(task, tasks, n)):
-        buckets[i] = (_row_hash(X, i * d, d) >> np.uint64(1)) >> np.uint64(63 - bits_kept)
-
-
-@kernel
-def weigh(
-    task,
-    tasks,
-    weights,  #  IN   (n,) float64, or (0,): all ones
-    nearest,  #  IN   (n,) float64
-    factors,
-    buckets,  #  IN   (n,) uint16
-    masses,  #   OUT  (tasks, n_buckets) int64, zeros on entry
-):
-    """Masses of the buckets from the start. O(n)."""
-    n = nearest.size
-    weighted = weights.size > 0
-    for i in range(*share(task, tasks, n)):
-        weight = weights[i] if weighted else 1.0
-        masses[task, np.int64(buckets[i])] += _mass(weight, nearest[i], factors)
-
-
-@inner
-def _sift(hashes, rows, at, size):
-    """Let the element `at` of a heap (largest hash first, then largest row) sink to its place."""
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            return
-        if child + 1 < size and (
-            hashes[child + 1] > hashes[child] or (hashes[child + 1] == hashes[child] and rows[child + 1] > rows[child])
-        ):
-            child += 1
-        if hashes[child] < hashes[at] or (hashes[child] == hashes[at] and rows[child] < rows[at]):
-            return
-        hashes[at], hashes[child] = hashes[child], hashes[at]
-        rows[at], rows[child] = rows[child], rows[at]
-        at = child
-
-
-@inlined
-def _sort(hashes, rows, size):
-    """Sort the first `size` of both, rows ascending, by hash, then row (heapsort: in place, and short to compile)."""
-    distinct = False
-    for at in range(1, size):
-        distinct |= hashes[at] != hashes[0]
-    if not distinct:
-        return
-    for at in range(size // 2 - 1, -1, -1):
-        _sift(hashes, rows, at, size)
-    for last in range(size - 1, 0, -1):
-        hashes[0], hashes[last] = hashes[last], hashes[0]
-        rows[0], rows[last] = rows[last], rows[0]
-        _sift(hashes, rows, 0, last)
-
-
-@inlined
-def _rows_of(wanted, draws, buckets, weights, nearest, factors):
-    """Rows that have mass and lie in one of the first `draws` buckets of `wanted` (a vector for each), lowest first; how many."""
-    n, step = buckets.size, lanes(buckets)
-    weighted = weights.size > 0
-    found, count = np.empty(256, np.int64), 0
-    for start in range(0, n, step):
-        here = np.uint64(0)
-        if start + step <= n:
-            candidates = load(buckets, start)
-            for q in range(draws):
-                here |= np.uint64(bits(equal(candidates, load(wanted, q * step))))
-        else:
-            for i in range(start, n):
-                for q in range(draws):
-                    if wanted[q * step] == buckets[i]:
-                        here |= np.uint64(1) << np.uint64(i - start)
-        while here != 0:
-            i = start + trailing_zeros(here)
-            here &= here - np.uint64(1)
-            if _mass(weights[i] if weighted else 1.0, nearest[i], factors) > 0:
-                if count == found.size:
-                    longer = np.empty(2 * count, np.int64)
-                    for r in range(count):
-                        longer[r] = found[r]
-                    found = longer
-                found[count] = i
-                count += 1
-    return found, count
-
-
-@routine
-def draw(
-    X,  #        IN   (n * d,)
-    d,
-    targets,  #  IN   (draws,) int64, each below the total mass
-    weights,  #  IN   (n,) float64, or (0,): all ones
-    nearest,  #  IN   (n,) float64
-    factors,
-    buckets,  #  IN   (n,) uint16
-    masses,  #   IN   (n_buckets,) int64
-    chosen,  #   OUT  (draws,) int64
-):
-    """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws)."""
-    draws, step, weighted = targets.size, lanes(buckets), weights.size > 0
-    left, wanted = stack_array(MOST_TRIALS, np.int64), stack_array(_WANTED, np.uint16)
-    for q in range(draws):
-        left[q] = targets[q]
-        bucket = 0
-        while left[q] >= masses[bucket]:
-            left[q] -= masses[bucket]
-            bucket += 1
-        store(wanted, q * step, splat(np.uint16(bucket)))
-    found, n_found = _rows_of(wanted, draws, buckets, weights, nearest, factors)
-    rows, hashes = np.empty(n_found, np.int64), np.empty(n_found, np.uint64)
-    for q in range(draws):
-        count = 0
-        for r in range(n_found):
-            if buckets[found[r]] == wanted[q * step]:
-                rows[count] = found[r]
-                hashes[count] = _row_hash(X, found[r] * d, d)
-                count += 1
-        _sort(hashes, rows, count)
-        at = -1
-        while left[q] >= 0:
-            at += 1
-            i = rows[at]
-            left[q] -= _mass(weights[i] if weighted else 1.0, nearest[i], factors)
-        chosen[q] = rows[at]

@@ -18,8 +18,20 @@ import numpy as np
 from .distances import squared_distance
 from .host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
 from .jit import inlined, inner
-from .simd import (
+from .register_tiles import (
     add_tiles,
+    load_transposed,
+    load_transposed_rows,
+    loads,
+    rank1_update,
+    splats,
+    square_update,
+    store_tile,
+    tile_rows,
+    top2_update,
+    zeros_like,
+)
+from .simd import (
     bits,
     fma,
     gather,
@@ -27,26 +39,16 @@ from .simd import (
     lane_sum,
     load,
     load_like,
-    load_transposed,
-    load_transposed_rows,
-    loads,
     mul,
     narrowed,
     prefetch,
-    rank1_update,
     select,
     splat,
     splat_like,
-    splats,
     square_root,
-    square_update,
     store,
-    store_tile,
     sub,
-    tile_rows,
-    top2_update,
     trailing_zeros,
-    zeros_like,
 )
 
 LANES = VECTOR_BYTES // 4

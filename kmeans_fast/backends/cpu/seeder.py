@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import seeding
+from ...kernels.cpu import drawing, seeding
 
 
 class CpuSeeder:
@@ -14,15 +14,15 @@ class CpuSeeder:
         self.session, self.n = session, len(session.X)
         self.filter = seeding.Filter.of(session.X)
         self.nearest, self.marks = np.ones(self.n), None
-        bits = max(0, min(seeding.MOST_BUCKETS, self.n // seeding.ROWS_A_BUCKET).bit_length() - 1)
+        bits = max(0, min(drawing.MOST_BUCKETS, self.n // drawing.ROWS_A_BUCKET).bit_length() - 1)
         self.n_buckets, self.buckets = 1 << bits, np.empty(self.n, np.uint16)
-        seeding.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
+        drawing.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
         self.rescale()
 
     def _weigh(self):
         s = self.session
         masses = np.zeros((s.threads, self.n_buckets), np.int64)
-        seeding.weigh(s.threads, s.weights, self.nearest, self.factors, self.buckets, masses)
+        drawing.weigh(s.threads, s.weights, self.nearest, self.factors, self.buckets, masses)
         self.masses = masses.sum(axis=0)
 
     def rescale(self):
@@ -46,7 +46,7 @@ class CpuSeeder:
         s = self.session
         targets = np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
         rows = np.empty(len(words), np.int64)
-        seeding.draw(s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, rows)
+        drawing.draw(s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, rows)
         return rows
 
     def begin(self, row):

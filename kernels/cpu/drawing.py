@@ -1,0 +1,174 @@
+"""Draws of rows with probability proportional to mass, whatever order the rows are in.
+
+Masses are integers (`kmeans_fast.reference.Masses`), so sums of them have no order. A draw walks the rows in the order of a hash of their values. That
+order is never made: rows fall into buckets by the top bits of the hash, the bucket is found in the cumulative masses of the buckets, and only its few
+rows are sorted.
+"""
+
+import numpy as np
+
+from .host import VECTOR_BYTES
+from .jit import inlined, inner, kernel, routine, share
+from .simd import bits, bits_of, equal, lanes, load, splat, store, trailing_zeros
+from .stack import stack_array
+
+MOST_BUCKETS = 1 << 14
+ROWS_A_BUCKET = 16
+MOST_TRIALS = 16
+_WANTED = MOST_TRIALS * VECTOR_BYTES // 2  # a vector of uint16 for each trial
+
+
+@inner
+def mass(weight, distance, factors):
+    """``floor(weight * distance * 2**shift)``, the power of two in two factors."""
+    return np.int64(weight * distance * factors[0] * factors[1])
+
+
+@inner
+def _row_hash(X, offset, d):
+    """`kmeans_fast.reference.row_hash` of one row."""
+    word = np.uint64(0)
+    for j in range(d):
+        pattern = np.uint64(np.uint32(bits_of(np.float32(X[offset + j]) + np.float32(0))))
+        word = (word ^ pattern) * np.uint64(0x9E3779B97F4A7C15)
+        word ^= word >> np.uint64(32)
+    word *= np.uint64(0xD6E8FEB86659FD93)
+    return word ^ (word >> np.uint64(29))
+
+
+@kernel
+def fill_buckets(
+    task,
+    tasks,
+    X,  #        IN   (n * d,)
+    d,
+    bits_kept,  #     log2 of the number of buckets
+    buckets,  #  OUT  (n,) uint16
+):
+    """The bucket of every row: the top bits of its hash. O(n d)."""
+    n = buckets.size
+    for i in range(*share(task, tasks, n)):
+        buckets[i] = (_row_hash(X, i * d, d) >> np.uint64(1)) >> np.uint64(63 - bits_kept)
+
+
+@kernel
+def weigh(
+    task,
+    tasks,
+    weights,  #  IN   (n,) float64, or (0,): all ones
+    nearest,  #  IN   (n,) float64
+    factors,
+    buckets,  #  IN   (n,) uint16
+    masses,  #   OUT  (tasks, n_buckets) int64, zeros on entry
+):
+    """Masses of the buckets from the start. O(n)."""
+    n = nearest.size
+    weighted = weights.size > 0
+    for i in range(*share(task, tasks, n)):
+        weight = weights[i] if weighted else 1.0
+        masses[task, np.int64(buckets[i])] += mass(weight, nearest[i], factors)
+
+
+@inner
+def _sift(hashes, rows, at, size):
+    """Let the element `at` of a heap (largest hash first, then largest row) sink to its place."""
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            return
+        if child + 1 < size and (
+            hashes[child + 1] > hashes[child] or (hashes[child + 1] == hashes[child] and rows[child + 1] > rows[child])
+        ):
+            child += 1
+        if hashes[child] < hashes[at] or (hashes[child] == hashes[at] and rows[child] < rows[at]):
+            return
+        hashes[at], hashes[child] = hashes[child], hashes[at]
+        rows[at], rows[child] = rows[child], rows[at]
+        at = child
+
+
+@inlined
+def _sort(hashes, rows, size):
+    """Sort the first `size` of both, rows ascending, by hash, then row (heapsort: in place, and short to compile)."""
+    distinct = False
+    for at in range(1, size):
+        distinct |= hashes[at] != hashes[0]
+    if not distinct:
+        return
+    for at in range(size // 2 - 1, -1, -1):
+        _sift(hashes, rows, at, size)
+    for last in range(size - 1, 0, -1):
+        hashes[0], hashes[last] = hashes[last], hashes[0]
+        rows[0], rows[last] = rows[last], rows[0]
+        _sift(hashes, rows, 0, last)
+
+
+@inlined
+def _rows_of(wanted, draws, buckets, weights, nearest, factors):
+    """Rows that have mass and lie in one of the first `draws` buckets of `wanted` (a vector for each), lowest first; how many."""
+    n, step = buckets.size, lanes(buckets)
+    weighted = weights.size > 0
+    found, count = np.empty(256, np.int64), 0
+    for start in range(0, n, step):
+        here = np.uint64(0)
+        if start + step <= n:
+            candidates = load(buckets, start)
+            for q in range(draws):
+                here |= np.uint64(bits(equal(candidates, load(wanted, q * step))))
+        else:
+            for i in range(start, n):
+                for q in range(draws):
+                    if wanted[q * step] == buckets[i]:
+                        here |= np.uint64(1) << np.uint64(i - start)
+        while here != 0:
+            i = start + trailing_zeros(here)
+            here &= here - np.uint64(1)
+            if mass(weights[i] if weighted else 1.0, nearest[i], factors) > 0:
+                if count == found.size:
+                    longer = np.empty(2 * count, np.int64)
+                    for r in range(count):
+                        longer[r] = found[r]
+                    found = longer
+                found[count] = i
+                count += 1
+    return found, count
+
+
+@routine
+def draw(
+    X,  #        IN   (n * d,)
+    d,
+    targets,  #  IN   (draws,) int64, each below the total mass
+    weights,  #  IN   (n,) float64, or (0,): all ones
+    nearest,  #  IN   (n,) float64
+    factors,
+    buckets,  #  IN   (n,) uint16
+    masses,  #   IN   (n_buckets,) int64
+    chosen,  #   OUT  (draws,) int64
+):
+    """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws)."""
+    draws, step, weighted = targets.size, lanes(buckets), weights.size > 0
+    left, wanted = stack_array(MOST_TRIALS, np.int64), stack_array(_WANTED, np.uint16)
+    for q in range(draws):
+        left[q] = targets[q]
+        bucket = 0
+        while left[q] >= masses[bucket]:
+            left[q] -= masses[bucket]
+            bucket += 1
+        store(wanted, q * step, splat(np.uint16(bucket)))
+    found, n_found = _rows_of(wanted, draws, buckets, weights, nearest, factors)
+    rows, hashes = np.empty(n_found, np.int64), np.empty(n_found, np.uint64)
+    for q in range(draws):
+        count = 0
+        for r in range(n_found):
+            if buckets[found[r]] == wanted[q * step]:
+                rows[count] = found[r]
+                hashes[count] = _row_hash(X, found[r] * d, d)
+                count += 1
+        _sort(hashes, rows, count)
+        at = -1
+        while left[q] >= 0:
+            at += 1
+            i = rows[at]
+            left[q] -= mass(weights[i] if weighted else 1.0, nearest[i], factors)
+        chosen[q] = rows[at]

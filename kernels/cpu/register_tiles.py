@@ -1,0 +1,276 @@
+"""Tiles: tuples of SIMD vectors that live in registers, as Numba values.
+
+The accumulators of a register-tiled matrix product, and what is done with them. The register tile is that of BLIS (Van Zee and van de Geijn, 2015).
+"""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from .simd import (
+    I32,
+    IR_SCALAR,
+    Vector,
+    emit_fma,
+    emit_load,
+    emit_pointer,
+    emit_splat,
+    emit_store,
+    full_lanes,
+    ir_vector,
+)
+
+
+def _tuple_of(builder, context, tuple_type, values):
+    result = cgutils.get_null_value(context.get_value_type(tuple_type))
+    for i, value in enumerate(values):
+        result = builder.insert_value(result, value, i)
+    return result
+
+
+def _elements(builder, aggregate, count):
+    return [builder.extract_value(aggregate, i) for i in range(count)]
+
+
+def loads(count):
+    """Make ``load_tile(array, offset, stride)``: `count` full vectors, `stride` elements apart."""
+
+    @intrinsic
+    def load_tile(typingctx, array, offset, stride):
+        vector = Vector(array.dtype, full_lanes(array.dtype))
+        tile = types.UniTuple(vector, count)
+
+        def codegen(context, builder, sig, args):
+            array_value, start, step = args
+            values = []
+            for i in range(count):
+                at = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
+                values.append(emit_load(context, builder, sig.args[0], array_value, at, vector))
+            return _tuple_of(builder, context, tile, values)
+
+        return tile(array, offset, stride), codegen
+
+    return load_tile
+
+
+def splats(count):
+    """Make ``splat_tile(array, offset, stride)``: `count` vectors, each one element of `array` in every lane."""
+
+    @intrinsic
+    def splat_tile(typingctx, array, offset, stride):
+        vector = Vector(array.dtype, full_lanes(array.dtype))
+        tile = types.UniTuple(vector, count)
+
+        def codegen(context, builder, sig, args):
+            array_value, start, step = args
+            values = []
+            for i in range(count):
+                at = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
+                pointer = emit_pointer(context, builder, sig.args[0], array_value, at, IR_SCALAR[array.dtype])
+                values.append(emit_splat(builder, builder.load(pointer), vector.lanes))
+            return _tuple_of(builder, context, tile, values)
+
+        return tile(array, offset, stride), codegen
+
+    return splat_tile
+
+
+@intrinsic
+def store_tile(typingctx, array, offset, stride, tile):
+    """Write the vectors of `tile`, `stride` elements apart."""
+
+    def codegen(context, builder, sig, args):
+        array_value, start, step, tile_value = args
+        for i, value in enumerate(_elements(builder, tile_value, sig.args[3].count)):
+            at = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
+            emit_store(context, builder, sig.args[0], array_value, at, value, sig.args[3].dtype)
+        return context.get_dummy_value()
+
+    return types.void(array, offset, stride, tile), codegen
+
+
+@intrinsic
+def tile_rows(typingctx, rows, columns):
+    """The tile ``T[r][c] = columns[c]``: every row of points starts from the same values."""
+    tile = types.UniTuple(rows.dtype, rows.count * columns.count)
+
+    def codegen(context, builder, sig, args):
+        values = _elements(builder, args[1], sig.args[1].count)
+        return _tuple_of(builder, context, tile, values * sig.args[0].count)
+
+    return tile(rows, columns), codegen
+
+
+@intrinsic
+def rank1_update(typingctx, tile, rows, columns):
+    """``T[r][c] += rows[r] * columns[c]``, each fused and rounded once."""
+
+    def codegen(context, builder, sig, args):
+        tile_type, row_type, column_type = sig.args
+        t = _elements(builder, args[0], tile_type.count)
+        r = _elements(builder, args[1], row_type.count)
+        c = _elements(builder, args[2], column_type.count)
+        values = [
+            emit_fma(builder, r[i], c[j], t[i * column_type.count + j], tile_type.dtype)
+            for i in range(row_type.count)
+            for j in range(column_type.count)
+        ]
+        return _tuple_of(builder, context, tile_type, values)
+
+    return tile(tile, rows, columns), codegen
+
+
+@intrinsic
+def square_update(typingctx, tile, values):
+    """``T[i] += values[i] * values[i]``, each fused and rounded once."""
+
+    def codegen(context, builder, sig, args):
+        count = sig.args[0].count
+        pairs = zip(_elements(builder, args[0], count), _elements(builder, args[1], count), strict=True)
+        squares = [emit_fma(builder, v, v, t, sig.args[0].dtype) for t, v in pairs]
+        return _tuple_of(builder, context, sig.args[0], squares)
+
+    return tile(tile, values), codegen
+
+
+@intrinsic
+def zeros_like(typingctx, tile):
+    """A tile of zeros of `tile`'s shape."""
+    return tile(tile), lambda context, builder, sig, args: cgutils.get_null_value(
+        context.get_value_type(sig.return_type)
+    )
+
+
+@intrinsic
+def add_tiles(typingctx, a, b):
+    """``a[i] + b[i]`` for each vector of the tiles."""
+
+    def codegen(context, builder, sig, args):
+        count = sig.args[0].count
+        pairs = zip(_elements(builder, args[0], count), _elements(builder, args[1], count), strict=True)
+        return _tuple_of(builder, context, sig.args[0], [builder.fadd(x, y) for x, y in pairs])
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def top2_update(typingctx, best, second, index, tile, first_index):
+    """Fold a tile of scores into the running best, runner-up and index of each row.
+
+    ``tile[r][c]`` is the score of candidate ``first_index + c``. Only a strictly larger score replaces the best, so equal scores keep the lowest index;
+    the runner-up is the second largest score of the multiset. NaN never enters.
+    """
+    result = types.Tuple((best, second, index))
+
+    def codegen(context, builder, sig, args):
+        rows = sig.args[0].count
+        columns = sig.args[3].count // rows
+        b, s, i = (_elements(builder, args[a], rows) for a in range(3))
+        scores = _elements(builder, args[3], rows * columns)
+        n_lanes = sig.args[2].dtype.lanes
+        for c in range(columns):
+            at = emit_splat(builder, builder.add(builder.trunc(args[4], I32), ir.Constant(I32, c)), n_lanes)
+            for r in range(rows):
+                score = scores[r * columns + c]
+                wins = builder.fcmp_ordered(">", score, b[r])
+                loser = builder.select(wins, b[r], score)
+                s[r] = builder.select(builder.fcmp_ordered(">", loser, s[r]), loser, s[r])
+                b[r] = builder.select(wins, score, b[r])
+                i[r] = builder.select(wins, at, i[r])
+        parts = [_tuple_of(builder, context, sig.args[a], values) for a, values in enumerate((b, s, i))]
+        return context.make_tuple(builder, sig.return_type, parts)
+
+    return result(best, second, index, tile, first_index), codegen
+
+
+@intrinsic
+def squared_difference_update(typingctx, tile, rows, columns):
+    """``t = rows[r] - columns[c]; T[r][c] = T[r][c] + t * t``, three roundings: the contract's step of D."""
+
+    def codegen(context, builder, sig, args):
+        tile_type, row_type, column_type = sig.args
+        t = _elements(builder, args[0], tile_type.count)
+        values = []
+        for i, row in enumerate(_elements(builder, args[1], row_type.count)):
+            for j, column in enumerate(_elements(builder, args[2], column_type.count)):
+                difference = builder.fsub(row, column)
+                square = builder.fmul(difference, difference)
+                values.append(builder.fadd(t[i * column_type.count + j], square))
+        return _tuple_of(builder, context, tile_type, values)
+
+    return tile(tile, rows, columns), codegen
+
+
+@intrinsic
+def squared_difference_fused(typingctx, tile, rows, columns):
+    """``t = rows[r] - columns[c]; T[r][c] += t * t``, the last two fused: one rounding less than `squared_difference_update`."""
+
+    def codegen(context, builder, sig, args):
+        tile_type, row_type, column_type = sig.args
+        t = _elements(builder, args[0], tile_type.count)
+        values = []
+        for i, row in enumerate(_elements(builder, args[1], row_type.count)):
+            for j, column in enumerate(_elements(builder, args[2], column_type.count)):
+                difference = builder.fsub(row, column)
+                values.append(emit_fma(builder, difference, difference, t[i * column_type.count + j], tile_type.dtype))
+        return _tuple_of(builder, context, tile_type, values)
+
+    return tile(tile, rows, columns), codegen
+
+
+def _transposed(context, builder, starts, array_type, array, shift, scale):
+    """See `load_transposed`; row i starts at ``starts[i]``."""
+    narrow = Vector(types.float32, full_lanes(types.float32))
+    source = Vector(array_type.dtype, narrow.lanes)
+    count = narrow.lanes
+    factor = emit_splat(builder, scale, count)
+    rows = []
+    for start in starts:
+        row = emit_load(context, builder, array_type, array, start, source)
+        row = builder.fmul(builder.fsub(row, shift), factor)
+        rows.append(row if source.dtype == types.float32 else builder.fptrunc(row, ir_vector(narrow)))
+    order = ir.VectorType(I32, count)
+    half = count // 2
+    zips = [ir.Constant(order, [h + i // 2 + count * (i % 2) for i in range(count)]) for h in (0, half)]
+    for _ in range(count.bit_length() - 1):
+        rows = [builder.shuffle_vector(rows[i], rows[i + half], z) for i in range(half) for z in zips]
+    return _tuple_of(builder, context, types.UniTuple(narrow, count), rows)
+
+
+def _transposed_type():
+    narrow = Vector(types.float32, full_lanes(types.float32))
+    return types.UniTuple(narrow, narrow.lanes)
+
+
+@intrinsic
+def load_transposed(typingctx, array, offset, stride, shift, scale):
+    """A square block of ``(x - shift) * scale`` as float32, transposed: vector j holds element j of as many rows as it has lanes.
+
+    Rows start `stride` elements apart from `offset`; `shift` (a vector over the elements) and `scale` are in array's dtype. The block is transposed by
+    log2(lanes) rounds of perfect shuffles.
+    """
+
+    def codegen(context, builder, sig, args):
+        array_value, start, step, shift_value, scale_value = args
+        starts = [
+            builder.add(start, builder.mul(step, ir.Constant(step.type, i))) for i in range(sig.return_type.count)
+        ]
+        return _transposed(context, builder, starts, sig.args[0], array_value, shift_value, scale_value)
+
+    return _transposed_type()(array, offset, stride, shift, scale), codegen
+
+
+@intrinsic
+def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale):
+    """As `load_transposed`, of rows anywhere: the elements from `element` on of the rows that begin at ``offsets[first:]``."""
+
+    def codegen(context, builder, sig, args):
+        array_value, offsets_value, first_value, element_value, shift_value, scale_value = args
+        starts = []
+        for i in range(sig.return_type.count):
+            at = builder.add(first_value, ir.Constant(first_value.type, i))
+            begin = builder.load(emit_pointer(context, builder, sig.args[1], offsets_value, at, ir.IntType(64)))
+            starts.append(builder.add(begin, element_value))
+        return _transposed(context, builder, starts, sig.args[0], array_value, shift_value, scale_value)
+
+    return _transposed_type()(array, offsets, first, element, shift, scale), codegen
