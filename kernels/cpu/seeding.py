@@ -27,12 +27,15 @@ from .simd import (
     greater,
     load,
     load_like,
+    load_shorts,
     mul,
     narrowed,
+    select,
     set_bits,
     splat,
     splat_like,
     store,
+    store_shorts,
     sub,
     trailing_zeros,
     widened,
@@ -46,10 +49,19 @@ _WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole 
 _SCORES = CENTROIDS * ROWS
 _PAIRS = 1024  # at most this many pairs wait for their D
 
+COMPACT_UNIT = 2.0**-15  # of the int16 in a compact copy
+_ROOM = 1.25  # the range of a compact copy, in ranges of a sample
+_RESOLUTION = 1e-3
+_ROUNDER = np.float32(1.5 * 2.0**23)  # x + _ROUNDER - _ROUNDER is x rounded to an integer
+_LARGEST = np.float32(32767.0**2)
 _NOTHING = np.zeros(MOST_TRIALS, np.float32)
 
 _load_points = loads(POINT_VECTORS)
 _splat_candidates = splats(CENTROIDS)
+
+
+def _sample(X):
+    return X[:: -(-len(X) // 1024)]
 
 
 class Filter(NamedTuple):
@@ -69,21 +81,32 @@ class Filter(NamedTuple):
     least: np.float32
 
     @classmethod
-    def of(cls, X):
-        """The filter for X (n_samples, n_features); any shift and scale are right, those of a sample serve well."""
-        n, d = X.shape
+    def of(cls, X, compact=False):
+        """The filter for X (n_samples, n_features), for a compact copy of it if so.
+
+        Any shift and scale are right, those of a sample serve well. A `compact` copy adds half of COMPACT_UNIT to the error of every feature.
+        """
+        d = X.shape[1]
         u = 2.0**-24
         slope, least = 1 + 1.1 * (d + 16) * u, np.float32(d * 2.0**-126)
-        if X.dtype == np.float32:
+        if X.dtype == np.float32 and not compact:
             return cls(True, np.zeros(d, np.float32), np.float32(1), np.float32(slope), np.float32(0), least)
-        sample = X[:: -(-n // 1024)]
+        sample = _sample(X)
         shift = sample.mean(axis=0)
-        extent = float(np.abs(sample - shift).max())
-        power = int(np.clip(-np.frexp(extent)[1], -900, 900)) if extent > 0 else 0
-        scale = 2.0**power
+        extent = float(np.abs(sample - shift).max()) * (_ROOM if compact else 1.0)
+        reach = 100 if X.dtype == np.float32 else 900
+        power = int(np.clip(-np.frexp(extent)[1], -reach, reach)) if extent > 0 else 0
+        scale = X.dtype.type(2.0**power)
+        if compact:
+            least += np.float32(1.1 * 4.2e3 * d * (COMPACT_UNIT / 2) ** 2)
         with np.errstate(over="ignore"):  # an infinite threshold excludes nothing, which is right
-            least += np.float32(d * 2.0**-1074 * scale * scale)  # where D itself underflows
+            least += np.float32(d * 2.0**-1074 * float(scale) ** 2)  # where D itself underflows
         return cls(False, shift, scale, np.float32(slope * (1 + 2.0**-9)), np.float32(4.2e3 * u * u), least)
+
+    def resolves(self, X):
+        """Whether the error of a compact copy is small beside the spread of a sample: not so if an outlier has stretched the range."""
+        moved = (_sample(X).astype(np.float64) - self.shift) * float(self.scale)
+        return bool(self.least < _RESOLUTION * np.square(moved).sum(axis=1).mean())
 
     def candidates(self, rows):
         """c' of the candidate rows, padded for the kernel, and what each adds to the threshold."""
@@ -128,6 +151,36 @@ def _pair_distances(X, d, candidates, pair_row, pair_candidate, count, distances
 
 
 @kernel
+def compress(
+    task,
+    tasks,
+    X,  #           IN    (n * d,)
+    d,
+    row_filter,  #  IN    Filter, of a compact copy
+    compact,  #     OUT   (tiles * d * ROWS,) int16: tiles of x' in units of COMPACT_UNIT, as `pack_points` lays them
+    beyond,  #      OUT   (tasks,) int64: values that do not fit; if there are any, the copy is worth nothing
+):
+    """A copy of X in a quarter or half of its bytes, which `trials` can read instead: it waits for memory more than for anything else. O(n d)."""
+    n, outside = X.size // d, 0
+    _, shift, scale, _, _, _ = row_filter
+    first, stop = share(task, tasks, -(-n // ROWS))
+    tile, steps = np.empty(d * ROWS, np.float32), stack_array(ROWS, np.int32)
+    row_steps(0, ROWS, d, steps)
+    for row in range(first * ROWS, stop * ROWS, ROWS):
+        used = min(ROWS, n - row)
+        if used < ROWS:
+            row_steps(row, n - 1, d, steps)
+        pack_points(X, row, used, d, steps, shift, scale, tile)
+        for at in range(0, d * ROWS, LANES):
+            rounded = fma(load(tile, at), splat(np.float32(1 / COMPACT_UNIT)), splat(_ROUNDER))
+            value = sub(rounded, splat(_ROUNDER))
+            inside = greater(splat(_LARGEST), mul(value, value))
+            outside += LANES - set_bits(bits(inside))
+            store_shorts(compact, row * d + at, select(inside, value, splat(np.float32(0))))
+    beyond[task] = outside
+
+
+@kernel
 def trials(
     task,
     tasks,
@@ -138,6 +191,7 @@ def trials(
     rounded,  #     IN    (padded n_trials * d,) float32; this and the next from `Filter.candidates`
     extra,  #       IN    (padded n_trials,) float32
     row_filter,  #  IN    Filter
+    compact,  #     IN    (tiles * d * ROWS,) int16 from `compress`, or (0,): X itself is read
     nearest,  #     IN    (n,) float64
     marks,  #       OUT   (n,) uint16: bit c set where candidate c would change the row; valid where its tile's is not 0
     tile_marks,  #  OUT   (tiles,) uint16: the marks of the rows of each tile, joined
@@ -167,7 +221,11 @@ def trials(
         used = min(ROWS, n - row)
         if used < ROWS:
             row_steps(row, n - 1, d, steps)
-        pack_points(X, row, used, d, steps, shift, scale, tile)
+        if compact.size > 0:
+            for at in range(0, d * ROWS, LANES):
+                store(tile, at, mul(load_shorts(compact, row * d + at), splat(np.float32(COMPACT_UNIT))))
+        else:
+            pack_points(X, row, used, d, steps, shift, scale, tile)
         if used == ROWS:
             for v in range(0, ROWS, LANES):
                 base = narrowed(mul(load_like(nearest, row + v, load(steps, v)), splat_like(load(steps, v), unit)))

@@ -202,6 +202,34 @@ def element(typingctx, array, offset):
 
 
 @intrinsic
+def load_shorts(typingctx, array, offset):
+    """The int16 elements ``array.flat[offset:]`` converted (exactly) to one full vector of float32."""
+    vector = Vector(types.float32, full_lanes(types.float32))
+    short = ir.VectorType(ir.IntType(16), vector.lanes)
+
+    def codegen(context, builder, sig, args):
+        value = builder.load(emit_pointer(context, builder, sig.args[0], args[0], args[1], short))
+        value.align = 2
+        return builder.sitofp(value, ir_vector(vector))
+
+    return vector(array, offset), codegen
+
+
+@intrinsic
+def store_shorts(typingctx, array, offset, vector):
+    """Write the lanes, which are integers within int16, at the int16 elements ``array.flat[offset:]``."""
+
+    def codegen(context, builder, sig, args):
+        short = ir.VectorType(ir.IntType(16), sig.args[2].lanes)
+        pointer = emit_pointer(context, builder, sig.args[0], args[0], args[1], short)
+        value = builder.trunc(builder.fptosi(args[2], ir.VectorType(I32, sig.args[2].lanes)), short)
+        builder.store(value, pointer).align = 2
+        return context.get_dummy_value()
+
+    return types.void(array, offset, vector), codegen
+
+
+@intrinsic
 def prefetch(typingctx, array, offset):
     """Ask for the cache line of ``array.flat[offset]``, into L2; an address beyond the array does no harm."""
 

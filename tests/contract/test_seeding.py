@@ -133,3 +133,23 @@ def test_the_two_zeros_are_one_value(backend):
     negative = np.where(X == 0, -0.0, X)
     _, indices = kmeans_fast.kmeans_plusplus(X, 6, seed=1)
     assert_array_equal(kmeans_fast.kmeans_plusplus(negative, 6, seed=1)[1], indices)
+
+
+@pytest.mark.parametrize("kind", ["normal", "grid", "clouds", "tiny", "outlier"])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_seeds_from_a_compact_copy_are_the_references(monkeypatch, dtype, threads, kind):
+    monkeypatch.setattr("kmeans_fast.backends.cpu.planning._IN_CACHE", 0)
+    monkeypatch.setattr("kmeans_fast.backends.cpu.planning._MANY_SEEDS", 1)
+    values = rows(2500, 5, np.float64, "grid" if kind == "grid" else "normal")
+    if kind == "clouds":
+        values = values * 1e-4 + 8 * np.random.default_rng(0).integers(0, 9, (2500, 1))
+    elif kind == "tiny":
+        values *= 1e-30
+    elif kind == "outlier":
+        values[7] = 1e6
+    X, weights = values.astype(dtype), some_weights(2500)
+    for given in (None, weights):
+        opened = CpuSession(X, given, 40, threads)
+        assert (opened.seeder().compact.size > 0) == (kind != "outlier")
+        assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))

@@ -8,6 +8,9 @@ _SMALL = (
     2_000_000  # n * k * (d + 8) below which one thread is done before a second wakes (measured: about 40 us of work)
 )
 _PRIVATE_BYTES = 128 << 20  # accumulators of all threads up to this size are private to each; larger ones are shared
+_MANY_SEEDS = 32  # reads of the data from which a copy of it pays
+_IN_CACHE = 8 << 20
+_MOST_COPY_BYTES = 64 << 20
 _SUM_BYTES = 24  # a 64-bit accumulator with its spilled pair
 
 
@@ -24,6 +27,12 @@ def shares_sums(data_bytes, sums, threads):
     return threads > 1 and threads * sums * _SUM_BYTES > max(_PRIVATE_BYTES, data_bytes // 8)
 
 
+def worth_compressing(n_samples, n_features, n_clusters, itemsize):
+    """Whether seeding reads a copy of the data in int16: for data larger than caches, and up to a fixed cost in memory."""
+    values = n_samples * n_features
+    return n_clusters >= _MANY_SEEDS and values * itemsize > _IN_CACHE and 2 * values <= _MOST_COPY_BYTES
+
+
 def plan(problem, n_threads):
     """The `Plan` of a problem."""
     threads = threads_for(problem, n_threads)
@@ -32,7 +41,8 @@ def plan(problem, n_threads):
     sums = k * (d + problem.weighted) * limbs
     shared = shares_sums(problem.data_bytes, sums, threads)
     bounded = worth_it(d, k) and not shared
-    seeding, bounds = n * 12, n * 8 * bounded
+    copy = 2 * n * d * worth_compressing(n, d, k, problem.dtype.itemsize)
+    seeding, bounds = n * 12 + copy, n * 8 * bounded
     accumulators = sums * _SUM_BYTES * (1 if shared else threads)
     workspace = n * 4 + accumulators + max(seeding, bounds) + k * d * 28 + threads * d * 4 * tile.ROWS
     path = f"certified float32 tiles of {tile.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"

@@ -5,6 +5,9 @@ import math
 import numpy as np
 
 from ...kernels.cpu import drawing, seeding
+from .planning import worth_compressing
+
+_NO_COPY = np.empty(0, np.int16)
 
 
 class CpuSeeder:
@@ -12,12 +15,26 @@ class CpuSeeder:
 
     def __init__(self, session):
         self.session, self.n = session, len(session.X)
-        self.filter = seeding.Filter.of(session.X)
+        self.filter, self.compact = self._compress()
         self.nearest, self.marks = np.ones(self.n), None
         bits = max(0, min(drawing.MOST_BUCKETS, self.n // drawing.ROWS_A_BUCKET).bit_length() - 1)
         self.n_buckets, self.buckets = 1 << bits, np.empty(self.n, np.uint16)
         drawing.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
         self.rescale()
+
+    def _compress(self):
+        """The filter, and the compact copy of the data that it is for, or an empty one where there is none."""
+        s = self.session
+        if worth_compressing(*s.X.shape, s.k, s.X.itemsize):
+            row_filter = seeding.Filter.of(s.X, compact=True)
+            if not row_filter.resolves(s.X):
+                return seeding.Filter.of(s.X), _NO_COPY
+            compact = np.empty(-(-self.n // seeding.ROWS) * seeding.ROWS * s.d, np.int16)
+            beyond = np.empty(s.threads, np.int64)
+            seeding.compress(s.threads, s.flat, s.d, row_filter, compact, beyond)
+            if not beyond.any():
+                return row_filter, compact
+        return seeding.Filter.of(s.X), _NO_COPY
 
     def _weigh(self):
         s = self.session
@@ -65,7 +82,7 @@ class CpuSeeder:
         exact = candidates.astype(np.float64).ravel()
         reduction = np.zeros((s.threads, seeding.MOST_TRIALS), np.int64)
         seeding.trials(
-            s.threads, s.flat, s.weights, s.d, exact, rounded, extra, self.filter,
+            s.threads, s.flat, s.weights, s.d, exact, rounded, extra, self.filter, self.compact,
             self.nearest, self.marks, self.tile_marks, self.factors, reduction,
         )  # fmt: skip
         gains = (reduction.sum(axis=0) if s.threads > 1 else reduction[0])[: len(rows)]
