@@ -2,8 +2,8 @@
 
 A kernel's source is the body of one task, ``body(task, tasks, *arguments)``; tasks share nothing that they write, so they may run in any order and on any
 thread. Calling the kernel runs all of them: in a loop, or on Numba's threads by the one `prange` of this module, which reaches every body through a
-function pointer. So a body is compiled once and serves both ways, where a `prange` of its own would have LLVM compile it four times (12 s for all
-kernels instead of 23 s). Tasks run in a loop when there is one, when another thread of this process is inside a parallel region (Numba's "workqueue"
+function pointer. So a body is compiled once and serves both ways, where a `prange` of its own would have LLVM compile it four times (11 s for all
+kernels instead of 21 s). Tasks run in a loop when there is one, when another thread of this process is inside a parallel region (Numba's "workqueue"
 layer aborts the process on concurrent entry), and in a forked child of a process that has used the threads (GNU OpenMP ends such a child).
 
 `inner` marks functions that kernels call, `routine` functions that are called from Python and do one small thing.
@@ -284,11 +284,11 @@ def _drive(function, frame, tasks):
 
 @functools.cache
 def _driver():
-    """The address of `_drive` as a C function."""
+    """The address of `_drive` as a C function, and what keeps its code alive."""
     dispatcher = _cached(numba.njit(**{**_OPTIONS, "no_cfunc_wrapper": False}, parallel=True)(_drive))
     dispatcher.compile((types.int64, types.int64, types.int64))
     (compiled,) = dispatcher.overloads.values()
-    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name), dispatcher
 
 
 def _entry(driver, tasks, *arguments):
@@ -345,7 +345,7 @@ class Kernel(Routine):
             mask = numba.get_num_threads()
             numba.set_num_threads(min(tasks, config.NUMBA_NUM_THREADS))
             try:
-                return compiled(_driver(), tasks, *arguments)
+                return compiled(_driver()[0], tasks, *arguments)
             finally:
                 numba.set_num_threads(mask)
         finally:

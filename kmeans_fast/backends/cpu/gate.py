@@ -7,6 +7,7 @@ _SCORING = 0.011  # times k * (d + 12)
 _BOUNDS = 4.0
 _FAILING = 35.0  # for a row that fails: measuring its own distance, collecting it, bounds anew
 _LEAST_GAIN = 3.5  # plain scoring over bounds from which bounds are kept at all
+_SAMPLE = 2048  # rows
 _FARTHEST = 300  # binary orders of magnitude between the data and 1 within which squares of distances neither overflow nor vanish
 
 
@@ -28,9 +29,9 @@ class Gate:
         self.half_gap, self.above = np.empty((2, n_clusters), np.float32)
         self.nearest = np.empty(n_clusters, np.int32)
         self.unit = self.centroids = None
+        self.share = None  # of the rows, that failed in the last pass; None where that wrote all bounds anew
         plain = _scoring(n_features, n_clusters)
         self.most_that_pays = (plain - _BOUNDS) / (plain + _FAILING + 0.4 * n_features)
-        self.pause, self.next_pause = 0, 1
 
     def factor(self, scale):
         """The factor from distances of points scaled by `scale` to the unit of the bounds, a power of two."""
@@ -39,23 +40,25 @@ class Gate:
     def begin(self, scale):
         """Before a pass that writes all bounds."""
         self.unit = scale
-        self.pause = max(0, self.pause - 1)
+        self.share = None
 
-    def serves(self, centroids, scale):
+    def serves(self, centroids, scale, labels):
         """Whether the bounds hold for these centroids and are likely to pay."""
-        if self.centroids is not centroids or self.pause > 0:
+        if self.centroids is not centroids:
             return False
         distances = abs(np.log2(scale)), abs(np.log2(self.unit) - np.log2(scale))
-        return distances[0] <= _FARTHEST and distances[1] <= 60
+        if distances[0] > _FARTHEST or distances[1] > 60:
+            return False
+        share = self._expected_share(labels) if self.share is None else self.share
+        return share <= self.most_that_pays
+
+    def _expected_share(self, labels):
+        """The share of a sample of rows that would fail, their bounds being fresh."""
+        sample = slice(None, None, -(-len(labels) // _SAMPLE))
+        above = self.upper[sample] + self.drift[labels[sample]]
+        return np.count_nonzero(~(above < self.lower[sample] - self.drift.max())) / len(above)
 
     def follow(self, centroids, shifts):
         """The bounds are of the centroids before; these are the ones after, and the squared distances between."""
         self.centroids = centroids
         self.drift = (np.sqrt(shifts) * (self.unit * (1 + 2.0**-20)) + 2.0**-100).astype(np.float32)
-
-    def measured(self, share):
-        """What share of the rows failed."""
-        if share > self.most_that_pays:
-            self.pause, self.next_pause = self.next_pause + 1, 2 * self.next_pause
-        else:
-            self.next_pause = 1

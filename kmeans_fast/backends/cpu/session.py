@@ -102,7 +102,7 @@ class CpuSession:
             totals, plan = self.totals, self.plan
         changed, opened, scored = self.counters
         limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
-        if self.gate is not None and sums != assign.SUMS_ANEW and self.gate.serves(centroids, scale):
+        if self.gate is not None and sums != assign.SUMS_ANEW and self.gate.serves(centroids, scale, self.labels):
             bounds = self.gate
             factor = bounds.factor(scale)
             self._find_gaps(bounds, centroids, packed, factor)
@@ -111,7 +111,7 @@ class CpuSession:
                 totals, *limbs, sums, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
             )  # fmt: skip
             measured = sum(scored.tolist())
-            bounds.measured(measured / self.n)
+            bounds.share = measured / self.n
         else:
             upper = lower = _NO_BOUNDS
             if self.gate is not None:
