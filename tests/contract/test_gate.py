@@ -23,7 +23,7 @@ FAR = 8.0
 @pytest.fixture(autouse=True)
 def always(monkeypatch):
     """Bounds are kept however little they pay, and used in every iteration."""
-    monkeypatch.setattr("kmeans_fast.backends.cpu.gate._LEAST_GAIN", 0.0)
+    monkeypatch.setattr("kmeans_fast.backends.cpu.gate._SCORING", 1e6)
     monkeypatch.setattr("kmeans_fast.backends.cpu.gate.Gate._expected_share", lambda self, labels: -1e9)
 
 
