@@ -7,7 +7,8 @@ The integers are cut into limbs of LIMB bits (usually one: float32 data whose ma
 limbs in 64 bits and is then spilled into a pair ``high * 2**32 + low``, which no feasible number of rows can overflow.
 
 A value goes in from its top limb down, and stops when nothing of it is left: float32 data needs the lower limbs only for its few tiny values. The
-conversion is a rounding trick: the low bits of the float64 ``x * 2**-exponent + MAGIC`` are the rounded integer. The long accumulator is Kulisch's; the trick is folklore (used, for one, in Lua).
+conversion is a rounding trick: the low bits of the float64 ``x * 2**-exponent + MAGIC`` are the rounded integer. The long accumulator is Kulisch's;
+the trick is folklore (used, for one, in Lua).
 """
 
 import math

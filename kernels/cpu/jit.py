@@ -320,10 +320,7 @@ class Kernel(Routine):
 
     def _make(self):
         body = _cached(inner(self.function))
-        names = {
-            "_run_tasks": _run_tasks,
-            "body": body,
-        }  # as globals: a closure's cells would be part of the cache's key
+        names = {"_run_tasks": _run_tasks, "body": body}  # globals: a closure would be part of the cache's key
         entry = python_types.FunctionType(_entry.__code__, names, f"{self.__name__}_entry")
         entry.__module__, entry.__qualname__ = self.function.__module__, entry.__name__
         return _cached(numba.njit(**_OPTIONS)(entry), _EntryCache, body)

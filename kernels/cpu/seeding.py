@@ -67,10 +67,10 @@ def _sample(X):
 class Filter(NamedTuple):
     """How rows become float32 points ``x' = (x - shift) * scale``, and what that costs in certainty.
 
-    float32 rows stay as they are. float64 rows are moved and scaled first, and the rounding of x' and c' (2**-24 relative, and |x'| <= |x' - c'| + |c'|)
-    makes a distance wrong by up to ``2**-24 (|x' - c'| + 2 |c'|)``. With ``(a + b)^2 <= (1 + h) a^2 + (1 + 1/h) b^2``, h = 2**-10, the distance excludes
-    a pair if its square exceeds ``slope * nearest * scale**2 + rise |c'|^2 + least``: slope also covers the d + 2 roundings of the sum, `least` underflow (d 2**-147
-    would do, but subnormal operands cost 150 cycles each).
+    float32 rows stay as they are. float64 rows are moved and scaled first, and the rounding of x' and c' (2**-24 relative, and |x'| <= |x' - c'| +
+    |c'|) makes a distance wrong by up to ``2**-24 (|x' - c'| + 2 |c'|)``. With ``(a + b)^2 <= (1 + h) a^2 + (1 + 1/h) b^2``, h = 2**-10, the distance
+    excludes a pair if its square exceeds ``slope * nearest * scale**2 + rise |c'|^2 + least``: slope also covers the d + 2 roundings of the sum,
+    `least` underflow (d 2**-147 would do, but subnormal operands cost 150 cycles each).
     """
 
     as_they_are: bool  # x' = x

@@ -1,8 +1,8 @@
 """SIMD vectors as Numba values.
 
 Numba leaves vectorisation to LLVM's loop vectoriser, which neither keeps an argmin in registers nor tiles a matrix product. This module gives kernels
-the vectors themselves: LLVM ``<n x float>`` values with a Numba type (and `register_tiles`, tuples of them that live in registers). A kernel written with them
-stays a short loop over named operations; LLVM splits vectors wider than the machine's, so one source serves AVX-512, AVX2 and NEON.
+the vectors themselves: LLVM ``<n x float>`` values with a Numba type (and `register_tiles`, tuples of them that live in registers). A kernel written
+with them stays a short loop over named operations; LLVM splits vectors wider than the machine's, so one source serves AVX-512, AVX2 and NEON.
 
 Every operation is rounded once and in the order written (no fast-math flag anywhere): only `fma` and the tiles' updates that say so fuse.
 

@@ -20,10 +20,11 @@ _MAGNITUDE = 0x7FFFFFFFFFFFFFFF
 def error_bound(d, largest_norm, scale):
     """alpha, beta of the error bound ``E = alpha |x'|^2 + beta`` of `assign`.
 
-    With u = 2**-24 and m the longest chain of roundings that a term of the score passes through, the float32 score differs from the exact score of the
-    unrounded x', c' by at most ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002, §3.1: m for the sum, 2 for the rounding of x' and c', 1 for the
-    half norm), plus underflows of 2**-149 each. The contract's own D carries ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here,
-    and where its squares underflow an error of d 2**-1074 before scaling. ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` turns both into the form wanted. The factors above 1 cover second-order terms and the evaluation of E.
+    With u = 2**-24 and m the longest chain of roundings that a term of the score passes through, the float32 score differs from the exact score of
+    the unrounded x', c' by at most ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002, §3.1: m for the sum, 2 for the rounding of x' and c', 1 for
+    the half norm), plus underflows of 2**-149 each. The contract's own D carries ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here, and
+    where its squares underflow an error of d 2**-1074 before scaling. ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` turns both into the form wanted. The
+    factors above 1 cover second-order terms and the evaluation of E.
     """
     u = 2.0**-24
     chain = min(d, SEGMENT) + -(-d // SEGMENT) + 24
