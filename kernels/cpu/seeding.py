@@ -100,7 +100,7 @@ class Filter(NamedTuple):
         if compact:
             least += np.float32(1.1 * 4.2e3 * d * (COMPACT_UNIT / 2) ** 2)
         with np.errstate(over="ignore"):  # an infinite threshold excludes nothing, which is right
-            least += np.float32(d * 2.0**-1074 * float(scale) ** 2)  # where D itself underflows
+            least += np.float32(d * 2.0**-1074 * (float(scale) * float(scale)))  # where D itself underflows
         return cls(False, shift, scale, np.float32(slope * (1 + 2.0**-9)), np.float32(4.2e3 * u * u), least)
 
     def resolves(self, X):
