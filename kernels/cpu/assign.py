@@ -12,25 +12,13 @@ import numpy as np
 
 from .fixed_point import add_rows, clear, move_rows
 from .jit import inlined, kernel, share
-from .lane_sums import FEW, MOST_TILES, add_tile, flush_lanes
+from .lane_sums import MOST_TILES, add_tile, flush_lanes
 from .simd import bits, equal, load, set_bits, trailing_zeros
 from .stack import stack_array
-from .tile import (
-    BLOCK,
-    LANES,
-    ROWS,
-    SEGMENT,
-    distance_bounds,
-    open_rows,
-    pack_points,
-    recheck,
-    row_steps,
-    score,
-)
+from .tile import EVERY_LANE, LANES, ROWS, distance_bounds, pack_points, row_steps, settle, workspace
 
 SUMS_LEFT, SUMS_ANEW, SUMS_MOVED = 0, 1, 2
 MOVES = 1024  # rows to be moved are collected: a call for each would cost more than the additions
-_EVERY_LANE = np.uint64((1 << LANES) - 1)
 
 
 @inlined
@@ -40,7 +28,7 @@ def _changes(labels, row, used, index):
     if used == ROWS:
         for v in range(0, ROWS, LANES):
             same = np.uint64(bits(equal(load(labels, row + v), load(index, v))))
-            found |= (same ^ _EVERY_LANE) << np.uint64(v)
+            found |= (same ^ EVERY_LANE) << np.uint64(v)
     else:
         for r in range(used):
             found |= np.uint64(labels[row + r] != index[r]) << np.uint64(r)
@@ -69,66 +57,56 @@ def assign(
     up_rest,
     down,
     sums,  #              SUMS_LEFT: as they are; SUMS_ANEW: add every row; SUMS_MOVED: move the rows whose label changes
-    factor,  #            the unit of the bounds in units of x'
-    upper,  #       OUT   (n,) float32, or (0,): a bound on the distance to the own centroid, for `gate`
-    lower,  #       OUT   (n,) float32, or (0,): and on that to every other
+    lane_sums,  #   INOUT (tasks, k * d * LANES) int64, zeros in and out: sums by lane (`lane_sums`); or None
+    bounds,  #            (factor, upper, lower) for `gate`, or None. upper OUT (n,) float32: not below `factor` times the distance to the own
+    #                     centroid in units of x'; lower OUT (n,) float32: not above that to any other
 ):
-    """Label every row and bring the exact sums of the clusters up to date. Reads X once."""
+    """Label every row and bring the exact sums of the clusters up to date. Reads X once.
+
+    It is compiled anew for None and for arrays, so that what is not wanted costs no compilation.
+    """
     n, k = labels.size, exact.size // d
-    alpha, beta = bound
     first, stop = share(task, tasks, -(-n // ROWS))
-    few = limbs == 1 and weights.size == 0 and k * d <= FEW
-    tile = np.empty(d * ROWS, np.float32)
-    best, second = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
-    norms, margin = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
-    above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
-    point = np.empty(d, np.float32)
-    index, steps = stack_array(ROWS, np.int32), stack_array(ROWS, np.int32)
+    work, steps = workspace(d), stack_array(ROWS, np.int32)
     numbers, moves = stack_array(ROWS, np.int64), np.empty(MOVES, np.int64)
     sources, targets = np.empty(MOVES, np.int32), np.empty(MOVES, np.int32)
-    scratch = np.empty(BLOCK * ROWS if d > SEGMENT else 0, np.float32)
     row_steps(0, ROWS, d, steps)
     pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
     unspilled, count = totals.unspilled[task], totals.count[task]
-    lane_sums = np.empty(k * d * LANES if few else 0, np.int64)
-    for cell in range(lane_sums.size):
-        lane_sums[cell] = 0
-    tile_limbs = np.empty(d * ROWS if few else 0, np.int64)
-    moved, rechecked, waiting, n_moves = 0, 0, 0, 0
+    moved, rechecked, n_moves = 0, 0, 0
+    if lane_sums is not None:
+        of_lanes, tile_limbs, waiting = lane_sums[task], np.empty(d * ROWS, np.int64), 0
+    if bounds is not None:
+        factor, upper, lower = bounds
+        above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
     if sums == SUMS_ANEW:
         clear(pending, high, low, unspilled, count, 0, k, limbs * (d + 1 if weights.size > 0 else d))
     for row in range(first * ROWS, stop * ROWS, ROWS):
-        # STEP 1: score.
+        # STEP 1: score and settle.
         used = min(ROWS, n - row)
         if used < ROWS:
             row_steps(row, n - 1, d, steps)
-        pack_points(X, row, used, d, steps, shift, scale, tile)
-        for r in range(ROWS):
-            best[r], second[r], index[r] = -np.inf, -np.inf, 0
-        score(tile, d, packed, half_norms, best, second, index, scratch, X, (row + ROWS) * d)
-
-        # STEP 2: settle what the bound proves, recheck the rest.
-        still_open = open_rows(tile, d, best, second, alpha, beta, norms, margin)
-        if upper.size > 0:
-            distance_bounds(d, norms, best, second, margin, still_open, factor, above, below)
+        pack_points(X, row, used, d, steps, shift, scale, work.tile)
+        still_open = settle(
+            work, X, row * d, steps, used, d, exact, packed, half_norms, bound, (row + ROWS) * d
+        )  # fmt: skip
+        rechecked += set_bits(np.int64(still_open))
+        if bounds is not None:
+            distance_bounds(work, d, still_open, factor, above, below)
             for r in range(used):
                 upper[row + r], lower[row + r] = above[r], below[r]
-        while still_open != 0:
-            r = trailing_zeros(still_open)
-            still_open &= still_open - np.uint64(1)
-            if r < used:
-                threshold = best[r] - margin[r]
-                offset = (row + r) * d
-                index[r] = recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, point)
-                rechecked += 1
 
-        # STEP 3: record, and update the sums while the rows are in cache.
+        # STEP 2: record, and update the sums while the rows are in cache.
+        index = work.index
         changes = _changes(labels, row, used, index)
         moved += set_bits(np.int64(changes))
-        if sums == SUMS_ANEW and few and used == ROWS:
-            add_tile(lane_sums, count, index, k, X, row, d, steps, up, up_rest, tile_limbs)
-            waiting += 1
-        elif sums == SUMS_ANEW:
+        in_lanes = False
+        if lane_sums is not None:
+            in_lanes = sums == SUMS_ANEW and used == ROWS
+            if in_lanes:
+                add_tile(of_lanes, count, index, k, X, row, d, steps, up, up_rest, tile_limbs)
+                waiting += 1
+        if sums == SUMS_ANEW and not in_lanes:
             for r in range(ROWS):
                 numbers[r] = row + r
             add_rows(
@@ -143,9 +121,10 @@ def assign(
                 n_moves += 1
             labels[row + r] = index[r]
         is_last = row + ROWS >= stop * ROWS
-        if waiting == MOST_TILES or (waiting > 0 and is_last):
-            flush_lanes(lane_sums, pending, high, low, unspilled, k, d)
-            waiting = 0
+        if lane_sums is not None:  # noqa: SIM102  alone, or Numba compiles the branch for None too
+            if waiting == MOST_TILES or (waiting > 0 and is_last):
+                flush_lanes(of_lanes, pending, high, low, unspilled, k, d)
+                waiting = 0
         if n_moves > MOVES - ROWS or (n_moves > 0 and is_last):
             move_rows(
                 pending, high, low, unspilled, count, sources, targets, moves, n_moves,

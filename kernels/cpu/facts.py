@@ -5,10 +5,12 @@ Cost: reads n*d once.
 
 import numpy as np
 
-from .fixed_point import lowest_set_bit
+from .fixed_point import add_rows, clear, lowest_set_bit
 from .jit import kernel, share
 from .simd import bits_of, float_of
+from .stack import stack_array
 
+_TOGETHER = 256  # rows added at a time
 _NONE = 0x7FFFFFFFFFFFFFFF
 
 
@@ -46,3 +48,33 @@ def column_range(
     for j in range(columns):
         largest[task, j] = float_of(high[j])
         lowest[task, j] = 0.0 if low[j] == _NONE else float_of(low[j])
+
+
+@kernel
+def column_sums(
+    task,
+    tasks,
+    X,  #        IN   (n * d,)
+    weights,  #  IN   (n,) float64, or (0,): all ones
+    d,
+    totals,  #   OUT  Totals of one sum
+    limbs,  #         these four from `fixed_point.Plan`
+    up,
+    up_rest,
+    down,
+):
+    """The exact sum of all rows. O(n d limbs)."""
+    pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
+    unspilled, count = totals.unspilled[task], totals.count[task]
+    clear(pending, high, low, unspilled, count, 0, 1, limbs * (d + 1 if weights.size > 0 else d))
+    the_one, numbers = stack_array(_TOGETHER, np.int32), stack_array(_TOGETHER, np.int64)
+    for r in range(_TOGETHER):
+        the_one[r] = 0
+    first, stop = share(task, tasks, X.size // d)
+    for start in range(first, stop, _TOGETHER):
+        for r in range(_TOGETHER):
+            numbers[r] = start + r
+        add_rows(
+            pending, high, low, unspilled, count, the_one, numbers, min(_TOGETHER, stop - start),
+            X, d, weights, 1, limbs, up, up_rest, down,
+        )  # fmt: skip

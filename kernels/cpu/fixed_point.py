@@ -53,6 +53,11 @@ class Plan(NamedTuple):
     up_rest: np.ndarray
     down: np.ndarray  # (limbs * columns,): the unit of the limb
 
+    @property
+    def arguments(self):
+        """What kernels take of it."""
+        return self.limbs, self.up, self.up_rest, self.down
+
 
 def plan(largest, lowest_bit):
     """The limbs for columns whose largest magnitude and lowest set bit (0 for a column of zeros) are given.
@@ -75,6 +80,9 @@ def plan(largest, lowest_bit):
     return Plan(
         exponent, limbs, np.ldexp(1.0, up).ravel(), np.ldexp(1.0, -unit - up).ravel(), np.ldexp(1.0, unit).ravel()
     )
+
+
+NO_SUMS = plan(np.zeros(1), np.zeros(1))  # where a kernel's sums are left as they are
 
 
 class Totals(NamedTuple):
@@ -281,41 +289,53 @@ def _total(high, low, place, columns, limbs, digits):
             lower += low[t, place + limb * columns]
         upper += lower >> 32
         lower &= _LOW
-        if limbs == 1 and -(1 << 30) < upper < (1 << 30):  # fits a word: the usual case
-            return np.float64((upper << 32) + lower), 0
         digits[limb] = ((upper & ((1 << (LIMB - 32)) - 1)) << 32) | lower
         carry = upper >> (LIMB - 32)
     return _round(carry, digits, limbs)
 
 
-@inlined
-def _one_limb_sums(totals, row, columns, unit, upper, lower, out):
-    """The sums of one row where there is one limb and they fit a word, by loops that LLVM vectorises; whether they do."""
-    pending, high, low, _, _ = totals
-    for j in range(columns):
-        upper[j] = lower[j] = 0
-    for t in range(len(pending)):
+@kernel
+def round_words(
+    task,
+    tasks,
+    totals,  #    IN    Totals
+    unit,  #      IN    (columns,): `down` from Plan
+    weighted,  #        whether the last column holds the weights
+    sums,  #      OUT   (rows, columns) float64
+    weights,  #   OUT   (rows,) float64: the weight of every sum
+    beyond,  #    OUT   (tasks,) int64: not 0 where a sum does not fit a word; `round_limbs` is to be called then
+):
+    """`round_limbs` where there is one limb and sums fit a word, as nearly always: loops that LLVM vectorises."""
+    rows, columns = sums.shape
+    pending, high, low, _, count = totals
+    upper, lower = np.empty(columns, np.int64), np.empty(columns, np.int64)
+    excess = 0
+    for row in range(*share(task, tasks, rows)):
         base = row * columns
         for j in range(columns):
-            value = pending[t, base + j]
-            upper[j] += high[t, base + j] + (value >> 32)
-            lower[j] += low[t, base + j] + (value & _LOW)
-    excess = 0
-    for j in range(columns):
-        top = upper[j] + (lower[j] >> 32)
-        excess |= (top + (1 << 30)) >> 31
-        out[row, j] = np.float64((top << 32) + (lower[j] & _LOW)) * unit[j]
-    return excess == 0
+            upper[j] = lower[j] = 0
+        members = 0
+        for t in range(len(pending)):
+            members += count[t, row]
+            for j in range(columns):
+                value = pending[t, base + j]
+                upper[j] += high[t, base + j] + (value >> 32)
+                lower[j] += low[t, base + j] + (value & _LOW)
+        for j in range(columns):
+            top = upper[j] + (lower[j] >> 32)
+            excess |= (top + (1 << 30)) >> 31
+            sums[row, j] = np.float64((top << 32) + (lower[j] & _LOW)) * unit[j]
+        weights[row] = sums[row, columns - 1] if weighted else members
+    beyond[task] = excess
 
 
 @kernel
-def finish(
+def round_limbs(
     task,
     tasks,
     totals,  #    INOUT Totals
     exponent,  #  IN    (columns,)
-    limbs,  #           this and `unit` (its `down`) from Plan
-    unit,
+    limbs,  #           from Plan
     weighted,  #        whether the last column holds the weights
     sums,  #      OUT   (rows, columns) float64
     weights,  #   OUT   (rows,) float64: the weight of every sum
@@ -325,18 +345,27 @@ def finish(
     cells = columns * limbs
     pending, high, low, unspilled, count = totals
     digits = np.empty(limbs, np.int64)
-    upper, lower = np.empty(columns, np.int64), np.empty(columns, np.int64)
     for row in range(*share(task, tasks, rows)):
-        if limbs > 1 or not _one_limb_sums(totals, row, columns, unit, upper, lower, sums):
-            for t in range(len(count)):
-                spill(pending[t], high[t], low[t], unspilled[t], row, cells)
-            for j in range(columns):
-                value, shift = _total(high, low, row * cells + j, columns, limbs, digits)
-                sums[row, j] = value if value == 0.0 else math.ldexp(value, np.int32(shift + exponent[j]))
         members = 0
         for t in range(len(count)):
             members += count[t, row]
+            spill(pending[t], high[t], low[t], unspilled[t], row, cells)
+        for j in range(columns):
+            value, shift = _total(high, low, row * cells + j, columns, limbs, digits)
+            sums[row, j] = value if value == 0.0 else math.ldexp(value, np.int32(shift + exponent[j]))
         weights[row] = sums[row, columns - 1] if weighted else members
+
+
+def rounded(threads, totals, plan, rows, columns, weighted):
+    """Every exact sum (rows, columns) of `totals`, rounded once to float64, and the weight of each (rows,)."""
+    sums, weights = np.empty((rows, columns)), np.empty(rows)
+    if plan.limbs == 1:
+        beyond = np.empty(threads, np.int64)
+        round_words(threads, totals, plan.down, weighted, sums, weights, beyond)
+        if not any(beyond.tolist()):
+            return sums, weights
+    round_limbs(threads, totals, plan.exponent, plan.limbs, weighted, sums, weights)
+    return sums, weights
 
 
 @routine

@@ -38,23 +38,18 @@ from .simd import (
     mul,
     prefetch,
     select,
+    set_bits,
     splat,
     store,
     sub,
     trailing_zeros,
 )
 from .stack import stack_array
-from .tile import BLOCK, LANES, ROWS, SEGMENT, distance_bounds, open_rows, pack_listed, recheck, score
+from .tile import CACHE_LINE, DOWN, EVERY_LANE, LANES, ROWS, TINY, UP, distance_bounds, pack_listed, settle, workspace
 
-_UP, _DOWN = np.float32(1 + 2.0**-20), np.float32(1 - 2.0**-20)
 _MARGIN = np.float32(1 + 2.0**-18)
-_TINY = np.float32(2.0**-100)
-_EVERY_LANE = np.uint64((1 << LANES) - 1)
 _FAILED = 128  # rows that failed the first test wait for the second: their data arrives meanwhile
-_CACHE_LINE = 64
-_WORTH_MEASURING = (
-    2500  # k * (d + 12) from which a tile's share of scoring costs more than the distance that may save it
-)
+_WORTH_MEASURING = 2500  # k * (d + 12): beyond, a tile's share of scoring costs more than the distance that may save it
 
 
 @inlined
@@ -78,14 +73,14 @@ def _distance(X, offset, exact, start, d):
 def _failing(row, labels, upper, lower, drift, half_gap, most, next_most, farthest):
     """Update the bounds of a vector of rows; bit r set where row r fails."""
     label = load(labels, row)
-    above = mul(add(load(upper, row), gather(drift, 0, label)), splat(_UP))
+    above = mul(add(load(upper, row), gather(drift, 0, label)), splat(UP))
     most_of_others = select(equal(label, splat(np.int32(farthest))), splat(next_most), splat(most))
-    below = mul(sub(load(lower, row), most_of_others), splat(_DOWN))
+    below = mul(sub(load(lower, row), most_of_others), splat(DOWN))
     store(upper, row, above)
     store(lower, row, below)
     gap = gather(half_gap, 0, label)
     limit = select(greater(gap, below), gap, below)
-    return np.uint64(bits(greater(limit, mul(above, splat(_MARGIN))))) ^ _EVERY_LANE
+    return np.uint64(bits(greater(limit, mul(above, splat(_MARGIN))))) ^ EVERY_LANE
 
 
 @inner
@@ -132,29 +127,26 @@ def assign_gated(
 ):
     """Label every row whose label may have changed, and move it from sum to sum if `sums` says so."""
     n, k = labels.size, exact.size // d
-    alpha, beta = bound
     most, next_most, farthest = farthest_moves(drift)
-    tile, scratch = np.empty(d * ROWS, np.float32), np.empty(BLOCK * ROWS if d > SEGMENT else 0, np.float32)
-    best, second = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
-    norms, margin = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
+    work = workspace(d)
     above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
-    index, point = stack_array(ROWS, np.int32), np.empty(d, np.float32)
     failed, rows, offsets = np.empty(_FAILED, np.int64), np.empty(ROWS, np.int64), stack_array(ROWS, np.int64)
     moves, sources, targets = np.empty(MOVES, np.int64), np.empty(MOVES, np.int32), np.empty(MOVES, np.int32)
     pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
     unspilled, count = totals.unspilled[task], totals.count[task]
     n_failed, n_rows, n_moves, moved, rechecked, measured = 0, 0, 0, 0, 0, 0
-    line = _CACHE_LINE // X.itemsize
+    line = CACHE_LINE // X.itemsize
     worth_measuring = k * (d + 12) >= _WORTH_MEASURING
     row, stop = share(task, tasks, n)
-    while row < stop or n_failed > 0 or n_rows > 0:
+    finished = False
+    while not finished:
         # STEP 1: the bounds of the next rows, until enough have failed.
         while row < stop and n_failed <= _FAILED - LANES:
             used = min(LANES, stop - row)
             if used == LANES:
                 failing = _failing(row, labels, upper, lower, drift, half_gap, most, next_most, farthest)
             else:  # the last few have no vector: what was known of them is forgotten
-                failing = _EVERY_LANE >> np.uint64(LANES - used)
+                failing = EVERY_LANE >> np.uint64(LANES - used)
                 for r in range(used):
                     lower[row + r] = -1
             while failing != 0:
@@ -172,52 +164,41 @@ def assign_gated(
             i = failed[n_failed]
             if worth_measuring:
                 label = np.int64(labels[i])
-                upper[i] = np.float32(_distance(X, i * d, exact, label * d, d) * unit) * _UP + _TINY
+                upper[i] = np.float32(_distance(X, i * d, exact, label * d, d) * unit) * UP + TINY
                 if upper[i] * _MARGIN < max(lower[i], half_gap[label]):
                     continue
             rows[n_rows] = i
             n_rows += 1
-        if n_rows < ROWS and (row < stop or n_failed > 0 or n_rows == 0):
+        finished = row >= stop and n_failed == 0
+        if n_rows < ROWS and not finished:
             continue
 
-        # STEP 3: score a tile.
-        for r in range(ROWS):
-            offsets[r] = rows[min(r, n_rows - 1)] * d
-            best[r], second[r], index[r] = -np.inf, -np.inf, 0
-        pack_listed(X, offsets, d, shift, scale, tile)
-        score(tile, d, packed, half_norms, best, second, index, scratch, X, offsets[0])
-        still_open = open_rows(tile, d, best, second, alpha, beta, norms, margin)
-        distance_bounds(d, norms, best, second, margin, still_open, factor, above, below)
-        while still_open != 0:
-            r = trailing_zeros(still_open)
-            still_open &= still_open - np.uint64(1)
-            if r < n_rows:
-                threshold = best[r] - margin[r]
-                index[r] = recheck(X, offsets[r], d, exact, k, tile, r, packed, half_norms, threshold, point)
-                rechecked += 1
+        # STEP 3: score a tile of the rest. Its data is in cache already, so nothing is fetched ahead.
+        if n_rows > 0:
+            for r in range(ROWS):
+                offsets[r] = rows[min(r, n_rows - 1)] * d
+            pack_listed(X, offsets, d, shift, scale, work.tile)
+            still_open = settle(work, X, 0, offsets, n_rows, d, exact, packed, half_norms, bound, X.size)
+            rechecked += set_bits(np.int64(still_open))
+            distance_bounds(work, d, still_open, factor, above, below)
 
         # STEP 4: record, and move the rows that changed cluster.
         for r in range(n_rows):
             i = rows[r]
             upper[i], lower[i] = above[r], below[r]
-            if index[r] != labels[i]:
-                moves[n_moves], sources[n_moves], targets[n_moves] = i, labels[i], index[r]
+            if work.index[r] != labels[i]:
+                moves[n_moves], sources[n_moves], targets[n_moves] = i, labels[i], work.index[r]
                 n_moves += sums == SUMS_MOVED
                 moved += 1
-                labels[i] = index[r]
+                labels[i] = work.index[r]
         measured += n_rows
         n_rows = 0
-        if n_moves > MOVES - ROWS:
+        if n_moves > MOVES - ROWS or (n_moves > 0 and finished):
             move_rows(
                 pending, high, low, unspilled, count, sources, targets, moves, n_moves,
                 X, d, weights, limbs, up, up_rest, down,
             )  # fmt: skip
             n_moves = 0
-    if n_moves > 0:
-        move_rows(
-            pending, high, low, unspilled, count, sources, targets, moves, n_moves,
-            X, d, weights, limbs, up, up_rest, down,
-        )  # fmt: skip
     changed[task] = moved
     opened[task] = rechecked
     scored[task] = measured

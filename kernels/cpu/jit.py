@@ -26,6 +26,7 @@ import numba
 from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
@@ -129,8 +130,10 @@ class _Cache(FunctionCache):
     _impl_class = _CacheContents
 
     def load_overload(self, sig, target_context):
+        # Numba would fill its tables of all that it can compile first (0.2 s of a process); code that is ready needs the run-time system alone.
+        rtsys.initialize(target_context)
         try:
-            return super().load_overload(sig, target_context)
+            return self._load_overload(sig, target_context)
         except Exception:  # whatever unpickling a damaged file raises
             return None
 

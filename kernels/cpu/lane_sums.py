@@ -33,8 +33,13 @@ from .simd import (
 
 LANES = VECTOR_BYTES // 4
 ROWS = POINT_VECTORS * LANES
-FEW = 96  # k * d; measured: at k * d = 128 row by row is as fast
+_FEW = 96  # k * d; measured: at k * d = 128 row by row is as fast
 MOST_TILES = SPILL_ROWS // ROWS
+
+
+def scratch(threads, k, d):
+    """The sums of every lane for `assign`, or None where row by row is better."""
+    return None if k * d > _FEW else np.zeros((threads, k * d * LANES + 16), np.int64)  # 16: see `Totals.zeros`
 
 
 @inlined

@@ -191,7 +191,7 @@ def trials(
     rounded,  #     IN    (padded n_trials * d,) float32; this and the next from `Filter.candidates`
     extra,  #       IN    (padded n_trials,) float32
     row_filter,  #  IN    Filter
-    compact,  #     IN    (tiles * d * ROWS,) int16 from `compress`, or (0,): X itself is read
+    compact,  #     IN    (tiles * d * ROWS,) int16 from `compress`, or None: X itself is read
     nearest,  #     IN    (n,) float64
     marks,  #       OUT   (n,) uint16: bit c set where candidate c would change the row; valid where its tile's is not 0
     tile_marks,  #  OUT   (tiles,) uint16: the marks of the rows of each tile, joined
@@ -221,7 +221,7 @@ def trials(
         used = min(ROWS, n - row)
         if used < ROWS:
             row_steps(row, n - 1, d, steps)
-        if compact.size > 0:
+        if compact is not None:
             for at in range(0, d * ROWS, LANES):
                 store(tile, at, mul(load_shorts(compact, row * d + at), splat(np.float32(COMPACT_UNIT))))
         else:

@@ -13,6 +13,8 @@ The register tile follows BLIS; the fused argmin, FAISS' fused kernels for d <= 
 geometry (Shewchuk, 1997).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .distances import squared_distance
@@ -50,22 +52,52 @@ from .simd import (
     sub,
     trailing_zeros,
 )
+from .stack import stack_array
 
 LANES = VECTOR_BYTES // 4
 ROWS = POINT_VECTORS * LANES
 SEGMENT = 128  # features: a segment of the tile is 32 KB
 BLOCK = 8 * CENTROIDS  # centroids scored together where features are cut into segments: 8 KB of partial scores
+EVERY_LANE = np.uint64((1 << LANES) - 1)
 _EVERY_ROW = np.uint64((1 << ROWS) - 1)
-_CACHE_LINE = 64
+CACHE_LINE = 64
 _WORTH_PREFETCHING = 8  # features: tiles of shorter rows are over before a prefetch is
 _SCAN_ALL = 32  # below this many features a recheck computes D to every centroid; above, it filters by score first
 
-_UP, _DOWN = np.float32(1 + 2.0**-20), np.float32(1 - 2.0**-20)  # more than the roundings of a few operations
-_TINY = np.float32(2.0**-100)
+UP, DOWN = np.float32(1 + 2.0**-20), np.float32(1 - 2.0**-20)  # more than the roundings of a few operations
+TINY = np.float32(2.0**-100)
 
 _load_points = loads(POINT_VECTORS)
 _splat_centroids = splats(CENTROIDS)
 _load_scores = loads(POINT_VECTORS * CENTROIDS)
+
+
+class Workspace(NamedTuple):
+    """What a task needs to settle one tile after another."""
+
+    tile: np.ndarray  # (d * ROWS,) float32: features by points
+    best: np.ndarray  # (ROWS,) float32: this and the next two as `score` leaves them
+    second: np.ndarray
+    index: np.ndarray  # (ROWS,) int32
+    norms: np.ndarray  # (ROWS,) float32: |x'|^2
+    margin: np.ndarray  # (ROWS,) float32: 2E
+    scratch: np.ndarray  # (BLOCK * ROWS,) float32, or (0,) where features are not cut into segments
+    point: np.ndarray  # (d,) float32
+
+
+@inlined
+def workspace(d):
+    """A `Workspace` on the stack of the kernel, but for the parts that grow with d."""
+    return Workspace(
+        np.empty(d * ROWS, np.float32),
+        stack_array(ROWS, np.float32),
+        stack_array(ROWS, np.float32),
+        stack_array(ROWS, np.int32),
+        stack_array(ROWS, np.float32),
+        stack_array(ROWS, np.float32),
+        np.empty(BLOCK * ROWS if d > SEGMENT else 0, np.float32),
+        np.empty(d, np.float32),
+    )
 
 
 @inner
@@ -73,6 +105,15 @@ def row_steps(first, last, d, steps):
     """Where in X the ROWS rows from `first` begin, from the first on; rows past `last` repeat it."""
     for r in range(ROWS):
         steps[r] = (min(first + r, last) - first) * d
+
+
+@inlined
+def _pack_rest(X, base, at, j, d, v, shift, scale, tile):
+    """The features from j on of the vector v of rows, by gathers: they begin at ``X[base + at]``."""
+    while j < d:
+        x = sub(gather(X, base + j, at), splat_like(at, shift[j]))
+        store(tile, j * ROWS + v, narrowed(mul(x, splat_like(at, scale))))
+        j += 1
 
 
 @inlined
@@ -90,10 +131,7 @@ def pack_points(X, first, used, d, steps, shift, scale, tile):
                 block = load_transposed(X, (first + v) * d + j, d, offsets, scale)
                 store_tile(tile, j * ROWS + v, ROWS, block)
                 j += LANES
-        while j < d:
-            x = sub(gather(X, first * d + j, at), splat_like(at, shift[j]))
-            store(tile, j * ROWS + v, narrowed(mul(x, splat_like(at, scale))))
-            j += 1
+        _pack_rest(X, first * d, at, j, d, v, shift, scale, tile)
 
 
 @inlined
@@ -107,10 +145,7 @@ def pack_listed(X, offsets, d, shift, scale, tile):
             moved = load_like(shift, j, width)
             store_tile(tile, j * ROWS + v, ROWS, load_transposed_rows(X, offsets, v, j, moved, scale))
             j += LANES
-        while j < d:
-            x = sub(gather(X, j, at), splat_like(at, shift[j]))
-            store(tile, j * ROWS + v, narrowed(mul(x, splat_like(at, scale))))
-            j += 1
+        _pack_rest(X, 0, at, j, d, v, shift, scale, tile)
 
 
 @inner
@@ -129,7 +164,7 @@ def score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
     `scratch`.
     """
     b, s, i = _load_points(best, 0, LANES), _load_points(second, 0, LANES), _load_points(index, 0, LANES)
-    line = _CACHE_LINE // X.itemsize
+    line = CACHE_LINE // X.itemsize
     steps = half_norms.size // CENTROIDS * -(-d // SEGMENT)
     stride = -(-ROWS * d // steps // line) * line if d >= _WORTH_PREFETCHING else 0
     for first in range(0, half_norms.size, BLOCK):
@@ -202,12 +237,46 @@ def recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, poin
 
 
 @inlined
-def distance_bounds(d, norms, best, second, margin, still_open, factor, upper, lower):
+def settle(
+    work,  #        INOUT Workspace: `tile` is read, `index` is the labels
+    X,  #           IN    (n * d,)
+    base,  #              row r of the tile begins at ``X[base + starts[r]]``
+    starts,  #      IN    (ROWS,) int32 or int64
+    used,  #              rows of the tile
+    d,
+    exact,  #       IN    (k * d,) float64; this, the next two and `bound` from `update.Packed`
+    packed,  #      IN    (padded k * d,) float32
+    half_norms,  #  IN    (padded k,) float32
+    bound,  #             (alpha, beta)
+    ahead,  #             where in X the tile after this one begins
+):
+    """Label the rows of a tile: score, take what the bound proves, recheck the rest. Bit r of what is returned is set where row r was rechecked."""
+    tile, best, second, index, norms, margin, scratch, point = work
+    for r in range(ROWS):
+        best[r], second[r], index[r] = -np.inf, -np.inf, 0
+    score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead)
+    still_open = open_rows(tile, d, best, second, bound[0], bound[1], norms, margin) & (
+        _EVERY_ROW >> np.uint64(ROWS - used)
+    )
+    rest = still_open
+    while rest != 0:
+        r = trailing_zeros(rest)
+        rest &= rest - np.uint64(1)
+        threshold = best[r] - margin[r]
+        index[r] = recheck(
+            X, base + starts[r], d, exact, exact.size // d, tile, r, packed, half_norms, threshold, point
+        )
+    return still_open
+
+
+@inlined
+def distance_bounds(work, d, still_open, factor, upper, lower):
     """For each point, a number not below its distance to the best centroid and one not above its distance to any other, times `factor`.
 
     ``|x' - c'|^2 = |x'|^2 - 2 score``. The score is off by E at most, the computed |x'|^2 by less than ``(d + 32) 2**-23`` of it, and the few roundings
     here by less than another 2E. Nothing is claimed of the others of an open point. NaN, where float32 overflowed, is never a bound that proves something.
     """
+    _, best, second, _, norms, margin, _, _ = work
     slack = np.float32((d + 32) * 2.0**-23)
     zero = splat(np.float32(0))
     for v in range(0, ROWS, LANES):
@@ -223,8 +292,8 @@ def distance_bounds(d, norms, best, second, margin, still_open, factor, upper, l
         )
         above = square_root(select(greater(zero, above), zero, above))
         below = square_root(select(greater(below, zero), below, zero))
-        store(upper, v, fma(above, splat(factor * _UP), splat(_TINY)))
-        store(lower, v, fma(below, splat(factor * _DOWN), splat(-_TINY)))
+        store(upper, v, fma(above, splat(factor * UP), splat(TINY)))
+        store(lower, v, fma(below, splat(factor * DOWN), splat(-TINY)))
     while still_open != 0:
         r = trailing_zeros(still_open)
         still_open &= still_open - np.uint64(1)

@@ -33,15 +33,12 @@ def accumulated(X, plan, weights=NO_WEIGHTS, labels=None, n_sums=1, tasks=1):
     n, d = X.shape
     labels = np.zeros(n, np.int32) if labels is None else labels
     totals = fixed_point.Totals.zeros(1, n_sums, d + (weights.size > 0), plan.limbs)
-    limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
-    assign.sum_owned(tasks, X.reshape(-1), weights, d, labels, n_sums, totals, *limbs)
+    assign.sum_owned(tasks, X.reshape(-1), weights, d, labels, n_sums, totals, *plan.arguments)
     return totals
 
 
 def finished(totals, plan, n_sums=1):
-    sums = np.empty((n_sums, len(plan.exponent)))
-    fixed_point.finish(1, totals, plan.exponent, plan.limbs, plan.down, False, sums, np.empty(n_sums))
-    return sums
+    return fixed_point.rounded(1, totals, plan, n_sums, len(plan.exponent), False)[0]
 
 
 def column_sums(X):

@@ -7,8 +7,6 @@ import numpy as np
 from ...kernels.cpu import drawing, seeding
 from .planning import worth_compressing
 
-_NO_COPY = np.empty(0, np.int16)
-
 
 class CpuSeeder:
     """See `kmeans_fast.backends.protocol.Seeder`; rows are kept in buckets by hash (`kernels.cpu.seeding`)."""
@@ -23,18 +21,18 @@ class CpuSeeder:
         self.rescale()
 
     def _compress(self):
-        """The filter, and the compact copy of the data that it is for, or an empty one where there is none."""
+        """The filter, and the compact copy of the data that it is for, or None."""
         s = self.session
         if worth_compressing(*s.X.shape, s.k, s.X.itemsize):
             row_filter = seeding.Filter.of(s.X, compact=True)
             if not row_filter.resolves(s.X):
-                return seeding.Filter.of(s.X), _NO_COPY
+                return seeding.Filter.of(s.X), None
             compact = np.empty(-(-self.n // seeding.ROWS) * seeding.ROWS * s.d, np.int16)
             beyond = np.empty(s.threads, np.int64)
             seeding.compress(s.threads, s.flat, s.d, row_filter, compact, beyond)
             if not beyond.any():
                 return row_filter, compact
-        return seeding.Filter.of(s.X), _NO_COPY
+        return seeding.Filter.of(s.X), None
 
     def _weigh(self):
         s = self.session

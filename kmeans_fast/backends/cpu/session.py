@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import assign, distances, facts, fixed_point, gate, update
+from ...kernels.cpu import assign, distances, facts, fixed_point, gate, lane_sums, update
 from ..protocol import Iteration
 from .buffers import NO_WEIGHTS, flat
 from .gate import Gate, worth_it
@@ -12,7 +12,6 @@ from .planning import shares_sums
 from .seeder import CpuSeeder
 
 _FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
-_NO_BOUNDS = np.empty(0, np.float32)
 _LONG = 8192  # numbers from which a step over clusters is shared out to threads
 
 
@@ -26,39 +25,39 @@ class CpuSession:
         self.weights = NO_WEIGHTS if weights is None else flat(weights)
         self.columns = self.d + (weights is not None)
         self.counters = np.empty((3, threads), np.int64)
-        self.labels = self.plan = self.totals = self.packed = None
+        self.labels = self.packed = None
+        self.plan = self.totals = None
+        self.lane_sums = None if self.weights.size else lane_sums.scratch(threads, self.k, self.d)
+        self.nothing = fixed_point.Totals.zeros(threads, 0, 0, 0), fixed_point.NO_SUMS.arguments
         self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
         self.gate = None
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
-    def _plan_sums(self):
-        """How sums are cut into integers, from one read of X, and accumulators for them."""
-        largest, lowest = np.empty((2, self.threads, self.columns))
-        facts.column_range(self.threads, self.flat, self.weights, self.d, largest, lowest)
+    def _sum_plan(self, weights):
+        """How sums of the weighted rows are cut into integers, from one read of X."""
+        largest, lowest = np.empty((2, self.threads, self.d + (weights.size > 0)))
+        facts.column_range(self.threads, self.flat, weights, self.d, largest, lowest)
         lowest[lowest == 0.0] = np.inf
         largest, lowest = largest.max(axis=0), lowest.min(axis=0)
         lowest[largest == 0.0] = 0.0
-        self.plan = plan = fixed_point.plan(largest, lowest)
-        self.limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
+        return fixed_point.plan(largest, lowest)
+
+    def _plan_sums(self):
+        """Accumulators for the sums of the clusters."""
+        self.plan = plan = self._sum_plan(self.weights)
         self.shared = shares_sums(self.X.nbytes, self.k * self.columns * plan.limbs, self.threads)
         self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, plan.limbs)
+        if plan.limbs > 1:
+            self.lane_sums = None
 
     def _mean(self):
-        """The exact column means, without weights: one cluster of everything."""
-        if self.k > 1 or self.weights.size:
-            session = CpuSession(self.X, None, 1, self.threads)
-            if not self.weights.size:
-                session.plan, session.limbs, session.shared = self.plan, self.limbs, False
-                session.totals = fixed_point.Totals.zeros(self.threads, 1, self.d, self.plan.limbs)
-            return session._mean()
-        if self.plan is None:
-            self._plan_sums()
-        kept, self.labels = self.labels, np.empty(self.n, np.int32)
-        self._assign(np.zeros((1, self.d), self.X.dtype), assign.SUMS_ANEW)
-        self.labels = kept
-        return self._sums()[0][0] / self.n
+        """The exact column means, without weights."""
+        plan = self._sum_plan(NO_WEIGHTS) if self.weights.size else self.plan
+        totals = fixed_point.Totals.zeros(self.threads, 1, self.d, plan.limbs)
+        facts.column_sums(self.threads, self.flat, NO_WEIGHTS, self.d, totals, *plan.arguments)
+        return fixed_point.rounded(1, totals, plan, 1, self.d, False)[0][0] / self.n
 
     def _sum_of_distances(self, weights, centroids, labels):
         bins = np.zeros((self.threads, 2, distances.EXPONENTS), np.int64)
@@ -95,13 +94,8 @@ class CpuSession:
             self.packed = update.Packed(*centroids.shape, self.X.dtype)
         packed = self.packed.fill(flat(centroids))
         scale = float(packed[4])
-        if sums == assign.SUMS_LEFT:
-            totals = fixed_point.Totals.zeros(self.threads, 0, 0, 0)
-            plan = self.plan or fixed_point.plan(np.zeros(self.columns), np.zeros(self.columns))
-        else:
-            totals, plan = self.totals, self.plan
+        totals, limbs = (self.totals, self.plan.arguments) if sums != assign.SUMS_LEFT else self.nothing
         changed, opened, scored = self.counters
-        limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
         if self.gate is not None and sums != assign.SUMS_ANEW and self.gate.serves(centroids, scale, self.labels):
             bounds = self.gate
             factor = bounds.factor(scale)
@@ -113,13 +107,13 @@ class CpuSession:
             measured = sum(scored.tolist())
             bounds.share = measured / self.n
         else:
-            upper = lower = _NO_BOUNDS
+            bounds = None
             if self.gate is not None:
                 self.gate.begin(scale)
-                upper, lower = self.gate.upper, self.gate.lower
+                bounds = np.float32(1), self.gate.upper, self.gate.lower
             assign.assign(
                 self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened,
-                totals, *limbs, sums, np.float32(1), upper, lower,
+                totals, *limbs, sums, self.lane_sums, bounds,
             )  # fmt: skip
             measured = self.n
         if self.gate is not None:
@@ -128,13 +122,10 @@ class CpuSession:
 
     def _find_gaps(self, bounds, centroids, packed, factor):
         """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
-        nothing = fixed_point.Totals.zeros(1, 0, 0, 0)
-        plan = fixed_point.plan(np.zeros(self.d), np.zeros(self.d))
-        counters = np.empty((2, 1), np.int64)
+        totals, limbs = self.nothing
         assign.assign(
-            1, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *counters,
-            nothing, plan.limbs, plan.up, plan.up_rest, plan.down, assign.SUMS_LEFT,
-            factor, bounds.above, bounds.half_gap,
+            1, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *self.counters[:2],
+            totals, *limbs, assign.SUMS_LEFT, None, (factor, bounds.above, bounds.half_gap),
         )  # fmt: skip
         bounds.half_gap *= np.float32(0.5)
 
@@ -157,7 +148,7 @@ class CpuSession:
         if self.shared:
             changed, rechecked, scored = self._assign(centroids, assign.SUMS_LEFT)
             assign.sum_owned(
-                self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.limbs
+                self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.plan.arguments
             )
         else:
             changed, rechecked, scored = self._assign(centroids, assign.SUMS_MOVED if few else assign.SUMS_ANEW)
@@ -174,12 +165,8 @@ class CpuSession:
 
     def _sums(self):
         """The exact sums (k, columns), rounded once, and the weight of each cluster."""
-        sums, weights = np.empty((self.k, self.columns)), np.empty(self.k)
-        fixed_point.finish(
-            self.threads if sums.size >= _LONG else 1, self.totals, self.plan.exponent, self.plan.limbs,
-            self.plan.down, self.weights.size > 0, sums, weights,
-        )  # fmt: skip
-        return sums, weights
+        threads = self.threads if self.k * self.columns >= _LONG else 1
+        return fixed_point.rounded(threads, self.totals, self.plan, self.k, self.columns, self.weights.size > 0)
 
     def _means(self, sums, weights):
         """New centroids from the sums, the squared shifts, and the inertia of the labels with the old centroids."""
@@ -203,7 +190,7 @@ class CpuSession:
         rows = rows[own[rows] > 0]
         fixed_point.relocate(
             self.totals, self.flat, rows, self.d, self.weights, self.labels[rows], empty[: len(rows)].astype(np.int32),
-            *self.limbs,
+            *self.plan.arguments,
         )  # fmt: skip
         self.moved = None
 
