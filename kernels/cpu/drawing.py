@@ -9,13 +9,18 @@ import numpy as np
 
 from .host import VECTOR_BYTES
 from .jit import inlined, inner, kernel, routine, share
-from .simd import bits, bits_of, equal, lanes, load, splat, store, trailing_zeros
+from .register_tiles import equals_any, loads
+from .simd import bits, bits_of, load, splat, store, trailing_zeros
 from .stack import stack_array
 
 MOST_BUCKETS = 1 << 14
 ROWS_A_BUCKET = 16
 MOST_TRIALS = 16
-_WANTED = MOST_TRIALS * VECTOR_BYTES // 2  # a vector of uint16 for each trial
+_LANES = VECTOR_BYTES // 2  # of uint16
+_TOGETHER = 8  # buckets that rows are compared with at a time
+_WANTED = MOST_TRIALS * _LANES  # a vector for each trial
+
+_load_wanted = loads(_TOGETHER)
 
 
 @inner
@@ -103,34 +108,44 @@ def _sort(hashes, rows, size):
         _sift(hashes, rows, 0, last)
 
 
-@inlined
-def _rows_of(wanted, draws, buckets, weights, nearest, factors):
-    """Rows that have mass and lie in one of the first `draws` buckets of `wanted` (a vector for each), lowest first; how many."""
-    n, step = buckets.size, lanes(buckets)
-    weighted = weights.size > 0
-    found, count = np.empty(256, np.int64), 0
-    for start in range(0, n, step):
+@inner
+def _scan(start, wanted, draws, buckets, weights, nearest, factors, found, count):
+    """Append the rows from `start` on that have mass and lie in one of the first `draws` buckets of `wanted` (a vector for each; as many as are compared
+    together), until `found` has no room for another vector's; where it stopped, and how many are found.
+    """
+    n = buckets.size
+    while start < n and count <= found.size - _LANES:
         here = np.uint64(0)
-        if start + step <= n:
-            candidates = load(buckets, start)
-            for q in range(draws):
-                here |= np.uint64(bits(equal(candidates, load(wanted, q * step))))
+        if start + _LANES <= n:
+            for q in range(0, draws, _TOGETHER):
+                matches = equals_any(load(buckets, start), _load_wanted(wanted, q * _LANES, _LANES))
+                here |= np.uint64(bits(matches))
         else:
             for i in range(start, n):
                 for q in range(draws):
-                    if wanted[q * step] == buckets[i]:
+                    if wanted[q * _LANES] == buckets[i]:
                         here |= np.uint64(1) << np.uint64(i - start)
         while here != 0:
             i = start + trailing_zeros(here)
             here &= here - np.uint64(1)
-            if mass(weights[i] if weighted else 1.0, nearest[i], factors) > 0:
-                if count == found.size:
-                    longer = np.empty(2 * count, np.int64)
-                    for r in range(count):
-                        longer[r] = found[r]
-                    found = longer
+            if mass(weights[i] if weights.size > 0 else 1.0, nearest[i], factors) > 0:
                 found[count] = i
                 count += 1
+        start += _LANES
+    return start, count
+
+
+@inlined
+def _rows_of(wanted, draws, buckets, weights, nearest, factors):
+    """All rows that `_scan` finds, lowest first, and how many."""
+    found = np.empty(1024, np.int64)
+    start, count = _scan(0, wanted, draws, buckets, weights, nearest, factors, found, 0)
+    while start < buckets.size:
+        longer = np.empty(2 * found.size, np.int64)
+        for r in range(count):
+            longer[r] = found[r]
+        found = longer
+        start, count = _scan(start, wanted, draws, buckets, weights, nearest, factors, found, count)
     return found, count
 
 
@@ -147,7 +162,7 @@ def draw(
     chosen,  #   OUT  (draws,) int64
 ):
     """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws)."""
-    draws, step, weighted = targets.size, lanes(buckets), weights.size > 0
+    draws, weighted = targets.size, weights.size > 0
     left, wanted = stack_array(MOST_TRIALS, np.int64), stack_array(_WANTED, np.uint16)
     for q in range(draws):
         left[q] = targets[q]
@@ -155,13 +170,15 @@ def draw(
         while left[q] >= masses[bucket]:
             left[q] -= masses[bucket]
             bucket += 1
-        store(wanted, q * step, splat(np.uint16(bucket)))
+        store(wanted, q * _LANES, splat(np.uint16(bucket)))
+    for q in range(draws, MOST_TRIALS):
+        store(wanted, q * _LANES, load(wanted, 0))
     found, n_found = _rows_of(wanted, draws, buckets, weights, nearest, factors)
     rows, hashes = np.empty(n_found, np.int64), np.empty(n_found, np.uint64)
     for q in range(draws):
         count = 0
         for r in range(n_found):
-            if buckets[found[r]] == wanted[q * step]:
+            if buckets[found[r]] == wanted[q * _LANES]:
                 rows[count] = found[r]
                 hashes[count] = _row_hash(X, found[r] * d, d)
                 count += 1

@@ -3,6 +3,8 @@
 The accumulators of a register-tiled matrix product, and what is done with them. The register tile is that of BLIS (Van Zee and van de Geijn, 2015).
 """
 
+import functools
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -10,6 +12,7 @@ from numba.extending import intrinsic
 from .simd import (
     I32,
     IR_SCALAR,
+    Mask,
     Vector,
     emit_fma,
     emit_load,
@@ -32,12 +35,12 @@ def _elements(builder, aggregate, count):
     return [builder.extract_value(aggregate, i) for i in range(count)]
 
 
-def loads(count):
-    """Make ``load_tile(array, offset, stride)``: `count` full vectors, `stride` elements apart."""
+def _reader(count, vector_of, read):
+    """Make ``tile_at(array, offset, stride)``: `count` vectors of the type ``vector_of(array)``, read at places `stride` elements apart."""
 
     @intrinsic
-    def load_tile(typingctx, array, offset, stride):
-        vector = Vector(array.dtype, full_lanes(array.dtype))
+    def tile_at(typingctx, array, offset, stride):
+        vector = vector_of(array)
         tile = types.UniTuple(vector, count)
 
         def codegen(context, builder, sig, args):
@@ -45,34 +48,41 @@ def loads(count):
             values = []
             for i in range(count):
                 at = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
-                values.append(emit_load(context, builder, sig.args[0], array_value, at, vector))
+                values.append(read(context, builder, sig.args[0], array_value, at, vector))
             return _tuple_of(builder, context, tile, values)
 
         return tile(array, offset, stride), codegen
 
-    return load_tile
+    return tile_at
+
+
+def _full(array):
+    return Vector(array.dtype, full_lanes(array.dtype))
+
+
+def _read_splat(context, builder, array_type, array, at, vector):
+    pointer = emit_pointer(context, builder, array_type, array, at, IR_SCALAR[array_type.dtype])
+    return emit_splat(builder, builder.load(pointer), vector.lanes)
+
+
+def _read_shorts(context, builder, array_type, array, at, vector):
+    shorts = emit_load(context, builder, array_type, array, at, Vector(array_type.dtype, vector.lanes))
+    return builder.sitofp(shorts, ir_vector(vector))
+
+
+def loads(count):
+    """Make ``load_tile(array, offset, stride)``: `count` full vectors, `stride` elements apart."""
+    return _reader(count, _full, emit_load)
 
 
 def splats(count):
     """Make ``splat_tile(array, offset, stride)``: `count` vectors, each one element of `array` in every lane."""
+    return _reader(count, _full, _read_splat)
 
-    @intrinsic
-    def splat_tile(typingctx, array, offset, stride):
-        vector = Vector(array.dtype, full_lanes(array.dtype))
-        tile = types.UniTuple(vector, count)
 
-        def codegen(context, builder, sig, args):
-            array_value, start, step = args
-            values = []
-            for i in range(count):
-                at = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
-                pointer = emit_pointer(context, builder, sig.args[0], array_value, at, IR_SCALAR[array.dtype])
-                values.append(emit_splat(builder, builder.load(pointer), vector.lanes))
-            return _tuple_of(builder, context, tile, values)
-
-        return tile(array, offset, stride), codegen
-
-    return splat_tile
+def load_shorts(count):
+    """Make ``load_tile(array, offset, stride)``: `count` vectors of float32 from an int16 array, `stride` elements apart."""
+    return _reader(count, lambda array: Vector(types.float32, full_lanes(types.float32)), _read_shorts)
 
 
 @intrinsic
@@ -202,20 +212,14 @@ def squared_difference_update(typingctx, tile, rows, columns):
 
 
 @intrinsic
-def squared_difference_fused(typingctx, tile, rows, columns):
-    """``t = rows[r] - columns[c]; T[r][c] += t * t``, the last two fused: one rounding less than `squared_difference_update`."""
+def equals_any(typingctx, vector, tile):
+    """A mask of the lanes of `vector` (integers) that equal those of any vector of the tile."""
 
     def codegen(context, builder, sig, args):
-        tile_type, row_type, column_type = sig.args
-        t = _elements(builder, args[0], tile_type.count)
-        values = []
-        for i, row in enumerate(_elements(builder, args[1], row_type.count)):
-            for j, column in enumerate(_elements(builder, args[2], column_type.count)):
-                difference = builder.fsub(row, column)
-                values.append(emit_fma(builder, difference, difference, t[i * column_type.count + j], tile_type.dtype))
-        return _tuple_of(builder, context, tile_type, values)
+        equal = [builder.icmp_signed("==", args[0], value) for value in _elements(builder, args[1], sig.args[1].count)]
+        return functools.reduce(builder.or_, equal)
 
-    return tile(tile, rows, columns), codegen
+    return Mask(vector.lanes)(vector, tile), codegen
 
 
 def _transposed(context, builder, starts, array_type, array, shift, scale):

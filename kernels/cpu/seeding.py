@@ -1,8 +1,8 @@
 """Greedy k-means++: every candidate of a step in one pass over X.
 
-Mapping    As `assign`: a tile of ROWS points, transposed, lanes are points. `trials` measures a tile against CENTROIDS candidates at a time.
-Maths      Row i is changed by candidate c only where D(x_i, c) < nearest_i. A float32 distance by direct differences excludes most pairs: where it
-           exceeds nearest_i by more than its error, D cannot be smaller (`Filter`). Only the pairs left over pay for D in float64.
+Mapping    As `assign`: a tile of ROWS points, transposed, lanes are points. `trials` scores a tile against CENTROIDS candidates at a time.
+Maths      Row i is changed by candidate c only where D(x_i, c) < nearest_i. With |x - c|^2 = |x|^2 + |c|^2 - 2 x'c, a float32 product excludes most pairs:
+           those where D cannot be smaller by more than the error (`Filter`). Only the pairs left over pay for D in float64.
 Order      Masses are integers, so potentials have no order of summation (nor have draws: `drawing`).
 Cost       `trials` reads X once a step and costs 2 n d n_trials flops; `accept` touches only rows that the chosen candidate changes. Memory: 12 bytes a
            row.
@@ -18,7 +18,7 @@ import numpy as np
 from .drawing import MOST_TRIALS, mass
 from .host import CENTROIDS, POINT_VECTORS
 from .jit import inlined, inner, kernel, share
-from .register_tiles import loads, splats, squared_difference_fused, store_tile, tile_rows, zeros_like
+from .register_tiles import load_shorts, loads, splats, square_update, store_tile, tile_rows, zeros_like
 from .simd import (
     add,
     bits,
@@ -27,9 +27,8 @@ from .simd import (
     greater,
     load,
     load_like,
-    load_shorts,
     mul,
-    narrowed,
+    prefetch,
     select,
     set_bits,
     splat,
@@ -41,7 +40,7 @@ from .simd import (
     widened,
 )
 from .stack import stack_array
-from .tile import LANES, ROWS, pack_points, row_steps
+from .tile import CACHE_LINE, LANES, ROWS, pack_points, products, row_steps
 
 UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
 BLOCK = 4096  # rows whose changes `accept` collects at a time
@@ -49,14 +48,15 @@ _WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole 
 _SCORES = CENTROIDS * ROWS
 _PAIRS = 1024  # at most this many pairs wait for their D
 
-COMPACT_UNIT = 2.0**-15  # of the int16 in a compact copy
+_COMPACT_BITS = 15
 _ROOM = 1.25  # the range of a compact copy, in ranges of a sample
 _RESOLUTION = 1e-3
 _ROUNDER = np.float32(1.5 * 2.0**23)  # x + _ROUNDER - _ROUNDER is x rounded to an integer
 _LARGEST = np.float32(32767.0**2)
-_NOTHING = np.zeros(MOST_TRIALS, np.float32)
+_INFINITE = np.float32(np.inf)
 
 _load_points = loads(POINT_VECTORS)
+_load_compact = load_shorts(POINT_VECTORS)
 _splat_candidates = splats(CENTROIDS)
 
 
@@ -67,41 +67,45 @@ def _sample(X):
 class Filter(NamedTuple):
     """How rows become float32 points ``x' = (x - shift) * scale``, and what that costs in certainty.
 
-    float32 rows stay as they are. float64 rows are moved and scaled first, and the rounding of x' and c' (2**-24 relative, and |x'| <= |x' - c'| +
-    |c'|) makes a distance wrong by up to ``2**-24 (|x' - c'| + 2 |c'|)``. With ``(a + b)^2 <= (1 + h) a^2 + (1 + 1/h) b^2``, h = 2**-10, the distance
-    excludes a pair if its square exceeds ``slope * nearest * scale**2 + rise |c'|^2 + least``: slope also covers the d + 2 roundings of the sum,
-    `least` underflow (d 2**-147 would do, but subnormal operands cost 150 cycles each).
+    With e' the roundings of x' and c' (2**-24 relative, and |x'| <= |x' - c'| + |c'|), D exceeds nearest where ``(|x' - c'| - e')^2`` does; by
+    ``(a + b)^2 <= (1 + h) a^2 + (1 + 1/h) b^2``, h = 2**-10, that is where
+
+        |x'|^2 + |c'|^2 - 2 x'c'  >  slope * nearest * scale**2 + rise |c'|^2 + least.
+
+    The float32 value of the left side is wrong by less than ``blur (|x'|^2 + |c'|^2)``: d + 1 fused roundings of a sum below that (Higham 2002, §3.1),
+    d of the norm, and a few. `least` also covers underflow (d 2**-147 would do, but subnormal operands cost 150 cycles each). What overflows excludes
+    nothing.
     """
 
-    as_they_are: bool  # x' = x
     shift: np.ndarray  # (d,) X's dtype
     scale: float  # X's dtype, a power of two
     slope: np.float32
-    rise: np.float32
+    rise: float
+    blur: float
     least: np.float32
 
     @classmethod
     def of(cls, X, compact=False):
         """The filter for X (n_samples, n_features), for a compact copy of it if so.
 
-        Any shift and scale are right, those of a sample serve well. A `compact` copy adds half of COMPACT_UNIT to the error of every feature.
+        Any shift and scale are right, those of a sample serve well. A `compact` copy holds x' rounded to integers of 16 bits: an error of a half in every
+        feature.
         """
         d = X.shape[1]
         u = 2.0**-24
-        slope, least = 1 + 1.1 * (d + 16) * u, np.float32(d * 2.0**-126)
-        if X.dtype == np.float32 and not compact:
-            return cls(True, np.zeros(d, np.float32), np.float32(1), np.float32(slope), np.float32(0), least)
         sample = _sample(X)
         shift = sample.mean(axis=0)
         extent = float(np.abs(sample - shift).max()) * (_ROOM if compact else 1.0)
         reach = 100 if X.dtype == np.float32 else 900
         power = int(np.clip(-np.frexp(extent)[1], -reach, reach)) if extent > 0 else 0
-        scale = X.dtype.type(2.0**power)
+        least = np.float32(d * 2.0**-126)
         if compact:
-            least += np.float32(1.1 * 4.2e3 * d * (COMPACT_UNIT / 2) ** 2)
+            power += _COMPACT_BITS
+            least += np.float32(1.1 * 4.2e3 * d * 0.5**2)
+        scale = X.dtype.type(2.0**power)
         with np.errstate(over="ignore"):  # an infinite threshold excludes nothing, which is right
             least += np.float32(d * 2.0**-1074 * (float(scale) * float(scale)))  # where D itself underflows
-        return cls(False, shift, scale, np.float32(slope * (1 + 2.0**-9)), np.float32(4.2e3 * u * u), least)
+        return cls(shift, scale, np.float32(1 + 2.0**-9), 4.2e3 * u * u, (2 * d + 16) * u * (1 + d * u), least)
 
     def resolves(self, X):
         """Whether the error of a compact copy is small beside the spread of a sample: not so if an outlier has stretched the range."""
@@ -109,30 +113,25 @@ class Filter(NamedTuple):
         return bool(self.least < _RESOLUTION * np.square(moved).sum(axis=1).mean())
 
     def candidates(self, rows):
-        """c' of the candidate rows, padded for the kernel, and what each adds to the threshold."""
+        """c' of the candidate rows, padded for the kernel, and ``-|c'|^2 / 2`` less its part of the error."""
         padded = -(-len(rows) // CENTROIDS) * CENTROIDS
-        rounded = np.zeros((padded, rows.shape[1]), np.float32)
-        if self.as_they_are:
-            rounded[: len(rows)] = rows
-            return rounded.ravel(), _NOTHING[:padded]
-        rounded[: len(rows)] = (rows - self.shift) * self.scale
-        norms = np.einsum("ij,ij->i", rounded, rounded, dtype=np.float64)
+        moved, half_norms = np.zeros((padded, rows.shape[1]), np.float32), np.zeros(padded, np.float32)
+        moved[: len(rows)] = (rows - self.shift) * self.scale
+        norms = np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
         with np.errstate(over="ignore"):
-            return rounded.ravel(), (self.rise * norms).astype(np.float32)
+            half_norms[:] = -0.5 * (1 - self.rise - self.blur) * norms
+        half_norms[np.isinf(half_norms)] = np.nan
+        return moved.ravel(), half_norms
 
 
 @inlined
-def _tile_distances(X, first, d, steps, tile, as_they_are, candidates, c, distances):
-    """The contract's D of ROWS rows to candidate c; from `tile` where it holds the rows as they are."""
+def _tile_distances(X, first, d, steps, candidates, c, distances):
+    """The contract's D of ROWS rows to candidate c."""
     for v in range(0, ROWS, LANES):
         at = load(steps, v)
         total = splat_like(at, 0.0)
         for j in range(d):
-            if as_they_are:
-                x = widened(load(tile, j * ROWS + v))
-            else:
-                x = widened(gather(X, first * d + j, at))
-            t = sub(x, splat_like(at, candidates[c * d + j]))
+            t = sub(widened(gather(X, first * d + j, at)), splat_like(at, candidates[c * d + j]))
             total = add(total, mul(t, t))
         store(distances, v, total)
 
@@ -157,12 +156,12 @@ def compress(
     X,  #           IN    (n * d,)
     d,
     row_filter,  #  IN    Filter, of a compact copy
-    compact,  #     OUT   (tiles * d * ROWS,) int16: tiles of x' in units of COMPACT_UNIT, as `pack_points` lays them
+    compact,  #     OUT   (tiles * d * ROWS,) int16: tiles of x', as `pack_points` lays them
     beyond,  #      OUT   (tasks,) int64: values that do not fit; if there are any, the copy is worth nothing
 ):
     """A copy of X in a quarter or half of its bytes, which `trials` can read instead: it waits for memory more than for anything else. O(n d)."""
     n, outside = X.size // d, 0
-    _, shift, scale, _, _, _ = row_filter
+    shift, scale = row_filter.shift, row_filter.scale
     first, stop = share(task, tasks, -(-n // ROWS))
     tile, steps = np.empty(d * ROWS, np.float32), stack_array(ROWS, np.int32)
     row_steps(0, ROWS, d, steps)
@@ -172,8 +171,7 @@ def compress(
             row_steps(row, n - 1, d, steps)
         pack_points(X, row, used, d, steps, shift, scale, tile)
         for at in range(0, d * ROWS, LANES):
-            rounded = fma(load(tile, at), splat(np.float32(1 / COMPACT_UNIT)), splat(_ROUNDER))
-            value = sub(rounded, splat(_ROUNDER))
+            value = sub(add(load(tile, at), splat(_ROUNDER)), splat(_ROUNDER))
             inside = greater(splat(_LARGEST), mul(value, value))
             outside += LANES - set_bits(bits(inside))
             store_shorts(compact, row * d + at, select(inside, value, splat(np.float32(0))))
@@ -188,8 +186,8 @@ def trials(
     weights,  #     IN    (n,) float64, or (0,): all ones
     d,
     candidates,  #  IN    (n_trials * d,) float64
-    rounded,  #     IN    (padded n_trials * d,) float32; this and the next from `Filter.candidates`
-    extra,  #       IN    (padded n_trials,) float32
+    moved,  #       IN    (padded n_trials * d,) float32; this and the next from `Filter.candidates`
+    half_norms,  #  IN    (padded n_trials,) float32
     row_filter,  #  IN    Filter
     compact,  #     IN    (tiles * d * ROWS,) int16 from `compress`, or None: X itself is read
     nearest,  #     IN    (n,) float64
@@ -202,17 +200,20 @@ def trials(
     n, n_trials = nearest.size, candidates.size // d
     first, stop = share(task, tasks, -(-n // ROWS))
     weighted = weights.size > 0
-    as_they_are, shift, scale, slope, _, least = row_filter
+    shift, scale, slope, _, blur, least = row_filter
+    sharp = np.float32(1 - blur)
+    half_slope, half_least = np.float32(0.5) * slope, np.float32(0.5) * least
     unit = np.float64(scale) * np.float64(scale)
     tile, scores = np.empty(d * ROWS, np.float32), stack_array(_SCORES, np.float32)
-    threshold, distances = stack_array(ROWS, np.float32), stack_array(ROWS, np.float64)
+    threshold, reach = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
+    distances = stack_array(ROWS, np.float64)
     steps, mark = stack_array(ROWS, np.int32), stack_array(ROWS, np.uint16)
     pair_row, pair_candidate, pair_distances = np.empty(_PAIRS, np.int64), np.empty(_PAIRS, np.int64), np.empty(_PAIRS)
     pairs = 0
     for p in range(_PAIRS):  # the vectors over pairs read a little past the last one
         pair_row[p] = pair_candidate[p] = 0
     for r in range(ROWS):
-        mark[r] = 0
+        mark[r], reach[r] = 0, 0
     gain = stack_array(MOST_TRIALS, np.int64)
     for c in range(MOST_TRIALS):
         gain[c] = 0
@@ -221,34 +222,36 @@ def trials(
         used = min(ROWS, n - row)
         if used < ROWS:
             row_steps(row, n - 1, d, steps)
+        squares = zeros_like(_load_points(tile, 0, LANES))
         if compact is not None:
-            for at in range(0, d * ROWS, LANES):
-                store(tile, at, mul(load_shorts(compact, row * d + at), splat(np.float32(COMPACT_UNIT))))
+            for j in range(d):
+                points = _load_compact(compact, row * d + j * ROWS, LANES)
+                store_tile(tile, j * ROWS, LANES, points)
+                squares = square_update(squares, points)
         else:
             pack_points(X, row, used, d, steps, shift, scale, tile)
-        if used == ROWS:
-            for v in range(0, ROWS, LANES):
-                base = narrowed(mul(load_like(nearest, row + v, load(steps, v)), splat_like(load(steps, v), unit)))
-                store(threshold, v, fma(base, splat(slope), splat(least)))
-        else:
-            for r in range(used):
-                threshold[r] = np.float32(nearest[row + r] * unit) * slope + least
+            for j in range(d):
+                squares = square_update(squares, _load_points(tile, j * ROWS, LANES))
+        store_tile(threshold, 0, LANES, squares)
+        for r in range(used):
+            reach[r] = np.float32(nearest[row + r] * unit) * half_slope + half_least
+        for v in range(0, ROWS, LANES):
+            square = load(threshold, v)
+            least_score = fma(square, splat(np.float32(0.5) * sharp), sub(splat(np.float32(0)), load(reach, v)))
+            store(threshold, v, select(greater(splat(_INFINITE), square), least_score, splat(-_INFINITE)))
         changing, waiting = np.uint16(0), False
         beyond = ~np.uint64(0) << np.uint64(used) if used < 64 else np.uint64(0)
         for group in range(0, n_trials, CENTROIDS):
-            # STEP 1: float32 distances of the tile to a group of candidates.
-            total = zeros_like(tile_rows(_load_points(tile, 0, LANES), _splat_candidates(rounded, group * d, d)))
-            for j in range(d):
-                points = _load_points(tile, j * ROWS, LANES)
-                total = squared_difference_fused(total, points, _splat_candidates(rounded, group * d + j, d))
-            store_tile(scores, 0, LANES, total)
+            # STEP 1: float32 scores of the tile with a group of candidates.
+            total = tile_rows(_load_points(tile, 0, LANES), _splat_candidates(half_norms, group, 1))
+            store_tile(scores, 0, LANES, products(total, tile, 0, d, d, moved, group))
             for c in range(group, min(group + CENTROIDS, n_trials)):
                 # STEP 2: the rows that candidate c may change.
                 excluded = beyond
                 for v in range(POINT_VECTORS):
                     score = load(scores, (v * CENTROIDS + c - group) * LANES)
-                    limit = add(load(threshold, v * LANES), splat(extra[c]))
-                    excluded |= np.uint64(bits(greater(score, limit))) << np.uint64(v * LANES)
+                    below = bits(greater(load(threshold, v * LANES), score))
+                    excluded |= np.uint64(below) << np.uint64(v * LANES)
                 maybe = ~excluded
                 if ROWS < 64:
                     maybe &= (np.uint64(1) << np.uint64(ROWS)) - np.uint64(1)
@@ -258,12 +261,15 @@ def trials(
                 if set_bits(np.int64(maybe)) < _WORTH_A_TILE:
                     waiting = True
                     while maybe != 0:
-                        pair_row[pairs] = (row + trailing_zeros(maybe)) * d
+                        offset = (row + trailing_zeros(maybe)) * d
+                        for ahead in range(offset, offset + d, CACHE_LINE // X.itemsize):
+                            prefetch(X, ahead)
+                        pair_row[pairs] = offset
                         pair_candidate[pairs] = c * d
                         pairs += 1
                         maybe &= maybe - np.uint64(1)
                     continue
-                _tile_distances(X, row, d, steps, tile, as_they_are, candidates, c, distances)
+                _tile_distances(X, row, d, steps, candidates, c, distances)
                 while maybe != 0:
                     r = trailing_zeros(maybe)
                     maybe &= maybe - np.uint64(1)

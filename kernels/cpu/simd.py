@@ -19,6 +19,7 @@ I32 = ir.IntType(32)
 IR_SCALAR = {
     types.float32: ir.FloatType(),
     types.float64: ir.DoubleType(),
+    types.int16: ir.IntType(16),
     types.uint16: ir.IntType(16),
     types.int32: ir.IntType(32),
     types.int64: ir.IntType(64),
@@ -199,20 +200,6 @@ def element(typingctx, array, offset):
         return builder.load(emit_pointer(context, builder, sig.args[0], args[0], args[1], ir_type))
 
     return array.dtype(array, offset), codegen
-
-
-@intrinsic
-def load_shorts(typingctx, array, offset):
-    """The int16 elements ``array.flat[offset:]`` converted (exactly) to one full vector of float32."""
-    vector = Vector(types.float32, full_lanes(types.float32))
-    short = ir.VectorType(ir.IntType(16), vector.lanes)
-
-    def codegen(context, builder, sig, args):
-        value = builder.load(emit_pointer(context, builder, sig.args[0], args[0], args[1], short))
-        value.align = 2
-        return builder.sitofp(value, ir_vector(vector))
-
-    return vector(array, offset), codegen
 
 
 @intrinsic

@@ -149,7 +149,7 @@ def pack_listed(X, offsets, d, shift, scale, tile):
 
 
 @inner
-def _products(scores, tile, start, stop, d, packed, c):
+def products(scores, tile, start, stop, d, packed, c):
     """`scores` plus the products of the features [start, stop) of the tile with CENTROIDS centroids from `c`."""
     for j in range(start, stop):
         scores = rank1_update(scores, _load_points(tile, j * ROWS, LANES), _splat_centroids(packed, c * d + j, d))
@@ -178,9 +178,9 @@ def score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
                 ahead += stride
                 initial = tile_rows(b, _splat_centroids(half_norms, c, 1))
                 if start == 0:
-                    scores = _products(initial, tile, 0, stop, d, packed, c)
+                    scores = products(initial, tile, 0, stop, d, packed, c)
                 else:
-                    part = _products(zeros_like(initial), tile, start, stop, d, packed, c)
+                    part = products(zeros_like(initial), tile, start, stop, d, packed, c)
                     scores = add_tiles(_load_scores(scratch, at, LANES), part)
                 if stop == d:
                     b, s, i = top2_update(b, s, i, scores, c)

@@ -76,11 +76,11 @@ class CpuSeeder:
             self.marks = np.empty(self.n, np.uint16)
             self.tile_marks = np.empty(-(-self.n // seeding.ROWS), np.uint16)
         candidates = s.X[rows]
-        rounded, extra = self.filter.candidates(candidates)
+        moved, half_norms = self.filter.candidates(candidates)
         exact = candidates.astype(np.float64).ravel()
         reduction = np.zeros((s.threads, seeding.MOST_TRIALS), np.int64)
         seeding.trials(
-            s.threads, s.flat, s.weights, s.d, exact, rounded, extra, self.filter, self.compact,
+            s.threads, s.flat, s.weights, s.d, exact, moved, half_norms, self.filter, self.compact,
             self.nearest, self.marks, self.tile_marks, self.factors, reduction,
         )  # fmt: skip
         gains = (reduction.sum(axis=0) if s.threads > 1 else reduction[0])[: len(rows)]
