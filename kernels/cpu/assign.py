@@ -13,12 +13,12 @@ import numpy as np
 from .fixed_point import add_rows, clear, move_rows
 from .jit import inlined, kernel, share
 from .lane_sums import MOST_TILES, add_tile, flush_lanes
+from .scratch import stack_array
 from .simd import bits, equal, load, set_bits, trailing_zeros
-from .stack import stack_array
 from .tile import EVERY_LANE, LANES, ROWS, distance_bounds, pack_points, row_steps, settle, workspace
 
 SUMS_LEFT, SUMS_ANEW, SUMS_MOVED = 0, 1, 2
-MOVES = 1024  # rows to be moved are collected: a call for each would cost more than the additions
+MOVES = 256  # rows to be moved are collected: a call for each would cost more than the additions
 
 
 @inlined
@@ -57,7 +57,8 @@ def assign(
     up_rest,
     down,
     sums,  #              SUMS_LEFT: as they are; SUMS_ANEW: add every row; SUMS_MOVED: move the rows whose label changes
-    lane_sums,  #   INOUT (tasks, k * d * LANES) int64, zeros in and out: sums by lane (`lane_sums`); or None
+    memory,  #            `tile.workspaces`
+    lane_sums,  #   INOUT (tasks, k * d * LANES + d * ROWS) int64, the first part zeros in and out: `lane_sums.scratch`; or None
     bounds,  #            (factor, upper, lower) for `gate`, or None. upper OUT (n,) float32: not below `factor` times the distance to the own
     #                     centroid in units of x'; lower OUT (n,) float32: not above that to any other
 ):
@@ -67,15 +68,15 @@ def assign(
     """
     n, k = labels.size, exact.size // d
     first, stop = share(task, tasks, -(-n // ROWS))
-    work, steps = workspace(d), stack_array(ROWS, np.int32)
-    numbers, moves = stack_array(ROWS, np.int64), np.empty(MOVES, np.int64)
-    sources, targets = np.empty(MOVES, np.int32), np.empty(MOVES, np.int32)
+    work, steps = workspace(memory[task], d), stack_array(ROWS, np.int32)
+    numbers, moves = stack_array(ROWS, np.int64), stack_array(MOVES, np.int64)
+    sources, targets = stack_array(MOVES, np.int32), stack_array(MOVES, np.int32)
     row_steps(0, ROWS, d, steps)
     pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
     unspilled, count = totals.unspilled[task], totals.count[task]
     moved, rechecked, n_moves = 0, 0, 0
     if lane_sums is not None:
-        of_lanes, tile_limbs, waiting = lane_sums[task], np.empty(d * ROWS, np.int64), 0
+        of_lanes, tile_limbs, waiting = lane_sums[task], lane_sums[task, k * d * LANES :], 0
     if bounds is not None:
         factor, upper, lower = bounds
         above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
@@ -158,7 +159,7 @@ def sum_owned(
     unspilled, count = totals.unspilled[0], totals.count[0]
     first, last = share(task, tasks, k)
     clear(pending, high, low, unspilled, count, first, last, limbs * (d + 1 if weights.size > 0 else d))
-    clusters, numbers, found = np.empty(MOVES, np.int32), np.empty(MOVES, np.int64), 0
+    clusters, numbers, found = stack_array(MOVES, np.int32), stack_array(MOVES, np.int64), 0
     for i in range(labels.size):
         if first <= labels[i] < last:
             clusters[found], numbers[found] = labels[i], i

@@ -14,12 +14,13 @@ import numpy as np
 from .host import VECTOR_BYTES
 from .jit import inlined, inner, kernel, share
 from .register_tiles import loads, squared_difference_update, store_tile, zeros_like
+from .scratch import stack_array
 from .simd import bits_of, element, lanes, splat
-from .stack import stack_array
 
 EXPONENTS = 2048
 _SIGNIFICAND = (1 << 52) - 1
 _TABLE_VECTORS = 4
+_TABLE_BLOCK = _TABLE_VECTORS * VECTOR_BYTES // 8
 _BLOCK = 256  # rows
 _load_centroids = loads(_TABLE_VECTORS)
 
@@ -113,8 +114,7 @@ def bins_total(bins):
 def columns_padded(centroids):
     """Centroids as float64 columns (n_features, padded n_clusters), padded with zeros for `distance_table`."""
     k, d = centroids.shape
-    block = _TABLE_VECTORS * VECTOR_BYTES // 8
-    columns = np.zeros((d, -(-k // block) * block))
+    columns = np.zeros((d, -(-k // _TABLE_BLOCK) * _TABLE_BLOCK))
     columns[:, :k] = centroids.T
     return columns
 
@@ -136,15 +136,14 @@ def distance_table(
     """
     n, k = out.shape
     step = lanes(columns)
-    block = _TABLE_VECTORS * step
-    buffer = np.empty(block)
+    buffer = stack_array(_TABLE_BLOCK, np.float64)
     zeros = zeros_like(_load_centroids(buffer, 0, step))
     for i in range(*share(task, tasks, n)):
-        for c in range(0, k, block):
+        for c in range(0, k, _TABLE_BLOCK):
             acc = zeros
             for j in range(d):
                 x = (splat(np.float64(X[i * d + j])),)
                 acc = squared_difference_update(acc, x, _load_centroids(columns, j * padded + c, step))
             store_tile(buffer, 0, step, acc)
-            for q in range(min(block, k - c)):
+            for q in range(min(_TABLE_BLOCK, k - c)):
                 out[i, c + q] = buffer[q] if squared else math.sqrt(buffer[q])

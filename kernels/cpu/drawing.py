@@ -10,8 +10,8 @@ import numpy as np
 from .host import VECTOR_BYTES
 from .jit import inlined, inner, kernel, routine, share
 from .register_tiles import equals_any, loads
+from .scratch import stack_array
 from .simd import bits, bits_of, load, splat, store, trailing_zeros
-from .stack import stack_array
 
 MOST_BUCKETS = 1 << 14
 ROWS_A_BUCKET = 16

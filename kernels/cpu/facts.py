@@ -5,13 +5,13 @@ Cost: reads n*d once.
 
 import numpy as np
 
-from .fixed_point import add_rows, clear, lowest_set_bit
+from .fixed_point import add_rows, clear, lowest_set_bit, plan
 from .jit import kernel, share
-from .simd import bits_of, float_of
-from .stack import stack_array
+from .scratch import private, stack_array
+from .simd import bits_of
 
 _TOGETHER = 256  # rows added at a time
-_NONE = 0x7FFFFFFFFFFFFFFF
+NONE = 0x7FFFFFFFFFFFFFFF
 
 
 @kernel
@@ -21,33 +21,39 @@ def column_range(
     X,  #        IN   (n * d,)
     weights,  #  IN   (n,) float64, or (0,): all ones
     d,
-    largest,  #  OUT  (tasks, columns) float64: max abs(w * x); column d, if there, is w
-    lowest,  #   OUT  (tasks, columns) float64: the least set bit of any w * x, 0.0 where all are zero
+    largest,  #  OUT  (tasks, columns or more) int64, the bits of a float64: max abs(w * x); column d, if there, is w
+    lowest,  #   OUT  (tasks, columns or more) int64, as well: the least set bit of any w * x, or NONE where all are zero
 ):
     """Largest magnitude and lowest set bit of every column, per task.
 
     Non-negative floats order as their bit patterns do, so both are integer maxima and minima that LLVM vectorises.
     """
-    columns = largest.shape[1]
     n = X.size // d
     weighted = weights.size > 0
-    high, low = np.empty(columns, np.int64), np.empty(columns, np.int64)
-    for j in range(columns):
-        high[j], low[j] = 0, _NONE
+    high, low = largest[task], lowest[task]
+    for j in range(d + 1 if weighted else d):
+        high[j], low[j] = 0, NONE
     for i in range(*share(task, tasks, n)):
         w = weights[i] if weighted else 1.0
         for j in range(d):
             value = w * np.float64(X[i * d + j])
-            high[j] = max(high[j], bits_of(value) & _NONE)
+            high[j] = max(high[j], bits_of(value) & NONE)
             lowest_bit = bits_of(lowest_set_bit(value))
-            low[j] = min(low[j], _NONE if lowest_bit == 0 else lowest_bit)
+            low[j] = min(low[j], NONE if lowest_bit == 0 else lowest_bit)
         if weighted:
-            high[d] = max(high[d], bits_of(w) & _NONE)
+            high[d] = max(high[d], bits_of(w) & NONE)
             lowest_bit = bits_of(lowest_set_bit(w))
-            low[d] = min(low[d], _NONE if lowest_bit == 0 else lowest_bit)
-    for j in range(columns):
-        largest[task, j] = float_of(high[j])
-        lowest[task, j] = 0.0 if low[j] == _NONE else float_of(low[j])
+            low[d] = min(low[d], NONE if lowest_bit == 0 else lowest_bit)
+
+
+def planned(threads, X, weights, d):
+    """The `fixed_point.Plan` for the columns of the weighted rows of X (n * d,), from one read of it."""
+    columns = d + (weights.size > 0)
+    largest, lowest = private(threads, columns, np.int64), private(threads, columns, np.int64)
+    column_range(threads, X, weights, d, largest, lowest)
+    largest, lowest = largest[:, :columns].max(axis=0), lowest[:, :columns].min(axis=0)
+    lowest[lowest == NONE] = 0
+    return plan(largest.view(np.float64), lowest.view(np.float64))
 
 
 @kernel

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import inlined, inner, kernel, routine, share
+from .scratch import private, stack_array
 from .simd import (
     bits,
     bits_of,
@@ -41,6 +42,7 @@ SPILL_ROWS = 1 << 12  # 2**50 * 2**12 < 2**63
 MAGIC = 1.5 * 2.0**52
 MAGIC_BITS = int(np.float64(MAGIC).view(np.int64))
 _LOW = (1 << 32) - 1
+_MOST_LIMBS = 64  # of any float64: its bits span less than 2100
 _SMALLEST = -1074  # exponent of the least positive float64
 
 
@@ -96,11 +98,11 @@ class Totals(NamedTuple):
 
     @classmethod
     def zeros(cls, threads, rows, columns, limbs):
-        def private(size):  # two cache lines apart: threads that share a line slow each other fivefold
-            return np.zeros((threads, -(-size // 16) * 16 + 16), np.int64)
-
         cells = rows * columns * limbs
-        return cls(private(cells), private(cells), private(cells), private(rows), private(rows))
+        arrays = [private(threads, size, np.int64) for size in (cells, cells, cells, rows, rows)]
+        for array in arrays:
+            array.fill(0)
+        return cls(*arrays)
 
 
 @inner
@@ -305,26 +307,24 @@ def round_words(
     weights,  #   OUT   (rows,) float64: the weight of every sum
     beyond,  #    OUT   (tasks,) int64: not 0 where a sum does not fit a word; `round_limbs` is to be called then
 ):
-    """`round_limbs` where there is one limb and sums fit a word, as nearly always: loops that LLVM vectorises."""
+    """`round_limbs` where there is one limb and sums fit a word, as nearly always."""
     rows, columns = sums.shape
     pending, high, low, _, count = totals
-    upper, lower = np.empty(columns, np.int64), np.empty(columns, np.int64)
     excess = 0
     for row in range(*share(task, tasks, rows)):
-        base = row * columns
-        for j in range(columns):
-            upper[j] = lower[j] = 0
         members = 0
-        for t in range(len(pending)):
+        for t in range(len(count)):
             members += count[t, row]
-            for j in range(columns):
-                value = pending[t, base + j]
-                upper[j] += high[t, base + j] + (value >> 32)
-                lower[j] += low[t, base + j] + (value & _LOW)
         for j in range(columns):
-            top = upper[j] + (lower[j] >> 32)
-            excess |= (top + (1 << 30)) >> 31
-            sums[row, j] = np.float64((top << 32) + (lower[j] & _LOW)) * unit[j]
+            at = row * columns + j
+            upper = lower = np.int64(0)
+            for t in range(len(pending)):
+                value = pending[t, at]
+                upper += high[t, at] + (value >> 32)
+                lower += low[t, at] + (value & _LOW)
+            upper += lower >> 32
+            excess |= (upper + (1 << 30)) >> 31
+            sums[row, j] = np.float64((upper << 32) + (lower & _LOW)) * unit[j]
         weights[row] = sums[row, columns - 1] if weighted else members
     beyond[task] = excess
 
@@ -344,7 +344,7 @@ def round_limbs(
     rows, columns = sums.shape
     cells = columns * limbs
     pending, high, low, unspilled, count = totals
-    digits = np.empty(limbs, np.int64)
+    digits = stack_array(_MOST_LIMBS, np.int64)
     for row in range(*share(task, tasks, rows)):
         members = 0
         for t in range(len(count)):

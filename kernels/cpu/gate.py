@@ -24,6 +24,7 @@ import numpy as np
 from .assign import MOVES, SUMS_MOVED
 from .fixed_point import move_rows
 from .jit import inlined, inner, kernel, share
+from .scratch import stack_array
 from .simd import (
     add,
     bits,
@@ -44,7 +45,6 @@ from .simd import (
     sub,
     trailing_zeros,
 )
-from .stack import stack_array
 from .tile import CACHE_LINE, DOWN, EVERY_LANE, LANES, ROWS, TINY, UP, distance_bounds, pack_listed, settle, workspace
 
 _MARGIN = np.float32(1 + 2.0**-18)
@@ -118,6 +118,7 @@ def assign_gated(
     up_rest,
     down,
     sums,  #              SUMS_LEFT or SUMS_MOVED
+    memory,  #            `tile.workspaces`
     unit,  #              1 / the unit of the bounds, a power of two
     factor,  #            unit / scale
     upper,  #       INOUT (n,) float32
@@ -128,10 +129,11 @@ def assign_gated(
     """Label every row whose label may have changed, and move it from sum to sum if `sums` says so."""
     n, k = labels.size, exact.size // d
     most, next_most, farthest = farthest_moves(drift)
-    work = workspace(d)
+    work = workspace(memory[task], d)
     above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
-    failed, rows, offsets = np.empty(_FAILED, np.int64), np.empty(ROWS, np.int64), stack_array(ROWS, np.int64)
-    moves, sources, targets = np.empty(MOVES, np.int64), np.empty(MOVES, np.int32), np.empty(MOVES, np.int32)
+    failed, rows, offsets = stack_array(_FAILED, np.int64), stack_array(ROWS, np.int64), stack_array(ROWS, np.int64)
+    moves = stack_array(MOVES, np.int64)
+    sources, targets = stack_array(MOVES, np.int32), stack_array(MOVES, np.int32)
     pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
     unspilled, count = totals.unspilled[task], totals.count[task]
     n_failed, n_rows, n_moves, moved, rechecked, measured = 0, 0, 0, 0, 0, 0

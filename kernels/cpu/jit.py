@@ -34,12 +34,13 @@ _OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
 def inner(function, **options):
-    """Compile a function that kernels call.
+    """Compile a function that kernels call, and the bodies of kernels.
 
+    It allocates nothing, so Numba need not count references to its arrays.
     It has no wrappers for Python and C, each of which would hold another copy of the code (a fifth of the time of compilation), and a literal argument
     is any other number: Numba would compile a copy for each.
     """
-    dispatcher = numba.njit(**_OPTIONS, **options, no_cpython_wrapper=True)(function)
+    dispatcher = numba.njit(**_OPTIONS, **options, no_cpython_wrapper=True, _nrt=False)(function)
     call_template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(types.unliteral, args)), kws)
     return dispatcher
@@ -202,7 +203,7 @@ def _run_tasks(typingctx, body, driver, tasks, arguments):
     """Run ``body(task, tasks, *arguments)`` for every task, by the function at the address `driver`, or in a loop where that is 0.
 
     The arguments are put on the stack, and a function of a fixed signature is made around `body` that takes them from there. `body` is called by symbol,
-    not linked: so it is compiled to machine code once. Returns how many tasks raised; the only thing a body can raise is want of memory.
+    not linked: so it is compiled to machine code once. Bodies do not raise.
     """
     signature = body.get_call_type(typingctx, (types.int64, types.int64, *arguments.types), {})
     word = ir.IntType(64)
@@ -210,60 +211,36 @@ def _run_tasks(typingctx, body, driver, tasks, arguments):
     def codegen(context, builder, sig, args):
         _, driver_value, tasks_value, arguments_value = args
         compiled = body.dispatcher.get_compile_result(signature)
-        frame_type = ir.LiteralStructType([arguments_value.type, word, word])  # arguments, tasks, failures
+        frame_type = ir.LiteralStructType([arguments_value.type, word])  # arguments, tasks
         frame = cgutils.alloca_once(builder, frame_type)
-        zero = ir.Constant(word, 0)
         builder.store(arguments_value, cgutils.gep_inbounds(builder, frame, 0, 0))
         builder.store(tasks_value, cgutils.gep_inbounds(builder, frame, 0, 1))
-        failures = cgutils.gep_inbounds(builder, frame, 0, 2)
-        builder.store(zero, failures)
         task_type = ir.FunctionType(ir.VoidType(), [word, word])
         task = ir.Function(builder.module, task_type, f"{builder.function.name}.task")
         task.linkage = "internal"
         _fill_task(context, task, frame_type, compiled.fndesc, signature)
         frame_address = builder.ptrtoint(frame, word)
-        with builder.if_else(builder.icmp_signed("==", driver_value, zero)) as (in_a_loop, on_threads):
+        with builder.if_else(builder.icmp_signed("==", driver_value, ir.Constant(word, 0))) as (in_a_loop, on_threads):
             with in_a_loop, cgutils.for_range(builder, tasks_value) as loop:
                 builder.call(task, [frame_address, loop.index])
             with on_threads:
                 driver_type = ir.FunctionType(ir.VoidType(), [word, word, word])
                 function = builder.inttoptr(driver_value, driver_type.as_pointer())
                 builder.call(function, [builder.ptrtoint(task, word), frame_address, tasks_value])
-        return builder.load(failures)
+        return context.get_dummy_value()
 
-    return types.int64(body, types.int64, types.int64, arguments), codegen
-
-
-def _borrowed(context, builder, ty, value):
-    """The value without reference counts: threads would contend for each count that they share, at every call of an inner function."""
-    if isinstance(ty, types.BaseTuple):
-        parts = [
-            _borrowed(context, builder, t, v) for t, v in zip(ty, cgutils.unpack_tuple(builder, value), strict=True)
-        ]
-        return context.make_tuple(builder, ty, parts)
-    if isinstance(ty, types.Array):
-        array = context.make_array(ty)(context, builder, value)
-        array.meminfo = cgutils.get_null_value(array.meminfo.type)
-        array.parent = cgutils.get_null_value(array.parent.type)
-        return array._getvalue()
-    return value
+    return types.void(body, types.int64, types.int64, arguments), codegen
 
 
 def _fill_task(context, task, frame_type, body, signature):
     builder = ir.IRBuilder(task.append_basic_block())
     frame = builder.inttoptr(task.args[0], frame_type.as_pointer())
     packed, tasks = (builder.load(cgutils.gep_inbounds(builder, frame, 0, field)) for field in (0, 1))
-    arguments = [
-        _borrowed(context, builder, ty, value)
-        for ty, value in zip(signature.args[2:], cgutils.unpack_tuple(builder, packed), strict=True)
-    ]
+    arguments = cgutils.unpack_tuple(builder, packed)
     function = context.declare_function(builder.module, body)
-    status, _ = context.call_conv.call_function(
+    context.call_conv.call_function(
         builder, function, signature.return_type, signature.args, [task.args[1], tasks, *arguments]
     )
-    with builder.if_then(status.is_error):
-        failures = cgutils.gep_inbounds(builder, frame, 0, 2)
-        builder.atomic_rmw("add", failures, ir.Constant(failures.type.pointee, 1), "monotonic")
     builder.ret_void()
 
 
@@ -295,7 +272,7 @@ def _driver():
 
 
 def _entry(driver, tasks, *arguments):
-    return _run_tasks(body, driver, tasks, arguments)  # noqa: F821  `Kernel._make` says which
+    _run_tasks(body, driver, tasks, arguments)  # noqa: F821  `Kernel._make` says which
 
 
 _region = threading.Lock()  # held inside a parallel region
@@ -313,13 +290,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Kernel(Routine):
-    """A body for one task, run for all: ``kernel(tasks, *arguments)``, on as many threads as there are tasks.
-
-    Raises
-    ------
-    MemoryError
-        If a task could not have its workspace.
-    """
+    """A body for one task, run for all: ``kernel(tasks, *arguments)``, on as many threads as there are tasks."""
 
     def _make(self):
         body = _cached(inner(self.function))
@@ -331,11 +302,9 @@ class Kernel(Routine):
     def __call__(self, tasks, *arguments):
         compiled = self._compiled or self.compiled()
         if tasks == 1 or _forked or not _region.acquire(blocking=False):
-            failures = compiled(0, tasks, *arguments)
+            compiled(0, tasks, *arguments)
         else:
-            failures = self._on_threads(compiled, tasks, arguments, _region)
-        if failures:
-            raise MemoryError(f"no memory for the workspace of {self.__name__}")
+            self._on_threads(compiled, tasks, arguments, _region)
 
     @staticmethod
     def _on_threads(compiled, tasks, arguments, region):
@@ -345,7 +314,7 @@ class Kernel(Routine):
             mask = numba.get_num_threads()
             numba.set_num_threads(min(tasks, config.NUMBA_NUM_THREADS))
             try:
-                return compiled(_driver()[0], tasks, *arguments)
+                compiled(_driver()[0], tasks, *arguments)
             finally:
                 numba.set_num_threads(mask)
         finally:

@@ -12,6 +12,7 @@ import numpy as np
 from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, spill
 from .host import POINT_VECTORS, VECTOR_BYTES
 from .jit import inlined
+from .scratch import private
 from .simd import (
     bits,
     bits_of,
@@ -38,8 +39,12 @@ MOST_TILES = SPILL_ROWS // ROWS
 
 
 def scratch(threads, k, d):
-    """The sums of every lane for `assign`, or None where row by row is better."""
-    return None if k * d > _FEW else np.zeros((threads, k * d * LANES + 16), np.int64)  # 16: see `Totals.zeros`
+    """The sums of every lane for `assign` and a tile's limbs, or None where row by row is better."""
+    if k * d > _FEW:
+        return None
+    arrays = private(threads, k * d * LANES + d * ROWS, np.int64)
+    arrays.fill(0)
+    return arrays
 
 
 @inlined

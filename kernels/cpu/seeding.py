@@ -19,6 +19,7 @@ from .drawing import MOST_TRIALS, mass
 from .host import CENTROIDS, POINT_VECTORS
 from .jit import inlined, inner, kernel, share
 from .register_tiles import load_shorts, loads, splats, square_update, store_tile, tile_rows, zeros_like
+from .scratch import stack_array
 from .simd import (
     add,
     bits,
@@ -39,11 +40,10 @@ from .simd import (
     trailing_zeros,
     widened,
 )
-from .stack import stack_array
 from .tile import CACHE_LINE, LANES, ROWS, pack_points, products, row_steps
 
 UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
-BLOCK = 4096  # rows whose changes `accept` collects at a time
+BLOCK = 1024  # rows whose changes `accept` collects at a time
 _WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole tile is cheaper than D of each
 _SCORES = CENTROIDS * ROWS
 _PAIRS = 1024  # at most this many pairs wait for their D
@@ -157,13 +157,14 @@ def compress(
     d,
     row_filter,  #  IN    Filter, of a compact copy
     compact,  #     OUT   (tiles * d * ROWS,) int16: tiles of x', as `pack_points` lays them
+    memory,  #            `tile.workspaces`
     beyond,  #      OUT   (tasks,) int64: values that do not fit; if there are any, the copy is worth nothing
 ):
     """A copy of X in a quarter or half of its bytes, which `trials` can read instead: it waits for memory more than for anything else. O(n d)."""
     n, outside = X.size // d, 0
     shift, scale = row_filter.shift, row_filter.scale
     first, stop = share(task, tasks, -(-n // ROWS))
-    tile, steps = np.empty(d * ROWS, np.float32), stack_array(ROWS, np.int32)
+    tile, steps = memory[task], stack_array(ROWS, np.int32)
     row_steps(0, ROWS, d, steps)
     for row in range(first * ROWS, stop * ROWS, ROWS):
         used = min(ROWS, n - row)
@@ -193,6 +194,7 @@ def trials(
     nearest,  #     IN    (n,) float64
     marks,  #       OUT   (n,) uint16: bit c set where candidate c would change the row; valid where its tile's is not 0
     tile_marks,  #  OUT   (tiles,) uint16: the marks of the rows of each tile, joined
+    memory,  #            `tile.workspaces`
     factors,  #           the masses' power of two
     reduction,  #   OUT   (tasks, MOST_TRIALS) int64: how much mass each candidate takes away
 ):
@@ -204,11 +206,12 @@ def trials(
     sharp = np.float32(1 - blur)
     half_slope, half_least = np.float32(0.5) * slope, np.float32(0.5) * least
     unit = np.float64(scale) * np.float64(scale)
-    tile, scores = np.empty(d * ROWS, np.float32), stack_array(_SCORES, np.float32)
+    tile, scores = memory[task], stack_array(_SCORES, np.float32)
     threshold, reach = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
     distances = stack_array(ROWS, np.float64)
     steps, mark = stack_array(ROWS, np.int32), stack_array(ROWS, np.uint16)
-    pair_row, pair_candidate, pair_distances = np.empty(_PAIRS, np.int64), np.empty(_PAIRS, np.int64), np.empty(_PAIRS)
+    pair_row, pair_candidate = stack_array(_PAIRS, np.int64), stack_array(_PAIRS, np.int64)
+    pair_distances = stack_array(_PAIRS, np.float64)
     pairs = 0
     for p in range(_PAIRS):  # the vectors over pairs read a little past the last one
         pair_row[p] = pair_candidate[p] = 0
@@ -319,7 +322,8 @@ def accept(
     blocks = -(-n // BLOCK)
     weighted = weights.size > 0
     bit = np.uint16(1 << chosen)
-    pair_row, pair_candidate, pair_distances = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64), np.empty(BLOCK)
+    pair_row, pair_candidate = stack_array(BLOCK, np.int64), stack_array(BLOCK, np.int64)
+    pair_distances = stack_array(BLOCK, np.float64)
     for p in range(BLOCK):
         pair_row[p], pair_candidate[p] = 0, chosen * d
     for block in range(*share(task, tasks, blocks)):

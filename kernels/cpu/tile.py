@@ -33,6 +33,7 @@ from .register_tiles import (
     top2_update,
     zeros_like,
 )
+from .scratch import private, stack_array
 from .simd import (
     bits,
     fma,
@@ -52,7 +53,6 @@ from .simd import (
     sub,
     trailing_zeros,
 )
-from .stack import stack_array
 
 LANES = VECTOR_BYTES // 4
 ROWS = POINT_VECTORS * LANES
@@ -81,22 +81,27 @@ class Workspace(NamedTuple):
     index: np.ndarray  # (ROWS,) int32
     norms: np.ndarray  # (ROWS,) float32: |x'|^2
     margin: np.ndarray  # (ROWS,) float32: 2E
-    scratch: np.ndarray  # (BLOCK * ROWS,) float32, or (0,) where features are not cut into segments
-    point: np.ndarray  # (d,) float32
+    scratch: np.ndarray  # (BLOCK * ROWS,) float32
+    point: np.ndarray  # (d,) float32, or longer
+
+
+def workspaces(tasks, d):
+    """Memory for the workspaces of all tasks."""
+    return private(tasks, (d + BLOCK) * ROWS + d, np.float32)
 
 
 @inlined
-def workspace(d):
-    """A `Workspace` on the stack of the kernel, but for the parts that grow with d."""
+def workspace(row, d):
+    """A `Workspace` in a task's row of `workspaces`."""
     return Workspace(
-        np.empty(d * ROWS, np.float32),
+        row[: d * ROWS],
         stack_array(ROWS, np.float32),
         stack_array(ROWS, np.float32),
         stack_array(ROWS, np.int32),
         stack_array(ROWS, np.float32),
         stack_array(ROWS, np.float32),
-        np.empty(BLOCK * ROWS if d > SEGMENT else 0, np.float32),
-        np.empty(d, np.float32),
+        row[d * ROWS : d * ROWS + BLOCK * ROWS],
+        row[d * ROWS + BLOCK * ROWS :],
     )
 
 

@@ -23,9 +23,7 @@ def wild(n, d, dtype, lowest, highest, seed=0):
 
 def planned(X, weights=NO_WEIGHTS):
     """The plan for the columns of X, from the kernel that measures them."""
-    largest, lowest = np.empty((2, 1, X.shape[1] + (weights.size > 0)))
-    facts.column_range(1, X.reshape(-1), weights, X.shape[1], largest, lowest)
-    return fixed_point.plan(largest[0], lowest[0])
+    return facts.planned(2, X.reshape(-1), weights, X.shape[1])
 
 
 def accumulated(X, plan, weights=NO_WEIGHTS, labels=None, n_sums=1, tasks=1):

@@ -29,7 +29,7 @@ class CpuSeeder:
                 return seeding.Filter.of(s.X), None
             compact = np.empty(-(-self.n // seeding.ROWS) * seeding.ROWS * s.d, np.int16)
             beyond = np.empty(s.threads, np.int64)
-            seeding.compress(s.threads, s.flat, s.d, row_filter, compact, beyond)
+            seeding.compress(s.threads, s.flat, s.d, row_filter, compact, s.memory, beyond)
             if not beyond.any():
                 return row_filter, compact
         return seeding.Filter.of(s.X), None
@@ -81,7 +81,7 @@ class CpuSeeder:
         reduction = np.zeros((s.threads, seeding.MOST_TRIALS), np.int64)
         seeding.trials(
             s.threads, s.flat, s.weights, s.d, exact, moved, half_norms, self.filter, self.compact,
-            self.nearest, self.marks, self.tile_marks, self.factors, reduction,
+            self.nearest, self.marks, self.tile_marks, s.memory, self.factors, reduction,
         )  # fmt: skip
         gains = (reduction.sum(axis=0) if s.threads > 1 else reduction[0])[: len(rows)]
         best = int(gains.argmax())

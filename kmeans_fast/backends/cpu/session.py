@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import assign, distances, facts, fixed_point, gate, lane_sums, update
+from ...kernels.cpu import assign, distances, facts, fixed_point, gate, lane_sums, tile, update
 from ..protocol import Iteration
 from .buffers import NO_WEIGHTS, flat
 from .gate import Gate, worth_it
@@ -24,6 +24,7 @@ class CpuSession:
         self.flat = flat(X)
         self.weights = NO_WEIGHTS if weights is None else flat(weights)
         self.columns = self.d + (weights is not None)
+        self.memory = tile.workspaces(threads, self.d)
         self.counters = np.empty((3, threads), np.int64)
         self.labels = self.packed = None
         self.plan = self.totals = None
@@ -35,18 +36,9 @@ class CpuSession:
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
-    def _sum_plan(self, weights):
-        """How sums of the weighted rows are cut into integers, from one read of X."""
-        largest, lowest = np.empty((2, self.threads, self.d + (weights.size > 0)))
-        facts.column_range(self.threads, self.flat, weights, self.d, largest, lowest)
-        lowest[lowest == 0.0] = np.inf
-        largest, lowest = largest.max(axis=0), lowest.min(axis=0)
-        lowest[largest == 0.0] = 0.0
-        return fixed_point.plan(largest, lowest)
-
     def _plan_sums(self):
         """Accumulators for the sums of the clusters."""
-        self.plan = plan = self._sum_plan(self.weights)
+        self.plan = plan = facts.planned(self.threads, self.flat, self.weights, self.d)
         self.shared = shares_sums(self.X.nbytes, self.k * self.columns * plan.limbs, self.threads)
         self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, plan.limbs)
         if plan.limbs > 1:
@@ -54,7 +46,9 @@ class CpuSession:
 
     def _mean(self):
         """The exact column means, without weights."""
-        plan = self._sum_plan(NO_WEIGHTS) if self.weights.size else self.plan
+        plan = self.plan
+        if self.weights.size:
+            plan = facts.planned(self.threads, self.flat, NO_WEIGHTS, self.d)
         totals = fixed_point.Totals.zeros(self.threads, 1, self.d, plan.limbs)
         facts.column_sums(self.threads, self.flat, NO_WEIGHTS, self.d, totals, *plan.arguments)
         return fixed_point.rounded(1, totals, plan, 1, self.d, False)[0][0] / self.n
@@ -102,7 +96,7 @@ class CpuSession:
             self._find_gaps(bounds, centroids, packed, factor)
             gate.assign_gated(
                 self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, scored,
-                totals, *limbs, sums, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
+                totals, *limbs, sums, self.memory, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
             )  # fmt: skip
             measured = sum(scored.tolist())
             bounds.share = measured / self.n
@@ -113,7 +107,7 @@ class CpuSession:
                 bounds = np.float32(1), self.gate.upper, self.gate.lower
             assign.assign(
                 self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened,
-                totals, *limbs, sums, self.lane_sums, bounds,
+                totals, *limbs, sums, self.memory, self.lane_sums, bounds,
             )  # fmt: skip
             measured = self.n
         if self.gate is not None:
@@ -125,7 +119,7 @@ class CpuSession:
         totals, limbs = self.nothing
         assign.assign(
             1, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *self.counters[:2],
-            totals, *limbs, assign.SUMS_LEFT, None, (factor, bounds.above, bounds.half_gap),
+            totals, *limbs, assign.SUMS_LEFT, self.memory, None, (factor, bounds.above, bounds.half_gap),
         )  # fmt: skip
         bounds.half_gap *= np.float32(0.5)
 
