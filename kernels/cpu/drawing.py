@@ -109,12 +109,12 @@ def _sort(hashes, rows, size):
 
 
 @inner
-def _scan(start, wanted, draws, buckets, weights, nearest, factors, found, count):
-    """Append the rows from `start` on that have mass and lie in one of the first `draws` buckets of `wanted` (a vector for each; as many as are compared
-    together), until `found` has no room for another vector's; where it stopped, and how many are found.
+def _scan(wanted, draws, buckets, weights, nearest, factors, found):
+    """How many rows have mass and lie in one of the first `draws` buckets of `wanted` (a vector for each; as many as are compared together), and in
+    `found` as many of them, lowest first, as have room there.
     """
-    n = buckets.size
-    while start < n and count <= found.size - _LANES:
+    n, count = buckets.size, 0
+    for start in range(0, n, _LANES):
         here = np.uint64(0)
         if start + _LANES <= n:
             for q in range(0, draws, _TOGETHER):
@@ -129,24 +129,10 @@ def _scan(start, wanted, draws, buckets, weights, nearest, factors, found, count
             i = start + trailing_zeros(here)
             here &= here - np.uint64(1)
             if mass(weights[i] if weights.size > 0 else 1.0, nearest[i], factors) > 0:
-                found[count] = i
+                if count < found.size:
+                    found[count] = i
                 count += 1
-        start += _LANES
-    return start, count
-
-
-@inlined
-def _rows_of(wanted, draws, buckets, weights, nearest, factors):
-    """All rows that `_scan` finds, lowest first, and how many."""
-    found = np.empty(1024, np.int64)
-    start, count = _scan(0, wanted, draws, buckets, weights, nearest, factors, found, 0)
-    while start < buckets.size:
-        longer = np.empty(2 * found.size, np.int64)
-        for r in range(count):
-            longer[r] = found[r]
-        found = longer
-        start, count = _scan(start, wanted, draws, buckets, weights, nearest, factors, found, count)
-    return found, count
+    return count
 
 
 @routine
@@ -159,9 +145,15 @@ def draw(
     factors,
     buckets,  #  IN   (n,) uint16
     masses,  #   IN   (n_buckets,) int64
+    found,  #    OUT  (room,) int64: the rows that come into question
+    rows,  #     OUT  (room,) int64: those of one draw
+    hashes,  #   OUT  (room,) uint64
     chosen,  #   OUT  (draws,) int64
 ):
-    """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws)."""
+    """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws).
+
+    Returns how many rows come into question; where they are more than there is room for, nothing is chosen.
+    """
     draws, weighted = targets.size, weights.size > 0
     left, wanted = stack_array(MOST_TRIALS, np.int64), stack_array(_WANTED, np.uint16)
     for q in range(draws):
@@ -173,8 +165,9 @@ def draw(
         store(wanted, q * _LANES, splat(np.uint16(bucket)))
     for q in range(draws, MOST_TRIALS):
         store(wanted, q * _LANES, load(wanted, 0))
-    found, n_found = _rows_of(wanted, draws, buckets, weights, nearest, factors)
-    rows, hashes = np.empty(n_found, np.int64), np.empty(n_found, np.uint64)
+    n_found = _scan(wanted, draws, buckets, weights, nearest, factors, found)
+    if n_found > found.size:
+        return n_found
     for q in range(draws):
         count = 0
         for r in range(n_found):
@@ -189,3 +182,4 @@ def draw(
             i = rows[at]
             left[q] -= mass(weights[i] if weighted else 1.0, nearest[i], factors)
         chosen[q] = rows[at]
+    return n_found

@@ -15,6 +15,7 @@ readable by its owner only, because Numba's cache format is pickle. Set KMEANS_F
 import contextlib
 import functools
 import hashlib
+import itertools
 import os
 import pickle
 import sys
@@ -22,6 +23,7 @@ import threading
 import types as python_types
 from pathlib import Path
 
+import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
 from numba.core import cgutils, config, types
@@ -30,17 +32,17 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
-_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+# Kernels allocate nothing, so Numba need not count references to their arrays (`_nrt`).
+_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
 
 
 def inner(function, **options):
     """Compile a function that kernels call, and the bodies of kernels.
 
-    It allocates nothing, so Numba need not count references to its arrays.
     It has no wrappers for Python and C, each of which would hold another copy of the code (a fifth of the time of compilation), and a literal argument
     is any other number: Numba would compile a copy for each.
     """
-    dispatcher = numba.njit(**_OPTIONS, **options, no_cpython_wrapper=True, _nrt=False)(function)
+    dispatcher = numba.njit(**_OPTIONS, **options, no_cpython_wrapper=True)(function)
     call_template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(types.unliteral, args)), kws)
     return dispatcher
@@ -104,6 +106,17 @@ class _Locator(_CacheLocator):
         return cls()
 
 
+def _without_bitcode(library):
+    """A serialized library without the bitcode that other functions would inline from it: nothing is inlined from cached code, and to parse it takes a
+    third of the time of loading. What is left of it are the names that it defines, which Numba looks up.
+    """
+    name, kind, (code, bitcode) = library
+    module = llvm.parse_bitcode(bitcode)
+    symbols = itertools.chain(module.functions, module.global_variables)
+    names = [f'@"{symbol.name}" = common global ptr null' for symbol in symbols if not symbol.is_declaration]
+    return name, kind, (code, llvm.parse_assembly("\n".join(names)).as_bitcode())
+
+
 class _CacheContents(CompileResultCacheImpl):
     """Machine code with a digest: a flipped bit is noticed before it runs."""
 
@@ -112,7 +125,8 @@ class _CacheContents(CompileResultCacheImpl):
     callee = ""  # the symbol that the code calls in another cached file
 
     def reduce(self, cres):
-        content = dumps((self.callee, super().reduce(cres)))
+        library, *rest = super().reduce(cres)
+        content = dumps((self.callee, (_without_bitcode(library), *rest)))
         return hashlib.sha256(content).digest(), content
 
     def rebuild(self, target_context, payload):
@@ -265,7 +279,7 @@ def _drive(function, frame, tasks):
 @functools.cache
 def _driver():
     """The address of `_drive` as a C function, and what keeps its code alive."""
-    dispatcher = _cached(numba.njit(**{**_OPTIONS, "no_cfunc_wrapper": False}, parallel=True)(_drive))
+    dispatcher = _cached(numba.njit(**{**_OPTIONS, "no_cfunc_wrapper": False, "_nrt": True}, parallel=True)(_drive))
     dispatcher.compile((types.int64, types.int64, types.int64))
     (compiled,) = dispatcher.overloads.values()
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name), dispatcher

@@ -46,10 +46,12 @@ def pack(
     packed,  #      OUT  (padded k * d,) float32: c' = (c - shift) * scale; padding keeps its zeros
     half_norms,  #  OUT  (padded k,) float32: -|c'|^2 / 2; padding keeps its minus infinity and never wins
     shift,  #       OUT  (d,) X's dtype: the mean of the centroids
+    mean,  #        OUT  (d,) float64: scratch
 ):
     """Centroids for `assign`; the scale, a power of two that brings c' to at most 1, and the error bound."""
     k, step = centroids.size // d, lanes(exact)
-    mean = np.zeros(d)
+    for j in range(d):
+        mean[j] = 0.0
     for c in range(k):
         for j in range(d):
             exact[c * d + j] = centroids[c * d + j]
@@ -90,12 +92,14 @@ class Packed:
         self.exact = np.empty(k * d)
         self.packed = np.zeros(padded * d, np.float32)
         self.half_norms = np.full(padded, -np.inf, np.float32)
-        self.shift = np.empty(d, dtype)
+        self.shift, self.mean = np.empty(d, dtype), np.empty(d)
         self.reach = 100 if self.dtype == np.float32 else 900
 
     def fill(self, flat_centroids):
         """Pack the centroids; the arguments `exact` to `bound` of `assign`."""
-        scale, bound = pack(flat_centroids, self.d, self.reach, self.exact, self.packed, self.half_norms, self.shift)
+        scale, bound = pack(
+            flat_centroids, self.d, self.reach, self.exact, self.packed, self.half_norms, self.shift, self.mean
+        )
         bound = tuple(map(np.float32, bound))
         return self.exact, self.packed, self.half_norms, self.shift, self.dtype.type(scale), bound
 

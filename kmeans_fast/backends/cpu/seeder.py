@@ -17,6 +17,7 @@ class CpuSeeder:
         self.nearest, self.marks = np.ones(self.n), None
         bits = max(0, min(drawing.MOST_BUCKETS, self.n // drawing.ROWS_A_BUCKET).bit_length() - 1)
         self.n_buckets, self.buckets = 1 << bits, np.empty(self.n, np.uint16)
+        self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
         drawing.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
         self.rescale()
 
@@ -61,8 +62,17 @@ class CpuSeeder:
         s = self.session
         targets = np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
         rows = np.empty(len(words), np.int64)
-        drawing.draw(s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, rows)
-        return rows
+        while True:
+            found = drawing.draw(
+                s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.masses, *self.drawn, rows
+            )  # fmt: skip
+            if found <= self.drawn[0].size:
+                return rows
+            self._make_room(2 * found)
+
+    def _make_room(self, rows):
+        """Memory for the rows that a draw looks at."""
+        self.drawn = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.uint64)
 
     def begin(self, row):
         self.nearest.fill(seeding.UNREACHED)
