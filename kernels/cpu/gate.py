@@ -22,6 +22,7 @@ import math
 import numpy as np
 
 from .assign import MOVES, SUMS_MOVED
+from .byte_filter import new_tile, settle_by_bytes, squared
 from .fixed_point import move_rows
 from .jit import inlined, inner, kernel, share
 from .scratch import stack_array
@@ -50,23 +51,6 @@ from .tile import CACHE_LINE, DOWN, EVERY_LANE, LANES, ROWS, TINY, UP, distance_
 _MARGIN = np.float32(1 + 2.0**-18)
 _FAILED = 128  # rows that failed the first test wait for the second: their data arrives meanwhile
 _WORTH_MEASURING = 2500  # k * (d + 12): beyond, a tile's share of scoring costs more than the distance that may save it
-
-
-@inlined
-def _distance(X, offset, exact, start, d):
-    """The distance between a row and a centroid, in float64 and any order."""
-    step, j = lanes(exact), 0
-    squares = splat(0.0)
-    while j + step <= d:
-        t = sub(load_widened(X, offset + j), load(exact, start + j))
-        squares = fma(t, t, squares)
-        j += step
-    total = lane_sum(squares)
-    while j < d:
-        t1 = np.float64(X[offset + j]) - exact[start + j]
-        total += t1 * t1
-        j += 1
-    return math.sqrt(total)
 
 
 @inlined
@@ -112,6 +96,7 @@ def assign_gated(
     changed,  #     OUT   (tasks,) int64: rows whose label is not what it was
     opened,  #      OUT   (tasks,) int64: rows that needed a recheck
     scored,  #      OUT   (tasks,) int64: rows measured against every centroid
+    too_many,  #    OUT   (tasks,) int64: tiles that had too many candidates for the filter
     totals,  #      INOUT Totals: the sums of the rows of each cluster
     limbs,  #             these four from `fixed_point.Plan`
     up,
@@ -125,8 +110,12 @@ def assign_gated(
     lower,  #       INOUT (n,) float32
     drift,  #       IN    (k,) float32: how far each centroid has moved at most, in the unit of the bounds
     half_gap,  #    IN    (k,) float32: half the distance to the nearest other centroid at least, or 0
+    codes,  #             `byte_filter.Encoded`, or None: rows are scored in float32
 ):
-    """Label every row whose label may have changed, and move it from sum to sum if `sums` says so."""
+    """Label every row whose label may have changed, and move it from sum to sum if `sums` says so.
+
+    It is compiled anew for None and for codes, so that what is not wanted costs no compilation.
+    """
     n, k = labels.size, exact.size // d
     most, next_most, farthest = farthest_moves(drift)
     work = workspace(memory[task], d)
@@ -136,9 +125,11 @@ def assign_gated(
     sources, targets = stack_array(MOVES, np.int32), stack_array(MOVES, np.int32)
     pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
     unspilled, count = totals.unspilled[task], totals.count[task]
-    n_failed, n_rows, n_moves, moved, rechecked, measured = 0, 0, 0, 0, 0, 0
+    n_failed, n_rows, n_moves, moved, rechecked, measured, unfiltered = 0, 0, 0, 0, 0, 0, 0
     line = CACHE_LINE // X.itemsize
     worth_measuring = k * (d + 12) >= _WORTH_MEASURING
+    if codes is not None:
+        byte_tile, worth_measuring = new_tile(codes.memory[task]), True
     row, stop = share(task, tasks, n)
     finished = False
     while not finished:
@@ -166,9 +157,12 @@ def assign_gated(
             i = failed[n_failed]
             if worth_measuring:
                 label = np.int64(labels[i])
-                upper[i] = np.float32(_distance(X, i * d, exact, label * d, d) * unit) * UP + TINY
+                distance = squared(X, i * d, exact, label * d, d)
+                upper[i] = np.float32(math.sqrt(distance) * unit) * UP + TINY
                 if upper[i] * _MARGIN < max(lower[i], half_gap[label]):
                     continue
+                if codes is not None:
+                    byte_tile.own[n_rows] = distance
             rows[n_rows] = i
             n_rows += 1
         finished = row >= stop and n_failed == 0
@@ -176,7 +170,18 @@ def assign_gated(
             continue
 
         # STEP 3: score a tile of the rest. Its data is in cache already, so nothing is fetched ahead.
-        if n_rows > 0:
+        settled = n_rows == 0
+        if codes is not None:  # noqa: SIM102  alone, or Numba compiles the branch for None too
+            if not settled:
+                for r in range(ROWS):
+                    rows[r] = rows[min(r, n_rows - 1)]
+                    work.index[r] = labels[rows[r]]
+                still_open, settled = settle_by_bytes(
+                    byte_tile, work.index, X, rows, n_rows, d, exact, codes, unit, above, below
+                )  # fmt: skip
+                rechecked += set_bits(np.int64(still_open))
+                unfiltered += not settled
+        if not settled:
             for r in range(ROWS):
                 offsets[r] = rows[min(r, n_rows - 1)] * d
             pack_listed(X, offsets, d, shift, scale, work.tile)
@@ -204,3 +209,4 @@ def assign_gated(
     changed[task] = moved
     opened[task] = rechecked
     scored[task] = measured
+    too_many[task] = unfiltered

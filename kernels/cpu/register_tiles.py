@@ -14,6 +14,7 @@ from .simd import (
     IR_SCALAR,
     Mask,
     Vector,
+    emit_byte_products,
     emit_fma,
     emit_load,
     emit_pointer,
@@ -131,6 +132,82 @@ def rank1_update(typingctx, tile, rows, columns):
 
 
 @intrinsic
+def byte_products_update(typingctx, tile, rows, columns):
+    """``T[r][c] += rows[r] . columns[c]`` in integers: a lane holds four unsigned bytes of a row and four signed bytes of a column."""
+
+    def codegen(context, builder, sig, args):
+        tile_type, row_type, column_type = sig.args
+        t = _elements(builder, args[0], tile_type.count)
+        r = _elements(builder, args[1], row_type.count)
+        c = _elements(builder, args[2], column_type.count)
+        values = [
+            emit_byte_products(builder, t[i * column_type.count + j], r[i], c[j], tile_type.dtype.lanes)
+            for i in range(row_type.count)
+            for j in range(column_type.count)
+        ]
+        return _tuple_of(builder, context, tile_type, values)
+
+    return tile(tile, rows, columns), codegen
+
+
+@intrinsic
+def scores_of_bytes(typingctx, tile, inverses, reaches, steps, slopes, half_norms):
+    """``steps[c] * T[r][c] + (reaches[r] * slopes[c] - inverses[r] * half_norms[c])`` as float32, of a tile of integers."""
+    result = types.UniTuple(inverses.dtype, tile.count)
+
+    def codegen(context, builder, sig, args):
+        rows, columns, kind = sig.args[1].count, sig.args[3].count, ir_vector(sig.args[1].dtype)
+        t = _elements(builder, args[0], rows * columns)
+        inverse, reach = (_elements(builder, value, rows) for value in args[1:3])
+        step, slope, half_norm = (_elements(builder, value, columns) for value in args[3:])
+        values = []
+        for r in range(rows):
+            for c in range(columns):
+                norm = builder.fneg(builder.fmul(inverse[r], half_norm[c]))
+                rest = emit_fma(builder, reach[r], slope[c], norm, sig.args[1].dtype)
+                product = builder.sitofp(t[r * columns + c], kind)
+                values.append(emit_fma(builder, step[c], product, rest, sig.args[1].dtype))
+        return _tuple_of(builder, context, result, values)
+
+    return result(tile, inverses, reaches, steps, slopes, half_norms), codegen
+
+
+@intrinsic
+def split_at(typingctx, tile, limits, rest):
+    """Which of ``T[r][c]`` are not below ``limits[r]``, as a word for each column with bit ``r * lanes + lane``; and `rest` brought up to date with the
+    largest of the others.
+    """
+    rows = rest.count
+    result = types.Tuple((types.UniTuple(types.uint64, tile.count // rows), rest))
+
+    def codegen(context, builder, sig, args):
+        columns, n_lanes = sig.args[0].count // rows, sig.args[2].dtype.lanes
+        t = _elements(builder, args[0], rows * columns)
+        limit, most = _elements(builder, args[1], rows), _elements(builder, args[2], rows)
+        lowest = ir.Constant(most[0].type, [-float("inf")] * n_lanes)
+        words = []
+        for c in range(columns):
+            masks = []
+            for r in range(rows):
+                score = t[r * columns + c]
+                masks.append(builder.fcmp_unordered(">=", score, limit[r]))
+                other = builder.select(masks[-1], lowest, score)
+                most[r] = builder.select(builder.fcmp_ordered(">", most[r], other), most[r], other)
+            while len(masks) > 1:
+                wide = ir.Constant(ir.VectorType(I32, 2 * masks[0].type.count), list(range(2 * masks[0].type.count)))
+                masks = [builder.shuffle_vector(a, b, wide) for a, b in zip(masks[::2], masks[1::2], strict=True)]
+            word = builder.bitcast(masks[0], ir.IntType(rows * n_lanes))
+            words.append(word if rows * n_lanes == 64 else builder.zext(word, ir.IntType(64)))
+        parts = [
+            _tuple_of(builder, context, sig.return_type[0], words),
+            _tuple_of(builder, context, sig.args[2], most),
+        ]
+        return context.make_tuple(builder, sig.return_type, parts)
+
+    return result(tile, limits, rest), codegen
+
+
+@intrinsic
 def square_update(typingctx, tile, values):
     """``T[i] += values[i] * values[i]``, each fused and rounded once."""
 
@@ -149,6 +226,18 @@ def zeros_like(typingctx, tile):
     return tile(tile), lambda context, builder, sig, args: cgutils.get_null_value(
         context.get_value_type(sig.return_type)
     )
+
+
+@intrinsic
+def negative_infinity_like(typingctx, tile):
+    """A tile of minus infinities of `tile`'s shape."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type.dtype
+        value = ir.Constant(ir_vector(vector), [-float("inf")] * vector.lanes)
+        return _tuple_of(builder, context, sig.return_type, [value] * sig.return_type.count)
+
+    return tile(tile), codegen
 
 
 @intrinsic
@@ -226,19 +315,24 @@ def _transposed(context, builder, starts, array_type, array, shift, scale):
     """See `load_transposed`; row i starts at ``starts[i]``."""
     narrow = Vector(types.float32, full_lanes(types.float32))
     source = Vector(array_type.dtype, narrow.lanes)
-    count = narrow.lanes
-    factor = emit_splat(builder, scale, count)
+    factor = emit_splat(builder, scale, narrow.lanes)
     rows = []
     for start in starts:
         row = emit_load(context, builder, array_type, array, start, source)
         row = builder.fmul(builder.fsub(row, shift), factor)
         rows.append(row if source.dtype == types.float32 else builder.fptrunc(row, ir_vector(narrow)))
+    return _tuple_of(builder, context, types.UniTuple(narrow, narrow.lanes), _shuffled(builder, rows))
+
+
+def _shuffled(builder, rows):
+    """The square block of `rows` transposed."""
+    count = len(rows)
     order = ir.VectorType(I32, count)
     half = count // 2
     zips = [ir.Constant(order, [h + i // 2 + count * (i % 2) for i in range(count)]) for h in (0, half)]
     for _ in range(count.bit_length() - 1):
         rows = [builder.shuffle_vector(rows[i], rows[i + half], z) for i in range(half) for z in zips]
-    return _tuple_of(builder, context, types.UniTuple(narrow, count), rows)
+    return rows
 
 
 def _transposed_type():
@@ -278,3 +372,22 @@ def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale
         return _transposed(context, builder, starts, sig.args[0], array_value, shift_value, scale_value)
 
     return _transposed_type()(array, offsets, first, element, shift, scale), codegen
+
+
+@intrinsic
+def load_transposed_words(typingctx, words, offsets, first, element):
+    """The square block of the int32 `words` from `element` on of the rows that begin at ``offsets[first:]``, transposed."""
+    vector = Vector(words.dtype, full_lanes(words.dtype))
+    tile = types.UniTuple(vector, vector.lanes)
+
+    def codegen(context, builder, sig, args):
+        words_value, offsets_value, first_value, element_value = args
+        rows = []
+        for i in range(vector.lanes):
+            at = builder.add(first_value, ir.Constant(first_value.type, i))
+            begin = builder.load(emit_pointer(context, builder, sig.args[1], offsets_value, at, ir.IntType(64)))
+            start = builder.add(begin, element_value)
+            rows.append(emit_load(context, builder, sig.args[0], words_value, start, vector))
+        return _tuple_of(builder, context, tile, _shuffled(builder, rows))
+
+    return tile(words, offsets, first, element), codegen

@@ -9,6 +9,7 @@ Every operation is rounded once and in the order written (no fast-math flag anyw
 The idea of exposing LLVM vectors through ``@intrinsic`` follows the llvmlite documentation.
 """
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
@@ -19,6 +20,8 @@ I32 = ir.IntType(32)
 IR_SCALAR = {
     types.float32: ir.FloatType(),
     types.float64: ir.DoubleType(),
+    types.int8: ir.IntType(8),
+    types.uint8: ir.IntType(8),
     types.int16: ir.IntType(16),
     types.uint16: ir.IntType(16),
     types.int32: ir.IntType(32),
@@ -142,6 +145,16 @@ def fma(typingctx, a, b, c):
     return a(a, b, c), lambda context, builder, sig, args: emit_fma(builder, *args, sig.args[0])
 
 
+def emit_byte_products(builder, total, unsigned, signed, lanes):
+    """``total`` plus, in every 32-bit lane, the four products of the unsigned bytes of one vector with the signed bytes of the other."""
+    words, byte = ir.VectorType(I32, lanes), ir.VectorType(ir.IntType(8), 4 * lanes)
+    # LLVM 22 made the operands of this instruction the bytes that they are.
+    operand = byte if llvm.llvm_version_info[0] >= 22 else words
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * lanes}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(words, [words, operand, operand]), name)
+    return builder.call(function, [total, builder.bitcast(unsigned, operand), builder.bitcast(signed, operand)])
+
+
 def _binary(doc, operation):
     def typed(typingctx, a, b):
         return a(a, b), lambda context, builder, sig, args: operation(builder, *args)
@@ -153,6 +166,7 @@ def _binary(doc, operation):
 add = _binary("``a + b``.", lambda builder, a, b: builder.fadd(a, b))
 sub = _binary("``a - b``.", lambda builder, a, b: builder.fsub(a, b))
 mul = _binary("``a * b``.", lambda builder, a, b: builder.fmul(a, b))
+divide = _binary("``a / b``.", lambda builder, a, b: builder.fdiv(a, b))
 iadd = _binary("Integer ``a + b`` modulo the word.", lambda builder, a, b: builder.add(a, b))
 isub = _binary("Integer ``a - b`` modulo the word.", lambda builder, a, b: builder.sub(a, b))
 maximum = _binary(
@@ -211,6 +225,20 @@ def store_shorts(typingctx, array, offset, vector):
         pointer = emit_pointer(context, builder, sig.args[0], args[0], args[1], short)
         value = builder.trunc(builder.fptosi(args[2], ir.VectorType(I32, sig.args[2].lanes)), short)
         builder.store(value, pointer).align = 2
+        return context.get_dummy_value()
+
+    return types.void(array, offset, vector), codegen
+
+
+@intrinsic
+def store_bytes(typingctx, array, offset, vector):
+    """Write the lanes, which are integers within -128 and 255, at the 8-bit elements ``array.flat[offset:]``."""
+
+    def codegen(context, builder, sig, args):
+        byte = ir.VectorType(ir.IntType(8), sig.args[2].lanes)
+        pointer = emit_pointer(context, builder, sig.args[0], args[0], args[1], byte)
+        value = builder.trunc(builder.fptosi(args[2], ir.VectorType(I32, sig.args[2].lanes)), byte)
+        builder.store(value, pointer).align = 1
         return context.get_dummy_value()
 
     return types.void(array, offset, vector), codegen

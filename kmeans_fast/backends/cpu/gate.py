@@ -49,6 +49,8 @@ class Gate:
         distances = abs(np.log2(scale)), abs(np.log2(self.unit) - np.log2(scale))
         if distances[0] > _FARTHEST or distances[1] > 60:
             return False
+        if self.most_that_pays >= 1.0:
+            return True
         share = self._expected_share(labels) if self.share is None else self.share
         return share <= self.most_that_pays
 

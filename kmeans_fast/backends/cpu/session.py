@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import assign, distances, facts, fixed_point, gate, lane_sums, tile, update
+from ...kernels.cpu import assign, byte_filter, distances, facts, fixed_point, gate, lane_sums, tile, update
 from ..protocol import Iteration
 from .buffers import NO_WEIGHTS, flat
+from .codes import Codes
 from .gate import Gate, worth_it
 from .planning import shares_sums
 from .seeder import CpuSeeder
@@ -25,14 +26,15 @@ class CpuSession:
         self.weights = NO_WEIGHTS if weights is None else flat(weights)
         self.columns = self.d + (weights is not None)
         self.memory = tile.workspaces(threads, self.d)
-        self.counters = np.empty((3, threads), np.int64)
+        self.counters = np.empty((4, threads), np.int64)
         self.labels = self.packed = None
         self.plan = self.totals = None
         self.lane_sums = None if self.weights.size else lane_sums.scratch(threads, self.k, self.d)
         self.nothing = fixed_point.Totals.zeros(threads, 0, 0, 0), fixed_point.NO_SUMS.arguments
         self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
-        self.gate = None
+        self.gate = self.codes = None
+        self.filter = True
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
@@ -89,14 +91,15 @@ class CpuSession:
         packed = self.packed.fill(flat(centroids))
         scale = float(packed[4])
         totals, limbs = (self.totals, self.plan.arguments) if sums != assign.SUMS_LEFT else self.nothing
-        changed, opened, scored = self.counters
+        changed, opened, scored, too_many = self.counters
         if self.gate is not None and sums != assign.SUMS_ANEW and self.gate.serves(centroids, scale, self.labels):
             bounds = self.gate
             factor = bounds.factor(scale)
             self._find_gaps(bounds, centroids, packed, factor)
             gate.assign_gated(
-                self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, scored,
+                self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, scored, too_many,
                 totals, *limbs, sums, self.memory, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
+                self._codes(packed[0]),
             )  # fmt: skip
             measured = sum(scored.tolist())
             bounds.share = measured / self.n
@@ -114,11 +117,19 @@ class CpuSession:
             self.gate.centroids = None  # until `follow` says what moves next
         return sum(changed.tolist()), sum(opened.tolist()), measured
 
+    def _codes(self, exact):
+        """The rows and these centroids as bytes, where they serve as a filter; else None."""
+        if not (byte_filter.AVAILABLE and self.filter):
+            return None
+        if self.codes is None:
+            self.codes = Codes(self)
+        return self.codes.encoded(exact)
+
     def _find_gaps(self, bounds, centroids, packed, factor):
         """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
         totals, limbs = self.nothing
         assign.assign(
-            1, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *self.counters[:2],
+            self.threads, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *self.counters[:2],
             totals, *limbs, assign.SUMS_LEFT, self.memory, None, (factor, bounds.above, bounds.half_gap),
         )  # fmt: skip
         bounds.half_gap *= np.float32(0.5)
@@ -138,7 +149,7 @@ class CpuSession:
             self.reset()
         if self.gate is None and worth_it(self.d, self.k) and not self.shared:
             self.gate = Gate(self.n, self.d, self.k)
-        few = self.moved is not None and self.moved < _FEW_MOVED * self.n
+        few = self.moved is not None and (self.moved < _FEW_MOVED * self.n or self.filter)
         if self.shared:
             changed, rechecked, scored = self._assign(centroids, assign.SUMS_LEFT)
             assign.sum_owned(
