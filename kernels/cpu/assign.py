@@ -10,6 +10,7 @@ Limits     k < 2**31, d * ROWS < 2**31; d * ROWS * 4 bytes of scratch a task.
 
 import numpy as np
 
+from .byte_filter import new_tile, settle_anew
 from .fixed_point import add_rows, clear, move_rows
 from .jit import inlined, kernel, share
 from .lane_sums import MOST_TILES, add_tile, flush_lanes
@@ -18,6 +19,7 @@ from .simd import bits, equal, load, set_bits, trailing_zeros
 from .tile import EVERY_LANE, LANES, ROWS, distance_bounds, pack_points, row_steps, settle, workspace
 
 SUMS_LEFT, SUMS_ANEW, SUMS_MOVED = 0, 1, 2
+_GIVEN_UP = 8  # tiles that had too many candidates, after which a task tries the filter no more
 MOVES = 256  # rows to be moved are collected: a call for each would cost more than the additions
 
 
@@ -61,6 +63,8 @@ def assign(
     lane_sums,  #   INOUT (tasks, k * d * LANES + d * ROWS) int64, the first part zeros in and out: `lane_sums.scratch`; or None
     bounds,  #            (factor, upper, lower) for `gate`, or None. upper OUT (n,) float32: not below `factor` times the distance to the own
     #                     centroid in units of x'; lower OUT (n,) float32: not above that to any other
+    codes,  #             `byte_codes.Encoded`, or None: rows are scored in float32
+    too_many,  #    OUT   (tasks,) int64: tiles that had too many candidates for the filter
 ):
     """Label every row and bring the exact sums of the clusters up to date. Reads X once.
 
@@ -77,9 +81,12 @@ def assign(
     moved, rechecked, n_moves = 0, 0, 0
     if lane_sums is not None:
         of_lanes, tile_limbs, waiting = lane_sums[task], lane_sums[task, k * d * LANES :], 0
+    above, below, unit = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32), 1.0
     if bounds is not None:
         factor, upper, lower = bounds
-        above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
+        unit = np.float64(factor) * np.float64(scale)
+    if codes is not None:
+        byte_tile, unfiltered = new_tile(codes.tiles[task]), 0
     if sums == SUMS_ANEW:
         clear(pending, high, low, unspilled, count, 0, k, limbs * (d + 1 if weights.size > 0 else d))
     for row in range(first * ROWS, stop * ROWS, ROWS):
@@ -87,13 +94,23 @@ def assign(
         used = min(ROWS, n - row)
         if used < ROWS:
             row_steps(row, n - 1, d, steps)
-        pack_points(X, row, used, d, steps, shift, scale, work.tile)
-        still_open = settle(
-            work, X, row * d, steps, used, d, exact, packed, half_norms, bound, (row + ROWS) * d
-        )  # fmt: skip
+        still_open, settled = np.uint64(0), False
+        if codes is not None and unfiltered <= _GIVEN_UP:
+            for r in range(ROWS):
+                numbers[r] = min(row + r, n - 1)
+            still_open, settled = settle_anew(
+                byte_tile, work.index, X, numbers, used, d, codes, codes.scores[task], unit, above, below
+            )  # fmt: skip
+            unfiltered += not settled
+        if not settled:
+            pack_points(X, row, used, d, steps, shift, scale, work.tile)
+            still_open = settle(
+                work, X, row * d, steps, used, d, exact, packed, half_norms, bound, (row + ROWS) * d
+            )  # fmt: skip
         rechecked += set_bits(np.int64(still_open))
         if bounds is not None:
-            distance_bounds(work, d, still_open, factor, above, below)
+            if not settled:
+                distance_bounds(work, d, still_open, factor, above, below)
             for r in range(used):
                 upper[row + r], lower[row + r] = above[r], below[r]
 
@@ -134,6 +151,8 @@ def assign(
             n_moves = 0
     changed[task] = moved
     opened[task] = rechecked
+    if codes is not None:
+        too_many[task] = unfiltered
 
 
 @kernel

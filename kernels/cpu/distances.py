@@ -27,10 +27,10 @@ _load_centroids = loads(_TABLE_VECTORS)
 
 @inner
 def squared_distance(X, offset, C, start, d):
-    """D between the row at ``X[offset:]`` and the float64 centroid at ``C[start:]``."""
+    """D between the row at ``X[offset:]`` and the centroid at ``C[start:]``."""
     total = 0.0
     for j in range(d):
-        t = np.float64(element(X, offset + j)) - element(C, start + j)
+        t = np.float64(element(X, offset + j)) - np.float64(element(C, start + j))
         total = total + t * t
     return total
 

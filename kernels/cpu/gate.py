@@ -110,7 +110,7 @@ def assign_gated(
     lower,  #       INOUT (n,) float32
     drift,  #       IN    (k,) float32: how far each centroid has moved at most, in the unit of the bounds
     half_gap,  #    IN    (k,) float32: half the distance to the nearest other centroid at least, or 0
-    codes,  #             `byte_filter.Encoded`, or None: rows are scored in float32
+    codes,  #             `byte_codes.Encoded`, or None: rows are scored in float32
 ):
     """Label every row whose label may have changed, and move it from sum to sum if `sums` says so.
 
@@ -129,7 +129,7 @@ def assign_gated(
     line = CACHE_LINE // X.itemsize
     worth_measuring = k * (d + 12) >= _WORTH_MEASURING
     if codes is not None:
-        byte_tile, worth_measuring = new_tile(codes.memory[task]), True
+        byte_tile, worth_measuring = new_tile(codes.tiles[task]), True
     row, stop = share(task, tasks, n)
     finished = False
     while not finished:
@@ -157,7 +157,10 @@ def assign_gated(
             i = failed[n_failed]
             if worth_measuring:
                 label = np.int64(labels[i])
-                distance = squared(X, i * d, exact, label * d, d)
+                if codes is not None:
+                    distance = squared(X, i * d, codes.values, label * d, d)
+                else:
+                    distance = squared(X, i * d, exact, label * d, d)
                 upper[i] = np.float32(math.sqrt(distance) * unit) * UP + TINY
                 if upper[i] * _MARGIN < max(lower[i], half_gap[label]):
                     continue
@@ -177,7 +180,7 @@ def assign_gated(
                     rows[r] = rows[min(r, n_rows - 1)]
                     work.index[r] = labels[rows[r]]
                 still_open, settled = settle_by_bytes(
-                    byte_tile, work.index, X, rows, n_rows, d, exact, codes, unit, above, below
+                    byte_tile, work.index, X, rows, n_rows, d, codes, row * d, unit, above, below
                 )  # fmt: skip
                 rechecked += set_bits(np.int64(still_open))
                 unfiltered += not settled

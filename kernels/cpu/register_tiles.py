@@ -173,6 +173,25 @@ def scores_of_bytes(typingctx, tile, inverses, reaches, steps, slopes, half_norm
 
 
 @intrinsic
+def floors_update(typingctx, floors, tile, reaches, slopes):
+    """``floors[r] = max(floors[r], T[r][c] - 2 * reaches[r] * slopes[c])`` over all c; NaN never enters."""
+
+    def codegen(context, builder, sig, args):
+        rows, columns, kind = sig.args[0].count, sig.args[3].count, ir_vector(sig.args[0].dtype)
+        best, t = _elements(builder, args[0], rows), _elements(builder, args[1], rows * columns)
+        reach, slope = _elements(builder, args[2], rows), _elements(builder, args[3], columns)
+        twice = ir.Constant(kind, [-2.0] * sig.args[0].dtype.lanes)
+        for r in range(rows):
+            factor = builder.fmul(reach[r], twice)
+            for c in range(columns):
+                score = emit_fma(builder, factor, slope[c], t[r * columns + c], sig.args[0].dtype)
+                best[r] = builder.select(builder.fcmp_ordered(">", score, best[r]), score, best[r])
+        return _tuple_of(builder, context, sig.args[0], best)
+
+    return floors(floors, tile, reaches, slopes), codegen
+
+
+@intrinsic
 def split_at(typingctx, tile, limits, rest):
     """Which of ``T[r][c]`` are not below ``limits[r]``, as a word for each column with bit ``r * lanes + lane``; and `rest` brought up to date with the
     largest of the others.

@@ -104,6 +104,12 @@ def lanes(typingctx, array):
 
 
 @intrinsic
+def lanes_of(typingctx, vector):
+    """Lanes of a vector: a compile-time constant."""
+    return types.intp(vector), lambda context, builder, sig, args: context.get_constant(types.intp, sig.args[0].lanes)
+
+
+@intrinsic
 def load(typingctx, array, offset):
     """The full vector at ``array.flat[offset:]`` (any alignment)."""
     vector = Vector(array.dtype, full_lanes(array.dtype))
@@ -391,6 +397,20 @@ def square_root(typingctx, vector):
         return builder.call(function, args)
 
     return vector(vector), codegen
+
+
+@intrinsic
+def lane_maximum(typingctx, vector):
+    """The largest lane."""
+
+    def codegen(context, builder, sig, args):
+        parts = [builder.extract_element(args[0], ir.Constant(I32, i)) for i in range(sig.args[0].lanes)]
+        while len(parts) > 1:
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [builder.select(builder.fcmp_ordered(">", a, b), a, b) for a, b in pairs]
+        return parts[0]
+
+    return vector.dtype(vector), codegen
 
 
 @intrinsic

@@ -41,6 +41,7 @@ class Iteration(NamedTuple):
     empty: int  # clusters that had no weight
     rechecked: int  # rows that the fast pass left open
     scored: int  # rows measured against every centroid
+    path: str  # the kernels that ran, in words
 
 
 class Seeder(Protocol):

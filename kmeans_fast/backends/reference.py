@@ -56,6 +56,7 @@ class ReferenceSession:
             empty=int(np.count_nonzero(totals == 0)),
             rechecked=0,
             scored=len(self.X),
+            path="float64",
         )
 
     def inertia(self, centroids):

@@ -26,6 +26,8 @@ class Progress(NamedTuple):
         Rows whose label the fast pass could not prove, settled in float64.
     scored : int
         Rows measured against every centroid; bounds on their distances settled the others.
+    path : str
+        What ran: "bounds" where some rows were skipped, then what scored the others, "bytes" or "float32".
     """
 
     run: int
@@ -37,3 +39,4 @@ class Progress(NamedTuple):
     empty: int
     rechecked: int
     scored: int
+    path: str

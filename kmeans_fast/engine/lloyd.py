@@ -50,6 +50,7 @@ def lloyd(session, centroids, *, max_iter, threshold, run=0, verbose=False, call
                 step.empty,
                 step.rechecked,
                 step.scored,
+                step.path,
             )
         )
         if verbose:

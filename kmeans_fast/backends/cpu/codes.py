@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...kernels.cpu import byte_filter
+from ...kernels.cpu import byte_codes, byte_filter
 from ...kernels.cpu.host import CENTROIDS
 
 
@@ -12,42 +12,52 @@ class Codes:
     def __init__(self, session):
         self.threads, self.d = session.threads, session.d
         sample = session.X[:: -(-session.n // 1024)]
-        self.shift = sample.mean(axis=0, dtype=np.float64)
+        self.shift = sample.mean(axis=0, dtype=np.float64).astype(session.X.dtype)
         extent = float(np.abs(sample - self.shift).max())
-        power = int(np.clip(-np.frexp(extent)[1], -400, 400)) if extent > 0 else 0
+        reach = 100 if session.X.dtype == np.float32 else 400
+        power = int(np.clip(-np.frexp(extent)[1], -reach, reach)) if extent > 0 else 0
         self.scale = 2.0**power
         self.vanishing = session.d * 2.0**-1073 * self.scale * self.scale + 2.0**-100
-        self.ratio = byte_filter.usual_ratio(session.X, self.shift)
+        self.ratio = byte_codes.usual_ratio(session.X, self.shift)
         self.rows = self._encoded_rows(session)
         self.centroids = self._empty_centroids(session.k)
-        self.memory = byte_filter.tiles(session.threads, session.d)
+        self.memory = byte_filter.tiles(session.threads, session.d), byte_filter.score_blocks(session.threads)
 
     def _encoded_rows(self, session):
-        words = np.empty(session.n * byte_filter.words_a_row(self.d) + byte_filter.LANES, np.int32)
+        words = np.empty(session.n * byte_codes.words_a_row(self.d) + 16, np.int32)
         facts = np.empty((3, session.n), np.float32)
-        byte_filter.encode_rows(
-            self.threads, session.flat, self.d, self.shift, self.scale, self.ratio, words.view(np.uint8), *facts
-        )
-        return byte_filter.Rows(words, *facts)
+        byte_codes.encode_rows(
+            self.threads, session.flat, self.d, self.shift, session.X.dtype.type(self.scale), self.ratio,
+            words.view(np.uint8), *facts,
+        )  # fmt: skip
+        return byte_codes.Rows(words, *facts)
 
     def _empty_centroids(self, k):
         padded = -(-k // CENTROIDS) * CENTROIDS
         steps, slopes = np.zeros((2, padded), np.float32)
-        return byte_filter.Centroids(
-            np.zeros(padded * byte_filter.words_a_row(self.d), np.int32),
+        return byte_codes.Centroids(
+            np.zeros(padded * byte_codes.words_a_row(self.d), np.int32),
             np.zeros(padded, np.int32),
             steps,
             slopes,
             np.full(padded, 2.0**100, np.float32),
         )
 
-    def encoded(self, exact):
-        """What kernels take, for the centroids `exact` (k * d,) float64; None where one is too far away."""
+    def encoded(self, centroids):
+        """What kernels take, for `centroids` (k * d,) in X's dtype; None where one is too far away."""
         words, *others = self.centroids
         reach = np.empty(self.threads)
-        byte_filter.encode_centroids(
-            self.threads, exact, self.d, self.shift, self.scale, self.ratio, words.view(np.int8), *others, reach
+        byte_codes.encode_centroids(
+            self.threads,
+            centroids,
+            self.d,
+            self.shift,
+            self.shift.dtype.type(self.scale),
+            self.ratio,
+            words.view(np.int8),
+            *others,
+            reach,
         )
-        if not reach.max() < byte_filter.MOST_REACH:
+        if not reach.max() < byte_codes.MOST_REACH:
             return None
-        return byte_filter.Encoded(self.rows, self.centroids, self.scale, self.vanishing, self.memory)
+        return byte_codes.Encoded(self.rows, self.centroids, centroids, self.scale, self.vanishing, *self.memory)

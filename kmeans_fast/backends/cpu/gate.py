@@ -26,7 +26,7 @@ class Gate:
     def __init__(self, n_samples, n_features, n_clusters):
         self.upper, self.lower = np.empty((2, n_samples), np.float32)
         self.drift = np.zeros(n_clusters, np.float32)
-        self.half_gap, self.above = np.empty((2, n_clusters), np.float32)
+        self.half_gap, self.above = np.zeros((2, n_clusters), np.float32)
         self.nearest = np.empty(n_clusters, np.int32)
         self.unit = self.centroids = None
         self.share = None  # of the rows, that failed in the last pass; None where that wrote all bounds anew
@@ -42,14 +42,14 @@ class Gate:
         self.unit = scale
         self.share = None
 
-    def serves(self, centroids, scale, labels):
-        """Whether the bounds hold for these centroids and are likely to pay."""
+    def serves(self, centroids, scale, labels, always):
+        """Whether the bounds hold for these centroids and, unless they are wanted `always`, are likely to pay."""
         if self.centroids is not centroids:
             return False
         distances = abs(np.log2(scale)), abs(np.log2(self.unit) - np.log2(scale))
         if distances[0] > _FARTHEST or distances[1] > 60:
             return False
-        if self.most_that_pays >= 1.0:
+        if always:
             return True
         share = self._expected_share(labels) if self.share is None else self.share
         return share <= self.most_that_pays

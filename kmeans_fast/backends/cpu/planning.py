@@ -1,6 +1,6 @@
 """How a problem would be run on the CPU: threads, accumulators, workspace."""
 
-from ...kernels.cpu import host, tile
+from ...kernels.cpu import byte_codes, host, tile
 from ..protocol import Plan
 from .gate import worth_it
 
@@ -33,6 +33,30 @@ def worth_compressing(n_samples, n_features, n_clusters, itemsize):
     return n_clusters >= _MANY_SEEDS and values * itemsize > _IN_CACHE and 2 * values <= _MOST_COPY_BYTES
 
 
+# Nanoseconds a row of one core (measured); only their ratios matter.
+_FLOAT_SCORE, _BYTE_SCORE = 0.011, 0.0117  # times k * (d + 12), k * (d / 4 + 7)
+_BYTE_ROW = 110.0  # to find, measure and settle the candidates of a row, besides what grows with d
+_BYTE_FEATURE = 0.6
+_CODE_BYTES = 64 << 20  # memory for codes that is always granted, and its share of the data beyond
+_CODE_SHARE = 0.4
+
+
+def code_bytes(n_samples, n_features):
+    """Memory of the rows as bytes (`kernels.cpu.byte_codes.Rows`)."""
+    return n_samples * (4 * byte_codes.words_a_row(n_features) + 12)
+
+
+def filters_by_bytes(n_samples, n_features, n_clusters, itemsize, passes=None):
+    """Whether scores in 8-bit integers come before those in float32, in so many passes (None: enough for the encoding not to count)."""
+    d, k = n_features, n_clusters
+    if not byte_codes.AVAILABLE or d > byte_codes.MOST_FEATURES:
+        return False
+    if code_bytes(n_samples, d) > max(_CODE_BYTES, _CODE_SHARE * n_samples * d * itemsize):
+        return False
+    encoding = (_BYTE_ROW + _BYTE_FEATURE * d) / passes if passes else 0.0
+    return _FLOAT_SCORE * k * (d + 12) > _BYTE_SCORE * k * (d / 4 + 7) + _BYTE_ROW + _BYTE_FEATURE * d + encoding
+
+
 def plan(problem, n_threads):
     """The `Plan` of a problem."""
     threads = threads_for(problem, n_threads)
@@ -42,11 +66,17 @@ def plan(problem, n_threads):
     shared = shares_sums(problem.data_bytes, sums, threads)
     bounded = worth_it(d, k) and not shared
     copy = 2 * n * d * worth_compressing(n, d, k, problem.dtype.itemsize)
+    filtered = filters_by_bytes(n, d, k, problem.dtype.itemsize)
     seeding, bounds = n * 12 + copy, n * 8 * bounded
+    codes = code_bytes(n, d) * filtered
     accumulators = sums * _SUM_BYTES * (1 if shared else threads)
-    workspace = n * 4 + accumulators + max(seeding, bounds) + k * d * 28 + threads * d * 4 * tile.ROWS
+    workspace = n * 4 + accumulators + max(seeding, bounds + codes) + k * d * 28 + threads * d * 4 * tile.ROWS
     path = f"certified float32 tiles of {tile.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"
     notes = ["sums in one shared accumulator" if shared else "sums in private accumulators, added in the same pass"]
+    if filtered:
+        notes.append(
+            "scores in 8-bit integers, with their error bound, leave a row one or two centroids to be measured"
+        )
     if bounded:
         notes.append("rows whose label cannot have changed are skipped (Hamerly's bounds) while that pays")
     if threads == 1 and n_threads != 1:

@@ -4,15 +4,16 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import assign, byte_filter, distances, facts, fixed_point, gate, lane_sums, tile, update
+from ...kernels.cpu import assign, distances, facts, fixed_point, gate, lane_sums, tile, update
 from ..protocol import Iteration
 from .buffers import NO_WEIGHTS, flat
 from .codes import Codes
 from .gate import Gate, worth_it
-from .planning import shares_sums
+from .planning import filters_by_bytes, shares_sums
 from .seeder import CpuSeeder
 
 _FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
+_TOO_MANY = 0.3  # the share of tiles with too many candidates from which bytes serve no more as a filter
 _LONG = 8192  # numbers from which a step over clusters is shared out to threads
 
 
@@ -34,7 +35,7 @@ class CpuSession:
         self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
         self.gate = self.codes = None
-        self.filter = True
+        self.filtering = filters_by_bytes(self.n, self.d, self.k, X.itemsize)
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
@@ -84,25 +85,33 @@ class CpuSession:
         if self.gate is not None:
             self.gate.centroids = None
 
-    def _assign(self, centroids, sums):
-        """Label every row and update the sums as `sums` says. Rows whose label changed, rows rechecked, rows scored."""
+    def _assign(self, centroids, sums, codes):
+        """Label every row and update the sums as `sums` says. Rows whose label changed, rows rechecked, rows scored, and how."""
         if self.packed is None or len(self.packed.exact) != centroids.size:
             self.packed = update.Packed(*centroids.shape, self.X.dtype)
         packed = self.packed.fill(flat(centroids))
         scale = float(packed[4])
         totals, limbs = (self.totals, self.plan.arguments) if sums != assign.SUMS_LEFT else self.nothing
         changed, opened, scored, too_many = self.counters
-        if self.gate is not None and sums != assign.SUMS_ANEW and self.gate.serves(centroids, scale, self.labels):
+        if (
+            self.gate is not None
+            and sums != assign.SUMS_ANEW
+            and self.gate.serves(centroids, scale, self.labels, codes is not None)
+        ):
             bounds = self.gate
             factor = bounds.factor(scale)
-            self._find_gaps(bounds, centroids, packed, factor)
+            if codes is None:
+                self._find_gaps(bounds, centroids, packed, factor)
             gate.assign_gated(
                 self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, scored, too_many,
                 totals, *limbs, sums, self.memory, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
-                self._codes(packed[0]),
+                codes,
             )  # fmt: skip
             measured = sum(scored.tolist())
             bounds.share = measured / self.n
+            path = ["bounds"]
+            if codes is not None and sum(too_many.tolist()) * tile.ROWS > _TOO_MANY * measured:
+                self.filtering = False
         else:
             bounds = None
             if self.gate is not None:
@@ -110,20 +119,21 @@ class CpuSession:
                 bounds = np.float32(1), self.gate.upper, self.gate.lower
             assign.assign(
                 self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened,
-                totals, *limbs, sums, self.memory, self.lane_sums, bounds,
+                totals, *limbs, sums, self.memory, self.lane_sums, bounds, codes, too_many,
             )  # fmt: skip
-            measured = self.n
+            measured, path = self.n, []
         if self.gate is not None:
             self.gate.centroids = None  # until `follow` says what moves next
-        return sum(changed.tolist()), sum(opened.tolist()), measured
+        path.append("float32" if codes is None else "bytes")
+        return sum(changed.tolist()), sum(opened.tolist()), measured, ", ".join(path)
 
-    def _codes(self, exact):
-        """The rows and these centroids as bytes, where they serve as a filter; else None."""
-        if not (byte_filter.AVAILABLE and self.filter):
-            return None
+    def _codes(self, centroids, passes=None):
+        """The rows and these centroids as bytes, where they serve as a filter in so many passes (None: in more than one); else None."""
         if self.codes is None:
+            if not (self.filtering and filters_by_bytes(self.n, self.d, self.k, self.X.itemsize, passes)):
+                return None
             self.codes = Codes(self)
-        return self.codes.encoded(exact)
+        return self.codes.encoded(flat(centroids)) if self.filtering and len(centroids) == self.k else None
 
     def _find_gaps(self, bounds, centroids, packed, factor):
         """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
@@ -131,6 +141,7 @@ class CpuSession:
         assign.assign(
             self.threads, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *self.counters[:2],
             totals, *limbs, assign.SUMS_LEFT, self.memory, None, (factor, bounds.above, bounds.half_gap),
+            None, self.counters[3],
         )  # fmt: skip
         bounds.half_gap *= np.float32(0.5)
 
@@ -138,7 +149,7 @@ class CpuSession:
         if self.labels is None:
             self.reset()
         self.moved = None
-        self._assign(centroids, assign.SUMS_LEFT)
+        self._assign(centroids, assign.SUMS_LEFT, self._codes(centroids, passes=1))
 
     def iterate(self, centroids):
         if self.plan is None:
@@ -149,14 +160,16 @@ class CpuSession:
             self.reset()
         if self.gate is None and worth_it(self.d, self.k) and not self.shared:
             self.gate = Gate(self.n, self.d, self.k)
-        few = self.moved is not None and (self.moved < _FEW_MOVED * self.n or self.filter)
+        codes = self._codes(centroids)
+        few = self.moved is not None and (self.moved < _FEW_MOVED * self.n or codes is not None)
         if self.shared:
-            changed, rechecked, scored = self._assign(centroids, assign.SUMS_LEFT)
+            changed, rechecked, scored, path = self._assign(centroids, assign.SUMS_LEFT, codes)
             assign.sum_owned(
                 self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.plan.arguments
             )
         else:
-            changed, rechecked, scored = self._assign(centroids, assign.SUMS_MOVED if few else assign.SUMS_ANEW)
+            sums = assign.SUMS_MOVED if few else assign.SUMS_ANEW
+            changed, rechecked, scored, path = self._assign(centroids, sums, codes)
         sums, weights = self._sums()
         empty = 0 if weights.all() else int(np.count_nonzero(weights == 0))
         self.moved = changed
@@ -166,7 +179,7 @@ class CpuSession:
             new, shifts, _ = self._means(*self._sums())
         if self.gate is not None:
             self.gate.follow(new, shifts)
-        return Iteration(new, changed, math.fsum(shifts), inertia, empty, rechecked, scored)
+        return Iteration(new, changed, math.fsum(shifts), inertia, empty, rechecked, scored, path)
 
     def _sums(self):
         """The exact sums (k, columns), rounded once, and the weight of each cluster."""
@@ -217,7 +230,7 @@ class CpuSession:
         return out
 
     def seeder(self):
-        self.labels = self.gate = None  # the distances of seeding take their room
+        self.labels = self.gate = self.codes = None  # the distances of seeding take their room
         return CpuSeeder(self)
 
     def rows(self, numbers):
