@@ -27,7 +27,7 @@ from .simd import (
     store_bytes,
     sub,
 )
-from .tile import LANES
+from .tile import LANES, ROWS
 
 AVAILABLE = (VECTOR_BYTES == 64 and "avx512vnni" in FEATURES) or (VECTOR_BYTES == 32 and "avxvnni" in FEATURES)
 MOST_FEATURES = 1 << 16
@@ -62,6 +62,15 @@ class Centroids(NamedTuple):
     half_norms: np.ndarray  # (padded k,) float32: not above |c'|^2 / 2
 
 
+class TiledRows(NamedTuple):
+    """The rows as bytes in tiles of ROWS, for passes over all of them; padded to whole tiles."""
+
+    words: np.ndarray  # (tiles * words_a_row(d) * ROWS,) int32: words by rows
+    inverses: np.ndarray  # these three (tiles * ROWS,) float32, as those of `Rows`
+    reaches: np.ndarray
+    norms: np.ndarray
+
+
 class Encoded(NamedTuple):
     """What the filter needs."""
 
@@ -72,6 +81,15 @@ class Encoded(NamedTuple):
     vanishing: float  # what the contract's D may lose to underflow, times scale**2
     tiles: np.ndarray  # `byte_filter.tiles`
     scores: np.ndarray  # `byte_filter.score_blocks`
+
+
+class Trial(NamedTuple):
+    """What `seeding.trials` needs."""
+
+    rows: TiledRows
+    centroids: Centroids  # the candidates
+    scale: float
+    vanishing: float
 
 
 def usual_ratio(X, shift):
@@ -129,6 +147,25 @@ def _encode_row(X, at, shift, scale, d, codes, out, bias):
     return s, total, np.float64(q2), np.float64(a2), np.float64(v2)
 
 
+@inlined
+def _facts(s, q2, a2, v2, ratio, d):
+    """1 / s, y and the norm of a row; of one too large for float32 arithmetic, a y that makes every centroid a candidate."""
+    sums, squares = (d + 32) * 2 * _U, v2 * s * s
+    if not (squares < MOST_REACH * MOST_REACH):
+        return 1.0, np.inf, 0.0
+    rest = math.sqrt(a2) + 4 * _U * math.sqrt(v2) + _TINY
+    return 1.0 / s, max(math.sqrt(q2), rest / ratio) * (1 + sums), squares * (1 - sums)
+
+
+@inlined
+def _row(X, i, d, shift, scale, ratio, codes, out, width):
+    """The codes of row i into ``codes[out:]``, and its `_facts`."""
+    s, _, q2, a2, v2 = _encode_row(X, i * d, shift, scale, d, codes, out, np.float32(128))
+    for j in range(d, width):
+        codes[out + j] = 128
+    return _facts(s, q2, a2, v2, ratio, d)
+
+
 @kernel
 def encode_rows(
     task,
@@ -143,20 +180,39 @@ def encode_rows(
     reaches,  #   OUT  (n,) float32
     norms,  #     OUT  (n,) float32
 ):
-    """Rows as bytes. A row too large for float32 arithmetic gets a reach that makes every centroid a candidate. Reads X once. O(n d)."""
-    width, sums = (d + 3) // 4 * 4, (d + 32) * 2 * _U
+    """Rows as bytes. Reads X once. O(n d)."""
+    width = (d + 3) // 4 * 4
     for i in range(*share(task, tasks, inverses.size)):
-        s, _, q2, a2, v2 = _encode_row(X, i * d, shift, scale, d, codes, i * width, np.float32(128))
-        for j in range(d, width):
-            codes[i * width + j] = 128
-        squares = v2 * s * s
-        if squares < MOST_REACH * MOST_REACH:
-            inverses[i] = 1.0 / s
-            rest = math.sqrt(a2) + 4 * _U * math.sqrt(v2) + _TINY
-            reaches[i] = max(math.sqrt(q2), rest / ratio) * (1 + sums)
-            norms[i] = squares * (1 - sums)
-        else:
-            inverses[i], reaches[i], norms[i] = 1.0, np.inf, 0.0
+        inverses[i], reaches[i], norms[i] = _row(X, i, d, shift, scale, ratio, codes, i * width, width)
+
+
+@kernel
+def encode_tiles(
+    task,
+    tasks,
+    X,  #         IN   (n * d,)
+    d,
+    shift,  #     IN   (d,) X's dtype
+    scale,  #          in X's dtype
+    ratio,
+    codes,  #     OUT  (tasks, ROWS * 4 * words_a_row) uint8: scratch
+    tile,  #           the same memory as int32
+    words,  #     OUT  (tiles * words_a_row * ROWS,) int32; this and the next three: `TiledRows`
+    inverses,  #  OUT  (tiles * ROWS,) float32
+    reaches,  #   OUT  (tiles * ROWS,) float32
+    norms,  #     OUT  (tiles * ROWS,) float32
+):
+    """Rows as bytes, in tiles; the last row again and again after the last. Reads X once. O(n d)."""
+    n, of_a_row = X.size // d, (d + 3) // 4
+    for first in range(*share(task, tasks, inverses.size // ROWS)):
+        for r in range(ROWS):
+            i = first * ROWS + r
+            inverses[i], reaches[i], norms[i] = _row(
+                X, min(i, n - 1), d, shift, scale, ratio, codes[task], r * of_a_row * 4, of_a_row * 4
+            )
+        for j in range(of_a_row):
+            for r in range(ROWS):
+                words[(first * of_a_row + j) * ROWS + r] = tile[task, r * of_a_row + j]
 
 
 @kernel

@@ -23,7 +23,6 @@ Quantised dot products as a filter are the practice of vector search (for one, I
 which make the result exact, are this library's.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -141,16 +140,16 @@ def load_tile(tile, rows, numbers, d):
 
 
 @inlined
-def _scores(tile, words, centroids, c):
-    """Not below the scores of the tile's rows with a group of centroids, from c on."""
+def byte_scores(tile, row, centroids, words, c):
+    """Not below the scores of the tile with a group of centroids, from c on. `tile`, a Tile or TiledRows, has its rows from `row` on."""
     products = tile_rows(_load_points(tile.words, 0, LANES), _splat_centroids(centroids.offsets, c, 1))
     for j in range(words):
-        points = _load_points(tile.words, j * ROWS, LANES)
+        points = _load_points(tile.words, row * words + j * ROWS, LANES)
         products = byte_products_update(products, points, _splat_centroids(centroids.words, c * words + j, words))
     return scores_of_bytes(
         products,
-        _load_points(tile.inverses, 0, LANES),
-        _load_points(tile.reaches, 0, LANES),
+        _load_points(tile.inverses, row, LANES),
+        _load_points(tile.reaches, row, LANES),
         _splat_centroids(centroids.steps, c, 1),
         _splat_centroids(centroids.slopes, c, 1),
         _splat_centroids(centroids.half_norms, c, 1),
@@ -183,7 +182,7 @@ def candidates(tile, centroids, d, k, X, ahead):
         for offset in range(ahead, ahead + stride, line):
             prefetch(X, offset)
         ahead += stride
-        scores = _scores(tile, words, centroids, c)
+        scores = byte_scores(tile, 0, centroids, words, c)
         found, rest = split_at(scores, _load_points(tile.floors, 0, LANES), rest)
         if count > _ENOUGH:
             return -1
@@ -229,7 +228,7 @@ def candidates_anew(tile, centroids, d, k, vanishing, block):
     for first in range(0, centroids.steps.size, BLOCK):
         last = min(first + BLOCK, centroids.steps.size)
         for c in range(first, last, CENTROIDS):
-            scores = _scores(tile, words, centroids, c)
+            scores = byte_scores(tile, 0, centroids, words, c)
             best = floors_update(
                 best, scores, _load_points(tile.reaches, 0, LANES), _splat_centroids(centroids.slopes, c, 1)
             )
@@ -278,14 +277,14 @@ def squared(X, offset, C, start, d):
 
 
 @inlined
-def _find_floors(tile, area, vanishing):
-    """The score in units of s that a centroid nearer than the own one has at least, less the margins."""
-    for r in range(0, ROWS, lanes(tile.own)):
-        far = mul(load(tile.own, r), splat(area * (1 + _MARGIN)))
-        score = mul(sub(load_widened(tile.norms, r), far), splat(0.5))
-        score = mul(sub(score, splat(vanishing)), load_widened(tile.inverses, r))
+def floors_of(own, norms, inverses, row, area, vanishing, floors):
+    """The score in units of s that a centroid nearer than sqrt(own) has at least, less the margins; norms and inverses are those from `row` on."""
+    for r in range(0, ROWS, lanes(own)):
+        far = mul(load(own, r), splat(area * (1 + _MARGIN)))
+        score = mul(sub(load_widened(norms, row + r), far), splat(0.5))
+        score = mul(sub(score, splat(vanishing)), load_widened(inverses, row + r))
         size = maximum(score, sub(splat(0.0), score))
-        store(tile.floors, r, narrowed(sub(score, mul(size, splat(2 * _MARGIN)))))
+        store(floors, r, narrowed(sub(score, mul(size, splat(2 * _MARGIN)))))
 
 
 @inlined
@@ -352,7 +351,7 @@ def settle_by_bytes(
     and nothing is settled, if there were too many.
     """
     load_tile(tile, codes.rows, numbers, d)
-    _find_floors(tile, codes.scale * codes.scale, codes.vanishing)
+    floors_of(tile.own, tile.norms, tile.inverses, 0, codes.scale * codes.scale, codes.vanishing, tile.floors)
     for r in range(used, ROWS):
         tile.floors[r] = _INFINITE
     count = candidates(tile, codes.centroids, d, codes.values.size // d, X, ahead)

@@ -66,11 +66,6 @@ def _read_splat(context, builder, array_type, array, at, vector):
     return emit_splat(builder, builder.load(pointer), vector.lanes)
 
 
-def _read_shorts(context, builder, array_type, array, at, vector):
-    shorts = emit_load(context, builder, array_type, array, at, Vector(array_type.dtype, vector.lanes))
-    return builder.sitofp(shorts, ir_vector(vector))
-
-
 def loads(count):
     """Make ``load_tile(array, offset, stride)``: `count` full vectors, `stride` elements apart."""
     return _reader(count, _full, emit_load)
@@ -79,11 +74,6 @@ def loads(count):
 def splats(count):
     """Make ``splat_tile(array, offset, stride)``: `count` vectors, each one element of `array` in every lane."""
     return _reader(count, _full, _read_splat)
-
-
-def load_shorts(count):
-    """Make ``load_tile(array, offset, stride)``: `count` vectors of float32 from an int16 array, `stride` elements apart."""
-    return _reader(count, lambda array: Vector(types.float32, full_lanes(types.float32)), _read_shorts)
 
 
 @intrinsic

@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .byte_filter import byte_scores, floors_of
 from .drawing import MOST_TRIALS, mass
 from .host import CENTROIDS, POINT_VECTORS
 from .jit import inlined, inner, kernel, share
-from .register_tiles import load_shorts, loads, splats, square_update, store_tile, tile_rows, zeros_like
+from .register_tiles import loads, splats, split_at, square_update, store_tile, tile_rows, zeros_like
 from .scratch import stack_array
 from .simd import (
     add,
-    bits,
     fma,
     gather,
     greater,
@@ -35,7 +35,6 @@ from .simd import (
     splat,
     splat_like,
     store,
-    store_shorts,
     sub,
     trailing_zeros,
     widened,
@@ -45,23 +44,12 @@ from .tile import CACHE_LINE, LANES, ROWS, pack_points, products, row_steps
 UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
 BLOCK = 1024  # rows whose changes `accept` collects at a time
 _WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole tile is cheaper than D of each
-_SCORES = CENTROIDS * ROWS
 _PAIRS = 1024  # at most this many pairs wait for their D
 
-_COMPACT_BITS = 15
-_ROOM = 1.25  # the range of a compact copy, in ranges of a sample
-_RESOLUTION = 1e-3
-_ROUNDER = np.float32(1.5 * 2.0**23)  # x + _ROUNDER - _ROUNDER is x rounded to an integer
-_LARGEST = np.float32(32767.0**2)
 _INFINITE = np.float32(np.inf)
 
 _load_points = loads(POINT_VECTORS)
-_load_compact = load_shorts(POINT_VECTORS)
 _splat_candidates = splats(CENTROIDS)
-
-
-def _sample(X):
-    return X[:: -(-len(X) // 1024)]
 
 
 class Filter(NamedTuple):
@@ -85,32 +73,20 @@ class Filter(NamedTuple):
     least: np.float32
 
     @classmethod
-    def of(cls, X, compact=False):
-        """The filter for X (n_samples, n_features), for a compact copy of it if so.
-
-        Any shift and scale are right, those of a sample serve well. A `compact` copy holds x' rounded to integers of 16 bits: an error of a half in every
-        feature.
-        """
+    def of(cls, X):
+        """The filter for X (n_samples, n_features): any shift and scale are right, those of a sample serve well."""
         d = X.shape[1]
         u = 2.0**-24
-        sample = _sample(X)
+        sample = X[:: -(-len(X) // 1024)]
         shift = sample.mean(axis=0)
-        extent = float(np.abs(sample - shift).max()) * (_ROOM if compact else 1.0)
+        extent = float(np.abs(sample - shift).max())
         reach = 100 if X.dtype == np.float32 else 900
         power = int(np.clip(-np.frexp(extent)[1], -reach, reach)) if extent > 0 else 0
         least = np.float32(d * 2.0**-126)
-        if compact:
-            power += _COMPACT_BITS
-            least += np.float32(1.1 * 4.2e3 * d * 0.5**2)
         scale = X.dtype.type(2.0**power)
         with np.errstate(over="ignore"):  # an infinite threshold excludes nothing, which is right
             least += np.float32(d * 2.0**-1074 * (float(scale) * float(scale)))  # where D itself underflows
         return cls(shift, scale, np.float32(1 + 2.0**-9), 4.2e3 * u * u, (2 * d + 16) * u * (1 + d * u), least)
-
-    def resolves(self, X):
-        """Whether the error of a compact copy is small beside the spread of a sample: not so if an outlier has stretched the range."""
-        moved = (_sample(X).astype(np.float64) - self.shift) * float(self.scale)
-        return bool(self.least < _RESOLUTION * np.square(moved).sum(axis=1).mean())
 
     def candidates(self, rows):
         """c' of the candidate rows, padded for the kernel, and ``-|c'|^2 / 2`` less its part of the error."""
@@ -149,34 +125,34 @@ def _pair_distances(X, d, candidates, pair_row, pair_candidate, count, distances
         store(distances, p, total)
 
 
-@kernel
-def compress(
-    task,
-    tasks,
-    X,  #           IN    (n * d,)
-    d,
-    row_filter,  #  IN    Filter, of a compact copy
-    compact,  #     OUT   (tiles * d * ROWS,) int16: tiles of x', as `pack_points` lays them
-    memory,  #            `tile.workspaces`
-    beyond,  #      OUT   (tasks,) int64: values that do not fit; if there are any, the copy is worth nothing
-):
-    """A copy of X in a quarter or half of its bytes, which `trials` can read instead: it waits for memory more than for anything else. O(n d)."""
-    n, outside = X.size // d, 0
-    shift, scale = row_filter.shift, row_filter.scale
-    first, stop = share(task, tasks, -(-n // ROWS))
-    tile, steps = memory[task], stack_array(ROWS, np.int32)
-    row_steps(0, ROWS, d, steps)
-    for row in range(first * ROWS, stop * ROWS, ROWS):
-        used = min(ROWS, n - row)
-        if used < ROWS:
-            row_steps(row, n - 1, d, steps)
-        pack_points(X, row, used, d, steps, shift, scale, tile)
-        for at in range(0, d * ROWS, LANES):
-            value = sub(add(load(tile, at), splat(_ROUNDER)), splat(_ROUNDER))
-            inside = greater(splat(_LARGEST), mul(value, value))
-            outside += LANES - set_bits(bits(inside))
-            store_shorts(compact, row * d + at, select(inside, value, splat(np.float32(0))))
-    beyond[task] = outside
+@inlined
+def _float_limits(tile, nearest, row, used, unit, row_filter, limits):
+    """The score from which a candidate may change each of the rows of a float32 tile."""
+    _, _, slope, _, blur, least = row_filter
+    reach = stack_array(ROWS, np.float32)
+    squares = zeros_like(_load_points(tile, 0, LANES))
+    for j in range(row_filter.shift.size):
+        squares = square_update(squares, _load_points(tile, j * ROWS, LANES))
+    store_tile(limits, 0, LANES, squares)
+    for r in range(ROWS):
+        reach[r] = (
+            np.float32(nearest[min(row + r, nearest.size - 1)] * unit) * (np.float32(0.5) * slope)
+            + np.float32(0.5) * least
+        )
+    for v in range(0, ROWS, LANES):
+        square = load(limits, v)
+        sharp = splat(np.float32(0.5) * np.float32(1 - blur))
+        least_score = fma(square, sharp, sub(splat(np.float32(0)), load(reach, v)))
+        store(limits, v, select(greater(splat(_INFINITE), square), least_score, splat(-_INFINITE)))
+
+
+@inlined
+def _byte_limits(codes, nearest, row, limits):
+    """As `_float_limits`, of a tile of bytes: what `nearest` leaves a nearer candidate as score (`byte_filter`)."""
+    area, own = codes.scale * codes.scale, stack_array(ROWS, np.float64)
+    for r in range(ROWS):
+        own[r] = nearest[min(row + r, nearest.size - 1)]
+    floors_of(own, codes.rows.norms, codes.rows.inverses, row, area, codes.vanishing, limits)
 
 
 @kernel
@@ -187,10 +163,8 @@ def trials(
     weights,  #     IN    (n,) float64, or (0,): all ones
     d,
     candidates,  #  IN    (n_trials * d,) float64
-    moved,  #       IN    (padded n_trials * d,) float32; this and the next from `Filter.candidates`
-    half_norms,  #  IN    (padded n_trials,) float32
-    row_filter,  #  IN    Filter
-    compact,  #     IN    (tiles * d * ROWS,) int16 from `compress`, or None: X itself is read
+    floats,  #            (c', -|c'|^2 / 2, Filter): see `Filter.candidates`; or None
+    codes,  #             `byte_codes.Trial`, instead; or None
     nearest,  #     IN    (n,) float64
     marks,  #       OUT   (n,) uint16: bit c set where candidate c would change the row; valid where its tile's is not 0
     tile_marks,  #  OUT   (tiles,) uint16: the marks of the rows of each tile, joined
@@ -202,12 +176,10 @@ def trials(
     n, n_trials = nearest.size, candidates.size // d
     first, stop = share(task, tasks, -(-n // ROWS))
     weighted = weights.size > 0
-    shift, scale, slope, _, blur, least = row_filter
-    sharp = np.float32(1 - blur)
-    half_slope, half_least = np.float32(0.5) * slope, np.float32(0.5) * least
-    unit = np.float64(scale) * np.float64(scale)
-    tile, scores = memory[task], stack_array(_SCORES, np.float32)
-    threshold, reach = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
+    limits = stack_array(ROWS, np.float32)
+    if floats is not None:
+        moved, half_norms, row_filter = floats
+        tile, unit = memory[task], np.float64(row_filter.scale) * np.float64(row_filter.scale)
     distances = stack_array(ROWS, np.float64)
     steps, mark = stack_array(ROWS, np.int32), stack_array(ROWS, np.uint16)
     pair_row, pair_candidate = stack_array(_PAIRS, np.int64), stack_array(_PAIRS, np.int64)
@@ -216,7 +188,7 @@ def trials(
     for p in range(_PAIRS):  # the vectors over pairs read a little past the last one
         pair_row[p] = pair_candidate[p] = 0
     for r in range(ROWS):
-        mark[r], reach[r] = 0, 0
+        mark[r] = 0
     gain = stack_array(MOST_TRIALS, np.int64)
     for c in range(MOST_TRIALS):
         gain[c] = 0
@@ -225,42 +197,26 @@ def trials(
         used = min(ROWS, n - row)
         if used < ROWS:
             row_steps(row, n - 1, d, steps)
-        squares = zeros_like(_load_points(tile, 0, LANES))
-        if compact is not None:
-            for j in range(d):
-                points = _load_compact(compact, row * d + j * ROWS, LANES)
-                store_tile(tile, j * ROWS, LANES, points)
-                squares = square_update(squares, points)
-        else:
-            pack_points(X, row, used, d, steps, shift, scale, tile)
-            for j in range(d):
-                squares = square_update(squares, _load_points(tile, j * ROWS, LANES))
-        store_tile(threshold, 0, LANES, squares)
-        for r in range(used):
-            reach[r] = np.float32(nearest[row + r] * unit) * half_slope + half_least
-        for v in range(0, ROWS, LANES):
-            square = load(threshold, v)
-            least_score = fma(square, splat(np.float32(0.5) * sharp), sub(splat(np.float32(0)), load(reach, v)))
-            store(threshold, v, select(greater(splat(_INFINITE), square), least_score, splat(-_INFINITE)))
+        if floats is not None:
+            pack_points(X, row, used, d, steps, row_filter.shift, row_filter.scale, tile)
+            _float_limits(tile, nearest, row, used, unit, row_filter, limits)
+        if codes is not None:
+            _byte_limits(codes, nearest, row, limits)
         changing, waiting = np.uint16(0), False
         beyond = ~np.uint64(0) << np.uint64(used) if used < 64 else np.uint64(0)
         for group in range(0, n_trials, CENTROIDS):
-            # STEP 1: float32 scores of the tile with a group of candidates.
-            total = tile_rows(_load_points(tile, 0, LANES), _splat_candidates(half_norms, group, 1))
-            store_tile(scores, 0, LANES, products(total, tile, 0, d, d, moved, group))
+            # STEP 1: scores of the tile with a group of candidates, and the rows that each of them may change.
+            if floats is not None:
+                scores = tile_rows(_load_points(limits, 0, LANES), _splat_candidates(half_norms, group, 1))
+                scores = products(scores, tile, 0, d, d, moved, group)
+            if codes is not None:
+                scores = byte_scores(codes.rows, row, codes.centroids, (d + 3) // 4, group)
+            found, _ = split_at(scores, _load_points(limits, 0, LANES), _load_points(limits, 0, LANES))
             for c in range(group, min(group + CENTROIDS, n_trials)):
-                # STEP 2: the rows that candidate c may change.
-                excluded = beyond
-                for v in range(POINT_VECTORS):
-                    score = load(scores, (v * CENTROIDS + c - group) * LANES)
-                    below = bits(greater(load(threshold, v * LANES), score))
-                    excluded |= np.uint64(below) << np.uint64(v * LANES)
-                maybe = ~excluded
-                if ROWS < 64:
-                    maybe &= (np.uint64(1) << np.uint64(ROWS)) - np.uint64(1)
+                maybe = found[c - group] & ~beyond
                 if maybe == 0:
                     continue
-                # STEP 3: D of those, at once if they are many, else together with pairs of other tiles.
+                # STEP 2: D of those, at once if they are many, else together with pairs of other tiles.
                 if set_bits(np.int64(maybe)) < _WORTH_A_TILE:
                     waiting = True
                     while maybe != 0:

@@ -223,20 +223,6 @@ def element(typingctx, array, offset):
 
 
 @intrinsic
-def store_shorts(typingctx, array, offset, vector):
-    """Write the lanes, which are integers within int16, at the int16 elements ``array.flat[offset:]``."""
-
-    def codegen(context, builder, sig, args):
-        short = ir.VectorType(ir.IntType(16), sig.args[2].lanes)
-        pointer = emit_pointer(context, builder, sig.args[0], args[0], args[1], short)
-        value = builder.trunc(builder.fptosi(args[2], ir.VectorType(I32, sig.args[2].lanes)), short)
-        builder.store(value, pointer).align = 2
-        return context.get_dummy_value()
-
-    return types.void(array, offset, vector), codegen
-
-
-@intrinsic
 def store_bytes(typingctx, array, offset, vector):
     """Write the lanes, which are integers within -128 and 255, at the 8-bit elements ``array.flat[offset:]``."""
 

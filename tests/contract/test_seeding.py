@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from kmeans_fast.kernels.cpu import byte_codes
 from numpy.testing import assert_array_equal
 from support import DTYPES, SHAPES, rows, some_weights
 
@@ -135,12 +136,14 @@ def test_the_two_zeros_are_one_value(backend):
     assert_array_equal(kmeans_fast.kmeans_plusplus(negative, 6, seed=1)[1], indices)
 
 
-@pytest.mark.parametrize("kind", ["normal", "grid", "clouds", "tiny", "outlier"])
+@pytest.mark.parametrize("kind", ["normal", "grid", "clouds", "tiny", "outlier", "far"])
 @pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("encoded", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_seeds_from_a_compact_copy_are_the_references(monkeypatch, dtype, threads, kind):
-    monkeypatch.setattr("kmeans_fast.backends.cpu.planning._IN_CACHE", 0)
-    monkeypatch.setattr("kmeans_fast.backends.cpu.planning._MANY_SEEDS", 1)
+def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype, encoded, threads, kind):
+    if encoded and not byte_codes.AVAILABLE:
+        pytest.skip("this machine has no VNNI, without which bytes are never used")
+    monkeypatch.setattr("kmeans_fast.backends.cpu.seeder.worth_encoding", lambda *sizes: encoded)
     values = rows(2500, 5, np.float64, "grid" if kind == "grid" else "normal")
     if kind == "clouds":
         values = values * 1e-4 + 8 * np.random.default_rng(0).integers(0, 9, (2500, 1))
@@ -148,8 +151,10 @@ def test_seeds_from_a_compact_copy_are_the_references(monkeypatch, dtype, thread
         values *= 1e-30
     elif kind == "outlier":
         values[7] = 1e6
+    elif kind == "far":
+        values[7] = 1e30
     X, weights = values.astype(dtype), some_weights(2500)
     for given in (None, weights):
         opened = CpuSession(X, given, 40, threads)
-        assert (opened.seeder().compact is not None) == (kind != "outlier")
+        assert (opened.seeder().encoder is not None) == encoded
         assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))

@@ -1,4 +1,4 @@
-"""The data and the centroids as bytes, for the filter of `kmeans_fast.kernels.cpu.byte_filter`."""
+"""The data and the centroids as bytes, for the filters of `kmeans_fast.kernels.cpu.byte_filter` and `seeding`."""
 
 import numpy as np
 
@@ -6,58 +6,67 @@ from ...kernels.cpu import byte_codes, byte_filter
 from ...kernels.cpu.host import CENTROIDS
 
 
-class Codes:
-    """The rows of a session as bytes, and room for the centroids; made once a fit."""
+class Encoder:
+    """How rows and centroids of a session become bytes: any shift, scale and ratio are right, those of a sample serve well."""
 
     def __init__(self, session):
-        self.threads, self.d = session.threads, session.d
+        self.session, self.threads, self.d = session, session.threads, session.d
+        self.dtype, self.words = session.X.dtype.type, byte_codes.words_a_row(session.d)
         sample = session.X[:: -(-session.n // 1024)]
-        self.shift = sample.mean(axis=0, dtype=np.float64).astype(session.X.dtype)
+        self.shift = sample.mean(axis=0, dtype=np.float64).astype(self.dtype)
         extent = float(np.abs(sample - self.shift).max())
-        reach = 100 if session.X.dtype == np.float32 else 400
+        reach = 100 if self.dtype is np.float32 else 400
         power = int(np.clip(-np.frexp(extent)[1], -reach, reach)) if extent > 0 else 0
         self.scale = 2.0**power
         self.vanishing = session.d * 2.0**-1073 * self.scale * self.scale + 2.0**-100
         self.ratio = byte_codes.usual_ratio(session.X, self.shift)
-        self.rows = self._encoded_rows(session)
-        self.centroids = self._empty_centroids(session.k)
-        self.memory = byte_filter.tiles(session.threads, session.d), byte_filter.score_blocks(session.threads)
+        self.how = self.d, self.shift, self.dtype(self.scale), self.ratio
 
-    def _encoded_rows(self, session):
-        words = np.empty(session.n * byte_codes.words_a_row(self.d) + 16, np.int32)
-        facts = np.empty((3, session.n), np.float32)
-        byte_codes.encode_rows(
-            self.threads, session.flat, self.d, self.shift, session.X.dtype.type(self.scale), self.ratio,
-            words.view(np.uint8), *facts,
-        )  # fmt: skip
+    def rows(self):
+        """The rows one after the other, for kernels that pick some of them."""
+        n = self.session.n
+        words = np.empty(n * self.words + byte_filter.LANES, np.int32)
+        facts = np.empty((3, n), np.float32)
+        byte_codes.encode_rows(self.threads, self.session.flat, *self.how, words.view(np.uint8), *facts)
         return byte_codes.Rows(words, *facts)
 
-    def _empty_centroids(self, k):
-        padded = -(-k // CENTROIDS) * CENTROIDS
-        steps, slopes = np.zeros((2, padded), np.float32)
-        return byte_codes.Centroids(
-            np.zeros(padded * byte_codes.words_a_row(self.d), np.int32),
-            np.zeros(padded, np.int32),
-            steps,
-            slopes,
-            np.full(padded, 2.0**100, np.float32),
+    def tiles(self):
+        """The rows in tiles, for kernels that read all of them."""
+        tiles = -(-self.session.n // byte_filter.ROWS)
+        words = np.empty(tiles * self.words * byte_filter.ROWS, np.int32)
+        facts = np.empty((3, tiles * byte_filter.ROWS), np.float32)
+        scratch = np.empty((self.threads, self.words * byte_filter.ROWS), np.int32)
+        byte_codes.encode_tiles(
+            self.threads, self.session.flat, *self.how, scratch.view(np.uint8), scratch, words, *facts
         )
+        return byte_codes.TiledRows(words, *facts)
+
+    def room(self, k):
+        """Memory for k centroids; its padding is never a candidate."""
+        padded = -(-k // CENTROIDS) * CENTROIDS
+        words, offsets = np.zeros(padded * self.words, np.int32), np.zeros(padded, np.int32)
+        steps, slopes = np.zeros((2, padded), np.float32)
+        return byte_codes.Centroids(words, offsets, steps, slopes, np.full(padded, 2.0**100, np.float32))
+
+    def encode(self, centroids, room, threads):
+        """Fill `room` with `centroids` (k * d,), in X's dtype; False where one is too far away to be of use."""
+        words, *others = room
+        reach = np.empty(threads)
+        byte_codes.encode_centroids(threads, centroids, *self.how, words.view(np.int8), *others, reach)
+        return bool(reach.max() < byte_codes.MOST_REACH)
+
+
+class Codes:
+    """The rows of a session as bytes, and room for its centroids; made once a fit."""
+
+    def __init__(self, session):
+        self.encoder = Encoder(session)
+        self.rows, self.centroids = self.encoder.rows(), self.encoder.room(session.k)
+        self.memory = byte_filter.tiles(session.threads, session.d), byte_filter.score_blocks(session.threads)
 
     def encoded(self, centroids):
         """What kernels take, for `centroids` (k * d,) in X's dtype; None where one is too far away."""
-        words, *others = self.centroids
-        reach = np.empty(self.threads)
-        byte_codes.encode_centroids(
-            self.threads,
-            centroids,
-            self.d,
-            self.shift,
-            self.shift.dtype.type(self.scale),
-            self.ratio,
-            words.view(np.int8),
-            *others,
-            reach,
-        )
-        if not reach.max() < byte_codes.MOST_REACH:
+        encoder = self.encoder
+        if not encoder.encode(centroids, self.centroids, encoder.threads):
             return None
-        return byte_codes.Encoded(self.rows, self.centroids, centroids, self.scale, self.vanishing, *self.memory)
+        return byte_codes.Encoded(self.rows, self.centroids, centroids, encoder.scale, encoder.vanishing, *self.memory)

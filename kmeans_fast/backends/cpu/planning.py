@@ -9,8 +9,7 @@ _SMALL = (
 )
 _PRIVATE_BYTES = 128 << 20  # accumulators of all threads up to this size are private to each; larger ones are shared
 _MANY_SEEDS = 32  # reads of the data from which a copy of it pays
-_IN_CACHE = 8 << 20
-_MOST_COPY_BYTES = 64 << 20
+_MANY_FEATURES = 8  # below, bytes and what is kept of a row take as much memory as the row
 _SUM_BYTES = 24  # a 64-bit accumulator with its spilled pair
 
 
@@ -27,12 +26,6 @@ def shares_sums(data_bytes, sums, threads):
     return threads > 1 and threads * sums * _SUM_BYTES > max(_PRIVATE_BYTES, data_bytes // 8)
 
 
-def worth_compressing(n_samples, n_features, n_clusters, itemsize):
-    """Whether seeding reads a copy of the data in int16: for data larger than caches, and up to a fixed cost in memory."""
-    values = n_samples * n_features
-    return n_clusters >= _MANY_SEEDS and values * itemsize > _IN_CACHE and 2 * values <= _MOST_COPY_BYTES
-
-
 # Nanoseconds a row of one core (measured); only their ratios matter.
 _FLOAT_SCORE, _BYTE_SCORE = 0.011, 0.0117  # times k * (d + 12), k * (d / 4 + 7)
 _BYTE_ROW = 110.0  # to find, measure and settle the candidates of a row, besides what grows with d
@@ -46,12 +39,23 @@ def code_bytes(n_samples, n_features):
     return n_samples * (4 * byte_codes.words_a_row(n_features) + 12)
 
 
+def _may_encode(n_samples, n_features, itemsize):
+    """Whether there are instructions and memory for bytes."""
+    if not byte_codes.AVAILABLE or n_features > byte_codes.MOST_FEATURES:
+        return False
+    return code_bytes(n_samples, n_features) <= max(_CODE_BYTES, _CODE_SHARE * n_samples * n_features * itemsize)
+
+
+def worth_encoding(n_samples, n_features, n_clusters, itemsize):
+    """Whether seeding reads the data as bytes."""
+    many = n_clusters >= _MANY_SEEDS and n_features >= _MANY_FEATURES
+    return many and _may_encode(n_samples, n_features, itemsize)
+
+
 def filters_by_bytes(n_samples, n_features, n_clusters, itemsize, passes=None):
     """Whether scores in 8-bit integers come before those in float32, in so many passes (None: enough for the encoding not to count)."""
     d, k = n_features, n_clusters
-    if not byte_codes.AVAILABLE or d > byte_codes.MOST_FEATURES:
-        return False
-    if code_bytes(n_samples, d) > max(_CODE_BYTES, _CODE_SHARE * n_samples * d * itemsize):
+    if not _may_encode(n_samples, d, itemsize):
         return False
     encoding = (_BYTE_ROW + _BYTE_FEATURE * d) / passes if passes else 0.0
     return _FLOAT_SCORE * k * (d + 12) > _BYTE_SCORE * k * (d / 4 + 7) + _BYTE_ROW + _BYTE_FEATURE * d + encoding
@@ -65,12 +69,11 @@ def plan(problem, n_threads):
     sums = k * (d + problem.weighted) * limbs
     shared = shares_sums(problem.data_bytes, sums, threads)
     bounded = worth_it(d, k) and not shared
-    copy = 2 * n * d * worth_compressing(n, d, k, problem.dtype.itemsize)
     filtered = filters_by_bytes(n, d, k, problem.dtype.itemsize)
-    seeding, bounds = n * 12 + copy, n * 8 * bounded
-    codes = code_bytes(n, d) * filtered
+    codes, bounds = code_bytes(n, d), n * 8 * bounded + code_bytes(n, d) * filtered
+    seeding = n * 12 + codes * worth_encoding(n, d, k, problem.dtype.itemsize)
     accumulators = sums * _SUM_BYTES * (1 if shared else threads)
-    workspace = n * 4 + accumulators + max(seeding, bounds + codes) + k * d * 28 + threads * d * 4 * tile.ROWS
+    workspace = n * 4 + accumulators + max(seeding, bounds) + k * d * 28 + threads * d * 4 * tile.ROWS
     path = f"certified float32 tiles of {tile.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"
     notes = ["sums in one shared accumulator" if shared else "sums in private accumulators, added in the same pass"]
     if filtered:

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import drawing, seeding
-from .planning import worth_compressing
+from ...kernels.cpu import byte_codes, drawing, seeding
+from .codes import Encoder
+from .planning import worth_encoding
 
 
 class CpuSeeder:
@@ -13,7 +14,12 @@ class CpuSeeder:
 
     def __init__(self, session):
         self.session, self.n = session, len(session.X)
-        self.filter, self.compact = self._compress()
+        self.filter = self.encoder = None
+        if worth_encoding(*session.X.shape, session.k, session.X.itemsize):
+            self.encoder = Encoder(session)
+            self.tiles, self.room = self.encoder.tiles(), {}
+        else:
+            self.filter = seeding.Filter.of(session.X)
         self.nearest, self.marks = np.ones(self.n), None
         bits = max(0, min(drawing.MOST_BUCKETS, self.n // drawing.ROWS_A_BUCKET).bit_length() - 1)
         self.n_buckets, self.buckets = 1 << bits, np.empty(self.n, np.uint16)
@@ -21,19 +27,17 @@ class CpuSeeder:
         drawing.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
         self.rescale()
 
-    def _compress(self):
-        """The filter, and the compact copy of the data that it is for, or None."""
-        s = self.session
-        if worth_compressing(*s.X.shape, s.k, s.X.itemsize):
-            row_filter = seeding.Filter.of(s.X, compact=True)
-            if not row_filter.resolves(s.X):
-                return seeding.Filter.of(s.X), None
-            compact = np.empty(-(-self.n // seeding.ROWS) * seeding.ROWS * s.d, np.int16)
-            beyond = np.empty(s.threads, np.int64)
-            seeding.compress(s.threads, s.flat, s.d, row_filter, compact, s.memory, beyond)
-            if not beyond.any():
-                return row_filter, compact
-        return seeding.Filter.of(s.X), None
+    def _scoring(self, candidates):
+        """The arguments `floats` and `codes` of `trials`."""
+        if self.encoder is not None:
+            if len(candidates) not in self.room:
+                self.room[len(candidates)] = self.encoder.room(len(candidates))
+            room = self.room[len(candidates)]
+            if self.encoder.encode(candidates.reshape(-1), room, 1):
+                return None, byte_codes.Trial(self.tiles, room, self.encoder.scale, self.encoder.vanishing)
+            if self.filter is None:
+                self.filter = seeding.Filter.of(self.session.X)
+        return (*self.filter.candidates(candidates), self.filter), None
 
     def _weigh(self):
         s = self.session
@@ -86,11 +90,11 @@ class CpuSeeder:
             self.marks = np.empty(self.n, np.uint16)
             self.tile_marks = np.empty(-(-self.n // seeding.ROWS), np.uint16)
         candidates = s.X[rows]
-        moved, half_norms = self.filter.candidates(candidates)
+        floats, codes = self._scoring(candidates)
         exact = candidates.astype(np.float64).ravel()
         reduction = np.zeros((s.threads, seeding.MOST_TRIALS), np.int64)
         seeding.trials(
-            s.threads, s.flat, s.weights, s.d, exact, moved, half_norms, self.filter, self.compact,
+            s.threads, s.flat, s.weights, s.d, exact, floats, codes,
             self.nearest, self.marks, self.tile_marks, s.memory, self.factors, reduction,
         )  # fmt: skip
         gains = (reduction.sum(axis=0) if s.threads > 1 else reduction[0])[: len(rows)]
