@@ -49,7 +49,7 @@ def assign(
     half_norms,  #  IN    (padded k,) float32
     shift,  #       IN    (d,)
     scale,
-    bound,  #             (alpha, beta)
+    bound,  #             the parts of a margin
     labels,  #      INOUT (n,) int32
     changed,  #     OUT   (tasks,) int64: rows whose label is not what it was
     opened,  #      OUT   (tasks,) int64: rows that needed a recheck

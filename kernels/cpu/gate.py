@@ -87,7 +87,7 @@ def assign_gated(
     half_norms,  #  IN    (padded k,) float32
     shift,  #       IN    (d,)
     scale,
-    bound,  #             (alpha, beta)
+    bound,  #             the parts of a margin
     labels,  #      INOUT (n,) int32
     changed,  #     OUT   (tasks,) int64: rows whose label is not what it was
     opened,  #      OUT   (tasks,) int64: rows that needed a recheck

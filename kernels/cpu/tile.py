@@ -2,11 +2,11 @@
 
 Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in float32 for any dtype of X. The
            shift (the mean of the centroids) removes the cancellation that ruins the expanded form on data far from the origin.
-Precision  Certify, then recheck. |score - true score| <= E = alpha |x'|^2 + beta (`update.error_bound`). A row whose best score leads the runner-up by
-           more than 2E has the contract's label. The others, open rows, are settled with the contract's D on every centroid that the bound cannot
-           exclude.
+Precision  Certify, then recheck. A score is not below the true one less alpha |x'|^2, and above it by at most that and what the centroid's norm allows
+           (`update.pack`). A row whose best score leads the runner-up by more than both, its margin, has the contract's label. The others, open rows, are
+           settled with the contract's D on every centroid that the bound cannot exclude.
 Ties       Equal D: the lowest index, in the recheck; a tie is never certified.
-Cost       2 n k d flops plus 5 vector operations a (vector of rows, centroid) for the top two. Segments of SEGMENT features keep E from growing with d.
+Cost       2 n k d flops plus 5 vector operations a (vector of rows, centroid) for the top two. Segments of SEGMENT features keep errors from growing with d.
            Every centroid is read once a tile, from L2 for k*d up to about 2**18.
 
 The register tile follows BLIS; the fused argmin, FAISS' fused kernels for d <= 32; certification by an error bound, the filters of computational
@@ -80,7 +80,7 @@ class Workspace(NamedTuple):
     second: np.ndarray
     index: np.ndarray  # (ROWS,) int32
     norms: np.ndarray  # (ROWS,) float32: |x'|^2
-    margin: np.ndarray  # (ROWS,) float32: 2E
+    margin: np.ndarray  # (ROWS,) float32: what the best score must lead by
     scratch: np.ndarray  # (BLOCK * ROWS,) float32
     point: np.ndarray  # (d,) float32, or longer
 
@@ -197,17 +197,20 @@ def score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
 
 
 @inlined
-def open_rows(tile, d, best, second, alpha, beta, norms, margin):
-    """Bit r set where point r is not settled; |x'|^2 in ``norms[r]`` and 2E in ``margin[r]``."""
+def open_rows(tile, d, best, second, index, half_norms, bound, norms, margin):
+    """Bit r set where point r is not settled; |x'|^2 in ``norms[r]`` and the margin in ``margin[r]``."""
     found = np.uint64(0)
     squares = zeros_like(_load_points(tile, 0, LANES))
     for j in range(d):
         squares = square_update(squares, _load_points(tile, j * ROWS, LANES))
     store_tile(norms, 0, LANES, squares)
+    zero = splat(np.float32(0))
     for v in range(0, ROWS, LANES):
-        twice = fma(load(norms, v), splat(np.float32(2) * alpha), splat(np.float32(2) * beta))
-        store(margin, v, twice)
-        settled = greater(sub(load(best, v), load(second, v)), twice)
+        half_norm = sub(zero, gather(half_norms, 0, load(index, v)))
+        own = fma(select(greater(half_norm, zero), half_norm, zero), splat(bound[1]), splat(bound[2]))
+        needed = fma(load(norms, v), splat(bound[0]), own)
+        store(margin, v, needed)
+        settled = greater(sub(load(best, v), load(second, v)), needed)
         found |= np.uint64(bits(settled)) << np.uint64(v)
     return ~found & _EVERY_ROW
 
@@ -252,7 +255,7 @@ def settle(
     exact,  #       IN    (k * d,) float64; this, the next two and `bound` from `update.Packed`
     packed,  #      IN    (padded k * d,) float32
     half_norms,  #  IN    (padded k,) float32
-    bound,  #             (alpha, beta)
+    bound,  #             (of |x'|^2, of -half norm, added): the parts of a margin
     ahead,  #             where in X the tile after this one begins
 ):
     """Label the rows of a tile: score, take what the bound proves, recheck the rest. Bit r of what is returned is set where row r was rechecked."""
@@ -260,9 +263,8 @@ def settle(
     for r in range(ROWS):
         best[r], second[r], index[r] = -np.inf, -np.inf, 0
     score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead)
-    still_open = open_rows(tile, d, best, second, bound[0], bound[1], norms, margin) & (
-        _EVERY_ROW >> np.uint64(ROWS - used)
-    )
+    still_open = open_rows(tile, d, best, second, index, half_norms, bound, norms, margin)
+    still_open &= _EVERY_ROW >> np.uint64(ROWS - used)
     rest = still_open
     while rest != 0:
         r = trailing_zeros(rest)
@@ -278,8 +280,8 @@ def settle(
 def distance_bounds(work, d, still_open, factor, upper, lower):
     """For each point, a number not below its distance to the best centroid and one not above its distance to any other, times `factor`.
 
-    ``|x' - c'|^2 = |x'|^2 - 2 score``. The score is off by E at most, the computed |x'|^2 by less than ``(d + 32) 2**-23`` of it, and the few roundings
-    here by less than another 2E. Nothing is claimed of the others of an open point. NaN, where float32 overflowed, is never a bound that proves something.
+    ``|x' - c'|^2 = |x'|^2 - 2 score``. The score is off by the margin at most, the computed |x'|^2 by less than ``(d + 32) 2**-23`` of it, and the few
+    roundings here by less than another margin. Nothing is claimed of the others of an open point. NaN, where float32 overflowed, is never a bound that proves something.
     """
     _, best, second, _, norms, margin, _, _ = work
     slack = np.float32((d + 32) * 2.0**-23)

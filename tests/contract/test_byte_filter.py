@@ -176,9 +176,9 @@ def test_codes_lose_no_more_than_they_say(dtype, d):
     q = codes.rows.words.view(np.uint8)[: 200 * 4 * words].reshape(200, -1).astype(np.float64) - 128
     assert_array_equal(q[:, d:], 0)
     s = 1 / codes.rows.inverses.astype(np.float64)
-    moved = (X.astype(np.longdouble) - codes.shift.astype(np.longdouble)) * codes.scale
+    moved = (X.astype(np.longdouble) - codes.encoder.shift.astype(np.longdouble)) * codes.encoder.scale
     lost = np.linalg.norm((moved / s[:, None] - q[:, :d]).astype(np.float64), axis=1)
     reaches = codes.rows.reaches.astype(np.float64)
     assert (reaches >= np.linalg.norm(q, axis=1)).all()
-    assert (reaches * codes.ratio * (1 + 1e-6) >= lost).all()
+    assert (reaches * codes.encoder.ratio * (1 + 1e-6) >= lost).all()
     assert (codes.rows.norms <= np.square(moved).sum(axis=1)).all()

@@ -89,7 +89,7 @@ class CpuSession:
         """Label every row and update the sums as `sums` says. Rows whose label changed, rows rechecked, rows scored, and how."""
         if self.packed is None or len(self.packed.exact) != centroids.size:
             self.packed = update.Packed(*centroids.shape, self.X.dtype)
-        packed = self.packed.fill(flat(centroids))
+        packed = self.packed.fill(flat(centroids), self.center)
         scale = float(packed[4])
         totals, limbs = (self.totals, self.plan.arguments) if sums != assign.SUMS_LEFT else self.nothing
         changed, opened, scored, too_many = self.counters
