@@ -42,6 +42,7 @@ SPILL_ROWS = 1 << 12  # 2**50 * 2**12 < 2**63
 MAGIC = 1.5 * 2.0**52
 MAGIC_BITS = int(np.float64(MAGIC).view(np.int64))
 _LOW = (1 << 32) - 1
+_COLUMNS = 128  # columns that are summed over the threads together
 _MOST_LIMBS = 64  # of any float64: its bits span less than 2100
 _SMALLEST = -1074  # exponent of the least positive float64
 
@@ -307,24 +308,27 @@ def round_words(
     weights,  #   OUT   (rows,) float64: the weight of every sum
     beyond,  #    OUT   (tasks,) int64: not 0 where a sum does not fit a word; `round_limbs` is to be called then
 ):
-    """`round_limbs` where there is one limb and sums fit a word, as nearly always."""
+    """`round_limbs` where there is one limb and sums fit a word, as nearly always: loops that LLVM vectorises."""
     rows, columns = sums.shape
     pending, high, low, _, count = totals
-    excess = 0
+    upper, lower, excess = stack_array(_COLUMNS, np.int64), stack_array(_COLUMNS, np.int64), 0
     for row in range(*share(task, tasks, rows)):
         members = 0
         for t in range(len(count)):
             members += count[t, row]
-        for j in range(columns):
-            at = row * columns + j
-            upper = lower = np.int64(0)
+        for first in range(0, columns, _COLUMNS):
+            at, width = row * columns + first, min(_COLUMNS, columns - first)
+            for j in range(width):
+                upper[j] = lower[j] = 0
             for t in range(len(pending)):
-                value = pending[t, at]
-                upper += high[t, at] + (value >> 32)
-                lower += low[t, at] + (value & _LOW)
-            upper += lower >> 32
-            excess |= (upper + (1 << 30)) >> 31
-            sums[row, j] = np.float64((upper << 32) + (lower & _LOW)) * unit[j]
+                for j in range(width):
+                    value = element(pending[t], at + j)
+                    upper[j] += element(high[t], at + j) + (value >> 32)
+                    lower[j] += element(low[t], at + j) + (value & _LOW)
+            for j in range(width):
+                top = upper[j] + (lower[j] >> 32)
+                excess |= (top + (1 << 30)) >> 31
+                sums[row, first + j] = np.float64((top << 32) + (lower[j] & _LOW)) * element(unit, first + j)
         weights[row] = sums[row, columns - 1] if weighted else members
     beyond[task] = excess
 

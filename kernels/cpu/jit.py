@@ -325,12 +325,14 @@ class Kernel(Routine):
         global _parallel_used
         try:
             _parallel_used = True
-            mask = numba.get_num_threads()
-            numba.set_num_threads(min(tasks, config.NUMBA_NUM_THREADS))
+            mask, wanted = numba.get_num_threads(), min(tasks, config.NUMBA_NUM_THREADS)
+            if mask != wanted:
+                numba.set_num_threads(wanted)
             try:
                 compiled(_driver()[0], tasks, *arguments)
             finally:
-                numba.set_num_threads(mask)
+                if mask != wanted:
+                    numba.set_num_threads(mask)
         finally:
             region.release()
 
