@@ -141,8 +141,9 @@ def assign_gated(
             while failing != 0:
                 i = row + trailing_zeros(failing)
                 failing &= failing - np.uint64(1)
-                for ahead in range(i * d, (i + 1) * d, line):
-                    prefetch(X, ahead)
+                if codes is None:  # the filter fetches the rows that come next, while it scores
+                    for ahead in range(i * d, (i + 1) * d, line):
+                        prefetch(X, ahead)
                 failed[n_failed] = i
                 n_failed += 1
             row += used

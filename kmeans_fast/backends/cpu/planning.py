@@ -27,9 +27,10 @@ def shares_sums(data_bytes, sums, threads):
 
 
 # Nanoseconds a row of one core (measured); only their ratios matter.
-_FLOAT_SCORE, _BYTE_SCORE = 0.011, 0.0117  # times k * (d + 12), k * (d / 4 + 7)
-_BYTE_ROW = 110.0  # to find, measure and settle the candidates of a row, besides what grows with d
-_BYTE_FEATURE = 0.6
+_FLOAT_SCORE, _BYTE_SCORE = 0.011, 0.0117  # times k * (d + 12), k * (d / 4 + 10)
+_BYTE_ROW = 60.0  # to find, measure and settle the candidates of a row, besides what grows with d
+_BYTE_FEATURE = 0.35
+_BYTE_GAIN = 1.35  # by which bytes must be cheaper: encoding, and the first pass, cost more
 _CODE_BYTES = 64 << 20  # memory for codes that is always granted, and its share of the data beyond
 _CODE_SHARE = 0.4
 
@@ -58,7 +59,8 @@ def filters_by_bytes(n_samples, n_features, n_clusters, itemsize, passes=None):
     if not _may_encode(n_samples, d, itemsize):
         return False
     encoding = (_BYTE_ROW + _BYTE_FEATURE * d) / passes if passes else 0.0
-    return _FLOAT_SCORE * k * (d + 12) > _BYTE_SCORE * k * (d / 4 + 7) + _BYTE_ROW + _BYTE_FEATURE * d + encoding
+    by_bytes = _BYTE_SCORE * k * (d / 4 + 10) + _BYTE_ROW + _BYTE_FEATURE * d + encoding
+    return _FLOAT_SCORE * k * (d + 12) > _BYTE_GAIN * by_bytes
 
 
 def plan(problem, n_threads):
