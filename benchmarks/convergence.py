@@ -8,6 +8,7 @@ Examples
 
 import argparse
 import contextlib
+import importlib
 import json
 import math
 import statistics
@@ -25,7 +26,7 @@ from sklearn.cluster import KMeans as ScikitLearn
 from kmeans_fast import KMeans
 
 MOST_ITERATIONS = 300
-SEEDS = 3
+SEEDS = 5
 ITERATION_COUNTERS = ("sklearnex", "faiss", "superkmeans")  # run for a given number of iterations
 
 
@@ -41,15 +42,23 @@ def arguments():
 
 
 @contextlib.contextmanager
-def bounds_off():
-    """Our fits score every row in every iteration: the ablation of `kmeans_fast.kernels.cpu.gate`."""
-    from kmeans_fast.backends.cpu import gate
-
-    kept, gate._LEAST_GAIN = gate._LEAST_GAIN, math.inf
+def without(module, name, value):
+    """One technique switched off: `name` of a module of the CPU backend is `value`."""
+    module = importlib.import_module(f"kmeans_fast.backends.cpu.{module}")
+    kept = getattr(module, name)
+    setattr(module, name, value)
     try:
         yield
     finally:
-        gate._LEAST_GAIN = kept
+        setattr(module, name, kept)
+
+
+# Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.gate`), unless bytes, which need them, do without; without bytes, all
+# scores are float32 (`byte_filter`).
+ABLATIONS = {
+    "without bounds": ("gate", "_LEAST_GAIN", math.inf),
+    "without bytes": ("session", "filters_by_bytes", lambda *sizes: False),
+}
 
 
 def same_start(X, k, peers, options):
@@ -58,13 +67,13 @@ def same_start(X, k, peers, options):
     common = {"init": start, "n_init": 1, "max_iter": MOST_ITERATIONS}
     n_iter = KMeans(k, **common).fit(X).n_iter_
 
-    def without_bounds():
-        with bounds_off():
+    def ours(*switched_off):
+        with without(*switched_off) if switched_off else contextlib.nullcontext():
             return KMeans(k, **common).fit(X)
 
     tasks = {
-        "kmeans_fast": lambda: KMeans(k, **common).fit(X),
-        "without bounds": without_bounds,
+        "kmeans_fast": ours,
+        **{name: (lambda s=switch: ours(*s)) for name, switch in ABLATIONS.items()},
         "sklearn lloyd": lambda: ScikitLearn(k, algorithm="lloyd", **common).fit(X),
         "sklearn elkan": lambda: ScikitLearn(k, algorithm="elkan", **common).fit(X),
     }

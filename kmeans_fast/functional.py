@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .arrays import as_data, as_weights
 from .backends import check_device
-from .engine.fit import as_centroids, check_centroids, fit, open_session
+from .engine.fit import as_centroids, check_centroids, check_init_size, fit, open_session
 from .engine.history import Progress
 from .engine.seeding import kmeans_plusplus as _seed_rows
 
@@ -73,6 +73,7 @@ def kmeans(
     tol: float = 1e-4,
     sample_weight: ArrayLike | None = None,
     seed: int | None = None,
+    init_size: int | None = None,
     device: str = "auto",
     n_threads: int | None = None,
     callback: Callable[[Progress], Any] | None = None,
@@ -97,6 +98,9 @@ def kmeans(
         Not negative.
     seed : int, optional
         Of all random draws; fresh entropy by default. The result depends on it and the data alone.
+    init_size : int, optional
+        Draw the seeds ("k-means++" or "random") from a random sample of so many rows, n_clusters at least: for many rows and clusters, where seeding on
+        all of them takes longer than the iterations. The sample goes by row number. Default: all rows.
     device : {"auto", "cpu", "cuda", "cuda:N"}
     n_threads : int, optional
         Default: all usable CPUs. The result does not depend on it.
@@ -138,17 +142,21 @@ def kmeans(
         raise ValueError(f"tol must be a finite number of at least 0, got {tol!r}.")
     if callback is not None and not callable(callback):
         raise ValueError(f"callback must be callable or None, got {callback!r}.")
+    n_clusters = _check_clusters(n_clusters, len(data))
+    if init_size is not None:
+        check_init_size(_check_integer("init_size", init_size, 1), n_clusters)
     seed = _seed(seed)
     found = fit(
         data,
         weights,
-        _check_clusters(n_clusters, len(data)),
+        n_clusters,
         init=init,
         n_init=_check_integer("n_init", n_init, 1),
         max_iter=_check_integer("max_iter", max_iter, 1),
         tol=float(tol),
         seed=seed,
         rng=np.random.RandomState(seed % 2**32),
+        init_size=None if init_size is None else int(init_size),
         device=check_device(device),
         n_threads=_check_threads(n_threads),
         callback=callback,

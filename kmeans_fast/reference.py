@@ -2,9 +2,8 @@
 
 Every backend returns these bits: the same labels, seeds, centroids and inertia, whatever its threads, chunks or instruction set. Two rules make that
 possible. A squared distance is a fixed sequence of float64 roundings (`squared_distances`), so "nearest" has one meaning; and every sum over rows is
-the exact real-number sum rounded once (`math.fsum`), so it has no order. Nothing here is fast: O(n k d) with a Python loop over features.
-
-Seeds are drawn in the order of a hash of the rows' values, so that they, and with them the whole fit, do not depend on the order of the rows either.
+the exact real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in the order of a hash of the rows' values, so that they do not
+depend on the order of the rows either. Nothing here is fast: O(n k d) with a Python loop over features.
 
 Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids` (n_clusters, n_features) in X's
 dtype, `labels` (n_samples,) int32.
@@ -23,8 +22,6 @@ _ROWS = 4096  # rows at a time, to bound the (rows, n_clusters) table
 
 
 class Fit(NamedTuple):
-    """What `lloyd` returns."""
-
     centroids: np.ndarray
     labels: np.ndarray
     inertia: float
@@ -94,9 +91,8 @@ def cluster_sums(X, weights, labels, n_clusters):
 
 
 def relocate(X, weights, centroids, labels, empty):
-    """Owners of the rows for the update: each empty cluster, in order, takes the row farthest from its centroid.
-
-    Rows of zero weight and rows that sit on their centroid are never taken; ties go to the lowest row.
+    """Owners of the rows for the update: each empty cluster, in order, takes the row farthest from its centroid, the lowest among equals. Rows of zero
+    weight and rows that sit on their centroid are never taken.
     """
     distances = own_distances(X, centroids, labels)
     if weights is not None:
@@ -109,10 +105,7 @@ def relocate(X, weights, centroids, labels, empty):
 
 
 def update(X, weights, centroids, labels):
-    """New centroids: sum / weight in float64, rounded once to X's dtype.
-
-    A cluster still without weight after relocation takes the centroid of the heaviest one.
-    """
+    """New centroids: sum / weight in float64, rounded once to X's dtype; without weight even after relocation, the centroid of the heaviest cluster."""
     sums, totals = cluster_sums(X, weights, labels, len(centroids))
     if (totals == 0).any():
         owners = relocate(X, weights, centroids, labels, np.flatnonzero(totals == 0))
@@ -132,8 +125,17 @@ def squared_shift(new, old):
 
 def draws(seed, run, shape):
     """Uniform uint64 words, a pure function of (seed, run, position): Philox in counter mode."""
-    words = np.random.Philox(key=np.array([seed, run], np.uint64)).random_raw(math.prod(shape))
-    return words.reshape(shape)
+    return np.random.Philox(key=np.array([seed, run], np.uint64)).random_raw(math.prod(shape)).reshape(shape)
+
+
+def sample_rows(n_samples, size, seed, run=0):
+    """`size` distinct row numbers, ascending: the first that a stream of words of their own names."""
+    rows, count = np.empty(0, np.uint64), size
+    while len(rows) < size:
+        count *= 2
+        named = ((draws(seed, run + 2**63, (count,)) >> np.uint64(32)) * np.uint64(n_samples)) >> np.uint64(32)
+        rows = named[np.sort(np.unique(named, return_index=True)[1])]
+    return np.sort(rows[:size]).astype(np.int64)
 
 
 def n_trials(n_clusters):
@@ -142,10 +144,7 @@ def n_trials(n_clusters):
 
 
 def row_hash(X):
-    """A 64-bit hash of the values of each row: the order in which `Masses.draw` walks the rows.
-
-    Values are hashed as float32, so that data gets the same seeds in either precision.
-    """
+    """A 64-bit hash of the values of each row, as float32: data gets the same seeds in either precision."""
     word = np.zeros(len(X), np.uint64)
     with np.errstate(over="ignore"):
         values = X.astype(np.float32) + np.float32(0)  # + 0: the two zeros are one value
@@ -158,7 +157,7 @@ def row_hash(X):
 
 
 class Masses:
-    """Integer masses of the rows, so that a draw and a potential do not depend on the order of summation.
+    """Integer masses of the rows, so that draws and potentials have no order of summation.
 
     ``mass_i = floor(w_i * d_i * 2**shift)``, with `shift` set from the largest product so that the total stays under 2**61, and set anew whenever the
     total has fallen below 2**44. When every product is zero, ``d_i = 1`` takes its place.
@@ -194,10 +193,8 @@ class Masses:
 
 
 def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
-    """Row numbers of the seeds by greedy k-means++.
-
-    Each step draws `n_trials` rows with probability ``w_i * d_i`` (d: squared distance to the nearest seed) and keeps the one that leaves the least
-    total mass, the earliest drawn among equals.
+    """Row numbers of the seeds by greedy k-means++: each step draws `n_trials` rows with probability ``w_i * d_i`` (d: squared distance to the nearest
+    seed) and keeps the one that leaves the least total mass, the earliest drawn among equals.
     """
     words = draws(seed, run, (n_clusters, n_trials(n_clusters)))
     masses = Masses(X, weights)
@@ -220,9 +217,7 @@ def random_rows(X, weights, n_clusters, seed, run=0):
     masses = Masses(X, weights)
     rows = []
     for word in words:
-        if not (
-            masses.weights * masses.d
-        ).any():  # fewer rows of positive weight than clusters: the lowest rows not yet taken
+        if not (masses.weights * masses.d).any():  # too few rows have weight: the lowest not yet taken
             rows.append(min(set(range(len(X))) - set(rows)))
             continue
         rows.append(masses.draw(word))
@@ -234,10 +229,8 @@ def random_rows(X, weights, n_clusters, seed, run=0):
 
 
 def lloyd(X, weights, centroids, max_iter=300, tol=1e-4):
-    """Lloyd's algorithm from given centroids, with scikit-learn's stopping rules.
-
-    Stops when no label changed ("strict"), else when `squared_shift` <= tol * `mean_variance`, else after `max_iter`. The labels returned are those of
-    the centroids returned.
+    """Lloyd's algorithm from given centroids: stops when no label changed ("strict"), else when `squared_shift` <= tol * `mean_variance`, else after
+    `max_iter`. The labels returned are those of the centroids returned.
     """
     threshold = tol * mean_variance(X) if tol > 0 else 0.0
     labels, converged = np.full(len(X), -1, LABEL), ""

@@ -250,8 +250,9 @@ def test_options_reach_the_fit(here, X, run):
     run("fit", "data.npy", "-k3", "--init", "start.npy", "--max-iter", "1", "--tol", "0", "--centroids", "c.npy")
     assert np.array_equal(np.load(here / "c.npy"), model.cluster_centers_)
     args = ["--init", "random", "--n-init", "2", "--seed", "7", "--dtype", "float32", "--threads", "1", "--json"]
-    summary = json.loads(run("fit", "data.npy", "-k3", *args).out)
-    model = kmeans_fast.KMeans(3, init="random", n_init=2, random_state=7).fit(X.astype(np.float32))
+    summary = json.loads(run("fit", "data.npy", "-k3", *args, "--init-size", "50", "--max-iter", "2").out)
+    model = kmeans_fast.KMeans(3, init="random", n_init=2, random_state=7, init_size=50, max_iter=2)
+    model.fit(X.astype(np.float32))
     assert summary["inertia"] == model.inertia_
     assert summary["dtype"] == "float32"
 

@@ -169,7 +169,7 @@ def assign_gated(
         if n_rows < ROWS and not finished:
             continue
 
-        # STEP 3: score a tile of the rest. Its data is in cache already, so nothing is fetched ahead.
+        # STEP 3: score a tile of the rest. In float32 nothing is fetched ahead: the data of the tile is in cache already.
         settled = n_rows == 0
         if codes is not None:  # noqa: SIM102  alone, or Numba compiles the branch for None too
             if not settled:

@@ -132,6 +132,7 @@ def _fit(args, X, weights, init):
             args.n_clusters,
             init=init,
             n_init=n_init,
+            init_size=args.init_size,
             max_iter=args.max_iter,
             tol=args.tol,
             random_state=args.seed,

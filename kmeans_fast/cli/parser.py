@@ -131,6 +131,12 @@ def _add_fit(commands):
         metavar="N",
         help="runs, of which the best is kept; auto: 10 for random, else 1",
     )
+    group.add_argument(
+        "--init-size",
+        type=_integer(1),
+        metavar="ROWS",
+        help="draw the seeds from a sample of so many rows; default: all",
+    )
     group.add_argument("--max-iter", type=_integer(1), default=300, metavar="N", help="iterations a run (default: 300)")
     group.add_argument(
         "--tol", type=_tolerance, default=1e-4, help="stop when the centroids settle to this tolerance (default: 1e-4)"

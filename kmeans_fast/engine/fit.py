@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import backends
 from ..backends.protocol import Problem
+from ..reference import sample_rows
 from .history import Progress
 from .lloyd import lloyd
 from .memory import check_fits
@@ -53,15 +54,29 @@ def check_magnitudes(X, weights):
 def initial_centroids(session, X, init, n_clusters, seed, run, rng):
     """Centroids to start a run from, (n_clusters, n_features) in X's dtype.
 
-    `init` is "k-means++", "random", an array, or a callable ``init(X, n_clusters, random_state=rng)``.
+    `init` is "k-means++", "random", an array, or a callable ``init(X, n_clusters, random_state=rng)``; `session` is open on the rows to draw seeds from.
     """
     if isinstance(init, str):
         if init == "k-means++":
             return session.rows(kmeans_plusplus(session, n_clusters, seed, run))
-        return session.rows(random_rows(session, len(X), n_clusters, seed, run))
+        return session.rows(random_rows(session, n_clusters, seed, run))
     if callable(init):
         init = init(X, n_clusters, random_state=rng)
     return as_centroids(init, X, n_clusters)
+
+
+def _open_sample(backend, X, weights, n_clusters, init_size, seed, run, n_threads):
+    """A session on `init_size` rows to draw seeds from; None where all rows serve: if there are no more, or too few of the sample have weight."""
+    if init_size is None or init_size >= len(X):
+        return None
+    rows = sample_rows(len(X), init_size, seed, run)
+    of_rows = None if weights is None else weights[rows]
+    if weights is not None and np.count_nonzero(of_rows) < n_clusters:
+        return None
+    problem = Problem(init_size, X.shape[1], n_clusters, X.dtype, weights is not None)
+    needed = backend.plan(problem, n_threads).workspace_bytes + problem.data_bytes
+    check_fits(needed, f"seeding on init_size={init_size:,} rows")
+    return backend.open(X[rows], of_rows, n_clusters, n_threads)
 
 
 def as_centroids(init, X, n_clusters):
@@ -76,6 +91,12 @@ def as_centroids(init, X, n_clusters):
         raise ValueError(f"The initial centers must be an array of real numbers, got {init!r}: {error}.") from error
     check_centroids(centroids, X, n_clusters)
     return centroids
+
+
+def check_init_size(init_size, n_clusters):
+    """Refuse a sample that has not a row for each cluster."""
+    if init_size is not None and init_size < n_clusters:
+        raise ValueError(f"init_size={init_size} should be >= n_clusters={n_clusters}.")
 
 
 def check_centroids(centroids, X, n_clusters):
@@ -94,8 +115,8 @@ def check_centroids(centroids, X, n_clusters):
 
 
 def fit(
-    X, weights, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, device="auto", n_threads=None,
-    verbose=False, callback=None,
+    X, weights, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, init_size=None, device="auto",
+    n_threads=None, verbose=False, callback=None,
 ):  # fmt: skip
     """Cluster validated data.
 
@@ -109,6 +130,8 @@ def fit(
     tol : float, relative to the mean variance of the features
     seed : int, the key of all random draws
     rng : numpy.random.RandomState, for a callable `init` only
+    init_size : int, at least n_clusters, or None
+        Rows that seeds are drawn from.
 
     Returns
     -------
@@ -119,7 +142,11 @@ def fit(
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []
     for run in range(n_init):
-        start = initial_centroids(session, X, init, n_clusters, seed, run, rng)
+        sample = None
+        if isinstance(init, str):
+            sample = _open_sample(backend, X, weights, n_clusters, init_size, seed, run, n_threads)
+        start = initial_centroids(sample or session, X, init, n_clusters, seed, run, rng)
+        del sample  # its memory is not wanted during the iterations
         if verbose:
             print("Initialization complete")
         found = lloyd(

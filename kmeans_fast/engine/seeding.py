@@ -1,5 +1,7 @@
 """Initial centroids. Which rows they are depends on the data, the weights and the seed alone (`kmeans_fast.reference`)."""
 
+import itertools
+
 import numpy as np
 
 from ..reference import draws, n_trials
@@ -19,7 +21,7 @@ def kmeans_plusplus(session, n_clusters, seed, run):
     return rows
 
 
-def random_rows(session, n_samples, n_clusters, seed, run):
+def random_rows(session, n_clusters, seed, run):
     """Row numbers drawn with probability proportional to weight, without replacement. O(n + k n / 4096)."""
     seeder = session.seeder()
     rows, any_left = [], True
@@ -29,5 +31,5 @@ def random_rows(session, n_samples, n_clusters, seed, run):
             any_left = seeder.exclude(rows[-1])
         else:  # fewer rows of positive weight than clusters: the lowest rows not yet taken
             taken = set(rows)
-            rows.append(next(i for i in range(n_samples) if i not in taken))
+            rows.append(next(i for i in itertools.count() if i not in taken))
     return np.array(rows)

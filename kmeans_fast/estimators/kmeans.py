@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from .. import persistence
 from ..arrays import check_weights
 from ..backends import check_device
-from ..engine.fit import check_centroids, fit, open_session
+from ..engine.fit import check_centroids, check_init_size, fit, open_session
 from . import parameters
 
 
@@ -47,6 +47,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         None: all usable CPUs. The answer does not depend on it.
     callback : callable or None, default=None
         Called with a `kmeans_fast.Progress` after every iteration; a true return value ends the fit with what has been reached.
+    init_size : int or None, default=None
+        Draw the seeds from a random sample of so many rows, n_clusters at least, instead of all: for many rows and clusters, where seeding would take
+        longer than the iterations. Of no effect where `init` is an array or a callable.
 
     Attributes
     ----------
@@ -101,6 +104,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         device="auto",
         n_threads=None,
         callback=None,
+        init_size=None,
     ):
         self.n_clusters = n_clusters
         self.init = init
@@ -114,6 +118,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.device = device
         self.n_threads = n_threads
         self.callback = callback
+        self.init_size = init_size
 
     def fit(self, X, y=None, sample_weight=None):
         """Cluster the rows of X.
@@ -157,7 +162,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             "n_threads": parameters.optional_integer(self, "n_threads"),
             "verbose": parameters.verbose(self),
             "callback": parameters.callback(self),
+            "init_size": parameters.optional_integer(self, "init_size"),
         }
+        check_init_size(options["init_size"], n_clusters)
         parameters.flag(self, "copy_x")
         rng = parameters.random_state(self)
         X = self._validated(X, reset=True)

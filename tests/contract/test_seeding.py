@@ -158,3 +158,49 @@ def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype,
         opened = CpuSession(X, given, 40, threads)
         assert (opened.seeder().encoder is not None) == encoded
         assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))
+
+
+@pytest.mark.parametrize(("n", "size"), [(1, 1), (10, 1), (10, 9), (10, 10), (1000, 37), (5000, 4000)])
+def test_a_sample_has_distinct_rows_in_order(n, size):
+    sample = reference.sample_rows(n, size, 3, 1)
+    assert len(sample) == size
+    assert (np.diff(sample) > 0).all()
+    assert 0 <= sample[0] <= sample[-1] < n
+
+
+def test_samples_are_uniform_and_differ_by_seed_and_run():
+    hits = sum(np.bincount(reference.sample_rows(50, 10, seed), minlength=50) for seed in range(2000))
+    assert (np.abs(hits - 400) < 6 * np.sqrt(320)).all()
+    assert len({tuple(reference.sample_rows(1000, 5, seed, run)) for seed in range(20) for run in range(5)}) == 100
+
+
+@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_seeds_from_a_sample_are_the_references(backend, dtype, threads, init):
+    X, weights = rows(900, 7, dtype), some_weights(900)
+    seeds = reference.kmeans_plusplus if init == "k-means++" else reference.random_rows
+    for given in (None, weights):
+        sample = reference.sample_rows(900, 200, 5)
+        start = X[sample][seeds(X[sample], None if given is None else given[sample], 12, 5)]
+        wanted = reference.lloyd(X, given, start, max_iter=2)
+        got = kmeans_fast.kmeans(
+            X, 12, init=init, init_size=200, sample_weight=given, seed=5, max_iter=2, n_threads=threads
+        )
+        assert_array_equal(got.centroids, wanted.centroids)
+        assert_array_equal(got.labels, wanted.labels)
+
+
+def test_a_sample_without_enough_weight_is_not_used(backend):
+    X, weights = rows(300, 3, np.float64), np.zeros(300)
+    weights[::30] = 1.0
+    options = {"sample_weight": weights, "seed": 2, "max_iter": 1}
+    sampled, whole = (kmeans_fast.kmeans(X, 8, init_size=size, **options) for size in (20, None))
+    assert_array_equal(sampled.centroids, whole.centroids)
+
+
+@pytest.mark.parametrize("size", [900, 1000])
+def test_a_sample_of_all_rows_is_all_rows(size):
+    X = rows(900, 4, np.float32)
+    sampled, whole = (kmeans_fast.kmeans(X, 9, init_size=chosen, seed=1) for chosen in (size, None))
+    assert_array_equal(sampled.centroids, whole.centroids)

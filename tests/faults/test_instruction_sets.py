@@ -11,8 +11,9 @@ import sys
 import numpy as np
 import kmeans_fast
 from kmeans_fast import reference
+from kmeans_fast.backends.cpu import gate, seeder, session
 from kmeans_fast.backends.cpu.session import CpuSession
-from kmeans_fast.kernels.cpu import host
+from kmeans_fast.kernels.cpu import byte_codes, host
 
 assert host.VECTOR_BYTES == int(sys.argv[1]), (host.VECTOR_BYTES, sorted(host.FEATURES))
 rng = np.random.default_rng(0)
@@ -35,6 +36,9 @@ def check(X, weights, k):
     rows = kmeans_fast.kmeans_plusplus(X, k, sample_weight=weights, seed=1, n_threads=1)[1]
     assert (rows == reference.kmeans_plusplus(X, weights, k, 1)).all()
 
+if byte_codes.AVAILABLE and len(sys.argv) > 2:  # bytes and bounds, however little they pay
+    session.filters_by_bytes = seeder.worth_encoding = lambda *sizes: True
+    gate._SCORING = 1e6
 for dtype in (np.float32, np.float64):
     for n, d, k in ((33, 3, 4), (200, 17, 9), (500, 2, 5), (130, 40, 70), (65, 140, 3)):
         X = rng.normal(size=(n, d)).astype(dtype)
@@ -63,6 +67,13 @@ pytestmark = pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "am
 def test_avx2_with_avx512_switched_off():
     needs("avx2")
     run_python(CONTRACT, 32, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=without("avx512", "avx10", "amx", "evex"))
+
+
+def test_bytes_with_avx512_switched_off():
+    needs("avxvnni")
+    run_python(
+        CONTRACT, 32, "bytes", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=without("avx512", "avx10", "amx", "evex")
+    )
 
 
 def test_sse_only():
