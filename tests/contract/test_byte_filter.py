@@ -182,3 +182,27 @@ def test_codes_lose_no_more_than_they_say(dtype, d):
     assert (reaches >= np.linalg.norm(q, axis=1)).all()
     assert (reaches * codes.encoder.ratio * (1 + 1e-6) >= lost).all()
     assert (codes.rows.norms <= np.square(moved).sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
+    """A centroid too far away for bytes, in some iterations: the gaps that an iteration in float32 finds between its centroids are not the next one's."""
+    from kmeans_fast.backends.cpu import codes, gate
+
+    calls, encoded = [], codes.Codes.encoded
+
+    def in_turn(self, centroids):
+        calls.append(centroids)
+        return encoded(self, centroids) if len(calls) % 2 else None
+
+    monkeypatch.setattr(codes.Codes, "encoded", in_turn)
+    monkeypatch.setattr(gate.Gate, "_expected_share", lambda self, labels: -1e9)
+    X = data(1500, 6, dtype, "clouds")
+    opened, centroids = session(2, X, None, 6), X[:6].copy()
+    for _ in range(12):
+        labels, _ = reference.assign(X, centroids)
+        step = opened.iterate(centroids)
+        assert_array_equal(opened.labels, labels)
+        assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
+        assert opened.gate.half_gap.any() == (step.path == "bounds, float32")
+        centroids = step.centroids

@@ -102,6 +102,8 @@ class CpuSession:
             factor = bounds.factor(scale)
             if codes is None:
                 self._find_gaps(bounds, centroids, packed, factor)
+            else:
+                bounds.half_gap.fill(0.0)  # bytes do without; what is there may be of other centroids
             gate.assign_gated(
                 self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, scored, too_many,
                 totals, *limbs, sums, self.memory, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
