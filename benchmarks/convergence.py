@@ -53,8 +53,7 @@ def without(module, name, value):
         setattr(module, name, kept)
 
 
-# Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.gate`), unless bytes, which need them, do without; without bytes, all
-# scores are float32 (`byte_filter`).
+# Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.gate`); without bytes, all scores are float32 (`byte_filter`).
 ABLATIONS = {
     "without bounds": ("gate", "_LEAST_GAIN", math.inf),
     "without bytes": ("session", "filters_by_bytes", lambda *sizes: False),

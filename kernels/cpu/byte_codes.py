@@ -242,5 +242,5 @@ def encode_centroids(
         steps[c] = s
         slopes[c] = (slope + 6 * _U * (norm + lost + slope)) * (1 + sums)
         half_norms[c] = 0.5 * norm * norm * (1 - sums) - 2.0**-100
-        farthest = max(farthest, norm)
+        farthest = max(farthest, norm if norm < MOST_REACH else np.inf)  # NaN too, where float32 overflowed
     reach[task] = farthest

@@ -56,6 +56,15 @@ def planned(threads, X, weights, d):
     return plan(largest.view(np.float64), lowest.view(np.float64))
 
 
+def sampled_frame(X, farthest):
+    """A shift (d,) in X's dtype and a power of two within 2**-farthest and 2**farthest that bring most rows of X near 1: those of a sample of them."""
+    sample = X[:: -(-len(X) // 1024)]
+    shift = sample.mean(axis=0, dtype=np.float64).astype(X.dtype)
+    extent = float(np.abs(sample - shift).max())
+    power = int(np.clip(-np.frexp(extent)[1], -farthest, farthest)) if extent > 0 else 0
+    return shift, 2.0**power
+
+
 @kernel
 def column_sums(
     task,

@@ -102,42 +102,36 @@ def tile_rows(typingctx, rows, columns):
     return tile(rows, columns), codegen
 
 
-@intrinsic
-def rank1_update(typingctx, tile, rows, columns):
-    """``T[r][c] += rows[r] * columns[c]``, each fused and rounded once."""
+def _outer_update(doc, emit):
+    """Make ``update(tile, rows, columns)``: each ``T[r][c]`` becomes ``emit(builder, T[r][c], rows[r], columns[c], vector)``."""
 
-    def codegen(context, builder, sig, args):
-        tile_type, row_type, column_type = sig.args
-        t = _elements(builder, args[0], tile_type.count)
-        r = _elements(builder, args[1], row_type.count)
-        c = _elements(builder, args[2], column_type.count)
-        values = [
-            emit_fma(builder, r[i], c[j], t[i * column_type.count + j], tile_type.dtype)
-            for i in range(row_type.count)
-            for j in range(column_type.count)
-        ]
-        return _tuple_of(builder, context, tile_type, values)
+    def typed(typingctx, tile, rows, columns):
+        def codegen(context, builder, sig, args):
+            tile_type, row_type, column_type = sig.args
+            t = _elements(builder, args[0], tile_type.count)
+            r = _elements(builder, args[1], row_type.count)
+            c = _elements(builder, args[2], column_type.count)
+            values = [
+                emit(builder, t[i * column_type.count + j], r[i], c[j], tile_type.dtype)
+                for i in range(row_type.count)
+                for j in range(column_type.count)
+            ]
+            return _tuple_of(builder, context, tile_type, values)
 
-    return tile(tile, rows, columns), codegen
+        return tile(tile, rows, columns), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
 
 
-@intrinsic
-def byte_products_update(typingctx, tile, rows, columns):
-    """``T[r][c] += rows[r] . columns[c]`` in integers: a lane holds four unsigned bytes of a row and four signed bytes of a column."""
-
-    def codegen(context, builder, sig, args):
-        tile_type, row_type, column_type = sig.args
-        t = _elements(builder, args[0], tile_type.count)
-        r = _elements(builder, args[1], row_type.count)
-        c = _elements(builder, args[2], column_type.count)
-        values = [
-            emit_byte_products(builder, t[i * column_type.count + j], r[i], c[j], tile_type.dtype.lanes)
-            for i in range(row_type.count)
-            for j in range(column_type.count)
-        ]
-        return _tuple_of(builder, context, tile_type, values)
-
-    return tile(tile, rows, columns), codegen
+rank1_update = _outer_update(
+    "``T[r][c] += rows[r] * columns[c]``, each fused and rounded once.",
+    lambda builder, t, row, column, vector: emit_fma(builder, row, column, t, vector),
+)
+byte_products_update = _outer_update(
+    "``T[r][c] += rows[r] . columns[c]`` in integers: a lane holds four unsigned bytes of a row and four signed bytes of a column.",
+    lambda builder, t, row, column, vector: emit_byte_products(builder, t, row, column, vector.lanes),
+)
 
 
 @intrinsic

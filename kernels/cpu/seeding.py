@@ -17,6 +17,7 @@ import numpy as np
 
 from .byte_filter import byte_scores, floors_of
 from .drawing import MOST_TRIALS, mass
+from .facts import sampled_frame
 from .host import CENTROIDS, POINT_VECTORS
 from .jit import inlined, inner, kernel, share
 from .register_tiles import loads, splats, split_at, square_update, store_tile, tile_rows, zeros_like
@@ -77,13 +78,8 @@ class Filter(NamedTuple):
         """The filter for X (n_samples, n_features): any shift and scale are right, those of a sample serve well."""
         d = X.shape[1]
         u = 2.0**-24
-        sample = X[:: -(-len(X) // 1024)]
-        shift = sample.mean(axis=0)
-        extent = float(np.abs(sample - shift).max())
-        reach = 100 if X.dtype == np.float32 else 900
-        power = int(np.clip(-np.frexp(extent)[1], -reach, reach)) if extent > 0 else 0
-        least = np.float32(d * 2.0**-126)
-        scale = X.dtype.type(2.0**power)
+        shift, scale = sampled_frame(X, 100 if X.dtype == np.float32 else 900)
+        least, scale = np.float32(d * 2.0**-126), X.dtype.type(scale)
         with np.errstate(over="ignore"):  # an infinite threshold excludes nothing, which is right
             least += np.float32(d * 2.0**-1074 * (float(scale) * float(scale)))  # where D itself underflows
         return cls(shift, scale, np.float32(1 + 2.0**-9), 4.2e3 * u * u, (2 * d + 16) * u * (1 + d * u), least)
@@ -126,7 +122,7 @@ def _pair_distances(X, d, candidates, pair_row, pair_candidate, count, distances
 
 
 @inlined
-def _float_limits(tile, nearest, row, used, unit, row_filter, limits):
+def _float_limits(tile, nearest, row, unit, row_filter, limits):
     """The score from which a candidate may change each of the rows of a float32 tile."""
     _, _, slope, _, blur, least = row_filter
     reach = stack_array(ROWS, np.float32)
@@ -199,7 +195,7 @@ def trials(
             row_steps(row, n - 1, d, steps)
         if floats is not None:
             pack_points(X, row, used, d, steps, row_filter.shift, row_filter.scale, tile)
-            _float_limits(tile, nearest, row, used, unit, row_filter, limits)
+            _float_limits(tile, nearest, row, unit, row_filter, limits)
         if codes is not None:
             _byte_limits(codes, nearest, row, limits)
         changing, waiting = np.uint16(0), False

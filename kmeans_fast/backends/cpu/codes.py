@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...kernels.cpu import byte_codes, byte_filter
+from ...kernels.cpu import byte_codes, byte_filter, facts
 from ...kernels.cpu.host import CENTROIDS
 
 
@@ -12,12 +12,7 @@ class Encoder:
     def __init__(self, session):
         self.session, self.threads, self.d = session, session.threads, session.d
         self.dtype, self.words = session.X.dtype.type, byte_codes.words_a_row(session.d)
-        sample = session.X[:: -(-session.n // 1024)]
-        self.shift = sample.mean(axis=0, dtype=np.float64).astype(self.dtype)
-        extent = float(np.abs(sample - self.shift).max())
-        reach = 100 if self.dtype is np.float32 else 400
-        power = int(np.clip(-np.frexp(extent)[1], -reach, reach)) if extent > 0 else 0
-        self.scale = 2.0**power
+        self.shift, self.scale = facts.sampled_frame(session.X, 100 if self.dtype is np.float32 else 400)
         self.vanishing = session.d * 2.0**-1073 * self.scale * self.scale + 2.0**-100
         self.ratio = byte_codes.usual_ratio(session.X, self.shift)
         self.how = self.d, self.shift, self.dtype(self.scale), self.ratio
@@ -26,20 +21,20 @@ class Encoder:
         """The rows one after the other, for kernels that pick some of them."""
         n = self.session.n
         words = np.empty(n * self.words + byte_filter.LANES, np.int32)
-        facts = np.empty((3, n), np.float32)
-        byte_codes.encode_rows(self.threads, self.session.flat, *self.how, words.view(np.uint8), *facts)
-        return byte_codes.Rows(words, *facts)
+        of_rows = np.empty((3, n), np.float32)
+        byte_codes.encode_rows(self.threads, self.session.flat, *self.how, words.view(np.uint8), *of_rows)
+        return byte_codes.Rows(words, *of_rows)
 
     def tiles(self):
         """The rows in tiles, for kernels that read all of them."""
         tiles = -(-self.session.n // byte_filter.ROWS)
         words = np.empty(tiles * self.words * byte_filter.ROWS, np.int32)
-        facts = np.empty((3, tiles * byte_filter.ROWS), np.float32)
+        of_rows = np.empty((3, tiles * byte_filter.ROWS), np.float32)
         scratch = np.empty((self.threads, self.words * byte_filter.ROWS), np.int32)
         byte_codes.encode_tiles(
-            self.threads, self.session.flat, *self.how, scratch.view(np.uint8), scratch, words, *facts
+            self.threads, self.session.flat, *self.how, scratch.view(np.uint8), scratch, words, *of_rows
         )
-        return byte_codes.TiledRows(words, *facts)
+        return byte_codes.TiledRows(words, *of_rows)
 
     def room(self, k):
         """Memory for k centroids; its padding is never a candidate."""
