@@ -197,7 +197,7 @@ def assign(
     nearest = np.array(as_data(centroids, name="centroids"), dtype=data.dtype, order="C")
     check_centroids(nearest, data, len(nearest))
     check_device(device)
-    _, session = open_session(data, None, len(nearest), device=device, n_threads=_check_threads(n_threads))
+    _, session, _ = open_session(data, None, len(nearest), device=device, n_threads=_check_threads(n_threads))
     session.assign(nearest)
     return session.labels, session.own_distances(nearest)
 
@@ -233,6 +233,6 @@ def kmeans_plusplus(
     weights = as_weights(sample_weight, len(data))
     n_clusters = _check_clusters(n_clusters, len(data))
     check_device(device)
-    _, session = open_session(data, weights, n_clusters, device=device, n_threads=_check_threads(n_threads))
+    _, session, _ = open_session(data, weights, n_clusters, device=device, n_threads=_check_threads(n_threads))
     rows = _seed_rows(session, n_clusters, _seed(seed), 0)
     return session.rows(rows), rows

@@ -5,6 +5,7 @@ Cost: reads n*d once.
 
 import numpy as np
 
+from .. import scaling
 from .fixed_point import add_rows, clear, lowest_set_bit, plan
 from .jit import kernel, share
 from .scratch import private, stack_array
@@ -57,12 +58,8 @@ def planned(threads, X, weights, d):
 
 
 def sampled_frame(X, farthest):
-    """A shift (d,) in X's dtype and a power of two within 2**-farthest and 2**farthest that bring most rows of X near 1: those of a sample of them."""
-    sample = X[:: -(-len(X) // 1024)]
-    shift = sample.mean(axis=0, dtype=np.float64).astype(X.dtype)
-    extent = float(np.abs(sample - shift).max())
-    power = int(np.clip(-np.frexp(extent)[1], -farthest, farthest)) if extent > 0 else 0
-    return shift, 2.0**power
+    """The `scaling.frame` of a sample of the rows of X."""
+    return scaling.frame(X[:: -(-len(X) // 1024)], farthest)
 
 
 @kernel

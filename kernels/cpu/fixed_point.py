@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import scaling
 from .jit import inlined, inner, kernel, routine, share
 from .scratch import private, stack_array
 from .simd import (
@@ -44,7 +45,6 @@ MAGIC_BITS = int(np.float64(MAGIC).view(np.int64))
 _LOW = (1 << 32) - 1
 _COLUMNS = 128  # columns that are summed over the threads together
 _MOST_LIMBS = 64  # of any float64: its bits span less than 2100
-_SMALLEST = -1074  # exponent of the least positive float64
 
 
 class Plan(NamedTuple):
@@ -63,19 +63,8 @@ class Plan(NamedTuple):
 
 
 def plan(largest, lowest_bit):
-    """The limbs for columns whose largest magnitude and lowest set bit (0 for a column of zeros) are given.
-
-    Parameters
-    ----------
-    largest, lowest_bit : ndarray (columns,), float64
-        Both as values: a column of the numbers 6.0 and 0.5 has largest 6.0 and lowest_bit 0.5.
-    """
-    occupied = largest > 0
-    top = np.frexp(largest)[1]
-    exponent = np.where(occupied, np.frexp(lowest_bit)[1] - 1, 0).astype(np.int64)
-    limbs = max(1, math.ceil(int(np.where(occupied, top - exponent, 1).max()) / LIMB))
-    # Aligned to the top, so that most values end in their first limb.
-    exponent = np.maximum(np.where(occupied, top - LIMB * limbs, 0), _SMALLEST)
+    """The limbs for columns whose largest magnitude and lowest set bit are given (`scaling.limbs`)."""
+    exponent, limbs = scaling.limbs(largest, lowest_bit, LIMB)
     unit = exponent + LIMB * np.arange(limbs)[:, None]
     # Limbs above the top of a column near the smallest floats stay zero; any unit within the float range serves them.
     unit = np.minimum(unit, 1000)

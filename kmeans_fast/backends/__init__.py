@@ -71,14 +71,15 @@ def use_backend(name: str) -> Iterator[None]:
         _forced.reset(token)
 
 
-def _objection(backend, problem, device):
+def _objection(backend, problem, device, forced=False):
     """Why `backend` does not run `problem` on `device`; empty if it does."""
     available, reason = backend.is_available()
     if not available:
         return reason
     if device != "auto" and device.split(":")[0] not in backend.devices:
         return f"device={device!r} was asked for and it runs on {' or '.join(backend.devices)}"
-    return "; ".join(backend.supports(problem))
+    reasons = "; ".join(backend.supports(problem))
+    return reasons or (backend.declines(problem) if device == "auto" and not forced else "")
 
 
 def check_device(device):
@@ -103,7 +104,7 @@ def select(problem, device="auto"):
     name = _forced.get() or os.environ.get(ENVIRONMENT)
     if name:
         backend = _named(name)
-        objection = _objection(backend, problem, device)
+        objection = _objection(backend, problem, device, forced=True)
         if objection:
             raise RuntimeError(f"The backend {name!r} was asked for and cannot run: {objection}.")
         return backend

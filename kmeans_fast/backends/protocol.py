@@ -1,9 +1,11 @@
 """What a backend is: a named object that opens a session on a data set; the engine drives the session.
 
-Every session gives the bits of `kmeans_fast.reference`. Arrays that cross this boundary are NumPy's; the data itself stays where the backend keeps it.
+Every session gives the bits of `kmeans_fast.reference`. The engine never looks into what a session works with: centroids that an iteration came to and
+candidates that a seeder drew may be anywhere; `fetch` and `chosen` bring them to the host. Labels and distances are arrays of the kind that the data is:
+NumPy's for data on the host, the device's for data on a device.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,6 +18,8 @@ class Problem(NamedTuple):
     n_clusters: int
     dtype: np.dtype
     weighted: bool = False
+    device: str = "auto"  # as the caller named it
+    resident: int | None = None  # the GPU that the data is on; None: the host
 
     @property
     def data_bytes(self):
@@ -29,12 +33,13 @@ class Plan(NamedTuple):
     n_threads: int
     workspace_bytes: int  # beyond the data
     notes: tuple[str, ...] = ()
+    on_device: bool = False  # whether that is memory of a device, which the backend then watches over itself
 
 
 class Iteration(NamedTuple):
     """One step of Lloyd's algorithm."""
 
-    centroids: np.ndarray  # (n_clusters, n_features), after the update
+    centroids: Any  # after the update; `Session.fetch` brings them to the host
     changed: int  # rows whose label changed
     squared_shift: float
     inertia: float  # of the labels with the centroids before the update, to about ten digits: it comes from the sums
@@ -44,49 +49,84 @@ class Iteration(NamedTuple):
     path: str  # the kernels that ran, in words
 
 
+class Step(Protocol):
+    """An iteration that may still be running."""
+
+    centroids: Any  # after the update: another iteration can start from them before this one is read
+
+    def read(self) -> Iteration:
+        """What it came to; waits for it."""
+
+
+class Finished(NamedTuple):
+    """The `Step` of a backend that is done when it returns."""
+
+    iteration: Iteration
+
+    @property
+    def centroids(self):
+        return self.iteration.centroids
+
+    def read(self):
+        return self.iteration
+
+
 class Seeder(Protocol):
-    """The state of seeding: a distance for every row, which with its weight is its mass (`kmeans_fast.reference.Masses`)."""
+    """The state of seeding: a distance for every row, which with its weight is its mass (`kmeans_fast.reference.Masses`), and the seeds so far."""
 
-    def draw(self, words: np.ndarray) -> np.ndarray:
-        """The rows that uint64 `words` fall on."""
+    def draw(self, words: np.ndarray) -> Any:
+        """The candidates: rows that uint64 `words` fall on."""
 
-    def begin(self, row: int) -> None:
-        """Make `row` the first seed."""
+    def begin(self, candidates: Any) -> None:
+        """Make the only candidate the first seed."""
 
-    def choose(self, rows: np.ndarray) -> int:
-        """Make the best of the candidate `rows` a seed; its position among them."""
+    def choose(self, candidates: Any) -> None:
+        """Make the best of the candidates the next seed."""
 
-    def exclude(self, row: int) -> bool:
-        """Give `row` no mass; False when no row has any left."""
+    def exclude(self, candidates: Any) -> bool:
+        """Make the only candidate the next seed and give it no mass; False when no row has any left."""
+
+    def chosen(self) -> np.ndarray:
+        """Row numbers of the seeds so far, int64."""
 
 
 class Session(Protocol):
     """A data set opened on a backend."""
 
-    labels: np.ndarray  # (n_samples,) int32, of the last assignment
+    labels: Any  # (n_samples,) int32, of the last assignment
+    runs_ahead: bool  # whether an iteration is better enqueued before the one it follows is read
 
     def mean_variance(self) -> float: ...
     def reset(self) -> None:
         """Start with new labels: the next iteration counts every row as changed. Labels handed out before stay as they are."""
 
-    def iterate(self, centroids: np.ndarray) -> Iteration:
-        """Assign, relocate empty clusters, update."""
+    def iterate(self, centroids: Any) -> Step:
+        """Assign, relocate empty clusters, update. `centroids`, here and below: an array, or those of a step."""
 
-    def assign(self, centroids: np.ndarray) -> None:
+    def fetch(self, centroids: Any) -> np.ndarray:
+        """Centroids as an array (n_clusters, n_features) in the data's dtype."""
+
+    def assign(self, centroids: Any) -> None:
         """Assign only."""
 
-    def inertia(self, centroids: np.ndarray) -> float:
+    def used_clusters(self) -> int:
+        """How many clusters have rows."""
+
+    def inertia(self, centroids: Any) -> float:
         """Exact, of the current labels."""
 
-    def own_distances(self, centroids: np.ndarray) -> np.ndarray:
+    def own_distances(self, centroids: Any) -> Any:
         """Squared distance of every row to the centroid of its label, float64."""
 
-    def distances(self, centroids: np.ndarray, squared: bool = False) -> np.ndarray:
+    def distances(self, centroids: Any, squared: bool = False) -> Any:
         """(n_samples, n_clusters) in the data's dtype."""
 
     def seeder(self) -> Seeder: ...
     def rows(self, numbers: np.ndarray) -> np.ndarray:
-        """Rows of the data, copied."""
+        """Rows of the data, copied to the host."""
+
+    def weights_of(self, numbers: np.ndarray) -> np.ndarray | None:
+        """Their weights; None where rows have none."""
 
 
 class Backend(Protocol):
@@ -101,5 +141,8 @@ class Backend(Protocol):
     def supports(self, problem: Problem) -> list[str]:
         """Reasons why it cannot run this problem; empty when it can."""
 
+    def declines(self, problem: Problem) -> str:
+        """Why ``device="auto"`` passes it by although it could; empty if it does not."""
+
     def plan(self, problem: Problem, n_threads: int | None) -> Plan: ...
-    def open(self, X: np.ndarray, weights: np.ndarray | None, n_clusters: int, n_threads: int | None) -> Session: ...
+    def open(self, X: Any, weights: Any, problem: Problem, n_threads: int | None) -> Session: ...

@@ -3,33 +3,40 @@
 import numpy as np
 
 from .. import reference
-from .protocol import Iteration, Plan
+from .protocol import Finished, Iteration, Plan
 
 
 class ReferenceSeeder:
     def __init__(self, X, weights):
-        self.X, self.masses = X, reference.Masses(X, weights)
+        self.X, self.masses, self.seeds = X, reference.Masses(X, weights), []
 
     def draw(self, words):
         return np.array([self.masses.draw(word) for word in words])
 
-    def begin(self, row):
-        self.masses.d = reference.squared_distances(self.X, self.X[[row]])[:, 0]
+    def begin(self, candidates):
+        self.masses.d = reference.squared_distances(self.X, self.X[candidates])[:, 0]
         self.masses.rescale()
+        self.seeds.append(candidates[0])
 
-    def choose(self, rows):
+    def choose(self, candidates):
         self.masses.total()
-        nearest = np.minimum(self.masses.d[:, None], reference.squared_distances(self.X, self.X[rows]))
-        best = min(range(len(rows)), key=lambda trial: int(self.masses.of(nearest[:, trial]).sum()))
+        nearest = np.minimum(self.masses.d[:, None], reference.squared_distances(self.X, self.X[candidates]))
+        best = min(range(len(candidates)), key=lambda trial: int(self.masses.of(nearest[:, trial]).sum()))
         self.masses.d = nearest[:, best]
-        return best
+        self.seeds.append(candidates[best])
 
-    def exclude(self, row):
-        self.masses.d[row] = 0.0
+    def exclude(self, candidates):
+        self.masses.d[candidates] = 0.0
+        self.seeds.append(candidates[0])
         return bool((self.masses.weights * self.masses.d).any())
+
+    def chosen(self):
+        return np.array(self.seeds, np.int64)
 
 
 class ReferenceSession:
+    runs_ahead = False
+
     def __init__(self, X, weights):
         self.X, self.weights = X, weights
         self.reset()
@@ -48,7 +55,7 @@ class ReferenceSession:
         self.assign(centroids)
         _, totals = reference.cluster_sums(self.X, self.weights, self.labels, len(centroids))
         new = reference.update(self.X, self.weights, centroids, self.labels)
-        return Iteration(
+        done = Iteration(
             centroids=new,
             changed=int(np.count_nonzero(self.labels != previous)),
             squared_shift=reference.squared_shift(new, centroids),
@@ -58,6 +65,13 @@ class ReferenceSession:
             scored=len(self.X),
             path="float64",
         )
+        return Finished(done)
+
+    def fetch(self, centroids):
+        return centroids
+
+    def used_clusters(self):
+        return len(np.unique(self.labels))
 
     def inertia(self, centroids):
         return reference.inertia(self.X, self.weights, centroids, self.labels)
@@ -75,6 +89,9 @@ class ReferenceSession:
     def rows(self, numbers):
         return self.X[numbers]
 
+    def weights_of(self, numbers):
+        return None if self.weights is None else self.weights[numbers]
+
 
 class ReferenceBackend:
     name = "reference"
@@ -84,11 +101,14 @@ class ReferenceBackend:
         return True, ""
 
     def supports(self, problem):
-        return []
+        return [] if problem.resident is None else ["the data is on a GPU"]
+
+    def declines(self, problem):
+        return ""
 
     def plan(self, problem, n_threads):
         table = min(problem.n_samples, 4096) * problem.n_clusters * 8 * 4
         return Plan("NumPy, float64", 1, table + problem.n_samples * (problem.n_features + 8) * 8)
 
-    def open(self, X, weights, n_clusters, n_threads):
+    def open(self, X, weights, problem, n_threads):
         return ReferenceSession(X, weights)

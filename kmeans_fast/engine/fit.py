@@ -1,7 +1,7 @@
 """A fit: choose the backend, seed, run Lloyd's algorithm n_init times, keep the best."""
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,21 +20,22 @@ class Fit(NamedTuple):
     """The best of the runs."""
 
     centroids: np.ndarray
-    labels: np.ndarray
+    labels: Any  # of the kind that the data is
     inertia: float
     n_iter: int
     backend: str
     history: tuple[Progress, ...]  # of all runs
 
 
-def open_session(X, weights, n_clusters, *, device="auto", n_threads=None):
-    """The backend that serves (X, n_clusters) and a session on it, after the memory plan has been checked."""
+def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None):
+    """The backend that serves (X, n_clusters), a session on it, after the memory plan has been checked, and the problem."""
     check_magnitudes(X, weights)
-    problem = Problem(*X.shape, n_clusters, X.dtype, weights is not None)
+    problem = Problem(*X.shape, n_clusters, X.dtype, weights is not None, device, resident)
     backend = backends.select(problem, device)
     plan = backend.plan(problem, n_threads)
-    check_fits(plan.workspace_bytes, f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters")
-    return backend, backend.open(X, weights, n_clusters, n_threads)
+    if not plan.on_device:
+        check_fits(plan.workspace_bytes, f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters")
+    return backend, backend.open(X, weights, problem, n_threads), problem
 
 
 def check_magnitudes(X, weights):
@@ -65,18 +66,19 @@ def initial_centroids(session, X, init, n_clusters, seed, run, rng):
     return as_centroids(init, X, n_clusters)
 
 
-def _open_sample(backend, X, weights, n_clusters, init_size, seed, run, n_threads):
+def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
     """A session on `init_size` rows to draw seeds from; None where all rows serve: if there are no more, or too few of the sample have weight."""
-    if init_size is None or init_size >= len(X):
+    if init_size is None or init_size >= problem.n_samples:
         return None
-    rows = sample_rows(len(X), init_size, seed, run)
-    of_rows = None if weights is None else weights[rows]
-    if weights is not None and np.count_nonzero(of_rows) < n_clusters:
+    rows = sample_rows(problem.n_samples, init_size, seed, run)
+    weights = session.weights_of(rows)
+    if weights is not None and np.count_nonzero(weights) < problem.n_clusters:
         return None
-    problem = Problem(init_size, X.shape[1], n_clusters, X.dtype, weights is not None)
-    needed = backend.plan(problem, n_threads).workspace_bytes + problem.data_bytes
-    check_fits(needed, f"seeding on init_size={init_size:,} rows")
-    return backend.open(X[rows], of_rows, n_clusters, n_threads)
+    problem = problem._replace(n_samples=init_size, resident=None)
+    plan = backend.plan(problem, n_threads)
+    if not plan.on_device:
+        check_fits(plan.workspace_bytes + problem.data_bytes, f"seeding on init_size={init_size:,} rows")
+    return backend.open(session.rows(rows), weights, problem, n_threads)
 
 
 def as_centroids(init, X, n_clusters):
@@ -116,7 +118,7 @@ def check_centroids(centroids, X, n_clusters):
 
 def fit(
     X, weights, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, init_size=None, device="auto",
-    n_threads=None, verbose=False, callback=None,
+    n_threads=None, verbose=False, callback=None, resident=None,
 ):  # fmt: skip
     """Cluster validated data.
 
@@ -132,19 +134,23 @@ def fit(
     rng : numpy.random.RandomState, for a callable `init` only
     init_size : int, at least n_clusters, or None
         Rows that seeds are drawn from.
+    resident : int or None
+        The GPU that X and the weights are on; None: the host.
 
     Returns
     -------
     Fit
     """
     weights = _trivial_to_none(weights)
-    backend, session = open_session(X, weights, n_clusters, device=device, n_threads=n_threads)
+    backend, session, problem = open_session(
+        X, weights, n_clusters, device=device, n_threads=n_threads, resident=resident
+    )
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []
     for run in range(n_init):
         sample = None
         if isinstance(init, str):
-            sample = _open_sample(backend, X, weights, n_clusters, init_size, seed, run, n_threads)
+            sample = _open_sample(backend, session, problem, init_size, seed, run, n_threads)
         start = initial_centroids(sample or session, X, init, n_clusters, seed, run, rng)
         del sample  # its memory is not wanted during the iterations
         if verbose:
@@ -157,20 +163,16 @@ def fit(
             best = found
         if found.stopped:
             break
-    _warn_of_few_clusters(best.labels, n_clusters)
+    _warn_of_few_clusters(best.n_used, n_clusters)
     return Fit(best.centroids, best.labels, best.inertia, best.n_iter, backend.name, tuple(history))
 
 
 def _trivial_to_none(weights):
     """Weights of ones are no weights: the same integers, and one column less."""
-    return None if weights is None or (weights == 1.0).all() else weights
+    return None if weights is None or bool((weights == 1.0).all()) else weights
 
 
-def _warn_of_few_clusters(labels, n_clusters):
-    used = np.zeros(n_clusters, bool)
-    for start in range(0, len(labels), 1 << 20):  # in parts: indexing widens int32 labels to int64
-        used[labels[start : start + (1 << 20)]] = True
-    distinct = int(np.count_nonzero(used))
+def _warn_of_few_clusters(distinct, n_clusters):
     if distinct < n_clusters:
         from sklearn.exceptions import ConvergenceWarning
 

@@ -1,7 +1,7 @@
 """Lloyd's algorithm over a backend's session, with scikit-learn's stopping rules (the loop of `kmeans_fast.reference.lloyd`)."""
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,9 @@ class Run(NamedTuple):
     """One run of Lloyd's algorithm."""
 
     centroids: np.ndarray
-    labels: np.ndarray
+    labels: Any  # of the kind that the data is
     inertia: float
+    n_used: int  # clusters that have rows
     n_iter: int
     history: list
     stopped: bool  # by the callback
@@ -34,35 +35,39 @@ def lloyd(session, centroids, *, max_iter, threshold, run=0, verbose=False, call
     The labels returned are those of the centroids returned.
     """
     session.reset()
-    history, stopped = [], False
+    history, stopped, ahead = [], False, None
+    started = time.perf_counter()
     for iteration in range(1, max_iter + 1):
-        started = time.perf_counter()
-        step = session.iterate(centroids)
-        seconds = time.perf_counter() - started
+        step = session.iterate(centroids) if ahead is None else ahead
+        # The next iteration begins with labels for this one's centroids: should this one be the last, those are the labels that are wanted.
+        ahead = session.iterate(step.centroids) if session.runs_ahead and iteration < max_iter else None
+        centroids, done = step.centroids, step.read()
+        now = time.perf_counter()
         history.append(
             Progress(
                 run,
                 iteration,
-                step.inertia,
-                step.squared_shift,
-                step.changed,
-                seconds,
-                step.empty,
-                step.rechecked,
-                step.scored,
-                step.path,
+                done.inertia,
+                done.squared_shift,
+                done.changed,
+                now - started,
+                done.empty,
+                done.rechecked,
+                done.scored,
+                done.path,
             )
         )
+        started = now
         if verbose:
-            print(f"Iteration {iteration - 1}, inertia {step.inertia}.")
-        labels_are_current = step.changed == 0 and step.squared_shift == 0.0
-        centroids = step.centroids
-        reason = _converged(step, threshold)
+            print(f"Iteration {iteration - 1}, inertia {done.inertia}.")
+        reason = _converged(done, threshold)
         stopped = bool(callback is not None and callback(history[-1]))
         if reason and verbose:
             print(f"Converged at iteration {iteration - 1}: {reason}.")
         if reason or stopped:
             break
+    labels_are_current = ahead is not None or (done.changed == 0 and done.squared_shift == 0.0)
     if not labels_are_current:
         session.assign(centroids)
-    return Run(centroids, session.labels, session.inertia(centroids), iteration, history, stopped)
+    inertia = session.inertia(centroids)
+    return Run(session.fetch(centroids), session.labels, inertia, session.used_clusters(), iteration, history, stopped)

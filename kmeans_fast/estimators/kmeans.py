@@ -298,7 +298,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         weights = self._weights(sample_weight, X)
         centroids = np.array(self.cluster_centers_, dtype=X.dtype, order="C")
         threads = parameters.optional_integer(self, "n_threads")
-        _, session = open_session(X, weights, len(centroids), device=self.device, n_threads=threads)
+        _, session, _ = open_session(X, weights, len(centroids), device=self.device, n_threads=threads)
         return session, centroids
 
     def __getstate__(self):

@@ -1,8 +1,5 @@
 """The backend object: what it can run, and sessions."""
 
-from ..protocol import Problem
-
-
 class CpuBackend:
     name = "cpu"
     devices: tuple[str, ...] = ("cpu",)
@@ -15,16 +12,18 @@ class CpuBackend:
             return [f"labels are int32 and n_clusters={problem.n_clusters}"]
         if problem.n_features >= 2**24:
             return [f"n_features={problem.n_features} is beyond the kernels' 2**24"]
-        return []
+        return [] if problem.resident is None else ["the data is on a GPU"]
+
+    def declines(self, problem):
+        return ""
 
     def plan(self, problem, n_threads):
         from .planning import plan
 
         return plan(problem, n_threads)
 
-    def open(self, X, weights, n_clusters, n_threads):
+    def open(self, X, weights, problem, n_threads):
         from .planning import threads_for
         from .session import CpuSession
 
-        problem = Problem(*X.shape, n_clusters, X.dtype, weights is not None)
-        return CpuSession(X, weights, n_clusters, threads_for(problem, n_threads))
+        return CpuSession(X, weights, problem.n_clusters, threads_for(problem, n_threads))

@@ -13,7 +13,7 @@ class CpuSeeder:
     """See `kmeans_fast.backends.protocol.Seeder`; rows are kept in buckets by hash (`kernels.cpu.seeding`)."""
 
     def __init__(self, session):
-        self.session, self.n = session, len(session.X)
+        self.session, self.n, self.seeds = session, len(session.X), []
         self.filter = self.encoder = None
         if worth_encoding(*session.X.shape, session.k, session.X.itemsize):
             self.encoder = Encoder(session)
@@ -78,10 +78,10 @@ class CpuSeeder:
         """Memory for the rows that a draw looks at."""
         self.drawn = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.uint64)
 
-    def begin(self, row):
+    def begin(self, candidates):
         self.nearest.fill(seeding.UNREACHED)
         self.factors = (0.0, 0.0)  # no row has mass yet
-        self.choose(np.array([row]))
+        self.choose(candidates)
         self.rescale()
 
     def choose(self, rows):
@@ -107,13 +107,17 @@ class CpuSeeder:
         for of_a_task in change:
             self.masses += of_a_task
         self.total -= int(gains[best])
-        return best
+        self.seeds.append(int(rows[best]))
 
-    def exclude(self, row):
-        s = self.session
+    def exclude(self, candidates):
+        s, row = self.session, int(candidates[0])
+        self.seeds.append(row)
         weight = float(s.weights[row]) if s.weights.size else 1.0
         mass = int(weight * self.nearest[row] * self.factors[0] * self.factors[1])
         self.nearest[row] = 0.0
         self.masses[int(self.buckets[row])] -= mass
         self.total -= mass
         return self.total > 0 or self._largest() > 0
+
+    def chosen(self):
+        return np.array(self.seeds, np.int64)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ...kernels.cpu import assign, distances, facts, fixed_point, gate, lane_sums, tile, update
-from ..protocol import Iteration
+from ..protocol import Finished, Iteration
 from .buffers import NO_WEIGHTS, flat
 from .codes import Codes
 from .gate import Gate, worth_it
@@ -19,6 +19,8 @@ _LONG = 8192  # numbers from which a step over clusters is shared out to threads
 
 class CpuSession:
     """See `kmeans_fast.backends.protocol.Session`."""
+
+    runs_ahead = False
 
     def __init__(self, X, weights, n_clusters, threads):
         self.X, self.threads, self.k = X, threads, n_clusters
@@ -181,7 +183,16 @@ class CpuSession:
             new, shifts, _ = self._means(*self._sums())
         if self.gate is not None:
             self.gate.follow(new, shifts)
-        return Iteration(new, changed, math.fsum(shifts), inertia, empty, rechecked, scored, path)
+        return Finished(Iteration(new, changed, math.fsum(shifts), inertia, empty, rechecked, scored, path))
+
+    def fetch(self, centroids):
+        return centroids
+
+    def used_clusters(self):
+        used = np.zeros(self.k, bool)
+        for start in range(0, self.n, 1 << 20):  # in parts: indexing widens int32 labels to int64
+            used[self.labels[start : start + (1 << 20)]] = True
+        return int(np.count_nonzero(used))
 
     def _sums(self):
         """The exact sums (k, columns), rounded once, and the weight of each cluster."""
@@ -237,3 +248,6 @@ class CpuSession:
 
     def rows(self, numbers):
         return self.X[numbers]
+
+    def weights_of(self, numbers):
+        return self.weights[numbers] if self.weights.size else None

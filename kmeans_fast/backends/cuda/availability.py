@@ -1,4 +1,4 @@
-"""The CUDA backend's place in the registry. Its kernels are not written yet: it says so, and why a GPU could not be used anyway."""
+"""Whether there is a GPU to use."""
 
 import ctypes
 import functools
@@ -25,21 +25,3 @@ def missing():
     if importlib.util.find_spec("cupy") is None:
         return "CuPy is not installed (pip install 'kmeans-fast[cuda12]' or 'kmeans-fast[cuda13]')"
     return ""
-
-
-class CudaBackend:
-    name = "cuda"
-    devices: tuple[str, ...] = ("cuda",)
-
-    def is_available(self):
-        reason = missing()
-        return False, reason or "this version of kmeans_fast has no CUDA kernels yet"
-
-    def supports(self, problem):
-        return []
-
-    def plan(self, problem, n_threads):
-        raise NotImplementedError(self.is_available()[1])
-
-    def open(self, X, weights, n_clusters, n_threads):
-        raise NotImplementedError(self.is_available()[1])

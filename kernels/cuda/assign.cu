@@ -1,0 +1,300 @@
+// The nearest centroid of every row by certified float32 scores: the general kernel, for any number of features and centroids.
+//
+// Compiled with -DPANEL=32, 64 or 128, the centroids that a block scores together.
+//
+// Mapping    A block scores ROWS rows against a panel of PANEL centroids at a time; a thread holds ROWS_A_THREAD x COLUMNS_A_THREAD scores in registers
+//            and takes FEATURES features of both from shared memory, where the next ones are being put meanwhile (two buffers, one barrier). The best
+//            two of a thread's own columns stay in registers over all panels and meet those of the other threads only at the end: no score is written.
+// Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in float32 for any dtype of X.
+//            The shift (about the mean of the data) removes the cancellation that ruins the expanded form on data far from the origin.
+// Precision  Certify, then recheck: a row whose best score leads the runner-up by more than its margin (`centroids.cu`) has the contract's label. The
+//            others go to a list, with the score that a centroid must reach to come into question, and `recheck` settles them by the contract's D.
+// Ties       Equal D: the lowest index, in `recheck`; a tie is never certified.
+// Order      The score of a pair is one chain of d fused steps. No result depends on the grid.
+// Cost       2 n k d flops and 5 operations a pair for the best two. X is read once from memory (further panels find it in cache), the centroids once
+//            a block from L2.
+// Limits     n < 2**31.
+//
+// The register tile is the classic one of matrix products (Volkov and Demmel, 2008); the fused argmin, FAISS' and flash-kmeans'; certification by an error
+// bound, the filters of computational geometry (Shewchuk, 1997).
+
+#define ROWS_A_THREAD 8
+#define COLUMNS_A_THREAD (PANEL == 128 ? 8 : 4)
+#define ACROSS (PANEL / COLUMNS_A_THREAD)
+#define DOWN (THREADS / ACROSS)
+#define ROWS (DOWN * ROWS_A_THREAD)
+#define FEATURES 16
+#define ROW_STRIDE (ROWS + 4)
+#define LOADS (ROWS * FEATURES / THREADS)
+#define PANEL_LOADS ((PANEL * FEATURES + THREADS - 1) / THREADS)
+
+struct Tile {
+  float x[2][FEATURES][ROW_STRIDE];
+  float c[2][FEATURES][PANEL];
+};
+
+// What is left of a tile when it has been scored; it takes the place of the tile.
+struct Verdicts {
+  float best[ROWS][ACROSS + 1], second[ROWS][ACROSS + 1];
+  int index[ROWS][ACROSS + 1];
+};
+
+struct Bounds {
+  float *upper, *lower;  // (n,) or null: no bounds are kept
+};
+
+// What a score must lead by, for a row of norm |x'|^2 whose best centroid has this half norm.
+__device__ __forceinline__ float margin_of(float norm, float half_norm, float of_norm, float of_half_norm, float added) {
+  return fmaf(norm, of_norm, fmaf(larger(-half_norm, 0.0f), of_half_norm, added));
+}
+
+// A number not below the distance to the best centroid and one not above the distance to any other, in the frame (`kernels.cpu.tile.distance_bounds`).
+__device__ __forceinline__ void write_bounds(const Bounds& bounds, i64 row, float best, float second, float norm, float margin, int d, bool open) {
+  const float slack = (d + 32) * 1.1920929e-7f, tiny = 7.8886091e-31f;  // 2**-23 and 2**-100
+  const float above = fmaf(best, -2.0f, fmaf(norm, 1.0f + slack, 2.0f * margin));
+  const float below = fmaf(second, -2.0f, norm * (1.0f - slack)) - 2.0f * margin;
+  bounds.upper[row] = fmaf(sqrtf(larger(above, 0.0f)), 1.000001f, tiny);
+  const float lower = fmaf(sqrtf(larger(below, 0.0f)), 0.999999f, -tiny);
+  bounds.lower[row] = open ? -1.0f : lower;  // NaN, where float32 overflowed, never proves anything
+}
+
+__device__ __forceinline__ void top_two(float score, int column, float& best, float& second, int& index) {
+  second = larger(second, smaller(best, score));
+  index = score > best ? column : index;
+  best = larger(best, score);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) assign(
+    const real* __restrict__ X,              // IN    (n, d)
+    const double* __restrict__ weights,      // IN    (n,) or null: all ones
+    i64 n, int d,
+    const real* __restrict__ shift,          // IN    (d,) the frame
+    real scale,
+    const float* __restrict__ norms,         // IN    (n,) |x'|^2
+    const float* __restrict__ panels,        // IN    (panels, d, PANEL) c', zeros beyond k
+    const float* __restrict__ half_norms,    // IN    (panels * PANEL,) -|c'|^2 / 2 and its part of the error; minus infinity beyond k
+    int k,
+    float of_norm, float of_half_norm, float added,  // the parts of a margin: of |x'|^2, of the half norm, and what is always added
+    const int* __restrict__ rows_left,       // IN    (n,) the rows to score, or null: all
+    const i64* __restrict__ n_left,          // IN    (1,) how many there are
+    int* labels,                             // INOUT (n,)
+    float* upper,                            // OUT   (n,) bounds, or null
+    float* lower,                            // OUT   (n,)
+    int* open,                               // OUT   (n,) rows that are not settled
+    float* thresholds,                       // OUT   (n,) scores that come into question for them
+    i64* counters,                           // INOUT rows changed, rows open, rows scored
+    i64* cells, i64* counts,                 // INOUT Sums, or null
+    const int* unit, int limbs, int limb_bits,
+    int anew, i64 shared_cells,
+    const int* halted                        // IN    (1,) not zero: do nothing
+) {
+  __shared__ __align__(16) unsigned char memory[sizeof(Tile) > sizeof(Verdicts) ? sizeof(Tile) : sizeof(Verdicts)];
+  __shared__ int row_of[ROWS], listed_row[ROWS], listed_from[ROWS], listed_to[ROWS], n_listed, n_changed;
+  if (*halted) return;
+  Tile& tile = *(Tile*)memory;
+  Verdicts& verdicts = *(Verdicts*)memory;
+  const Sums sums = {cells, counts, {unit, limbs, limb_bits, weights ? d + 1 : d}, anew};
+  const BlockSums block = block_sums(dynamic_shared, shared_cells);
+  const Bounds bounds = {upper, lower};
+  clear_block_sums(block, k);
+
+  const int t = threadIdx.x, across = t % ACROSS, down = t / ACROSS;
+  const i64 rows = rows_left ? *n_left : n;
+  const int chunks = (d + FEATURES - 1) / FEATURES, steps = (k + PANEL - 1) / PANEL * chunks;
+  const bool several = chunks > 1;  // with one chunk, the rows stay where they are from panel to panel
+
+  for (i64 first = (i64)blockIdx.x * ROWS; first < rows; first += (i64)gridDim.x * ROWS) {
+    __syncthreads();  // the tile before is done with
+    for (int r = t; r < ROWS; r += THREADS) {
+      const i64 at = first + r < rows ? first + r : rows - 1;
+      row_of[r] = rows_left ? rows_left[at] : (int)at;
+    }
+    if (t == 0) n_listed = n_changed = 0;
+    __syncthreads();
+
+    float best[ROWS_A_THREAD], second[ROWS_A_THREAD], scores[ROWS_A_THREAD][COLUMNS_A_THREAD];
+    int index[ROWS_A_THREAD];
+#pragma unroll
+    for (int i = 0; i < ROWS_A_THREAD; ++i) best[i] = second[i] = -INFINITE, index[i] = 0;
+
+    float next_x[LOADS], next_c[PANEL_LOADS];
+    for (int step = -1; step < steps; ++step) {
+      const bool more = step + 1 < steps, move_x = more && (several || step < 0);
+      const int next_panel = (step + 1) / chunks, next_feature = (step + 1) % chunks * FEATURES;
+      if (move_x) {
+        const int j = next_feature + t % FEATURES;
+        const real moved = j < d ? shift[j] : (real)0;
+#pragma unroll
+        for (int i = 0; i < LOADS; ++i) {
+          const i64 row = row_of[t / FEATURES + i * (THREADS / FEATURES)];
+          next_x[i] = j < d ? framed(X[row * d + j], moved, scale) : 0.0f;
+        }
+      }
+      if (more) {
+        const float* from = panels + ((i64)next_panel * d + next_feature) * PANEL;
+#pragma unroll
+        for (int i = 0; i < PANEL_LOADS; ++i) {
+          const int at = t + i * THREADS;
+          next_c[i] = at < PANEL * FEATURES && next_feature + at / PANEL < d ? from[at] : 0.0f;
+        }
+      }
+      if (step >= 0) {
+        const int chunk = step % chunks, x_buffer = several ? step & 1 : 0;
+        if (chunk == 0) {
+#pragma unroll
+          for (int i = 0; i < ROWS_A_THREAD; ++i)
+#pragma unroll
+            for (int q = 0; q < COLUMNS_A_THREAD; ++q) scores[i][q] = 0.0f;
+        }
+#pragma unroll
+        for (int f = 0; f < FEATURES; ++f) {
+          const float4 x0 = *(const float4*)&tile.x[x_buffer][f][down * ROWS_A_THREAD];
+          const float4 x1 = *(const float4*)&tile.x[x_buffer][f][down * ROWS_A_THREAD + 4];
+          const float4 c0 = *(const float4*)&tile.c[step & 1][f][across * 4];
+          const float x[ROWS_A_THREAD] = {x0.x, x0.y, x0.z, x0.w, x1.x, x1.y, x1.z, x1.w};
+#if PANEL == 128
+          const float4 c1 = *(const float4*)&tile.c[step & 1][f][64 + across * 4];
+          const float c[COLUMNS_A_THREAD] = {c0.x, c0.y, c0.z, c0.w, c1.x, c1.y, c1.z, c1.w};
+#else
+          const float c[COLUMNS_A_THREAD] = {c0.x, c0.y, c0.z, c0.w};
+#endif
+#pragma unroll
+          for (int i = 0; i < ROWS_A_THREAD; ++i)
+#pragma unroll
+            for (int q = 0; q < COLUMNS_A_THREAD; ++q) scores[i][q] = fmaf(x[i], c[q], scores[i][q]);
+        }
+        if (chunk == chunks - 1) {
+#pragma unroll
+          for (int q = 0; q < COLUMNS_A_THREAD; ++q) {
+            const int column = step / chunks * PANEL + across * 4 + q % 4 + q / 4 * 64;
+            const float half_norm = half_norms[column];
+#pragma unroll
+            for (int i = 0; i < ROWS_A_THREAD; ++i) top_two(scores[i][q] + half_norm, column, best[i], second[i], index[i]);
+          }
+        }
+      }
+      if (move_x) {
+        const int buffer = several ? (step + 1) & 1 : 0;
+#pragma unroll
+        for (int i = 0; i < LOADS; ++i) tile.x[buffer][t % FEATURES][t / FEATURES + i * (THREADS / FEATURES)] = next_x[i];
+      }
+      if (more) {
+#pragma unroll
+        for (int i = 0; i < PANEL_LOADS; ++i)
+          if (t + i * THREADS < PANEL * FEATURES) (&tile.c[(step + 1) & 1][0][0])[t + i * THREADS] = next_c[i];
+      }
+      __syncthreads();
+    }
+
+#pragma unroll
+    for (int i = 0; i < ROWS_A_THREAD; ++i) {
+      const int r = down * ROWS_A_THREAD + i;
+      verdicts.best[r][across] = best[i];
+      verdicts.second[r][across] = second[i];
+      verdicts.index[r][across] = index[i];
+    }
+    __syncthreads();
+    for (int r = t; r < ROWS; r += THREADS) {
+      if (first + r >= rows) continue;
+      float row_best = verdicts.best[r][0], row_second = verdicts.second[r][0];
+      int row_index = verdicts.index[r][0];
+      for (int q = 1; q < ACROSS; ++q) {
+        row_second = larger(row_second, verdicts.second[r][q]);
+        top_two(verdicts.best[r][q], verdicts.index[r][q], row_best, row_second, row_index);
+      }
+      const i64 row = row_of[r];
+      const float margin = margin_of(norms[row], half_norms[row_index], of_norm, of_half_norm, added);
+      const bool settled = row_best - row_second > margin;
+      if (bounds.upper) write_bounds(bounds, row, row_best, row_second, norms[row], margin, d, !settled);
+      if (!settled) {
+        const i64 slot = (i64)atomicAdd((u64*)(counters + 1), 1ull);
+        open[slot] = (int)row;
+        thresholds[slot] = row_best - margin;
+        continue;
+      }
+      const int before = labels[row];
+      if (before != row_index) {
+        labels[row] = row_index;
+        atomicAdd(&n_changed, 1);
+      }
+      if (sums.cells && (sums.anew || before != row_index)) {
+        const int slot = atomicAdd(&n_listed, 1);
+        listed_row[slot] = (int)row;
+        listed_from[slot] = sums.anew ? -1 : before;
+        listed_to[slot] = row_index;
+      }
+    }
+    __syncthreads();
+    if (t == 0 && n_changed) atomic_add(counters, n_changed);
+    move_rows(block, sums, {listed_row, listed_from, listed_to, n_listed}, X, weights, d, t, THREADS);
+  }
+  if (blockIdx.x == 0 && t == 0) atomic_add(counters + 2, rows);
+  __syncthreads();
+  flush_block_sums(block, sums, k);
+}
+
+// The rows that scores could not settle: the least D, lowest index, among the centroids whose score reaches the row's threshold. A warp a row.
+extern "C" __global__ void __launch_bounds__(THREADS) recheck(
+    const real* __restrict__ X,            // IN    (n, d)
+    const double* __restrict__ weights,    // IN    (n,) or null
+    int d,
+    const real* __restrict__ shift,        // IN    (d,)
+    real scale,
+    const double* __restrict__ centroids,  // IN    (k, d)
+    const float* __restrict__ panels,      // IN    as for `assign`, as the rest
+    const float* __restrict__ half_norms,
+    int k,
+    const int* __restrict__ open, const float* __restrict__ thresholds,
+    int* labels,                           // INOUT (n,)
+    i64* counters,                         // INOUT
+    i64* cells, i64* counts,               // INOUT Sums, or null
+    const int* unit, int limbs, int limb_bits,
+    int anew,
+    const int* halted
+) {
+  __shared__ double distances[THREADS];
+  __shared__ int candidates[THREADS], moved_row[THREADS / 32], moved_from[THREADS / 32], moved_to[THREADS / 32];
+  if (*halted) return;
+  const Sums sums = {cells, counts, {unit, limbs, limb_bits, weights ? d + 1 : d}, anew};
+  const BlockSums none = {};
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const i64 rows = counters[1];
+  for (i64 at = first_thread() / 32; at < rows; at += all_threads() / 32) {
+    const i64 row = open[at];
+    const float threshold = thresholds[at];
+    double least = INFINITE;
+    int label = 0x7fffffff;
+    for (int c = lane; c < k; c += 32) {
+      float score = 0.0f;
+      const float* column = panels + panel_place(c, 0, d, PANEL);
+      for (int j = 0; j < d; ++j) score = fmaf(framed(X[row * d + j], shift[j], scale), column[(i64)j * PANEL], score);
+      score += half_norms[c];
+      if (score < threshold) continue;  // NaN, where float32 overflowed, excludes nothing
+      const double distance = squared_distance(X + row * d, centroids + (i64)c * d, d);
+      if (distance < least) least = distance, label = c;
+    }
+    distances[threadIdx.x] = least;
+    candidates[threadIdx.x] = label;
+    __syncwarp();
+    int moves = 0;
+    if (lane == 0) {
+      for (int other = 1; other < 32; ++other) {
+        const double distance = distances[threadIdx.x + other];
+        const int candidate = candidates[threadIdx.x + other];
+        if (distance < least || (distance == least && candidate < label)) least = distance, label = candidate;
+      }
+      const int before = labels[row];
+      if (before != label) {
+        labels[row] = label;
+        atomic_add(counters, 1);
+      }
+      moved_row[warp] = (int)row;
+      moved_from[warp] = sums.anew ? -1 : before;
+      moved_to[warp] = label;
+      moves = sums.cells && (sums.anew || before != label);
+    }
+    moves = __shfl_sync(0xffffffffu, moves, 0);
+    move_rows(none, sums, {moved_row + warp, moved_from + warp, moved_to + warp, moves}, X, weights, d, lane, 32);
+    __syncwarp();
+  }
+}

@@ -1,0 +1,59 @@
+// Types and device functions that every kernel family may use. Headers are not included anywhere: NVRTC needs none, and none can be missing.
+//
+// Compiled with -DREAL=float or double (the dtype of X) and -fmad=false: a multiplication and an addition are fused only where `fma` is written, so that
+// every number here, scores included, has the same bits on every GPU and in the simulator of the tests.
+
+typedef REAL real;
+typedef long long i64;
+typedef unsigned long long u64;
+typedef unsigned int u32;
+
+#ifndef CUDA_SIMULATOR  // the simulator declares its own
+extern __shared__ __align__(16) unsigned char dynamic_shared[];
+#endif
+
+#define INFINITE __int_as_float(0x7f800000)
+#define THREADS 256  // of every block
+
+// The contract's squared distance (`kmeans_fast.reference.squared_distances`): features in order, three roundings each.
+template <class Centroid>
+__device__ __forceinline__ double squared_distance(const real* x, const Centroid* c, int d) {
+  double total = 0.0;
+  for (int j = 0; j < d; ++j) {
+    const double t = (double)x[j] - (double)c[j];
+    total = total + t * t;
+  }
+  return total;
+}
+
+// x' = (x - shift) * scale as float32: of a float32 x one rounding, of a float64 x two; scale is a power of two.
+__device__ __forceinline__ float framed(real x, real shift, real scale) { return (float)((x - shift) * scale); }
+
+__device__ __forceinline__ float larger(float a, float b) { return a > b ? a : b; }
+__device__ __forceinline__ float smaller(float a, float b) { return a < b ? a : b; }
+
+// The centroids for scoring: panels of PANEL centroids, in each panel the features one after the other.
+__device__ __forceinline__ i64 panel_place(i64 centroid, i64 feature, int d, int panel) {
+  return (centroid / panel * d + feature) * panel + centroid % panel;
+}
+
+__device__ __forceinline__ i64 first_thread() { return (i64)blockIdx.x * THREADS + threadIdx.x; }
+__device__ __forceinline__ i64 all_threads() { return (i64)gridDim.x * THREADS; }
+
+__device__ __forceinline__ void atomic_add(i64* at, i64 value) { atomicAdd((u64*)at, (u64)value); }
+
+
+__device__ __forceinline__ double power_of_two(int power) { return __longlong_as_double((i64)(power + 1023) << 52); }
+
+// Exact where the product is: value has few enough bits or the result is a normal number.
+__device__ __forceinline__ double scaled(double value, int power) {
+  while (power > 1000) {
+    value = value * power_of_two(1000);
+    power -= 1000;
+  }
+  while (power < -1000) {
+    value = value * power_of_two(-1000);
+    power += 1000;
+  }
+  return value * power_of_two(power);
+}

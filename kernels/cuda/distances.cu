@@ -1,0 +1,113 @@
+// The contract's squared distance D (`common.cu`), and what is read off it: own distances, their exact sum, the table of `transform`, the farthest rows.
+//
+// Mapping    A thread a row (or a row and centroid): D adds its features in order. A warp's rows are read side by side, 32 bytes of each at a time.
+// Order      D as the contract has it; sums of D are exact (`exact_sum.cu`); the farthest of equals is the lowest row.
+// Cost       n d differences, in float64; `distance_table` n k d.
+
+extern "C" __global__ void own_distances(
+    const real* X,            // IN    (n, d)
+    i64 n, int d,
+    const double* centroids,  // IN    (k, d)
+    const int* labels,        // IN    (n,) or null: all zero
+    const double* weights,    // IN    (n,) or null; where it is zero, so is the distance
+    double* out               // OUT   (n,)
+) {
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    const i64 label = labels ? labels[row] : 0;
+    const bool without = weights && weights[row] == 0.0;
+    out[row] = without ? 0.0 : squared_distance(X + row * d, centroids + label * d, d);
+  }
+}
+
+extern "C" __global__ void inertia_bins(
+    const real* X,            // IN    (n, d)
+    i64 n, int d,
+    const double* centroids,  // IN    (k, d)
+    const int* labels,        // IN    (n,) or null: all zero
+    const double* weights,    // IN    (n,) or null: all ones
+    i64* bins                 // INOUT (BINS,) zeros on entry
+) {
+  __shared__ i64 own_bins[BINS];
+  for (int bin = threadIdx.x; bin < BINS; bin += THREADS) own_bins[bin] = 0;
+  __syncthreads();
+  Window window = {0, 0, -1};
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    const i64 label = labels ? labels[row] : 0;
+    const double distance = squared_distance(X + row * d, centroids + label * d, d);
+    add_to_window(&window, own_bins, weights ? weights[row] * distance : distance);
+  }
+  empty_window(&window, own_bins);
+  __syncthreads();
+  for (int bin = threadIdx.x; bin < BINS; bin += THREADS)
+    if (own_bins[bin]) atomic_add(bins + bin, own_bins[bin]);
+}
+
+// One block. The bins are zero again afterwards.
+extern "C" __global__ void bins_total(
+    i64* bins,   // INOUT (BINS,)
+    double* out  // OUT   (1,) the sum they hold, rounded once
+) {
+  __shared__ i64 copy[BINS];
+  __shared__ int first, last;
+  if (threadIdx.x == 0) first = BINS, last = -1;
+  __syncthreads();
+  for (int bin = threadIdx.x; bin < BINS; bin += THREADS) {
+    copy[bin] = bins[bin];
+    bins[bin] = 0;
+    if (copy[bin]) {
+      atomicMin(&first, bin);
+      atomicMax(&last, bin);
+    }
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) out[0] = total_of_bins(copy, first, last);
+}
+
+extern "C" __global__ void distance_table(
+    const real* X,            // IN    (rows, d): a chunk of the data
+    i64 rows, int d,
+    const double* centroids,  // IN    (k, d)
+    int k, int squared,
+    real* out                 // OUT   (rows, k)
+) {
+  for (i64 at = first_thread(); at < rows * k; at += all_threads()) {
+    const double distance = squared_distance(X + at / k * d, centroids + at % k * d, d);
+    out[at] = (real)(squared ? distance : sqrt(distance));
+  }
+}
+
+// The farthest row, in two steps: the largest distance, then the lowest row that has it. It is taken out, so that the next round finds the next.
+extern "C" __global__ void largest_distance(
+    const double* distances,  // IN    (n,)
+    i64 n,
+    u64* largest              // INOUT (1,) its bits, zero on entry
+) {
+  __shared__ u64 of_block;
+  if (threadIdx.x == 0) of_block = 0;
+  __syncthreads();
+  u64 own = 0;
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    const u64 word = (u64)__double_as_longlong(distances[row]);
+    if (word > own) own = word;
+  }
+  atomicMax(&of_block, own);
+  __syncthreads();
+  if (threadIdx.x == 0) atomicMax(largest, of_block);
+}
+
+extern "C" __global__ void lowest_row(
+    const double* distances,  // IN    (n,)
+    i64 n,
+    const u64* largest,       // IN    (1,)
+    u64* row_found            // INOUT (1,) all ones on entry
+) {
+  for (i64 row = first_thread(); row < n; row += all_threads())
+    if ((u64)__double_as_longlong(distances[row]) == *largest) atomicMin(row_found, (u64)row);
+}
+
+extern "C" __global__ void take_out(
+    double* distances,     // INOUT (n,)
+    const u64* row_found   // IN    (1,)
+) {
+  if (threadIdx.x == 0) distances[*row_found] = 0.0;
+}

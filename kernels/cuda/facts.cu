@@ -1,0 +1,109 @@
+// What is read off the data before a fit: whether it is finite, the magnitudes that `kernels.limbs.plan` needs, exact column sums, the hash of the rows.
+//
+// Mapping    A thread stays in one column: blocks of THREADS threads take `THREADS / columns` rows side by side, or one row in several rounds where it
+//            is wider. Neighbouring threads read neighbouring addresses.
+// Order      Integer maxima, minima and additions: none.
+// Cost       Each kernel reads X once.
+
+// Calls visit(row, column) for the share of this thread: all rows of few columns.
+#define FOR_OWN_ELEMENTS(n, columns)                                                          \
+  const int rows_abreast = (columns) < THREADS ? THREADS / (columns) : 1;                     \
+  const int own_row = (columns) < THREADS ? threadIdx.x / (columns) : 0;                      \
+  for (int column = (columns) < THREADS ? threadIdx.x % (columns) : threadIdx.x;              \
+       column < (columns) && own_row < rows_abreast; column += THREADS)
+
+#define FOR_OWN_ROWS(n) \
+  for (i64 row = (i64)blockIdx.x * rows_abreast + own_row; row < (n); row += (i64)gridDim.x * rows_abreast)
+
+extern "C" __global__ void column_range(
+    const real* X,          // IN    (n, d)
+    const double* weights,  // IN    (n,) or null: all ones
+    i64 n, int d,
+    u64* largest,           // INOUT (columns,) bits of max |w x|, zeros on entry; column d, if there are weights, is w
+    u64* lowest,            // INOUT (columns,) bits of the least set bit of any w x, all ones on entry
+    i64* not_finite         // INOUT (1,) the lowest place row * columns + column of a NaN or infinity; the largest integer on entry
+) {
+  const int columns = weights ? d + 1 : d;
+  FOR_OWN_ELEMENTS(n, columns) {
+    u64 high = 0, low = ~0ull;
+    FOR_OWN_ROWS(n) {
+      const double w = weights ? weights[row] : 1.0;
+      const double value = column < d ? (weights ? w * (double)X[row * d + column] : (double)X[row * d + column]) : w;
+      const u64 word = (u64)__double_as_longlong(value) & 0x7fffffffffffffffull;
+      if (word >= 0x7ff0000000000000ull) {
+        atomicMin((u64*)not_finite, (u64)(row * columns + column));
+        continue;
+      }
+      int exponent;
+      const u64 significand = decode(value, &exponent);
+      if (!significand) continue;
+      if (word > high) high = word;
+      const int place = exponent + __ffsll((i64)significand) - 1;  // of the least set bit
+      const u64 bit = place >= -1022 ? (u64)(place + 1023) << 52 : 1ull << (place + 1074);
+      if (bit < low) low = bit;
+    }
+    if (high) atomicMax(largest + column, high);
+    if (~low) atomicMin(lowest + column, low);
+  }
+}
+
+extern "C" __global__ void column_sums(
+    const real* X,    // IN    (n, d)
+    i64 n, int d,
+    const int* unit,  // IN    (d,) of Limbs
+    int limbs, int limb_bits,
+    i64* cells        // INOUT (limbs, d) zeros on entry
+) {
+  const Limbs how = {unit, limbs, limb_bits, d};
+  FOR_OWN_ELEMENTS(n, d) {
+    FOR_OWN_ROWS(n) add_value(GlobalCells{cells}, 0, column, how, X[row * d + column], false);
+  }
+}
+
+// `kmeans_fast.reference.row_hash`. A thread a row.
+extern "C" __global__ void row_hashes(
+    const real* X,  // IN    (n, d)
+    i64 n, int d,
+    u64* hashes     // OUT   (n,)
+) {
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    u64 word = 0;
+    for (int j = 0; j < d; ++j) {
+      const u64 pattern = __float_as_uint((float)X[row * d + j] + 0.0f);
+      word = (word ^ pattern) * 0x9E3779B97F4A7C15ull;
+      word ^= word >> 32;
+    }
+    word *= 0xD6E8FEB86659FD93ull;
+    hashes[row] = word ^ (word >> 29);
+  }
+}
+
+// Rows of X, one after the other. A thread an element.
+extern "C" __global__ void gather_rows(
+    const real* X,     // IN    (n, d)
+    int d,
+    const i64* rows,   // IN    (m,)
+    i64 m,
+    real* out          // OUT   (m, d)
+) {
+  for (i64 at = first_thread(); at < m * d; at += all_threads())
+    out[at] = X[rows[at / d] * d + at % d];
+}
+
+// |x'|^2 of the rows in the frame that `assign.cu` scores them in. A thread a row.
+extern "C" __global__ void squared_norms(
+    const real* X,      // IN    (n, d)
+    i64 n, int d,
+    const real* shift,  // IN    (d,)
+    real scale,
+    float* norms        // OUT   (n,) |x'|^2
+) {
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    float total = 0.0f;
+    for (int j = 0; j < d; ++j) {
+      const float x = framed(X[row * d + j], shift[j], scale);
+      total = fmaf(x, x, total);
+    }
+    norms[row] = total;
+  }
+}

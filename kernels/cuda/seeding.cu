@@ -1,0 +1,297 @@
+// Greedy k-means++ without a word to the host: every step draws its candidates, scores them in one pass over X and keeps the best, all on the device.
+//
+// Mapping    `trials`: a thread a row, which it compares with up to TRIALS candidates while the rows of the block pass through shared memory.
+//            `draw`: a block a candidate. The others: a thread a row.
+// Maths      Masses and draws are those of `kmeans_fast.reference.Masses`: a draw walks the rows in the order of their hashes. Rows are sorted by hash once,
+//            and neighbours in that order make buckets of equal size, whose masses are kept: a draw finds the bucket, then the row in it.
+// Precision  Row i is changed by candidate c only where D(x_i, c) < nearest_i. D in float32, off by less than (d + 2) 2**-24 of itself, excludes most pairs;
+//            only the others pay for D in float64.
+// Order      Masses are integers: sums of them have none.
+// Cost       A step reads X once, costs 2 n d trials float32 operations, and D for the pairs left. 30 bytes a row.
+// Limits     At most TRIALS candidates a step (n_clusters < e**15); n < 2**31.
+//
+// Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn.
+
+#define TRIALS 16
+#define FEATURES 16
+#define TOO_SMALL (1ll << 44)  // a total mass below this is scaled anew
+
+struct Masses {
+  const double* weights;  // (n,) or null: all ones
+  const double* nearest;  // (n,) squared distance to the nearest seed
+  const double* factors;  // (2,) their product is the power of two
+};
+
+__device__ __forceinline__ i64 mass_of(const Masses& masses, i64 row, double distance) {
+  const double weight = masses.weights ? masses.weights[row] : 1.0;
+  return (i64)(weight * distance * masses.factors[0] * masses.factors[1]);
+}
+
+__device__ __forceinline__ double weight_at(const double* weights, i64 row) { return weights ? weights[row] : 1.0; }
+
+// Which bucket a row is in: its place in the order of the hashes, without the lowest bits.
+extern "C" __global__ void fill_buckets(
+    const i64* order,  // IN    (n,) rows by hash, equal ones by number
+    i64 n, int bucket_bits,
+    int* buckets       // OUT   (n,)
+) {
+  for (i64 place = first_thread(); place < n; place += all_threads()) buckets[order[place]] = (int)(place >> bucket_bits);
+}
+
+// Scaling anew, first step: the largest w * nearest, and the largest w should that be zero; zeroes the buckets.
+extern "C" __global__ void peak(
+    const double* weights, const double* nearest,
+    i64 n,
+    const i64* total,  // IN    (1,) where it is large enough, there is nothing to do
+    u64* peaks,        // INOUT (2,) bits of the two maxima, zero on entry
+    i64* masses,       // OUT   (buckets,)
+    int n_buckets
+) {
+  if (*total >= TOO_SMALL) return;
+  for (i64 bucket = first_thread(); bucket < n_buckets; bucket += all_threads()) masses[bucket] = 0;
+  double product = 0.0, heaviest = 0.0;
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    const double weight = weight_at(weights, row), own = weight * nearest[row];
+    if (own > product) product = own;
+    if (weight > heaviest) heaviest = weight;
+  }
+  if (product > 0.0) atomicMax(peaks, (u64)__double_as_longlong(product));
+  if (heaviest > 0.0) atomicMax(peaks + 1, (u64)__double_as_longlong(heaviest));
+}
+
+// Second step: the power of two, and the masses of the buckets. Where every product is zero, one takes the place of all distances.
+extern "C" __global__ void weigh(
+    const double* weights,
+    double* nearest,       // INOUT (n,)
+    i64 n,
+    const i64* total,      // IN    (1,)
+    const u64* peaks,      // IN    (2,)
+    const int* buckets,    // IN    (n,)
+    double* factors,       // OUT   (2,)
+    i64* masses            // INOUT (buckets,)
+) {
+  __shared__ double own_factors[2];
+  if (*total >= TOO_SMALL) return;
+  const bool restart = peaks[0] == 0;
+  if (threadIdx.x == 0) {
+    // frexp's exponent of the peak, subnormal or not
+    u64 word = restart ? peaks[1] : peaks[0];
+    int exponent;
+    const u64 significand = decode(__longlong_as_double((i64)word), &exponent);
+    exponent += 64 - __clzll((i64)significand);
+    const int shift = 61 - (64 - __clzll(n)) - exponent, one = shift < 1000 ? shift : 1000;
+    own_factors[0] = scaled(1.0, one);
+    own_factors[1] = scaled(1.0, shift - one);
+    if (blockIdx.x == 0) factors[0] = own_factors[0], factors[1] = own_factors[1];
+  }
+  __syncthreads();
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    if (restart) nearest[row] = 1.0;
+    const i64 mass = mass_of({weights, nearest, own_factors}, row, nearest[row]);
+    if (mass) atomic_add(masses + buckets[row], mass);
+  }
+}
+
+// The part of [0, size) that a thread takes.
+__device__ __forceinline__ i64 part_of(i64 size, int thread) { return size * thread / THREADS; }
+
+// The masses of all threads' parts before this one's, and of all of them; `sums` is shared memory.
+__device__ i64 masses_before(i64 own, i64* sums, i64* total) {
+  const int t = threadIdx.x;
+  __syncthreads();
+  sums[t] = own;
+  __syncthreads();
+  for (int step = 1; step < THREADS; step <<= 1) {
+    const i64 other = t >= step ? sums[t - step] : 0;
+    __syncthreads();
+    sums[t] += other;
+    __syncthreads();
+  }
+  *total = sums[THREADS - 1];
+  return sums[t] - own;
+}
+
+// The first row, in the order of the hashes, whose cumulative mass exceeds word / 2**64 of the total. A block a word.
+extern "C" __global__ void __launch_bounds__(THREADS) draw(
+    const u64* words,      // IN    (gridDim.x,)
+    const double* weights, const double* nearest, const double* factors,
+    const i64* order,      // IN    (n,)
+    i64 n, int bucket_bits,
+    const i64* masses,     // IN    (buckets,)
+    int n_buckets,
+    i64* candidates,       // OUT   (gridDim.x,)
+    i64* total,            // OUT   (1,)
+    u64* peaks,            // OUT   (2,) zero
+    i64* gains             // OUT   (TRIALS,) zero
+) {
+  __shared__ i64 sums[THREADS], target, bucket;
+  const int t = threadIdx.x;
+  const Masses how = {weights, nearest, factors};
+  i64 all, own = 0;
+  for (i64 b = part_of(n_buckets, t); b < part_of(n_buckets, t + 1); ++b) own += masses[b];
+  i64 before = masses_before(own, sums, &all);
+  const i64 wanted = (i64)__umul64hi(words[blockIdx.x], (u64)all);
+  if (wanted >= before && wanted < before + own) {
+    i64 b = part_of(n_buckets, t);
+    while (wanted - before >= masses[b]) before += masses[b++];
+    bucket = b;
+    target = wanted - before;
+  }
+  __syncthreads();
+  const i64 first = bucket << bucket_bits, last = (bucket + 1) << bucket_bits, size = (last < n ? last : n) - first;
+  own = 0;
+  for (i64 at = part_of(size, t); at < part_of(size, t + 1); ++at) {
+    const i64 row = order[first + at];
+    own += mass_of(how, row, nearest[row]);
+  }
+  i64 of_bucket;
+  before = masses_before(own, sums, &of_bucket);
+  if (target >= before && target < before + own) {
+    for (i64 at = part_of(size, t);; ++at) {
+      const i64 row = order[first + at], mass = mass_of(how, row, nearest[row]);
+      before += mass;
+      if (target < before) {
+        candidates[blockIdx.x] = row;
+        break;
+      }
+    }
+  }
+  if (blockIdx.x == 0) {
+    if (t < TRIALS) gains[t] = 0;
+    if (t < 2) peaks[t] = 0;
+    if (t == 0) *total = all;
+  }
+}
+
+// The first seed: every row's distance to it. The total is zero until the masses have been weighed.
+extern "C" __global__ void begin(
+    const real* X, i64 n, int d,
+    const i64* candidates,  // IN    (1,)
+    double* nearest,        // OUT   (n,)
+    i64* total,             // OUT   (1,)
+    i64* seeds              // OUT   (1,)
+) {
+  const i64 seed = candidates[0];
+  if (first_thread() == 0) *total = 0, seeds[0] = seed;
+  for (i64 row = first_thread(); row < n; row += all_threads()) nearest[row] = squared_distance(X + row * d, X + seed * d, d);
+}
+
+__device__ __forceinline__ float difference(float x, float c) { return x - c; }
+__device__ __forceinline__ float difference(double x, double c) { return (float)(x - c); }
+
+// What each candidate would take off the total mass, and which rows it is nearer to than all seeds.
+extern "C" __global__ void __launch_bounds__(THREADS) trials(
+    const real* __restrict__ X, i64 n, int d,
+    const i64* __restrict__ candidates,  // IN    (n_trials,)
+    int n_trials,
+    const double* __restrict__ weights, const double* __restrict__ nearest, const double* __restrict__ factors,
+    unsigned short* __restrict__ marks,  // OUT   (n,) bit t: nearer to candidate t
+    i64* gains                           // INOUT (TRIALS,)
+) {
+  __shared__ real rows[THREADS][FEATURES + 1], tried[FEATURES][TRIALS];
+  __shared__ u32 low[TRIALS], high[TRIALS];
+  const int t = threadIdx.x;
+  const Masses masses = {weights, nearest, factors};
+  const SharedCells block = {low, high};
+  if (t < TRIALS) low[t] = high[t] = 0;
+  const double sure = 1.0 - (d + 8) * 1.1920929e-7, tiny = d * 2.8e-45;
+  for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
+    float distances[TRIALS];
+#pragma unroll
+    for (int q = 0; q < TRIALS; ++q) distances[q] = 0.0f;
+    for (int start = 0; start < d; start += FEATURES) {
+      __syncthreads();
+      for (int at = t; at < THREADS * FEATURES; at += THREADS) {
+        const int r = at / FEATURES, f = at % FEATURES;
+        rows[r][f] = first + r < n && start + f < d ? X[(first + r) * d + start + f] : (real)0;
+      }
+      for (int at = t; at < TRIALS * FEATURES; at += THREADS) {
+        const int q = at / FEATURES, f = at % FEATURES;
+        tried[f][q] = q < n_trials && start + f < d ? X[candidates[q] * d + start + f] : (real)0;
+      }
+      __syncthreads();
+      for (int f = 0; f < FEATURES; ++f) {
+        const real x = rows[t][f];
+#pragma unroll
+        for (int group = 0; group < TRIALS; group += 4) {
+          if (group >= n_trials) break;
+#pragma unroll
+          for (int q = group; q < group + 4; ++q) {
+            const float apart = difference(x, tried[f][q]);
+            distances[q] = fmaf(apart, apart, distances[q]);
+          }
+        }
+      }
+    }
+    const i64 row = first + t;
+    if (row >= n) continue;
+    const double bound = nearest[row];
+    u32 mark = 0;
+#pragma unroll
+    for (int q = 0; q < TRIALS; ++q) {
+      if (q >= n_trials) break;
+      // A distance that overflowed float32 is larger than 1e38 but nothing more is known of it.
+      const bool excluded = distances[q] < INFINITE ? ((double)distances[q] - tiny) * sure >= bound : bound < 1e38;
+      if (excluded) continue;
+      const double distance = squared_distance(X + row * d, X + candidates[q] * d, d);
+      if (!(distance < bound)) continue;
+      mark |= 1u << q;
+      const i64 gain = mass_of(masses, row, bound) - mass_of(masses, row, distance);
+      if (gain) block.add(q, gain);
+    }
+    marks[row] = (unsigned short)mark;
+  }
+  __syncthreads();
+  if (t < n_trials) {
+    const i64 gain = (i64)((u64)high[t] << 32 | low[t]);
+    if (gain) atomic_add(gains + t, gain);
+  }
+}
+
+// The candidate that leaves the least mass, the first of equals, becomes a seed.
+extern "C" __global__ void accept(
+    const real* X, i64 n, int d,
+    const i64* candidates,  // IN    (n_trials,)
+    int n_trials,
+    const i64* gains,       // IN    (n_trials,)
+    const double* weights,
+    double* nearest,        // INOUT (n,)
+    const double* factors,
+    const unsigned short* marks,
+    const int* buckets,
+    i64* masses,            // INOUT (buckets,)
+    i64* total,             // INOUT (1,)
+    i64* seeds,             // OUT   (k,)
+    int step                //       which seed it is
+) {
+  int best = 0;
+  for (int q = 1; q < n_trials; ++q)
+    if (gains[q] > gains[best]) best = q;
+  const i64 seed = candidates[best];
+  if (first_thread() == 0) {
+    seeds[step] = seed;
+    *total -= gains[best];
+  }
+  const Masses how = {weights, nearest, factors};
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    if (!(marks[row] >> best & 1)) continue;
+    const double distance = squared_distance(X + row * d, X + seed * d, d);
+    const i64 change = mass_of(how, row, distance) - mass_of(how, row, nearest[row]);
+    nearest[row] = distance;
+    if (change) atomic_add(masses + buckets[row], change);
+  }
+}
+
+// A row that was drawn has no mass any more (seeds "random"). One thread.
+extern "C" __global__ void exclude(
+    const i64* candidates,  // IN    (1,)
+    const double* weights, double* nearest, const double* factors, const int* buckets,
+    i64* masses, i64* total,
+    i64* seeds, int step
+) {
+  const i64 row = candidates[0], mass = mass_of({weights, nearest, factors}, row, nearest[row]);
+  nearest[row] = 0.0;
+  masses[buckets[row]] -= mass;
+  *total -= mass;
+  seeds[step] = row;
+}

@@ -1,0 +1,96 @@
+"""Which source files make a module, with which choices, and what its kernels take.
+
+The sources are plain CUDA C++ without a single include. A module is its files one after the other, compiled with -D for each choice and `OPTIONS`; sizes
+are run-time arguments, so nothing is compiled anew for another n, d or k.
+"""
+
+import functools
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+OPTIONS = ("-std=c++17", "-fmad=false")  # products and sums are fused only where the source says so: the same bits everywhere
+THREADS = 256  # of every block
+
+MODULES = {
+    "facts": ("common", "fixed_point", "facts"),
+    "distances": ("common", "exact_sum", "distances"),
+    "assign": ("common", "fixed_point", "sums", "assign"),
+    "points": ("common", "fixed_point", "sums", "points"),
+    "centroids": ("common", "fixed_point", "sums", "exact_sum", "centroids"),
+    "gate": ("common", "gate"),
+    "seeding": ("common", "fixed_point", "seeding"),
+}
+REALS = ("float", "double")
+PANELS = (32, 64, 128)  # centroids that `assign` scores together
+MOST_DIMENSIONS = 4  # of `assign_points`
+CHOICES = {"assign": {"PANEL": PANELS}, "points": {"DIM": range(1, MOST_DIMENSIONS + 1)}}
+
+_KERNEL = re.compile(r'extern "C" __global__ void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL)
+_COMMENT = re.compile(r"//[^\n]*")
+
+
+class Parameter(NamedTuple):
+    """A parameter of a kernel; `type` is the C++ type of its value, or of what it points to."""
+
+    name: str
+    type: str
+    pointer: bool
+
+
+class Module(NamedTuple):
+    """A module with its choices: what is compiled and loaded as one."""
+
+    name: str
+    defines: tuple[tuple[str, str], ...]
+
+    @property
+    def options(self):
+        return OPTIONS + tuple(f"-D{name}={value}" for name, value in self.defines)
+
+    @property
+    def real(self):
+        """The dtype of X, as C++ names it."""
+        return dict(self.defines)["REAL"]
+
+
+def module(name, real, **choices):
+    """The module `name` for X's type `real` ("float" or "double"); ValueError for choices that are not in `CHOICES`."""
+    wanted = CHOICES.get(name, {})
+    if real not in REALS or set(choices) != set(wanted) or any(choices[key] not in wanted[key] for key in wanted):
+        raise ValueError(f"module {name!r} takes REAL in {REALS} and {wanted}; got {real!r} and {choices}.")
+    return Module(name, (("REAL", real), *((key, str(value)) for key, value in sorted(choices.items()))))
+
+
+def every_module():
+    """All modules with all their choices."""
+    for name in MODULES:
+        for real in REALS:
+            combinations = [{}]
+            for key, values in CHOICES.get(name, {}).items():
+                combinations = [{**one, key: value} for one in combinations for value in values]
+            yield from (module(name, real, **one) for one in combinations)
+
+
+@functools.cache
+def text(name):
+    """The source of a module."""
+    folder = Path(__file__).parent
+    parts = []
+    for stem in MODULES[name]:
+        parts += [f'#line 1 "{stem}.cu"', (folder / f"{stem}.cu").read_text(encoding="utf-8")]
+    return "\n".join(parts)
+
+
+@functools.cache
+def kernels(name):
+    """The kernels of a module and their parameters: a dict from name to a tuple of `Parameter`."""
+    found = {}
+    for kernel, parameters in _KERNEL.findall(_COMMENT.sub("", text(name))):
+        found[kernel] = tuple(_parameter(declaration) for declaration in parameters.split(","))
+    return found
+
+
+def _parameter(declaration):
+    words = declaration.replace("__restrict__", " ").replace("const", " ").replace("*", " * ").split()
+    return Parameter(words[-1], " ".join(word for word in words[:-1] if word != "*"), "*" in words)

@@ -1,0 +1,68 @@
+"""The backend object: which GPU, what it can run, and sessions."""
+
+import functools
+
+from .availability import missing
+
+
+class CudaBackend:
+    name = "cuda"
+    devices: tuple[str, ...] = ("cuda",)
+
+    def is_available(self):
+        reason = missing()
+        return not reason, reason
+
+    def device(self, problem):
+        """The `Device` for a problem: the one named, else the one that the data is on, else the current one."""
+        from .cupy_device import current_device
+
+        named = int(problem.device.partition(":")[2]) if ":" in problem.device else None
+        return _opened(current_device() if named is None and problem.resident is None else problem.resident if named is None else named)
+
+    def supports(self, problem):
+        from .planning import MOST_ROWS
+
+        reasons = []
+        if problem.n_samples > MOST_ROWS:
+            reasons.append(f"row numbers are int32 and n_samples={problem.n_samples}")
+        if problem.n_clusters > MOST_ROWS:
+            reasons.append(f"labels are int32 and n_clusters={problem.n_clusters}")
+        if problem.n_features >= 2**24:
+            reasons.append(f"n_features={problem.n_features} is beyond the kernels' 2**24")
+        if ":" in problem.device and problem.resident is not None and problem.device != f"cuda:{problem.resident}":
+            reasons.append(f"the data is on cuda:{problem.resident}")
+        return reasons or self._of_device(problem)
+
+    def _of_device(self, problem):
+        try:
+            self.device(problem)
+        except (ValueError, RuntimeError, ImportError) as error:
+            return [str(error)]
+        return []
+
+    def declines(self, problem):
+        from .cost import declines
+
+        return declines(problem, self.device(problem))
+
+    def plan(self, problem, n_threads):
+        from .planning import plan
+
+        return plan(problem, self.device(problem).facts)
+
+    def open(self, X, weights, problem, n_threads):
+        from .planning import check_fits, workspace_bytes
+        from .session import CudaSession
+
+        device = self.device(problem)
+        on_host = problem.resident is None
+        check_fits(device, workspace_bytes(problem) + problem.data_bytes * on_host, problem)
+        return CudaSession(device, X, weights, problem.n_clusters, on_host=on_host)
+
+
+@functools.cache
+def _opened(number):
+    from .cupy_device import CupyDevice
+
+    return CupyDevice(number)

@@ -1,0 +1,30 @@
+"""Whether data on the host is worth sending to a GPU.
+
+The constants are estimates, from data sheets and published measurements of other programs, not measurements of this one: no fit has been timed on a GPU
+yet. They are on the cautious side: a GPU is taken where it should win three times over.
+"""
+
+_TRANSFER = 8e9  # bytes a second from pageable memory
+_SCORES = 12e12  # float32 operations a second in `assign`
+_FIRST = 0.02  # seconds of launches, facts and first transfers
+_CPU_SCORES = 60e9  # the same on a core
+_PASSES = 20  # iterations and seeding, in reads of the data
+_LEAST_GAIN = 3.0
+
+
+def declines(problem, device):
+    """Why ``device="auto"`` had better not take the GPU; empty if it should. Data on a GPU stays there."""
+    if problem.resident is not None:
+        return ""
+    work = 2.0 * problem.n_samples * problem.n_clusters * (problem.n_features + 6) * _PASSES
+    on_gpu = _FIRST + problem.data_bytes / _TRANSFER + work / _SCORES
+    on_cpu = work / (_CPU_SCORES * _cpus())
+    if on_cpu < _LEAST_GAIN * on_gpu:
+        return f"the data is on the host and would take about {on_gpu:.2g} s on {device.facts.name}, {on_cpu:.2g} s on the CPU (estimates)"
+    return ""
+
+
+def _cpus():
+    from ...kernels.cpu.host import usable_cpus
+
+    return usable_cpus()

@@ -1,0 +1,133 @@
+"""What the backend needs of a GPU, and how kernels are called on it.
+
+`CupyDevice` (`cupy_device.py`) is a GPU; the tests have another that runs the same sources on the host. Everything else in this folder knows only what is
+written here.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ...kernels.cuda import sources
+
+Array = Any  # an array on the device: CuPy's, or NumPy's in the tests
+OUT_OF_MEMORY = "{what} needs {needed:,.2f} GiB on {name} and {free:,.2f} GiB are free: use fewer rows or clusters at a time, or device='cpu'."
+
+
+class Facts(NamedTuple):
+    """What plans depend on, and what `info` prints."""
+
+    name: str
+    multiprocessors: int
+    shared_bytes: int  # of shared memory that a block may have
+    memory_bytes: int
+    compute_capability: str
+    driver: str
+    runtime: str
+
+
+class Letter(Protocol):
+    """A small array under way from the device."""
+
+    def read(self) -> np.ndarray:
+        """Its values; waits for what was enqueued before it, not for what came after."""
+
+
+class Device(Protocol):
+    """A GPU. What is enqueued runs in order; nothing waits unless it says so."""
+
+    facts: Facts
+    OutOfMemory: type[BaseException]
+
+    def empty(self, shape: Any, dtype: Any) -> Array: ...
+    def upload(self, array: np.ndarray) -> Array: ...
+    def write(self, target: Array, array: np.ndarray) -> None:
+        """Copy a host array of the same shape and dtype into `target`."""
+
+    def download(self, array: Array) -> np.ndarray:
+        """A copy on the host; waits for it."""
+
+    def post(self, array: Array) -> Letter: ...
+    def fill(self, array: Array, value: Any) -> None: ...
+    def argsort(self, keys: Array) -> Array:
+        """int64 positions that sort `keys`, equal ones in their order."""
+
+    def bincount(self, labels: Array, size: int) -> Array: ...
+    def prepare(self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list) -> Callable[[], None]:
+        """A launch of a kernel on `blocks` blocks of `sources.THREADS` threads; `values` are arrays, None for null, and NumPy scalars."""
+
+    def free_bytes(self) -> int:
+        """Memory that can still be had."""
+
+    def release(self) -> None:
+        """Give back what the allocator keeps for later."""
+
+
+_DTYPES = {
+    "float": np.float32, "double": np.float64, "int": np.int32, "i64": np.int64, "u64": np.uint64, "unsigned short": np.uint16,
+}  # fmt: skip
+_PER_MULTIPROCESSOR = 8  # blocks of a kernel whose blocks take several items each
+
+
+class Launcher:
+    """Calls kernels by name, with named arguments whose types are checked against the source.
+
+    Parameters
+    ----------
+    device : Device
+    dtype : dtype of X
+    """
+
+    def __init__(self, device, dtype):
+        self.device = device
+        self.real = "float" if np.dtype(dtype) == np.float32 else "double"
+
+    def prepare(self, module, kernel, blocks, *, shared_bytes=0, choices=None, **arguments):
+        """A launch that can be repeated, as a function without arguments."""
+        parameters = sources.kernels(module)[kernel]
+        if {parameter.name for parameter in parameters} != set(arguments):
+            different = {parameter.name for parameter in parameters} ^ set(arguments)
+            raise TypeError(f"{kernel} takes {[parameter.name for parameter in parameters]}; {sorted(different)} differ.")
+        values = [self._value(kernel, parameter, arguments[parameter.name]) for parameter in parameters]
+        compiled = sources.module(module, self.real, **(choices or {}))
+        return self.device.prepare(compiled, kernel, blocks, shared_bytes, values)
+
+    def run(self, module, kernel, items, *, rows_a_block=sources.THREADS, **arguments):
+        """Launch a kernel on so many items once, on as many blocks as keep the device busy."""
+        self.prepare(module, kernel, self.blocks(items, rows_a_block), **arguments)()
+
+    def blocks(self, items, rows_a_block=sources.THREADS):
+        return max(1, min(-(-items // rows_a_block), _PER_MULTIPROCESSOR * self.device.facts.multiprocessors))
+
+    def _value(self, kernel, parameter, value):
+        dtype = _DTYPES[self.real if parameter.type == "real" else parameter.type]
+        if not parameter.pointer:
+            return dtype(value)
+        if value is not None and value.dtype != dtype:
+            raise TypeError(f"{kernel}: {parameter.name} must be {np.dtype(dtype)}, got {value.dtype}.")
+        return value
+
+
+def allocate(device, shape, dtype, what, fill=None):
+    """Memory on the device; when there is none, what the allocator keeps is given back and it is asked once more.
+
+    Raises
+    ------
+    MemoryError
+        With the numbers.
+    """
+    try:
+        array = device.empty(shape, dtype)
+    except device.OutOfMemory:
+        device.release()
+        try:
+            array = device.empty(shape, dtype)
+        except device.OutOfMemory as error:
+            needed = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+            raise MemoryError(
+                OUT_OF_MEMORY.format(what=what, needed=needed / 2**30, name=device.facts.name, free=device.free_bytes() / 2**30)
+            ) from error
+    if fill is not None:
+        device.fill(array, fill)
+    return array

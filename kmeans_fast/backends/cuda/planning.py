@@ -1,0 +1,102 @@
+"""How a problem would be run on a GPU: which kernels, on how many blocks, in how much memory."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...kernels.cuda import sources
+from ..protocol import Plan
+from .device import OUT_OF_MEMORY
+
+MOST_ROWS = 2**31 - 1
+# What `assign` reaches with panels of so many centroids, relative to the widest. Estimates from the register tiles: to be measured.
+_EFFICIENCY = {32: 0.7, 64: 0.85, 128: 1.0}
+_BLOCKS = {32: 2, 64: 2, 128: 1}  # of `assign` that fit a multiprocessor, by registers
+_ROWS = {32: 256, 64: 128, 128: 128}  # rows that a block of `assign` scores together
+_STATIC_SHARED = 48 << 10  # shared memory that kernels declare themselves, at most
+_POINTS_SHARED = 20 << 10  # of `assign_points`
+_SHARED_SUMS = 64 << 10  # bytes of a block's own sums from which global atomics serve
+_LEAST_GATED = 2048  # k * (d + 12) from which bounds are kept: below, scoring a row costs no more than reading its bounds
+CHUNK_BYTES = 256 << 20  # of a table that goes to the host
+
+
+class Kernels(NamedTuple):
+    """The kernels of an iteration."""
+
+    points: bool  # `assign_points`, for few features; else `assign` and `recheck`
+    panel: int  # centroids that `assign` scores together
+    blocks: int
+    gated: bool
+
+
+def limb_bits(n_samples):
+    """Bits of a limb so that the sum of n of them fits 62 bits."""
+    return 62 - int(n_samples).bit_length()
+
+
+def kernels(n, d, k, multiprocessors):
+    """The `Kernels` for a problem's sizes."""
+    if d <= sources.MOST_DIMENSIONS:
+        return Kernels(True, sources.PANELS[-1], max(1, min(-(-n // sources.THREADS), 8 * multiprocessors)), False)
+    panel = min(sources.PANELS, key=lambda size: (-(-k // size) * size / _EFFICIENCY[size], -size))
+    blocks = max(1, min(-(-n // _ROWS[panel]), _BLOCKS[panel] * multiprocessors))
+    return Kernels(False, panel, blocks, k > 1 and k * (d + 12) >= _LEAST_GATED)
+
+
+def block_sums(cells, k, shared_bytes):
+    """Cells of block-private sums in shared memory, two words each, and the bytes they take with the counts; (0, 0) where they do not fit."""
+    needed = 8 * cells + 4 * k
+    return (cells, needed) if needed <= min(_SHARED_SUMS, shared_bytes - _STATIC_SHARED) else (0, 0)
+
+
+def resident_blocks(blocks, multiprocessors, dynamic_bytes, shared_bytes):
+    """No more blocks than run at once with so much shared memory each: later ones would start when the first have done their share."""
+    return min(blocks, multiprocessors * max(1, shared_bytes // (dynamic_bytes + _POINTS_SHARED)))
+
+
+def private_sums(cells, k, shared_bytes):
+    """As `block_sums`, for sums of every thread alone; the cells include the counts."""
+    needed = 8 * (cells + k) * sources.THREADS
+    return (cells + k, needed) if needed <= shared_bytes - _STATIC_SHARED else (0, 0)
+
+
+def workspace_bytes(problem):
+    """Device memory beyond the data: what the arrays of a session and, one after the other, of seeding take."""
+    n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
+    chosen = kernels(n, d, k, 1)
+    rows = 4 if chosen.points else 4 + 4 + 8 + 12 * chosen.gated
+    limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 4
+    clusters = k * ((d + problem.weighted) * limbs * 8 + 3 * d * 12 + 64)
+    seeding = n * (8 + 2 + 8 + 4 + 16)  # the sort of the hashes needs as much again as it makes
+    return n * (rows + 8 * problem.weighted) + clusters + seeding
+
+
+def check_fits(device, needed, problem):
+    """Raise MemoryError with the numbers if `needed` bytes cannot be had on the device."""
+    free = device.free_bytes()
+    if needed > free:
+        device.release()
+        free = device.free_bytes()
+    if needed > free:
+        what = f"k-means of {problem.n_samples:,} x {problem.n_features:,} rows into {problem.n_clusters:,} clusters"
+        raise MemoryError(OUT_OF_MEMORY.format(what=what, needed=needed / 2**30, name=device.facts.name, free=free / 2**30))
+
+
+def plan(problem, facts):
+    """The `Plan` of a problem on a device."""
+    chosen = kernels(problem.n_samples, problem.n_features, problem.n_clusters, facts.multiprocessors)
+    if chosen.points:
+        path = f"distances by differences, {problem.n_features} features"
+        notes = ["assignment and sums in one pass over the data"]
+    else:
+        path = f"certified float32 scores in panels of {chosen.panel} centroids"
+        notes = ["rows that float32 cannot settle are measured in float64"]
+    if chosen.gated:
+        notes.append("rows whose label cannot have changed are skipped (Hamerly's bounds) while that pays")
+    notes.insert(0, f"{facts.name}, compute capability {facts.compute_capability}, driver {facts.driver}, {facts.runtime}")
+    return Plan(path, 1, workspace_bytes(problem), tuple(notes), on_device=True)
+
+
+def chunk_rows(n_rows, row_bytes):
+    """Rows of a table whose chunks go to the host one after the other."""
+    return int(np.clip(CHUNK_BYTES // row_bytes, 1, n_rows))

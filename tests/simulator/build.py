@@ -1,0 +1,73 @@
+"""Compiles the CUDA sources for the host, under `cuda_sim.hpp`."""
+
+import ctypes
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from kmeans_fast.kernels.cuda import sources
+
+HERE = Path(__file__).parent
+COMPILER = shutil.which(os.environ.get("CXX", "g++"))
+_FLAGS = ("-std=c++20", "-O2", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w", "-pthread")
+SANITIZERS = {"address": "-fsanitize=address,undefined -fno-sanitize=alignment,vptr -fno-sanitize-recover=undefined -g", "thread": "-fsanitize=thread -DSIM_THREADS -g"}
+
+
+def _folder():
+    """Where compiled simulations are kept: between runs too, since they are named by what they were made from."""
+    folder = Path(os.environ.get("KMEANS_FAST_SIMULATOR_CACHE", Path(tempfile.gettempdir()) / f"kmeans-fast-simulator-{os.getuid()}"))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def compile_shared(code, options=(), sanitizer=""):
+    """The path of a shared library made from C++ `code` that includes the simulator."""
+    command = [COMPILER, *_FLAGS, *SANITIZERS.get(sanitizer, "").split(), f"-I{HERE}", *options]
+    key = "\n".join([*command, code, *(path.read_text() for path in sorted(HERE.glob("*.hpp")))])
+    target = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
+    if not target.exists():
+        part = target.with_suffix(f".{os.getpid()}.part")
+        done = subprocess.run([*command, "-x", "c++", "-", "-o", part], input=code, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"the simulator does not compile:\n{done.stderr[-4000:]}")
+        part.replace(target)
+    return target
+
+
+def simulation(source, kernels, options=(), sanitizer=""):
+    """The library of `source`, whose `kernels` can be called."""
+    exported = "\n".join(f"SIM_KERNEL({kernel})" for kernel in kernels)
+    return ctypes.CDLL(str(compile_shared(f'#include "cuda_sim.hpp"\n{source}\n{exported}\n', options, sanitizer)))
+
+
+@functools.cache
+def simulated(module, sanitizer=""):
+    """The library of one of the project's modules (`sources.Module`)."""
+    defines = [option for option in module.options if option.startswith("-D")]
+    return simulation(sources.text(module.name), sources.kernels(module.name), defines, sanitizer)
+
+
+class Launch(ctypes.Structure):
+    """As in cuda_sim.hpp."""
+
+    _fields_ = [
+        ("blocks", ctypes.c_uint),
+        ("threads", ctypes.c_uint),
+        ("dynamic_bytes", ctypes.c_size_t),
+        ("cooperative", ctypes.c_uint),
+        ("order", ctypes.c_uint),
+    ]
+
+
+def run(library, kernel, blocks, threads, arguments, dynamic_bytes=0, cooperative=False, order=0):
+    """Call a kernel with ctypes values; RuntimeError if its threads went wrong."""
+    function = getattr(library, f"sim_{kernel}")
+    function.restype = ctypes.c_char_p
+    places = (ctypes.c_void_p * len(arguments))(*(ctypes.addressof(value) for value in arguments))
+    problem = function(ctypes.byref(Launch(blocks, threads, dynamic_bytes, cooperative, order)), places)
+    if problem:
+        raise RuntimeError(f"{kernel}: {problem.decode()}")

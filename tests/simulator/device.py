@@ -1,0 +1,129 @@
+"""The CUDA backend on the host: its sources under the simulator, its Python as on a GPU."""
+
+import ctypes
+
+import numpy as np
+
+from kmeans_fast.backends.cuda.backend import CudaBackend
+from kmeans_fast.backends.cuda.device import Facts
+from kmeans_fast.kernels.cuda.sources import THREADS
+
+from . import build
+
+_GARBAGE = 0xA5  # what fresh memory holds
+_CTYPES = {
+    np.dtype(np.int32): ctypes.c_int32, np.dtype(np.int64): ctypes.c_int64,
+    np.dtype(np.float32): ctypes.c_float, np.dtype(np.float64): ctypes.c_double,
+}  # fmt: skip
+
+
+class SimulatedOutOfMemory(Exception):
+    """What the simulated allocator raises."""
+
+
+class Posted:
+    def __init__(self, array):
+        self.array = array.copy()
+
+    def read(self):
+        return self.array
+
+
+class SimDevice:
+    """A device of two multiprocessors (see `kmeans_fast.backends.cuda.device.Device`).
+
+    Parameters
+    ----------
+    order : int
+        Of threads and blocks: 0 forward, 1 backward, above 1 shuffled.
+    sanitizer : str
+        "address" or "thread": the interpreter must have been started with the sanitizer's library.
+    """
+
+    OutOfMemory = SimulatedOutOfMemory
+
+    def __init__(self, order=0, sanitizer="", memory_bytes=8 << 30):
+        self.order, self.sanitizer = order, sanitizer
+        self.facts = Facts("a simulated GPU", 2, 160 << 10, memory_bytes, "0.0", "none", "g++")
+        self.launches = []  # names of the kernels run
+        self.allocations = 0
+        self.failing = set()  # numbers of allocations that find no memory
+        self.released = 0
+
+    def empty(self, shape, dtype):
+        self.allocations += 1
+        if self.allocations in self.failing:
+            raise SimulatedOutOfMemory
+        array = np.empty(shape, dtype)
+        array.reshape(-1).view(np.uint8).fill(_GARBAGE)
+        return array
+
+    def upload(self, array):
+        copy = self.empty(array.shape, array.dtype)
+        copy[...] = array
+        return copy
+
+    def write(self, target, array):
+        assert target.shape == array.shape and target.dtype == array.dtype
+        target[...] = array
+
+    def download(self, array):
+        return array.copy()
+
+    def post(self, array):
+        return Posted(array)
+
+    def fill(self, array, value):
+        array.fill(value)
+
+    def argsort(self, keys):
+        return np.argsort(keys, kind="stable")
+
+    def bincount(self, labels, size):
+        return np.bincount(labels, minlength=size)
+
+    def prepare(self, module, kernel, blocks, shared_bytes, values):
+        assert shared_bytes <= self.facts.shared_bytes
+        library = build.simulated(module, self.sanitizer)
+        arguments = [_argument(value) for value in values]
+
+        def launch():
+            self.launches.append(kernel)
+            build.run(library, kernel, blocks, THREADS, arguments, shared_bytes, order=self.order)
+
+        launch.arrays = values  # they live as long as the launch
+        return launch
+
+    def free_bytes(self):
+        return self.facts.memory_bytes
+
+    def release(self):
+        self.released += 1
+
+
+def _argument(value):
+    if value is None:
+        return ctypes.c_void_p(None)
+    if isinstance(value, np.ndarray):
+        assert value.flags.c_contiguous
+        return ctypes.c_void_p(value.ctypes.data)
+    return _CTYPES[value.dtype](value)
+
+
+class SimBackend(CudaBackend):
+    """The CUDA backend on a simulated device; it serves only where it is named."""
+
+    name = "cuda-sim"
+    devices: tuple[str, ...] = ()
+
+    def __init__(self, device=None):
+        self.simulated = device or SimDevice()
+
+    def is_available(self):
+        return (True, "") if build.COMPILER else (False, "there is no C++ compiler")
+
+    def device(self, problem):
+        return self.simulated
+
+    def declines(self, problem):
+        return "it is for tests"
