@@ -1,6 +1,86 @@
-"""Arrays in: what users hold, as the arrays that the engine takes. The only module that knows about containers."""
+"""Arrays in and out: what users hold, as the arrays that the engine takes, and results as what users hold. The only module that knows about containers."""
+
+import contextlib
+import sys
+from typing import Any, NamedTuple
 
 import numpy as np
+
+_CUDA = (2, 13)  # DLPack's device types of CUDA memory, plain and managed
+
+
+class Origin(NamedTuple):
+    """Where data came from: results go back there."""
+
+    library: str = "numpy"  # or "cupy", "torch"
+    resident: int | None = None  # the GPU that the data is on; None: the host
+
+    def back(self, array: Any) -> Any:
+        """A result, NumPy's or CuPy's, as an array of the library, on the device, that the data came from."""
+        if self.library == "torch":
+            torch = sys.modules["torch"]
+            if self.resident is None:
+                return torch.from_numpy(array)
+            if isinstance(array, np.ndarray):
+                return torch.from_numpy(array).to(f"cuda:{self.resident}")
+            return torch.from_dlpack(array)
+        if self.library == "cupy" and isinstance(array, np.ndarray):
+            cupy = _cupy()
+            with cupy.cuda.Device(self.resident):
+                return cupy.asarray(array)
+        return array
+
+    def stream(self) -> contextlib.AbstractContextManager:
+        """While it lasts, what is enqueued on the GPU follows what the caller has enqueued there: CuPy's current stream is the library's."""
+        if self.library != "torch" or self.resident is None:
+            return contextlib.nullcontext()
+        stream = sys.modules["torch"].cuda.current_stream(self.resident)
+        return _cupy().cuda.ExternalStream(stream.cuda_stream, self.resident)
+
+
+def _cupy():
+    try:
+        import cupy
+    except ImportError as error:
+        raise RuntimeError(
+            "data on a GPU needs CuPy: pip install 'kmeans-fast[cuda12]' or 'kmeans-fast[cuda13]', or copy it to the host."
+        ) from error
+    return cupy
+
+
+def on_gpu(X):
+    """Whether `X` is an array in the memory of an NVIDIA GPU, of whatever library."""
+    if isinstance(X, np.ndarray):
+        return False
+    if hasattr(X, "__cuda_array_interface__"):
+        return True
+    tell = getattr(X, "__dlpack_device__", None)
+    return tell is not None and not isinstance(X, type) and tell()[0] in _CUDA
+
+
+def origin_of(X):
+    """The `Origin` of data or weights."""
+    library = type(X).__module__.partition(".")[0]
+    if not on_gpu(X):
+        return Origin("torch") if library == "torch" else Origin()
+    return Origin("torch" if library == "torch" else "cupy", _as_cupy(X).device.id)
+
+
+def _as_cupy(X):
+    """An array on a GPU as CuPy's, of the same memory."""
+    cupy = _cupy()
+    if isinstance(X, cupy.ndarray):
+        return X
+    if hasattr(X, "detach"):  # a tensor that takes part in differentiation does not export itself
+        X = X.detach()
+    return cupy.from_dlpack(X) if hasattr(X, "__dlpack__") else cupy.asarray(X)
+
+
+def to_host(array):
+    """An array of any library as NumPy's; a copy where it is on a GPU."""
+    if on_gpu(array):
+        return _cupy().asnumpy(_as_cupy(array))
+    return np.asarray(array)
 
 
 def as_data(X, *, name="X"):
@@ -11,11 +91,13 @@ def as_data(X, *, name="X"):
     Parameters
     ----------
     X : array-like (n_samples, n_features)
-        NumPy arrays and memory maps, nested lists, DataFrames, anything with ``__array__``.
+        NumPy arrays and memory maps, nested lists, DataFrames, anything with ``__array__``; arrays of CuPy, PyTorch and others on a GPU, by
+        ``__cuda_array_interface__`` or DLPack.
 
     Returns
     -------
-    ndarray (n_samples, n_features)
+    array (n_samples, n_features)
+        NumPy's; CuPy's, of the same memory, where X is on a GPU.
 
     Raises
     ------
@@ -27,7 +109,7 @@ def as_data(X, *, name="X"):
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
         raise TypeError(f"{name} is sparse ({type(X).__name__}); a dense array is required: use {name}.toarray().")
     try:
-        array = np.asarray(X)
+        array = _as_cupy(X) if on_gpu(X) else np.asarray(X)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -41,7 +123,11 @@ def as_data(X, *, name="X"):
     if 0 in array.shape:
         raise ValueError(f"{name} must have at least one row and one column, got shape {array.shape}.")
     dtype = np.float32 if array.dtype == np.float32 else np.float64
-    array = np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+    if isinstance(array, np.ndarray):
+        array = np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+    else:
+        with array.device:
+            array = _cupy().ascontiguousarray(array, dtype)
     check_finite(array, name)
     return array
 
@@ -49,7 +135,7 @@ def as_data(X, *, name="X"):
 def check_finite(array, name):
     """Raise ValueError if there is a NaN or an infinity; its row and column are named."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum(dtype=np.float64)):
+        if np.isfinite(array.sum(dtype=np.float64)):  # NumPy's functions dispatch to CuPy's for arrays of CuPy
             return
     for start in range(0, len(array), 1 << 16):
         bad = np.argwhere(~np.isfinite(array[start : start + (1 << 16)]))
@@ -60,21 +146,29 @@ def check_finite(array, name):
             raise ValueError(f"{name} contains {what} at {place}; only finite values are allowed.")
 
 
-def as_weights(sample_weight, n_samples):
-    """`sample_weight` as float64 (n_samples,), finite, not negative, not all zero; None stays None.
+def as_weights(sample_weight, n_samples, origin=Origin()):
+    """`sample_weight` as float64 (n_samples,), finite, not negative, not all zero, where the data is; None stays None.
 
-    A scalar is repeated.
+    A scalar is repeated. Weights on the host are copied to the GPU that the data is on; the other way is refused.
     """
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    if on_gpu(sample_weight):
+        if origin.resident is None:
+            raise ValueError("sample_weight is on a GPU and X is not: copy one of them to where the other is.")
+        weights = _as_cupy(sample_weight).astype(np.float64, copy=False)
+    else:
+        weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.ndim == 0:
         weights = np.full(n_samples, float(weights))
     if weights.shape != (n_samples,):
         raise ValueError(f"sample_weight must have shape ({n_samples},), got {weights.shape}.")
     check_finite(weights, "sample_weight")
     check_weights(weights)
-    return np.ascontiguousarray(weights)
+    if origin.resident is None:
+        return np.ascontiguousarray(weights)
+    with _cupy().cuda.Device(origin.resident):
+        return _cupy().ascontiguousarray(_cupy().asarray(weights))
 
 
 def check_weights(weights):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import as_data, as_weights
+from .arrays import as_data, as_weights, origin_of, to_host
 from .backends import check_device
 from .engine.fit import as_centroids, check_centroids, check_init_size, fit, open_session
 from .engine.history import Progress
@@ -16,12 +16,12 @@ from .engine.seeding import kmeans_plusplus as _seed_rows
 
 
 class KMeansResult(NamedTuple):
-    """What `kmeans` returns.
+    """What `kmeans` returns: arrays of the library and on the device that X came from.
 
     Attributes
     ----------
-    centroids : ndarray (n_clusters, n_features), X's dtype
-    labels : ndarray (n_samples,), int32
+    centroids : array (n_clusters, n_features), X's dtype
+    labels : array (n_samples,), int32
         Index of the nearest centroid, the lowest among equals.
     inertia : float
         Sum of weighted squared distances to the nearest centroid, in the data's units squared; the exact sum, rounded once.
@@ -32,8 +32,8 @@ class KMeansResult(NamedTuple):
         Every iteration.
     """
 
-    centroids: np.ndarray
-    labels: np.ndarray
+    centroids: Any
+    labels: Any
     inertia: float
     n_iter: int
     backend: str
@@ -83,7 +83,7 @@ def kmeans(
     Parameters
     ----------
     X : array-like (n_samples, n_features)
-        float32 and float64 are used as they are; other numbers become float64.
+        float32 and float64 are used as they are; other numbers become float64. Arrays on a GPU (CuPy, PyTorch, DLPack) stay there.
     n_clusters : int
         From 1 to n_samples.
     init : {"k-means++", "random"}, array-like (n_clusters, n_features) or callable
@@ -131,8 +131,8 @@ def kmeans(
     >>> sorted(result.centroids.ravel().tolist())
     [0.5, 10.5]
     """
-    data = as_data(X)
-    weights = as_weights(sample_weight, len(data))
+    data, origin = as_data(X), origin_of(X)
+    weights = as_weights(sample_weight, len(data), origin)
     if isinstance(init, str):
         if init not in ("k-means++", "random"):
             raise ValueError(f"init must be 'k-means++', 'random', an array or a callable, got {init!r}.")
@@ -146,27 +146,24 @@ def kmeans(
     if init_size is not None:
         check_init_size(_check_integer("init_size", init_size, 1), n_clusters)
     seed = _seed(seed)
-    found = fit(
-        data,
-        weights,
-        n_clusters,
-        init=init,
-        n_init=_check_integer("n_init", n_init, 1),
-        max_iter=_check_integer("max_iter", max_iter, 1),
-        tol=float(tol),
-        seed=seed,
-        rng=np.random.RandomState(seed % 2**32),
-        init_size=None if init_size is None else int(init_size),
-        device=check_device(device),
-        n_threads=_check_threads(n_threads),
-        callback=callback,
-    )
-    return KMeansResult(*found)
+    options = {
+        "n_init": _check_integer("n_init", n_init, 1),
+        "max_iter": _check_integer("max_iter", max_iter, 1),
+        "tol": float(tol),
+        "init_size": None if init_size is None else int(init_size),
+        "device": check_device(device),
+        "n_threads": _check_threads(n_threads),
+        "callback": callback,
+    }
+    rng = np.random.RandomState(seed % 2**32)
+    with origin.stream():
+        found = fit(data, weights, n_clusters, init=init, seed=seed, rng=rng, resident=origin.resident, **options)
+        return KMeansResult(origin.back(found.centroids), origin.back(found.labels), *found[2:])
 
 
 def assign(
     X: ArrayLike, centroids: ArrayLike, *, device: str = "auto", n_threads: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Any, Any]:
     """Label the rows of `X` with their nearest centroids.
 
     Parameters
@@ -179,9 +176,9 @@ def assign(
 
     Returns
     -------
-    labels : ndarray (n_samples,), int32
-        The lowest index among the nearest.
-    squared_distances : ndarray (n_samples,), float64
+    labels : array (n_samples,), int32
+        The lowest index among the nearest. Where and of what library X is, as are the distances.
+    squared_distances : array (n_samples,), float64
         To the centroid of the label.
 
     Raises
@@ -193,13 +190,15 @@ def assign(
     -----
     O(n_samples * n_clusters * n_features); no (n_samples, n_clusters) table is made.
     """
-    data = as_data(X)
-    nearest = np.array(as_data(centroids, name="centroids"), dtype=data.dtype, order="C")
+    data, origin = as_data(X), origin_of(X)
+    nearest = np.array(to_host(as_data(centroids, name="centroids")), dtype=data.dtype, order="C")
     check_centroids(nearest, data, len(nearest))
     check_device(device)
-    _, session, _ = open_session(data, None, len(nearest), device=device, n_threads=_check_threads(n_threads))
-    session.assign(nearest)
-    return session.labels, session.own_distances(nearest)
+    threads = _check_threads(n_threads)
+    with origin.stream():
+        _, session = open_session(data, None, len(nearest), device=device, n_threads=threads, resident=origin.resident)
+        session.assign(nearest)
+        return origin.back(session.labels), origin.back(session.own_distances(nearest))
 
 
 def kmeans_plusplus(
@@ -210,7 +209,7 @@ def kmeans_plusplus(
     seed: int | None = None,
     device: str = "auto",
     n_threads: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Any, Any]:
     """Choose rows of `X` as initial centroids by greedy k-means++.
 
     Parameters
@@ -220,19 +219,23 @@ def kmeans_plusplus(
 
     Returns
     -------
-    centroids : ndarray (n_clusters, n_features)
-    indices : ndarray (n_clusters,), int64
-        Rows of X.
+    centroids : array (n_clusters, n_features)
+    indices : array (n_clusters,), int64
+        Rows of X. Both where and of what library X is.
 
     Notes
     -----
     O(n_samples * n_clusters * n_features * log(n_clusters)). Method: Arthur and Vassilvitskii (2007), with the ``2 + log(n_clusters)`` greedy trials of
     scikit-learn.
     """
-    data = as_data(X)
-    weights = as_weights(sample_weight, len(data))
+    data, origin = as_data(X), origin_of(X)
+    weights = as_weights(sample_weight, len(data), origin)
     n_clusters = _check_clusters(n_clusters, len(data))
     check_device(device)
-    _, session, _ = open_session(data, weights, n_clusters, device=device, n_threads=_check_threads(n_threads))
-    rows = _seed_rows(session, n_clusters, _seed(seed), 0)
-    return session.rows(rows), rows
+    threads, seed = _check_threads(n_threads), _seed(seed)
+    with origin.stream():
+        _, session = open_session(
+            data, weights, n_clusters, device=device, n_threads=threads, resident=origin.resident
+        )
+        rows = _seed_rows(session, n_clusters, seed, 0)
+        return origin.back(session.rows(rows)), origin.back(rows)

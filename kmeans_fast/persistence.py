@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .arrays import on_gpu, to_host
+
 FORMAT = "kmeans_fast.KMeans"
 FORMAT_VERSION = 1
 _MOST_HEADER_BYTES = 1 << 20
@@ -25,7 +27,9 @@ def _plain(value):
 def save(model, path):
     """See `KMeans.save`. The file appears whole or not at all."""
     parameters = {name: _plain(getattr(model, name)) for name in _PARAMETERS}
-    arrays = {"cluster_centers": np.asarray(model.cluster_centers_), "labels": np.asarray(model.labels_, np.int32)}
+    if on_gpu(parameters["init"]):
+        parameters["init"] = to_host(parameters["init"])
+    arrays = {"cluster_centers": to_host(model.cluster_centers_), "labels": np.asarray(to_host(model.labels_), np.int32)}
     if callable(parameters["init"]):
         raise ValueError(f"init={parameters['init']!r} is a callable, which a file cannot hold; set init to a name.")
     if not isinstance(parameters["init"], str):

@@ -4,9 +4,10 @@ import os
 
 import numpy as np
 import pytest
-from support import AVAILABLE
+from support import ENGINES, SIMULATED, TESTED
 
 import kmeans_fast
+from kmeans_fast import backends as registry
 
 try:
     from hypothesis import settings
@@ -22,14 +23,17 @@ def rng():
     return np.random.default_rng(0)
 
 
-@pytest.fixture(params=AVAILABLE)
+@pytest.fixture(params=TESTED)
 def backend(request):
-    """The name of every backend that can run here, forced while the test runs."""
-    with kmeans_fast.use_backend(request.param):
-        yield request.param
+    """The name of every backend that can run here, forced while the test runs; the CUDA backend in the simulator is one of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == SIMULATED.name:
+            patch.setattr(registry, "BACKENDS", (*registry.BACKENDS, SIMULATED))
+        with kmeans_fast.use_backend(request.param):
+            yield request.param
 
 
-@pytest.fixture(params=["reference", 1, 2, 3, 7], ids=lambda e: e if e == "reference" else f"{e}-threads")
+@pytest.fixture(params=ENGINES, ids=lambda engine: engine if isinstance(engine, str) else f"{engine}-threads")
 def engine(request):
-    """What `support.session` opens: the reference, or the CPU kernels on a number of threads."""
+    """What `support.session` opens: the reference, the CPU kernels on a number of threads, or the CUDA kernels in the simulator."""
     return request.param

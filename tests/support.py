@@ -9,14 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from simulator.build import COMPILER
+from simulator.device import SimBackend, SimDevice
+
 import kmeans_fast
-from kmeans_fast.backends import backends
+from kmeans_fast import backends as registry
 from kmeans_fast.backends.cpu.session import CpuSession
+from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.reference import ReferenceSession
 
 EDGES = (1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97)
 DTYPES = (np.float32, np.float64)
-AVAILABLE = [name for name, reason in backends().items() if not reason]
+AVAILABLE = [name for name, reason in registry().items() if not reason]
+SIMULATED = SimBackend()
+TESTED = AVAILABLE + ["cuda-sim"] * bool(COMPILER)
+ENGINES = ["reference", 1, 2, 3, 7, *(["cuda-sim"] if COMPILER else [])]
 REPOSITORY = Path(kmeans_fast.__file__).parents[1]
 
 
@@ -62,10 +69,21 @@ def some_weights(n, seed=0):
 
 
 def session(engine, X, weights, n_clusters):
-    """A session, ready to iterate. `engine` is "reference" or a number of threads, used even for a small problem."""
-    opened = ReferenceSession(X, weights) if engine == "reference" else CpuSession(X, weights, n_clusters, engine)
+    """A session, ready to iterate. `engine` is "reference", "cuda-sim", or a number of CPU threads, used even for a small problem."""
+    if engine == "reference":
+        opened = ReferenceSession(X, weights)
+    elif engine == "cuda-sim":
+        opened = CudaSession(SimDevice(), X, weights, n_clusters, on_host=True)
+    else:
+        opened = CpuSession(X, weights, n_clusters, engine)
     opened.reset()
     return opened
+
+
+def iterated(opened, centroids):
+    """An iteration of a session, read, with its centroids on the host."""
+    done = opened.iterate(centroids).read()
+    return done._replace(centroids=opened.fetch(done.centroids))
 
 
 def run_python(code, *arguments, timeout=300, **environment):

@@ -9,7 +9,8 @@ from support import AVAILABLE, rows, run_python
 
 import kmeans_fast
 from kmeans_fast import KMeans, explain, use_backend
-from kmeans_fast.backends import BACKENDS, backends, cuda, select
+from kmeans_fast.backends import BACKENDS, backends, select
+from kmeans_fast.backends.cuda import availability
 from kmeans_fast.backends.protocol import Problem
 
 X = rows(50, 3, np.float32)
@@ -167,8 +168,8 @@ def test_why_there_is_no_gpu(monkeypatch, facts, reason):
             raise OSError
         return Driver
 
-    monkeypatch.setattr(cuda.ctypes, "CDLL", load)
-    assert reason in cuda.missing.__wrapped__()  # past the cache
+    monkeypatch.setattr(availability.ctypes, "CDLL", load)
+    assert reason in availability.missing.__wrapped__()  # past the cache
 
 
 @pytest.mark.parametrize("device", ["gpu", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "CUDA", "", None, 0, ["cpu"]])

@@ -10,7 +10,7 @@
 // Precision  Certify, then recheck: a row whose best score leads the runner-up by more than its margin (`centroids.cu`) has the contract's label. The
 //            others go to a list, with the score that a centroid must reach to come into question, and `recheck` settles them by the contract's D.
 // Ties       Equal D: the lowest index, in `recheck`; a tie is never certified.
-// Order      The score of a pair is one chain of d fused steps. No result depends on the grid.
+// Order      The score of a pair is one chain of d fused steps from the half norm on. No result depends on the grid.
 // Cost       2 n k d flops and 5 operations a pair for the best two. X is read once from memory (further panels find it in cache), the centroids once
 //            a block from L2.
 // Limits     n < 2**31.
@@ -59,12 +59,13 @@ __device__ __forceinline__ void write_bounds(const Bounds& bounds, i64 row, floa
 }
 
 __device__ __forceinline__ void top_two(float score, int column, float& best, float& second, int& index) {
-  second = larger(second, smaller(best, score));
-  index = score > best ? column : index;
-  best = larger(best, score);
+  const bool better = score > best;  // never of a NaN
+  second = larger(second, better ? best : score);
+  index = better ? column : index;
+  best = better ? score : best;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) assign(
+extern "C" __global__ void __launch_bounds__(THREADS, PANEL == 64 ? 2 : 1) assign(
     const real* __restrict__ X,              // IN    (n, d)
     const double* __restrict__ weights,      // IN    (n,) or null: all ones
     i64 n, int d,
@@ -140,11 +141,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) assign(
       }
       if (step >= 0) {
         const int chunk = step % chunks, x_buffer = several ? step & 1 : 0;
+        const int column = step / chunks * PANEL + across * 4;
         if (chunk == 0) {
 #pragma unroll
-          for (int i = 0; i < ROWS_A_THREAD; ++i)
+          for (int q = 0; q < COLUMNS_A_THREAD; ++q)
 #pragma unroll
-            for (int q = 0; q < COLUMNS_A_THREAD; ++q) scores[i][q] = 0.0f;
+            for (int i = 0; i < ROWS_A_THREAD; ++i) scores[i][q] = half_norms[column + q % 4 + q / 4 * 64];
         }
 #pragma unroll
         for (int f = 0; f < FEATURES; ++f) {
@@ -165,12 +167,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) assign(
         }
         if (chunk == chunks - 1) {
 #pragma unroll
-          for (int q = 0; q < COLUMNS_A_THREAD; ++q) {
-            const int column = step / chunks * PANEL + across * 4 + q % 4 + q / 4 * 64;
-            const float half_norm = half_norms[column];
+          for (int q = 0; q < COLUMNS_A_THREAD; ++q)
 #pragma unroll
-            for (int i = 0; i < ROWS_A_THREAD; ++i) top_two(scores[i][q] + half_norm, column, best[i], second[i], index[i]);
-          }
+            for (int i = 0; i < ROWS_A_THREAD; ++i) top_two(scores[i][q], column + q % 4 + q / 4 * 64, best[i], second[i], index[i]);
         }
       }
       if (move_x) {
@@ -234,7 +233,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) assign(
 }
 
 // The rows that scores could not settle: the least D, lowest index, among the centroids whose score reaches the row's threshold. A warp a row.
-extern "C" __global__ void __launch_bounds__(THREADS) recheck(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const real* __restrict__ X,            // IN    (n, d)
     const double* __restrict__ weights,    // IN    (n,) or null
     int d,
@@ -265,10 +264,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) recheck(
     double least = INFINITE;
     int label = 0x7fffffff;
     for (int c = lane; c < k; c += 32) {
-      float score = 0.0f;
+      float score = half_norms[c];
       const float* column = panels + panel_place(c, 0, d, PANEL);
       for (int j = 0; j < d; ++j) score = fmaf(framed(X[row * d + j], shift[j], scale), column[(i64)j * PANEL], score);
-      score += half_norms[c];
       if (score < threshold) continue;  // NaN, where float32 overflowed, excludes nothing
       const double distance = squared_distance(X + row * d, centroids + (i64)c * d, d);
       if (distance < least) least = distance, label = c;

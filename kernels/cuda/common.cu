@@ -29,8 +29,10 @@ __device__ __forceinline__ double squared_distance(const real* x, const Centroid
 // x' = (x - shift) * scale as float32: of a float32 x one rounding, of a float64 x two; scale is a power of two.
 __device__ __forceinline__ float framed(real x, real shift, real scale) { return (float)((x - shift) * scale); }
 
-__device__ __forceinline__ float larger(float a, float b) { return a > b ? a : b; }
-__device__ __forceinline__ float smaller(float a, float b) { return a < b ? a : b; }
+// One instruction each; of a number and a NaN, the number.
+__device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); }
+__device__ __forceinline__ float smaller(float a, float b) { return fminf(a, b); }
+__device__ __forceinline__ double smaller(double a, double b) { return fmin(a, b); }
 
 // The centroids for scoring: panels of PANEL centroids, in each panel the features one after the other.
 __device__ __forceinline__ i64 panel_place(i64 centroid, i64 feature, int d, int panel) {

@@ -1,4 +1,4 @@
-// What is read off the data before a fit: whether it is finite, the magnitudes that `kernels.limbs.plan` needs, exact column sums, the hash of the rows.
+// What is read off the data before a fit: the magnitudes that `kernels.limbs.plan` needs, exact column sums, the hash of the rows.
 //
 // Mapping    A thread stays in one column: blocks of THREADS threads take `THREADS / columns` rows side by side, or one row in several rounds where it
 //            is wider. Neighbouring threads read neighbouring addresses.
@@ -20,8 +20,7 @@ extern "C" __global__ void column_range(
     const double* weights,  // IN    (n,) or null: all ones
     i64 n, int d,
     u64* largest,           // INOUT (columns,) bits of max |w x|, zeros on entry; column d, if there are weights, is w
-    u64* lowest,            // INOUT (columns,) bits of the least set bit of any w x, all ones on entry
-    i64* not_finite         // INOUT (1,) the lowest place row * columns + column of a NaN or infinity; the largest integer on entry
+    u64* lowest             // INOUT (columns,) bits of the least set bit of any w x, all ones on entry
 ) {
   const int columns = weights ? d + 1 : d;
   FOR_OWN_ELEMENTS(n, columns) {
@@ -30,10 +29,6 @@ extern "C" __global__ void column_range(
       const double w = weights ? weights[row] : 1.0;
       const double value = column < d ? (weights ? w * (double)X[row * d + column] : (double)X[row * d + column]) : w;
       const u64 word = (u64)__double_as_longlong(value) & 0x7fffffffffffffffull;
-      if (word >= 0x7ff0000000000000ull) {
-        atomicMin((u64*)not_finite, (u64)(row * columns + column));
-        continue;
-      }
       int exponent;
       const u64 significand = decode(value, &exponent);
       if (!significand) continue;

@@ -15,7 +15,11 @@
 
 #define CHUNK 512  // centroids in shared memory at a time
 
-extern "C" __global__ void __launch_bounds__(THREADS) assign_points(
+__device__ __forceinline__ real squared(real t) { return t * t; }
+__device__ __forceinline__ float plus_squared(float total, float t) { return fmaf(t, t, total); }
+__device__ __forceinline__ double plus_squared(double total, double t) { return total + t * t; }  // as the contract has it
+
+extern "C" __global__ void __launch_bounds__(THREADS, 3) assign_points(
     const real* __restrict__ X,            // IN    (n, DIM)
     const double* __restrict__ weights,    // IN    (n,) or null
     i64 n,
@@ -56,14 +60,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) assign_points(
         __syncthreads();
       }
       for (int c = 0; c < size; ++c) {
-        real total = 0;
-        for (int j = 0; j < DIM; ++j) {
-          const real difference = x[j] - chunk[c][j];
-          total = total + difference * difference;
-        }
-        second = total < best ? best : total < second ? total : second;
-        label = total < best ? start + c : label;
-        best = total < best ? total : best;
+        real total = squared(x[0] - chunk[c][0]);
+        for (int j = 1; j < DIM; ++j) total = plus_squared(total, x[j] - chunk[c][j]);
+        const bool nearer = total < best;
+        second = smaller(second, nearer ? best : total);
+        label = nearer ? start + c : label;
+        best = nearer ? total : best;
       }
     }
     bool settled = true;

@@ -26,7 +26,7 @@ PANELS = (32, 64, 128)  # centroids that `assign` scores together
 MOST_DIMENSIONS = 4  # of `assign_points`
 CHOICES = {"assign": {"PANEL": PANELS}, "points": {"DIM": range(1, MOST_DIMENSIONS + 1)}}
 
-_KERNEL = re.compile(r'extern "C" __global__ void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL)
+_KERNEL = re.compile(r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL)
 _COMMENT = re.compile(r"//[^\n]*")
 
 

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import on_gpu, origin_of
 from .cpu import CpuBackend
 from .cuda import CudaBackend
 from .protocol import Backend, Problem
@@ -149,17 +150,18 @@ def explain(
     >>> print(kmeans_fast.explain((1_000_000, 16), 256))  # doctest: +SKIP
     """
     if isinstance(X, tuple) and len(X) == 2 and all(isinstance(size, (int, np.integer)) for size in X):
-        (n, d), dtype = X, np.dtype(np.float32)
+        (n, d), dtype, resident = X, np.dtype(np.float32), None
     else:
-        array = np.asarray(X)
-        (n, d), dtype = array.shape, np.dtype(np.float32 if array.dtype == np.float32 else np.float64)
-    problem = Problem(n, d, n_clusters, dtype, sample_weight is not None)
+        array, resident = X if on_gpu(X) else np.asarray(X), origin_of(X).resident
+        (n, d), dtype = array.shape, np.dtype(np.float32 if "float32" in str(array.dtype) else np.float64)
+    problem = Problem(n, d, n_clusters, dtype, sample_weight is not None, device, resident)
     chosen = select(problem, device)
     lines = [f"{n:,} x {d:,} {dtype}, {n_clusters:,} clusters, device={device!r}"]
     for backend in BACKENDS:
         if backend is chosen:
             plan = backend.plan(problem, n_threads)
-            lines.append(f"* {backend.name}: {plan.path}; {plan.n_threads} thread{'s' * (plan.n_threads > 1)}, ")
+            threads = "" if plan.on_device else f"{plan.n_threads} thread{'s' * (plan.n_threads > 1)}, "
+            lines.append(f"* {backend.name}: {plan.path}; {threads}")
             lines[-1] += f"workspace {plan.workspace_bytes / 2**20:,.1f} MiB"
             lines += [f"    {note}" for note in plan.notes]
         else:

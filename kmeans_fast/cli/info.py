@@ -45,7 +45,7 @@ def collect():
     -------
     dict
         ``versions``, ``system``, ``cpu``, ``threads``, ``kernel_cache``, ``backends`` (name to the reason why it cannot
-        run, or an empty string) and ``environment``.
+        run, or an empty string), ``gpus`` and ``environment``.
     """
     from ..kernels.cpu import host
 
@@ -63,8 +63,22 @@ def collect():
         "threads": _threading(),
         "kernel_cache": kernel_cache.contents(),
         "backends": backends(),
+        "gpus": _gpus(),
         "environment": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(_VARIABLES)},
     }
+
+
+def _gpus():
+    """Name, memory, driver, CuPy and compute capability of every GPU that can be used."""
+    if backends()["cuda"]:
+        return []
+    from ..backends.cuda.cupy_device import CupyDevice, device_count
+
+    return [
+        f"{facts.name}, {facts.memory_bytes / 2**30:.0f} GiB, compute capability {facts.compute_capability}, "
+        f"driver {facts.driver}, {facts.runtime}"
+        for facts in (CupyDevice(number).facts for number in range(device_count()))
+    ]
 
 
 def _version(package):
@@ -117,6 +131,7 @@ def _text(facts):
         ("kernel cache", kept if cache["directory"] else "none: no private, writable directory"),
         ("", ""),
         *((f"backend {name}", reason or "available") for name, reason in facts["backends"].items()),
+        *((f"cuda:{number}", gpu) for number, gpu in enumerate(facts["gpus"])),
         *facts["environment"].items(),
     ]
     return pairs(lines)

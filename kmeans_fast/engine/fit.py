@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backends
+from ..arrays import to_host
 from ..backends.protocol import Problem
 from ..reference import sample_rows
 from .history import Progress
@@ -28,14 +29,19 @@ class Fit(NamedTuple):
 
 
 def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None):
-    """The backend that serves (X, n_clusters), a session on it, after the memory plan has been checked, and the problem."""
+    """The backend that serves (X, n_clusters) and a session on it, after the memory plan has been checked."""
     check_magnitudes(X, weights)
-    problem = Problem(*X.shape, n_clusters, X.dtype, weights is not None, device, resident)
+    problem = as_problem(X, weights, n_clusters, device, resident)
     backend = backends.select(problem, device)
     plan = backend.plan(problem, n_threads)
     if not plan.on_device:
         check_fits(plan.workspace_bytes, f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters")
-    return backend, backend.open(X, weights, problem, n_threads), problem
+    return backend, backend.open(X, weights, problem, n_threads)
+
+
+def as_problem(X, weights, n_clusters, device="auto", resident=None):
+    """The `Problem` that these data make."""
+    return Problem(*X.shape, n_clusters, X.dtype, weights is not None, device, resident)
 
 
 def check_magnitudes(X, weights):
@@ -84,7 +90,7 @@ def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
 def as_centroids(init, X, n_clusters):
     """Given initial centroids as a new array in X's dtype; ValueError if they are not such."""
     try:
-        given = np.asarray(init)
+        given = to_host(init)
         if given.dtype.kind == "c":
             raise ValueError("they are complex")
         with np.errstate(over="ignore"):  # told below as infinity
@@ -142,9 +148,8 @@ def fit(
     Fit
     """
     weights = _trivial_to_none(weights)
-    backend, session, problem = open_session(
-        X, weights, n_clusters, device=device, n_threads=n_threads, resident=resident
-    )
+    backend, session = open_session(X, weights, n_clusters, device=device, n_threads=n_threads, resident=resident)
+    problem = as_problem(X, weights, n_clusters, device, resident)
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []
     for run in range(n_init):

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn import cluster
 
+from ..arrays import to_host
 from ..kernels.cpu.host import usable_cpus
 
 _SHARED = ("n_clusters", "init", "n_init", "max_iter", "tol", "verbose", "random_state", "copy_x")
@@ -13,8 +14,8 @@ def _copy_attributes(source, target):
     for name in _FITTED:
         if hasattr(source, name):
             setattr(target, name, getattr(source, name))
-    target.cluster_centers_ = np.array(source.cluster_centers_)
-    target.labels_ = np.array(source.labels_)
+    target.cluster_centers_ = np.array(to_host(source.cluster_centers_))
+    target.labels_ = np.array(to_host(source.labels_))
     return target
 
 

@@ -5,13 +5,16 @@ import warnings
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
 
 from .. import persistence
-from ..arrays import check_weights
+from ..arrays import as_data, as_weights, check_weights, on_gpu, origin_of, to_host
 from ..backends import check_device
 from ..engine.fit import check_centroids, check_init_size, fit, open_session
 from . import parameters
+
+
+_ARRAYS = ("cluster_centers_", "labels_")
 
 
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -53,8 +56,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     Attributes
     ----------
-    cluster_centers_ : ndarray (n_clusters, n_features), X's dtype
-    labels_ : ndarray (n_samples,), int32
+    cluster_centers_ : array (n_clusters, n_features), X's dtype
+        Like `labels_` and what the methods return: of the library and on the device that X came from.
+    labels_ : array (n_samples,), int32
         Always equal to ``predict(X)``.
     inertia_ : float
         Sum of weighted squared distances to the nearest centroid: the exact sum, rounded once.
@@ -167,8 +171,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_init_size(options["init_size"], n_clusters)
         parameters.flag(self, "copy_x")
         rng = parameters.random_state(self)
+        origin = origin_of(X)
         X = self._validated(X, reset=True)
-        weights = self._weights(sample_weight, X)
+        weights = self._weights(sample_weight, X, origin)
         if len(X) < n_clusters:
             raise ValueError(f"n_samples={len(X)} should be >= n_clusters={n_clusters}.")
         if algorithm == "elkan" and n_clusters == 1:
@@ -178,7 +183,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 stacklevel=3,
             )
         if not isinstance(init, str) and not callable(init):
-            init = check_array(init, dtype=X.dtype, copy=True, order="C")
+            init = check_array(to_host(init), dtype=X.dtype, copy=True, order="C")
             check_centroids(init, X, n_clusters)
             if n_init != 1:
                 warnings.warn(
@@ -189,8 +194,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 )
                 n_init = self._n_init = 1
         seed = int(rng.randint(np.iinfo(np.int64).max, dtype=np.int64))
-        found = fit(X, weights, n_clusters, init=init, n_init=n_init, seed=seed, rng=rng, **options)
-        self.cluster_centers_, self.labels_, self.inertia_, self.n_iter_ = found[:4]
+        options |= {"seed": seed, "rng": rng, "resident": origin.resident}
+        with origin.stream():
+            found = fit(X, weights, n_clusters, init=init, n_init=n_init, **options)
+            self.cluster_centers_, self.labels_ = origin.back(found.centroids), origin.back(found.labels)
+        self.inertia_, self.n_iter_ = found.inertia, found.n_iter
         self.backend_, self.history_ = found.backend, found.history
         self._n_features_out = n_clusters
         return self
@@ -206,9 +214,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         -------
         labels : ndarray (n_samples,), int32
         """
-        session, centroids = self._session(X)
-        session.assign(centroids)
-        return session.labels
+        origin = origin_of(X)
+        with origin.stream():
+            session, centroids = self._session(X)
+            session.assign(centroids)
+            return origin.back(session.labels)
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """``fit(X, sample_weight=sample_weight).labels_``."""
@@ -226,8 +236,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         distances : ndarray (n_samples, n_clusters), X's dtype
             Euclidean, computed in float64; 0 exactly for a row that equals a centroid.
         """
-        session, centroids = self._session(X)
-        return session.distances(centroids)
+        origin = origin_of(X)
+        with origin.stream():
+            session, centroids = self._session(X)
+            return origin.back(session.distances(centroids))
 
     def fit_transform(self, X, y=None, sample_weight=None):
         """``fit(X, sample_weight=sample_weight).transform(X)``."""
@@ -246,9 +258,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         -------
         float
         """
-        session, centroids = self._session(X, sample_weight)
-        session.assign(centroids)
-        return -session.inertia(centroids)
+        with origin_of(X).stream():
+            session, centroids = self._session(X, sample_weight)
+            session.assign(centroids)
+            return -session.inertia(centroids)
 
     def save(self, path):
         """Write the fitted model to `path` (.npz: arrays and a JSON header, no pickle); `kmeans_fast.load` reads it.
@@ -282,11 +295,19 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return from_sklearn(model, cls)
 
     def _validated(self, X, reset):
-        return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+        if not on_gpu(X):
+            return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+        data = as_data(X)
+        _check_n_features(self, data, reset=reset)
+        if reset:
+            self.__dict__.pop("feature_names_in_", None)  # arrays on a GPU have none
+        return data
 
-    def _weights(self, sample_weight, X):
+    def _weights(self, sample_weight, X, origin):
         if sample_weight is None:
             return None
+        if origin.resident is not None or on_gpu(sample_weight):
+            return as_weights(sample_weight, len(X), origin)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
         check_weights(weights)
         return np.ascontiguousarray(weights)
@@ -294,16 +315,20 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def _session(self, X, sample_weight=None):
         """A session on validated X, and the centroids in X's dtype."""
         check_is_fitted(self)
+        origin = origin_of(X)
         X = self._validated(X, reset=False)
-        weights = self._weights(sample_weight, X)
-        centroids = np.array(self.cluster_centers_, dtype=X.dtype, order="C")
+        weights = self._weights(sample_weight, X, origin)
+        centroids = np.array(to_host(self.cluster_centers_), dtype=X.dtype, order="C")
         threads = parameters.optional_integer(self, "n_threads")
-        _, session, _ = open_session(X, weights, len(centroids), device=self.device, n_threads=threads)
+        _, session = open_session(
+            X, weights, len(centroids), device=self.device, n_threads=threads, resident=origin.resident
+        )
         return session, centroids
 
     def __getstate__(self):
-        # A callback belongs to the session that it reports to and often cannot be pickled.
-        return {**super().__getstate__(), "callback": None}
+        # A callback belongs to the session that it reports to and often cannot be pickled; a pickle made on a GPU loads without one.
+        arrays = {name: to_host(getattr(self, name)) for name in _ARRAYS if hasattr(self, name)}
+        return {**super().__getstate__(), **arrays, "callback": None}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

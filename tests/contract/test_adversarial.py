@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from support import DTYPES, rows, session, some_weights
+from support import DTYPES, iterated, rows, session, some_weights
 
 import kmeans_fast
 from kmeans_fast import reference
@@ -40,7 +40,7 @@ def check_threads(X, centroids, weights=None):
     new = reference.update(X, weights, centroids, labels)
     for threads in (1, 2, 3, 7):
         opened = session(threads, X, weights, len(centroids))
-        step = opened.iterate(centroids)
+        step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, new)
         assert opened.inertia(centroids) == reference.inertia(X, weights, centroids, labels)

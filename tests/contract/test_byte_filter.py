@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu import byte_codes
 from numpy.testing import assert_array_equal
-from support import DTYPES, EDGES, problem, rows, session, some_weights
+from support import DTYPES, EDGES, iterated, problem, rows, session, some_weights
 
 from kmeans_fast import reference
 
@@ -57,7 +57,7 @@ def iterate(threads, X, weights, k, iterations):
     centroids = X[np.random.default_rng(3).permutation(len(X))[:k]].copy()
     for _ in range(iterations):
         labels, _ = reference.assign(X, centroids)
-        step = opened.iterate(centroids)
+        step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, reference.update(X, weights, centroids, labels))
         steps.append(step)
@@ -115,7 +115,7 @@ def test_a_centroid_far_from_the_data(dtype, far):
         labels, _ = reference.assign(X, centroids)
         opened.assign(centroids)
         assert_array_equal(opened.labels, labels)
-        step = opened.iterate(centroids)
+        step = iterated(opened, centroids)
         assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
 
 
@@ -126,7 +126,7 @@ def test_equal_rows_and_centroids(dtype):
     opened = session(2, X, None, len(centroids))
     for _ in range(3):
         labels, _ = reference.assign(X, centroids)
-        step = opened.iterate(centroids)
+        step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
         centroids = step.centroids
@@ -201,7 +201,7 @@ def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
     opened, centroids = session(2, X, None, 6), X[:6].copy()
     for _ in range(12):
         labels, _ = reference.assign(X, centroids)
-        step = opened.iterate(centroids)
+        step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
         assert opened.gate.half_gap.any() == (step.path == "bounds, float32")

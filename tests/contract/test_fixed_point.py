@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu import assign, facts, fixed_point
 from numpy.testing import assert_array_equal
-from support import DTYPES, rows, session
+from support import DTYPES, iterated, rows, session
 
 from kmeans_fast import reference
 
@@ -160,7 +160,7 @@ def test_cluster_means_over_wild_ranges_are_the_references(values, threads, weig
     X = wild(400, 5, *values)
     weights = wild(400, 1, np.float64, -200, 200, seed=1).ravel() ** 2 if weighted else None
     centroids = X[:6].copy()
-    step = session(threads, X, weights, 6).iterate(centroids)
+    step = iterated(session(threads, X, weights, 6), centroids)
     assert_array_equal(step.centroids, reference.update(X, weights, centroids, reference.assign(X, centroids)[0]))
 
 
@@ -176,7 +176,7 @@ def test_means_of_clusters_with_thousands_of_members_are_the_references(dtype, d
     labels, _ = reference.assign(X, centroids)
     for threads in (1, 3):
         assert_array_equal(
-            session(threads, X, weights, 2).iterate(centroids).centroids,
+            iterated(session(threads, X, weights, 2), centroids).centroids,
             reference.update(X, weights, centroids, labels),
         )
 

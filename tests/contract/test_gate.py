@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from support import DTYPES, rows, session, some_weights
+from support import DTYPES, iterated, rows, session, some_weights
 
 from kmeans_fast import reference
 
@@ -43,7 +43,7 @@ def iterate(threads, X, weights, k, iterations):
     for _ in range(iterations):
         labels, _ = reference.assign(X, centroids)
         new = reference.update(X, weights, centroids, labels)
-        step = opened.iterate(centroids)
+        step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, new)
         assert step.changed == np.count_nonzero(labels != before)
@@ -103,7 +103,7 @@ def test_centroids_that_are_not_the_sessions_own_are_noticed(dtype):
     centroids = X[:6].copy()
     for iteration in range(12):
         labels, _ = reference.assign(X, centroids)
-        step = opened.iterate(centroids)
+        step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
         centroids = perturb(iteration, step.centroids, opened)
@@ -117,7 +117,7 @@ def test_a_relocated_centroid_has_moved_as_far_as_it_has(dtype):
     centroids[3] += dtype(1e4)
     for _ in range(6):
         labels, _ = reference.assign(X, centroids)
-        step = opened.iterate(centroids)
+        step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
         centroids = step.centroids

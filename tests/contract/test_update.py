@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from support import DTYPES, LARGE_SHAPES, SHAPES, problem, session, some_weights
+from support import DTYPES, LARGE_SHAPES, SHAPES, iterated, problem, session, some_weights
 
 from kmeans_fast import reference
 
@@ -15,7 +15,7 @@ def check(engine, X, weights, centroids, iterations=2):
     for _ in range(iterations):
         labels, _ = reference.assign(X, centroids)
         new = reference.update(X, weights, centroids, labels)
-        step = opened.iterate(centroids)
+        step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert step.centroids.dtype == X.dtype
         assert_array_equal(step.centroids, new)
@@ -61,7 +61,7 @@ def test_sums_stay_exact_while_few_rows_move_again_and_again(threads, dtype, d, 
     opened, rng, moved = session(threads, X, weights, 3), np.random.default_rng(0), []
     for step in range(60):
         nearby = (centroids + rng.normal(scale=0.1, size=centroids.shape)).astype(dtype)
-        found = opened.iterate(nearby)
+        found = iterated(opened, nearby)
         moved.append(found.changed)
         if step % 6 == 0:
             assert_array_equal(found.centroids, reference.update(X, weights, nearby, reference.assign(X, nearby)[0]))
@@ -79,7 +79,7 @@ def test_sums_are_right_again_after_a_relocation_and_after_a_mere_assignment(eng
             opened.assign(centroids[::-1].copy())
         else:
             labels, _ = reference.assign(X, wanted)
-            assert_array_equal(opened.iterate(wanted).centroids, reference.update(X, None, wanted, labels))
+            assert_array_equal(iterated(opened, wanted).centroids, reference.update(X, None, wanted, labels))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -90,7 +90,7 @@ def test_one_accumulator_shared_by_all_threads_gives_the_same(monkeypatch, threa
     X, centroids = problem(300, 9, 65, dtype)
     weights = some_weights(300) if weighted else None
     opened = session(threads, X, weights, 65)
-    opened.iterate(centroids)
+    iterated(opened, centroids)
     assert len(opened.totals.count) == 1, "the test does not reach the shared accumulator"
     check(threads, X, weights, centroids)
 
@@ -101,7 +101,7 @@ def test_inertia_of_an_iteration_is_good_to_ten_digits(engine, dtype, weighted):
     """`Iteration.inertia` is documented as approximate: it comes from the sums, not from a pass over the data."""
     X, centroids = problem(500, 6, 9, dtype)
     weights = some_weights(500) if weighted else None
-    step = session(engine, X, weights, 9).iterate(centroids)
+    step = iterated(session(engine, X, weights, 9), centroids)
     assert_allclose(
         step.inertia, reference.inertia(X, weights, centroids, reference.assign(X, centroids)[0]), rtol=1e-10
     )
@@ -110,17 +110,17 @@ def test_inertia_of_an_iteration_is_good_to_ten_digits(engine, dtype, weighted):
 def test_an_iteration_after_reset_counts_every_row_as_changed(engine):
     X, centroids = problem(65, 3, 5, np.float64)
     opened = session(engine, X, None, 5)
-    assert opened.iterate(centroids).changed == 65
-    assert opened.iterate(centroids).changed == 0
+    assert iterated(opened, centroids).changed == 65
+    assert iterated(opened, centroids).changed == 0
     opened.reset()
-    assert opened.iterate(centroids).changed == 65
+    assert iterated(opened, centroids).changed == 65
 
 
 def test_iterating_changes_neither_data_nor_centroids_nor_weights(engine):
     X, centroids = problem(65, 3, 5, np.float32)
     weights = some_weights(65)
     copies = [array.copy() for array in (X, centroids, weights)]
-    session(engine, X, weights, 5).iterate(centroids)
+    iterated(session(engine, X, weights, 5), centroids)
     for array, copy in zip((X, centroids, weights), copies, strict=True):
         assert_array_equal(array, copy)
 

@@ -25,7 +25,7 @@ def check(X, weights, k):
     for _ in range(3):
         labels, distances = reference.assign(X, centroids)
         new = reference.update(X, weights, centroids, labels)
-        step = opened.iterate(centroids)
+        step = opened.iterate(centroids).read()
         assert (opened.labels == labels).all()
         assert (opened.own_distances(centroids) == distances).all()
         assert (step.centroids == new).all()

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from simulator.device import SimDevice
 from support import rows
 
 import kmeans_fast
@@ -20,6 +21,7 @@ def little_memory(monkeypatch):
     """A system with 1000 bytes left, on which no need is negligible."""
     monkeypatch.setattr(memory, "_NEGLIGIBLE", 0)
     monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(SimDevice, "free_bytes", lambda device: 1000)
     return monkeypatch
 
 

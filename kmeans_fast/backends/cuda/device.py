@@ -12,7 +12,7 @@ import numpy as np
 from ...kernels.cuda import sources
 
 Array = Any  # an array on the device: CuPy's, or NumPy's in the tests
-OUT_OF_MEMORY = "{what} needs {needed:,.2f} GiB on {name} and {free:,.2f} GiB are free: use fewer rows or clusters at a time, or device='cpu'."
+OUT_OF_MEMORY = "{what} needs {needed:,.2f} GiB on {name} and {free:,.2f} GiB are available: use fewer rows or clusters, or device='cpu'."
 
 
 class Facts(NamedTuple):

@@ -6,38 +6,27 @@ from ...kernels import scaling
 from .device import allocate
 from .planning import limb_bits
 
-_NONE = np.iinfo(np.int64).max
 _SAMPLE = 1024  # rows
 
 
-def check_finite(launcher, X, name):
-    """Raise ValueError if there is a NaN or an infinity; its row and column are named."""
-    place = _column_range(launcher, X, None)[2]
-    if place != _NONE:
-        row, column = divmod(place, X.shape[1])
-        what = "NaN" if np.isnan(launcher.device.download(X[row : row + 1, column : column + 1])[0, 0]) else "infinity"
-        raise ValueError(f"{name} contains {what} at {(row, column)}; only finite values are allowed.")
-
-
 def _column_range(launcher, X, weights):
-    """The largest magnitude and the lowest set bit of every column, as values, and the place of the first value that is not finite."""
+    """The largest magnitude and the lowest set bit of every column, as values."""
     device, (n, d) = launcher.device, X.shape
     columns = d + (weights is not None)
     largest = allocate(device, columns, np.uint64, "facts", fill=0)
     lowest = allocate(device, columns, np.uint64, "facts", fill=np.iinfo(np.uint64).max)
-    not_finite = allocate(device, 1, np.int64, "facts", fill=_NONE)
     launcher.run(
         "facts", "column_range", n, rows_a_block=max(1, 256 // columns),
-        X=X, weights=weights, n=n, d=d, largest=largest, lowest=lowest, not_finite=not_finite,
+        X=X, weights=weights, n=n, d=d, largest=largest, lowest=lowest,
     )  # fmt: skip
     lowest = device.download(lowest)
     lowest[lowest == np.iinfo(np.uint64).max] = 0
-    return device.download(largest).view(np.float64), lowest.view(np.float64), int(device.download(not_finite)[0])
+    return device.download(largest).view(np.float64), lowest.view(np.float64)
 
 
 def planned_limbs(launcher, X, weights):
     """The units (columns,) and the number of limbs for the weighted rows of X, and the bits of a limb."""
-    largest, lowest, _ = _column_range(launcher, X, weights)
+    largest, lowest = _column_range(launcher, X, weights)
     bits = limb_bits(len(X))
     return (*scaling.limbs(largest, lowest, bits), bits)
 

@@ -11,7 +11,7 @@ from .device import OUT_OF_MEMORY
 MOST_ROWS = 2**31 - 1
 # What `assign` reaches with panels of so many centroids, relative to the widest. Estimates from the register tiles: to be measured.
 _EFFICIENCY = {32: 0.7, 64: 0.85, 128: 1.0}
-_BLOCKS = {32: 2, 64: 2, 128: 1}  # of `assign` that fit a multiprocessor, by registers
+_BLOCKS = {32: 1, 64: 2, 128: 1}  # of `assign` that fit a multiprocessor, by registers
 _ROWS = {32: 256, 64: 128, 128: 128}  # rows that a block of `assign` scores together
 _STATIC_SHARED = 48 << 10  # shared memory that kernels declare themselves, at most
 _POINTS_SHARED = 20 << 10  # of `assign_points`

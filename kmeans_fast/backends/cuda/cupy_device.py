@@ -1,0 +1,144 @@
+"""A GPU through CuPy: memory from its pool, kernels compiled by NVRTC through it and kept in its cache, everything on the caller's current stream.
+
+Written against CuPy 14's documentation and sources; no GPU was at hand to run it.
+"""
+
+import functools
+from contextlib import contextmanager
+
+import cupy
+import cupyx
+import numpy as np
+
+from ...kernels.cuda import sources
+from .device import Facts
+
+_NULL = np.uint64(0)
+_DEFAULT_SHARED = 48 << 10  # dynamic shared memory that a kernel may use without asking for more
+
+
+def current_device():
+    """The number of CuPy's current device."""
+    return cupy.cuda.Device().id
+
+
+def device_count():
+    """How many GPUs there are."""
+    return cupy.cuda.runtime.getDeviceCount()
+
+
+def _version(number):
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+class CupyLetter:
+    """See `device.Letter`: a copy to pinned memory, and the event that it has arrived."""
+
+    def __init__(self, array):
+        self.values = cupyx.empty_pinned(array.shape, array.dtype)
+        array.get(out=self.values, blocking=False)
+        self.arrived = cupy.cuda.Event(disable_timing=True)
+        self.arrived.record()
+
+    def read(self):
+        self.arrived.synchronize()
+        return self.values
+
+
+class CupyDevice:
+    """See `device.Device`.
+
+    Parameters
+    ----------
+    number : int
+
+    Raises
+    ------
+    ValueError
+        If there is no such GPU.
+    """
+
+    OutOfMemory = cupy.cuda.memory.OutOfMemoryError
+
+    def __init__(self, number):
+        count = device_count()
+        if not 0 <= number < count:
+            raise ValueError(f"device='cuda:{number}': there are {count} GPUs, numbered from 0")
+        self.number = number
+        properties = cupy.cuda.runtime.getDeviceProperties(number)
+        name = properties["name"]
+        self.facts = Facts(
+            name=name.decode() if isinstance(name, bytes) else str(name),
+            multiprocessors=properties["multiProcessorCount"],
+            shared_bytes=properties["sharedMemPerBlockOptin"],
+            memory_bytes=properties["totalGlobalMem"],
+            compute_capability=f"{properties['major']}.{properties['minor']}",
+            driver=f"for CUDA {_version(cupy.cuda.runtime.driverGetVersion())}",
+            runtime=f"CuPy {cupy.__version__}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}",
+        )
+        self._kernel = functools.cache(self._load)
+
+    @contextmanager
+    def _current(self):
+        with cupy.cuda.Device(self.number):
+            yield
+
+    def empty(self, shape, dtype):
+        with self._current():
+            return cupy.empty(shape, dtype)
+
+    def upload(self, array):
+        with self._current():
+            return cupy.asarray(np.ascontiguousarray(array))
+
+    def write(self, target, array):
+        with self._current():
+            target.set(array)
+
+    def download(self, array):
+        with self._current():
+            return cupy.asnumpy(array)
+
+    def post(self, array):
+        with self._current():
+            return CupyLetter(array)
+
+    def fill(self, array, value):
+        with self._current():
+            array.fill(value)
+
+    def argsort(self, keys):
+        with self._current():
+            return cupy.argsort(keys)  # stable, by its documentation
+
+    def bincount(self, labels, size):
+        with self._current():
+            return cupy.bincount(labels, minlength=size)
+
+    def _load(self, module, name):
+        """A kernel, compiled for this device on its first use ever; CuPy keeps the binary in its cache for other processes."""
+        with self._current():
+            compiled = cupy.RawModule(code=sources.text(module.name), options=module.options)
+            return compiled.get_function(name)
+
+    def prepare(self, module, kernel, blocks, shared_bytes, values):
+        function = self._kernel(module, kernel)
+        if shared_bytes > _DEFAULT_SHARED and function.max_dynamic_shared_size_bytes < shared_bytes:
+            with self._current():
+                function.max_dynamic_shared_size_bytes = shared_bytes
+        arguments = tuple(_NULL if value is None else value for value in values)
+
+        def launch():
+            with self._current():
+                function((blocks,), (sources.THREADS,), arguments, shared_mem=shared_bytes)
+
+        return launch
+
+    def free_bytes(self):
+        with self._current():
+            return cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
+
+    def release(self):
+        with self._current():
+            cupy.get_default_memory_pool().free_all_blocks()
+            cupy.get_default_pinned_memory_pool().free_all_blocks()
