@@ -25,17 +25,32 @@ class Origin(NamedTuple):
                 return torch.from_numpy(array).to(f"cuda:{self.resident}")
             return torch.from_dlpack(array)
         if self.library == "cupy" and isinstance(array, np.ndarray):
-            cupy = _cupy()
-            with cupy.cuda.Device(self.resident):
-                return cupy.asarray(array)
+            return _cupy().asarray(array)
         return array
 
-    def stream(self) -> contextlib.AbstractContextManager:
-        """While it lasts, what is enqueued on the GPU follows what the caller has enqueued there: CuPy's current stream is the library's."""
-        if self.library != "torch" or self.resident is None:
-            return contextlib.nullcontext()
-        stream = sys.modules["torch"].cuda.current_stream(self.resident)
-        return _cupy().cuda.ExternalStream(stream.cuda_stream, self.resident)
+    def current(self) -> contextlib.AbstractContextManager:
+        """While it lasts, CuPy works where the data is and after what the caller has enqueued there: on its GPU, on its library's current stream."""
+        context = contextlib.ExitStack()
+        if self.resident is not None:
+            cuda = _cupy().cuda
+            context.enter_context(cuda.Device(self.resident))
+            if self.library == "torch":
+                stream = sys.modules["torch"].cuda.current_stream(self.resident)
+                context.enter_context(cuda.Stream.from_external(_Stream(stream.cuda_stream)))
+        return context
+
+
+ON_HOST = Origin()
+
+
+class _Stream:
+    """A stream of another library, by the CUDA stream protocol (PyTorch's own streams speak it only since 2.6)."""
+
+    def __init__(self, pointer):
+        self.pointer = pointer
+
+    def __cuda_stream__(self):
+        return 0, self.pointer
 
 
 def _cupy():
@@ -48,43 +63,60 @@ def _cupy():
     return cupy
 
 
+def _is_tensor(X):
+    """Whether `X` is a PyTorch tensor, without importing PyTorch."""
+    return any(kind.__module__.partition(".")[0] == "torch" for kind in type(X).__mro__)
+
+
+def _plain(X):
+    """`X` itself, but a tensor that takes part in differentiation, which does not export itself, without that: k-means has no gradient."""
+    return X.detach() if hasattr(type(X), "detach") else X
+
+
 def on_gpu(X):
     """Whether `X` is an array in the memory of an NVIDIA GPU, of whatever library."""
-    if isinstance(X, np.ndarray):
+    if isinstance(X, (np.ndarray, type)):
         return False
+    X = _plain(X)
     if hasattr(X, "__cuda_array_interface__"):
         return True
     tell = getattr(X, "__dlpack_device__", None)
-    return tell is not None and not isinstance(X, type) and tell()[0] in _CUDA
+    return tell is not None and tell()[0] in _CUDA
 
 
 def origin_of(X):
     """The `Origin` of data or weights."""
-    library = type(X).__module__.partition(".")[0]
+    library = "torch" if _is_tensor(X) else "cupy"
     if not on_gpu(X):
-        return Origin("torch") if library == "torch" else Origin()
-    return Origin("torch" if library == "torch" else "cupy", _as_cupy(X).device.id)
+        return Origin("torch" if library == "torch" else "numpy")
+    return Origin(library, _as_cupy(X).device.id)
 
 
 def _as_cupy(X):
     """An array on a GPU as CuPy's, of the same memory."""
-    cupy = _cupy()
+    cupy, X = _cupy(), _plain(X)
     if isinstance(X, cupy.ndarray):
         return X
-    if hasattr(X, "detach"):  # a tensor that takes part in differentiation does not export itself
-        X = X.detach()
     return cupy.from_dlpack(X) if hasattr(X, "__dlpack__") else cupy.asarray(X)
+
+
+def described(X: Any) -> tuple[tuple[int, int], np.dtype, int | None]:
+    """Shape and dtype that data has as `as_data` gives it, and where it is, without a copy; `X` may be just the shape, of float32 data on the host."""
+    if isinstance(X, tuple) and len(X) == 2 and all(isinstance(size, (int, np.integer)) for size in X):
+        return X, np.dtype(np.float32), None
+    array, resident = (_as_cupy(X) if on_gpu(X) else np.asarray(_plain(X))), origin_of(X).resident
+    return array.shape, np.dtype(np.float32 if array.dtype == np.float32 else np.float64), resident
 
 
 def to_host(array):
     """An array of any library as NumPy's; a copy where it is on a GPU."""
     if on_gpu(array):
         return _cupy().asnumpy(_as_cupy(array))
-    return np.asarray(array)
+    return np.asarray(_plain(array))
 
 
 def as_data(X, *, name="X"):
-    """`X` as a finite, C-contiguous float32 or float64 array of two dimensions.
+    """`X` as a finite, C-contiguous float32 or float64 array of two dimensions. On a GPU: while its `Origin.current` lasts.
 
     float32 and float64 stay as they are (without a copy where they are C-contiguous); integers, booleans and float16 become float64, scikit-learn's rule.
 
@@ -109,7 +141,7 @@ def as_data(X, *, name="X"):
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
         raise TypeError(f"{name} is sparse ({type(X).__name__}); a dense array is required: use {name}.toarray().")
     try:
-        array = _as_cupy(X) if on_gpu(X) else np.asarray(X)
+        array = _as_cupy(X) if on_gpu(X) else np.asarray(_plain(X))
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -126,8 +158,7 @@ def as_data(X, *, name="X"):
     if isinstance(array, np.ndarray):
         array = np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
     else:
-        with array.device:
-            array = _cupy().ascontiguousarray(array, dtype)
+        array = _cupy().ascontiguousarray(array, dtype)
     check_finite(array, name)
     return array
 
@@ -146,7 +177,7 @@ def check_finite(array, name):
             raise ValueError(f"{name} contains {what} at {place}; only finite values are allowed.")
 
 
-def as_weights(sample_weight, n_samples, origin=Origin()):
+def as_weights(sample_weight, n_samples, origin=ON_HOST):
     """`sample_weight` as float64 (n_samples,), finite, not negative, not all zero, where the data is; None stays None.
 
     A scalar is repeated. Weights on the host are copied to the GPU that the data is on; the other way is refused.
@@ -156,9 +187,12 @@ def as_weights(sample_weight, n_samples, origin=Origin()):
     if on_gpu(sample_weight):
         if origin.resident is None:
             raise ValueError("sample_weight is on a GPU and X is not: copy one of them to where the other is.")
-        weights = _as_cupy(sample_weight).astype(np.float64, copy=False)
+        weights = _as_cupy(sample_weight)
+        if weights.device.id != origin.resident:
+            raise ValueError(f"sample_weight is on cuda:{weights.device.id} and X on cuda:{origin.resident}.")
+        weights = weights.astype(np.float64, copy=False)
     else:
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = np.asarray(_plain(sample_weight), dtype=np.float64)
     if weights.ndim == 0:
         weights = np.full(n_samples, float(weights))
     if weights.shape != (n_samples,):
@@ -167,8 +201,7 @@ def as_weights(sample_weight, n_samples, origin=Origin()):
     check_weights(weights)
     if origin.resident is None:
         return np.ascontiguousarray(weights)
-    with _cupy().cuda.Device(origin.resident):
-        return _cupy().ascontiguousarray(_cupy().asarray(weights))
+    return _cupy().ascontiguousarray(_cupy().asarray(weights))
 
 
 def check_weights(weights):

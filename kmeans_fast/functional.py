@@ -131,7 +131,29 @@ def kmeans(
     >>> sorted(result.centroids.ravel().tolist())
     [0.5, 10.5]
     """
-    data, origin = as_data(X), origin_of(X)
+    origin = origin_of(X)
+    with origin.current():
+        return _kmeans(
+            X,
+            n_clusters,
+            origin,
+            init,
+            n_init,
+            max_iter,
+            tol,
+            sample_weight,
+            seed,
+            init_size,
+            device,
+            n_threads,
+            callback,
+        )
+
+
+def _kmeans(
+    X, n_clusters, origin, init, n_init, max_iter, tol, sample_weight, seed, init_size, device, n_threads, callback
+):
+    data = as_data(X)
     weights = as_weights(sample_weight, len(data), origin)
     if isinstance(init, str):
         if init not in ("k-means++", "random"):
@@ -156,9 +178,8 @@ def kmeans(
         "callback": callback,
     }
     rng = np.random.RandomState(seed % 2**32)
-    with origin.stream():
-        found = fit(data, weights, n_clusters, init=init, seed=seed, rng=rng, resident=origin.resident, **options)
-        return KMeansResult(origin.back(found.centroids), origin.back(found.labels), *found[2:])
+    found = fit(data, weights, n_clusters, init=init, seed=seed, rng=rng, resident=origin.resident, **options)
+    return KMeansResult(origin.back(found.centroids), origin.back(found.labels), *found[2:])
 
 
 def assign(
@@ -190,12 +211,13 @@ def assign(
     -----
     O(n_samples * n_clusters * n_features); no (n_samples, n_clusters) table is made.
     """
-    data, origin = as_data(X), origin_of(X)
-    nearest = np.array(to_host(as_data(centroids, name="centroids")), dtype=data.dtype, order="C")
-    check_centroids(nearest, data, len(nearest))
-    check_device(device)
-    threads = _check_threads(n_threads)
-    with origin.stream():
+    origin = origin_of(X)
+    with origin.current():
+        data = as_data(X)
+        nearest = np.array(to_host(as_data(centroids, name="centroids")), dtype=data.dtype, order="C")
+        check_centroids(nearest, data, len(nearest))
+        check_device(device)
+        threads = _check_threads(n_threads)
         _, session = open_session(data, None, len(nearest), device=device, n_threads=threads, resident=origin.resident)
         session.assign(nearest)
         return origin.back(session.labels), origin.back(session.own_distances(nearest))
@@ -228,14 +250,14 @@ def kmeans_plusplus(
     O(n_samples * n_clusters * n_features * log(n_clusters)). Method: Arthur and Vassilvitskii (2007), with the ``2 + log(n_clusters)`` greedy trials of
     scikit-learn.
     """
-    data, origin = as_data(X), origin_of(X)
-    weights = as_weights(sample_weight, len(data), origin)
-    n_clusters = _check_clusters(n_clusters, len(data))
-    check_device(device)
-    threads, seed = _check_threads(n_threads), _seed(seed)
-    with origin.stream():
+    origin = origin_of(X)
+    with origin.current():
+        data = as_data(X)
+        weights = as_weights(sample_weight, len(data), origin)
+        n_clusters = _check_clusters(n_clusters, len(data))
+        check_device(device)
         _, session = open_session(
-            data, weights, n_clusters, device=device, n_threads=threads, resident=origin.resident
+            data, weights, n_clusters, device=device, n_threads=_check_threads(n_threads), resident=origin.resident
         )
-        rows = _seed_rows(session, n_clusters, seed, 0)
+        rows = _seed_rows(session, n_clusters, _seed(seed), 0)
         return origin.back(session.rows(rows)), origin.back(rows)

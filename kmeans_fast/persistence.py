@@ -29,7 +29,10 @@ def save(model, path):
     parameters = {name: _plain(getattr(model, name)) for name in _PARAMETERS}
     if on_gpu(parameters["init"]):
         parameters["init"] = to_host(parameters["init"])
-    arrays = {"cluster_centers": to_host(model.cluster_centers_), "labels": np.asarray(to_host(model.labels_), np.int32)}
+    arrays = {
+        "cluster_centers": to_host(model.cluster_centers_),
+        "labels": np.asarray(to_host(model.labels_), np.int32),
+    }
     if callable(parameters["init"]):
         raise ValueError(f"init={parameters['init']!r} is a callable, which a file cannot hold; set init to a name.")
     if not isinstance(parameters["init"], str):

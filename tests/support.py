@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from simulator.build import COMPILER
 from simulator.device import SimBackend, SimDevice
 

@@ -18,7 +18,6 @@ import hashlib
 import itertools
 import os
 import pickle
-import sys
 import threading
 import types as python_types
 from pathlib import Path
@@ -31,6 +30,8 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.extending import intrinsic
+
+from .. import cache
 
 # Kernels allocate nothing, so Numba need not count references to their arrays (`_nrt`).
 _OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
@@ -68,27 +69,9 @@ def sources_digest():
     return digest.hexdigest()[:16]
 
 
-def _default_cache_root():
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "kmeans_fast" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kmeans_fast"
-
-
 def cache_directory():
     """Where compiled kernels are kept, or None where no private directory can be had."""
-    root = os.environ.get("KMEANS_FAST_CACHE_DIR")
-    if root == "":
-        return None
-    try:
-        path = (Path(root) if root else _default_cache_root()) / f"kernels-{sources_digest()}"
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK):
-            return None
-        if hasattr(os, "getuid") and (path.stat().st_uid != os.getuid() or path.stat().st_mode & 0o022):
-            return None
-        return path
-    except (OSError, RuntimeError):  # RuntimeError: no home directory
-        return None
+    return cache.directory(f"kernels-{sources_digest()}")
 
 
 class _Locator(_CacheLocator):

@@ -24,9 +24,14 @@
 #define DOWN (THREADS / ACROSS)
 #define ROWS (DOWN * ROWS_A_THREAD)
 #define FEATURES 16
+#define TOGETHER (PANEL == 64 ? 8 : 16)  // features whose products are scheduled together: two blocks of PANEL 64 share the registers
 #define ROW_STRIDE (ROWS + 4)
 #define LOADS (ROWS * FEATURES / THREADS)
 #define PANEL_LOADS ((PANEL * FEATURES + THREADS - 1) / THREADS)
+
+// A centroid whose half norm overflows float32 counts as infinitely far: rightly so for a row within sqrt(TAME) of the shift whose best centroid is, since
+// the other is at least 2e19 away. Any other row is open, to every centroid.
+#define TAME 1e37f
 
 struct Tile {
   float x[2][FEATURES][ROW_STRIDE];
@@ -148,7 +153,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, PANEL == 64 ? 2 : 1) assig
 #pragma unroll
             for (int i = 0; i < ROWS_A_THREAD; ++i) scores[i][q] = half_norms[column + q % 4 + q / 4 * 64];
         }
-#pragma unroll
+#pragma unroll TOGETHER
         for (int f = 0; f < FEATURES; ++f) {
           const float4 x0 = *(const float4*)&tile.x[x_buffer][f][down * ROWS_A_THREAD];
           const float4 x1 = *(const float4*)&tile.x[x_buffer][f][down * ROWS_A_THREAD + 4];
@@ -202,13 +207,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, PANEL == 64 ? 2 : 1) assig
         top_two(verdicts.best[r][q], verdicts.index[r][q], row_best, row_second, row_index);
       }
       const i64 row = row_of[r];
-      const float margin = margin_of(norms[row], half_norms[row_index], of_norm, of_half_norm, added);
-      const bool settled = row_best - row_second > margin;
-      if (bounds.upper) write_bounds(bounds, row, row_best, row_second, norms[row], margin, d, !settled);
+      const float norm = norms[row], margin = margin_of(norm, half_norms[row_index], of_norm, of_half_norm, added);
+      const bool tame = norm < TAME && row_best > -TAME;
+      const bool settled = tame && row_best - row_second > margin;
+      if (bounds.upper) write_bounds(bounds, row, row_best, larger(row_second, -10 * TAME), norm, margin, d, !settled);
       if (!settled) {
         const i64 slot = (i64)atomicAdd((u64*)(counters + 1), 1ull);
         open[slot] = (int)row;
-        thresholds[slot] = row_best - margin;
+        thresholds[slot] = tame ? row_best - margin : -INFINITE;
         continue;
       }
       const int before = labels[row];
@@ -292,6 +298,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
       moves = sums.cells && (sums.anew || before != label);
     }
     moves = __shfl_sync(0xffffffffu, moves, 0);
+    __syncwarp();  // for what lane 0 has put into shared memory: a shuffle orders no memory
     move_rows(none, sums, {moved_row + warp, moved_from + warp, moved_to + warp, moves}, X, weights, d, lane, 32);
     __syncwarp();
   }

@@ -93,6 +93,7 @@ extern "C" __global__ void means(
     double* differences,                  // OUT   (k,) the inertia of a cluster with its old centroid less its scatter
     const int* halted
 ) {
+  __shared__ double squares[THREADS];
   if (*halted) return;
   const Limbs how = {unit, limbs, limb_bits, weighted ? d + 1 : d};
   const int lane = threadIdx.x % 32;
@@ -112,14 +113,19 @@ extern "C" __global__ void means(
     __syncwarp();
     pack_centroid(centroids + c * d, (int)c, d, lane, {shift, scale, gamma, zeta}, {panels, half_norms, panel});
     difference = warp_sum(difference);
+    double shift_total = 0.0;  // D: the lanes square, one adds in order
+    for (int start = 0; start < d; start += 32) {
+      const int j = start + lane;
+      const double t = j < d ? centroids[c * d + j] - old[c * d + j] : 0.0;
+      squares[threadIdx.x] = t * t;
+      __syncwarp();
+      if (lane == 0)
+        for (int i = 0; i < 32; ++i) shift_total = shift_total + squares[threadIdx.x + i];  // zeros beyond d change nothing
+      __syncwarp();
+    }
     if (lane == 0) {
-      double total = 0.0;  // D, its centroid in X's dtype as the contract has it
-      for (int j = 0; j < d; ++j) {
-        const double t = centroids[c * d + j] - old[c * d + j];
-        total = total + t * t;
-      }
       cluster_weights[c] = weight;
-      shifts[c] = total;
+      shifts[c] = shift_total;
       differences[c] = difference;
     }
   }

@@ -20,7 +20,7 @@ __device__ __forceinline__ void add_to_bin(i64* bins, int bin, u64 amount) {
 }
 
 __device__ __forceinline__ void add_to_window(Window* window, i64* bins, double value) {
-  const u64 word = (u64)__double_as_longlong(value);
+  const u64 word = (u64)__double_as_longlong(value) & 0x7fffffffffffffffull;  // a weight of -0.0 is zero as well
   const int e = (int)(word >> 52), bin = e ? e - 1 : 0;
   const u64 significand = (word & 0xfffffffffffffull) | (e ? 0x10000000000000ull : 0ull);
   if (!significand) return;

@@ -42,6 +42,17 @@ extern "C" __global__ void column_range(
   }
 }
 
+// A thread's cells of one column: of the top limb, where nearly all goes, in a register.
+struct TopCells {
+  i64 *cells, top_place, *top;
+  __device__ __forceinline__ void add(i64 at, i64 value) const {
+    if (at == top_place)
+      *top += value;
+    else
+      atomic_add(cells + at, value);
+  }
+};
+
 extern "C" __global__ void column_sums(
     const real* X,    // IN    (n, d)
     i64 n, int d,
@@ -51,7 +62,10 @@ extern "C" __global__ void column_sums(
 ) {
   const Limbs how = {unit, limbs, limb_bits, d};
   FOR_OWN_ELEMENTS(n, d) {
-    FOR_OWN_ROWS(n) add_value(GlobalCells{cells}, 0, column, how, X[row * d + column], false);
+    i64 top = 0;
+    const i64 top_place = (i64)(limbs - 1) * d + column;
+    FOR_OWN_ROWS(n) add_value(TopCells{cells, top_place, &top}, 0, column, how, X[row * d + column], false);
+    if (top) atomic_add(cells + top_place, top);
   }
 }
 

@@ -42,7 +42,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) gate(
           const float t = difference(X[row * d + j], centroids[(i64)label * d + j], scale);
           total = fmaf(t, t, total);
         }
-        above = sqrtf(total) * (1.000001f + (d + 8) * 5.9604645e-8f) + 7.8886091e-31f;
+        above = sqrtf(total) * (1.000001f + (d + 8) * 5.9604645e-8f) + d * 5.3e-23f;  // 2**-74: squares that vanish
       }
       upper[row] = above;
       lower[row] = below;

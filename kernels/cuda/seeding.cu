@@ -113,7 +113,9 @@ __device__ i64 masses_before(i64 own, i64* sums, i64* total) {
 
 // The first row, in the order of the hashes, whose cumulative mass exceeds word / 2**64 of the total. A block a word.
 extern "C" __global__ void __launch_bounds__(THREADS) draw(
-    const u64* words,      // IN    (gridDim.x,)
+    const u64* words,      // IN    (k, width)
+    int width,
+    const i64* n_seeds,    // IN    (1,) how many seeds there are: the row of the words
     const double* weights, const double* nearest, const double* factors,
     const i64* order,      // IN    (n,)
     i64 n, int bucket_bits,
@@ -130,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) draw(
   i64 all, own = 0;
   for (i64 b = part_of(n_buckets, t); b < part_of(n_buckets, t + 1); ++b) own += masses[b];
   i64 before = masses_before(own, sums, &all);
-  const i64 wanted = (i64)__umul64hi(words[blockIdx.x], (u64)all);
+  const i64 wanted = (i64)__umul64hi(words[*n_seeds * width + blockIdx.x], (u64)all);
   if (wanted >= before && wanted < before + own) {
     i64 b = part_of(n_buckets, t);
     while (wanted - before >= masses[b]) before += masses[b++];
@@ -169,10 +171,11 @@ extern "C" __global__ void begin(
     const i64* candidates,  // IN    (1,)
     double* nearest,        // OUT   (n,)
     i64* total,             // OUT   (1,)
-    i64* seeds              // OUT   (1,)
+    i64* seeds,             // OUT   (1,)
+    i64* n_seeds            // OUT   (1,)
 ) {
   const i64 seed = candidates[0];
-  if (first_thread() == 0) *total = 0, seeds[0] = seed;
+  if (first_thread() == 0) *total = 0, seeds[0] = seed, *n_seeds = 1;
   for (i64 row = first_thread(); row < n; row += all_threads()) nearest[row] = squared_distance(X + row * d, X + seed * d, d);
 }
 
@@ -261,15 +264,15 @@ extern "C" __global__ void accept(
     const int* buckets,
     i64* masses,            // INOUT (buckets,)
     i64* total,             // INOUT (1,)
-    i64* seeds,             // OUT   (k,)
-    int step                //       which seed it is
+    i64* seeds,             // INOUT (k,)
+    i64* n_seeds            // INOUT (1,)
 ) {
   int best = 0;
   for (int q = 1; q < n_trials; ++q)
     if (gains[q] > gains[best]) best = q;
   const i64 seed = candidates[best];
   if (first_thread() == 0) {
-    seeds[step] = seed;
+    seeds[(*n_seeds)++] = seed;
     *total -= gains[best];
   }
   const Masses how = {weights, nearest, factors};
@@ -287,11 +290,12 @@ extern "C" __global__ void exclude(
     const i64* candidates,  // IN    (1,)
     const double* weights, double* nearest, const double* factors, const int* buckets,
     i64* masses, i64* total,
-    i64* seeds, int step
+    i64* seeds, i64* n_seeds
 ) {
+  if (first_thread() != 0) return;
   const i64 row = candidates[0], mass = mass_of({weights, nearest, factors}, row, nearest[row]);
   nearest[row] = 0.0;
   masses[buckets[row]] -= mass;
   *total -= mass;
-  seeds[step] = row;
+  seeds[(*n_seeds)++] = row;
 }

@@ -9,7 +9,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-OPTIONS = ("-std=c++17", "-fmad=false")  # products and sums are fused only where the source says so: the same bits everywhere
+OPTIONS = (
+    "-std=c++17",
+    "-fmad=false",
+)  # products and sums are fused only where the source says so: the same bits everywhere
 THREADS = 256  # of every block
 
 MODULES = {
@@ -26,7 +29,9 @@ PANELS = (32, 64, 128)  # centroids that `assign` scores together
 MOST_DIMENSIONS = 4  # of `assign_points`
 CHOICES = {"assign": {"PANEL": PANELS}, "points": {"DIM": range(1, MOST_DIMENSIONS + 1)}}
 
-_KERNEL = re.compile(r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL)
+_KERNEL = re.compile(
+    r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL
+)
 _COMMENT = re.compile(r"//[^\n]*")
 
 

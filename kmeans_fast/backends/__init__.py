@@ -14,7 +14,7 @@ from contextvars import ContextVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import on_gpu, origin_of
+from ..arrays import described
 from .cpu import CpuBackend
 from .cuda import CudaBackend
 from .protocol import Backend, Problem
@@ -115,7 +115,8 @@ def select(problem, device="auto"):
         if not objection:
             return backend
         objections.append((backend, objection))
-    reasons = [reason for backend, reason in objections if device.split(":")[0] in backend.devices]
+    reasons = [reason for backend, reason in objections if device == "auto" or device.split(":")[0] in backend.devices]
+    reasons = list(dict.fromkeys(reasons))
     raise RuntimeError(f"device={device!r} cannot be used: {'; '.join(reasons)}.")
 
 
@@ -149,11 +150,7 @@ def explain(
     >>> import kmeans_fast
     >>> print(kmeans_fast.explain((1_000_000, 16), 256))  # doctest: +SKIP
     """
-    if isinstance(X, tuple) and len(X) == 2 and all(isinstance(size, (int, np.integer)) for size in X):
-        (n, d), dtype, resident = X, np.dtype(np.float32), None
-    else:
-        array, resident = X if on_gpu(X) else np.asarray(X), origin_of(X).resident
-        (n, d), dtype = array.shape, np.dtype(np.float32 if "float32" in str(array.dtype) else np.float64)
+    (n, d), dtype, resident = described(X)
     problem = Problem(n, d, n_clusters, dtype, sample_weight is not None, device, resident)
     chosen = select(problem, device)
     lines = [f"{n:,} x {d:,} {dtype}, {n_clusters:,} clusters, device={device!r}"]

@@ -74,8 +74,8 @@ class Finished(NamedTuple):
 class Seeder(Protocol):
     """The state of seeding: a distance for every row, which with its weight is its mass (`kmeans_fast.reference.Masses`), and the seeds so far."""
 
-    def draw(self, words: np.ndarray) -> Any:
-        """The candidates: rows that uint64 `words` fall on."""
+    def draw(self, count: int) -> Any:
+        """The candidates for the next seed: rows that the first `count` of its words fall on."""
 
     def begin(self, candidates: Any) -> None:
         """Make the only candidate the first seed."""
@@ -121,7 +121,9 @@ class Session(Protocol):
     def distances(self, centroids: Any, squared: bool = False) -> Any:
         """(n_samples, n_clusters) in the data's dtype."""
 
-    def seeder(self) -> Seeder: ...
+    def seeder(self, words: np.ndarray) -> Seeder:
+        """Begin to seed, with uint64 `words` (seeds, most candidates) to draw from."""
+
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """Rows of the data, copied to the host."""
 

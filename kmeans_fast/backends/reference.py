@@ -7,11 +7,11 @@ from .protocol import Finished, Iteration, Plan
 
 
 class ReferenceSeeder:
-    def __init__(self, X, weights):
-        self.X, self.masses, self.seeds = X, reference.Masses(X, weights), []
+    def __init__(self, X, weights, words):
+        self.X, self.words, self.masses, self.seeds = X, words, reference.Masses(X, weights), []
 
-    def draw(self, words):
-        return np.array([self.masses.draw(word) for word in words])
+    def draw(self, count):
+        return np.array([self.masses.draw(word) for word in self.words[len(self.seeds), :count]])
 
     def begin(self, candidates):
         self.masses.d = reference.squared_distances(self.X, self.X[candidates])[:, 0]
@@ -83,8 +83,8 @@ class ReferenceSession:
         table = reference.squared_distances(self.X, centroids)
         return (table if squared else np.sqrt(table)).astype(self.X.dtype)
 
-    def seeder(self):
-        return ReferenceSeeder(self.X, self.weights)
+    def seeder(self, words):
+        return ReferenceSeeder(self.X, self.weights, words)
 
     def rows(self, numbers):
         return self.X[numbers]

@@ -35,7 +35,9 @@ def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resid
     backend = backends.select(problem, device)
     plan = backend.plan(problem, n_threads)
     if not plan.on_device:
-        check_fits(plan.workspace_bytes, f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters")
+        check_fits(
+            plan.workspace_bytes, f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters"
+        )
     return backend, backend.open(X, weights, problem, n_threads)
 
 
@@ -80,7 +82,8 @@ def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
     weights = session.weights_of(rows)
     if weights is not None and np.count_nonzero(weights) < problem.n_clusters:
         return None
-    problem = problem._replace(n_samples=init_size, resident=None)
+    device = problem.device if problem.resident is None else f"cuda:{problem.resident}"
+    problem = problem._replace(n_samples=init_size, device=device, resident=None)
     plan = backend.plan(problem, n_threads)
     if not plan.on_device:
         check_fits(plan.workspace_bytes + problem.data_bytes, f"seeding on init_size={init_size:,} rows")

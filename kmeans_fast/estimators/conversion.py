@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn import cluster
 
-from ..arrays import to_host
+from ..arrays import on_gpu, to_host
 from ..kernels.cpu.host import usable_cpus
 
 _SHARED = ("n_clusters", "init", "n_init", "max_iter", "tol", "verbose", "random_state", "copy_x")
@@ -22,6 +22,8 @@ def _copy_attributes(source, target):
 def to_sklearn(model):
     """See `KMeans.to_sklearn`."""
     parameters = {name: getattr(model, name) for name in _SHARED}
+    if on_gpu(model.init):
+        parameters["init"] = to_host(model.init)
     algorithm = "elkan" if model.algorithm == "elkan" else "lloyd"
     target = _copy_attributes(model, cluster.KMeans(**parameters, algorithm=algorithm))
     target._n_threads = usable_cpus()  # its predict reads it

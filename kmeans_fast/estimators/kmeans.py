@@ -13,7 +13,6 @@ from ..backends import check_device
 from ..engine.fit import check_centroids, check_init_size, fit, open_session
 from . import parameters
 
-
 _ARRAYS = ("cluster_centers_", "labels_")
 
 
@@ -148,13 +147,15 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             Before anything large is allocated, if the plan does not fit.
         """
         before = self.__dict__.copy()
+        origin = origin_of(X)
         try:
-            return self._fit(X, sample_weight)
+            with origin.current():
+                return self._fit(X, sample_weight, origin)
         except BaseException:  # also Ctrl-C: an estimator is fitted whole or left as it was
             self.__dict__ = before
             raise
 
-    def _fit(self, X, sample_weight):
+    def _fit(self, X, sample_weight, origin):
         n_clusters = parameters.integer(self, "n_clusters")
         init = parameters.init(self)
         n_init = self._n_init = parameters.n_init(self)
@@ -171,7 +172,6 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         check_init_size(options["init_size"], n_clusters)
         parameters.flag(self, "copy_x")
         rng = parameters.random_state(self)
-        origin = origin_of(X)
         X = self._validated(X, reset=True)
         weights = self._weights(sample_weight, X, origin)
         if len(X) < n_clusters:
@@ -195,9 +195,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 n_init = self._n_init = 1
         seed = int(rng.randint(np.iinfo(np.int64).max, dtype=np.int64))
         options |= {"seed": seed, "rng": rng, "resident": origin.resident}
-        with origin.stream():
-            found = fit(X, weights, n_clusters, init=init, n_init=n_init, **options)
-            self.cluster_centers_, self.labels_ = origin.back(found.centroids), origin.back(found.labels)
+        found = fit(X, weights, n_clusters, init=init, n_init=n_init, **options)
+        self.cluster_centers_, self.labels_ = origin.back(found.centroids), origin.back(found.labels)
         self.inertia_, self.n_iter_ = found.inertia, found.n_iter
         self.backend_, self.history_ = found.backend, found.history
         self._n_features_out = n_clusters
@@ -215,7 +214,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         labels : ndarray (n_samples,), int32
         """
         origin = origin_of(X)
-        with origin.stream():
+        with origin.current():
             session, centroids = self._session(X)
             session.assign(centroids)
             return origin.back(session.labels)
@@ -237,7 +236,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             Euclidean, computed in float64; 0 exactly for a row that equals a centroid.
         """
         origin = origin_of(X)
-        with origin.stream():
+        with origin.current():
             session, centroids = self._session(X)
             return origin.back(session.distances(centroids))
 
@@ -258,7 +257,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         -------
         float
         """
-        with origin_of(X).stream():
+        with origin_of(X).current():
             session, centroids = self._session(X, sample_weight)
             session.assign(centroids)
             return -session.inertia(centroids)
@@ -296,6 +295,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     def _validated(self, X, reset):
         if not on_gpu(X):
+            if origin_of(X).library == "torch":
+                X = to_host(X)  # scikit-learn takes a tensor's dtype for none that it knows
             return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
         data = as_data(X)
         _check_n_features(self, data, reset=reset)
@@ -328,6 +329,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def __getstate__(self):
         # A callback belongs to the session that it reports to and often cannot be pickled; a pickle made on a GPU loads without one.
         arrays = {name: to_host(getattr(self, name)) for name in _ARRAYS if hasattr(self, name)}
+        if on_gpu(self.init):
+            arrays["init"] = to_host(self.init)
         return {**super().__getstate__(), **arrays, "callback": None}
 
     def __sklearn_tags__(self):

@@ -156,7 +156,7 @@ def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype,
     X, weights = values.astype(dtype), some_weights(2500)
     for given in (None, weights):
         opened = CpuSession(X, given, 40, threads)
-        assert (opened.seeder().encoder is not None) == encoded
+        assert (opened.seeder(reference.draws(0, 0, (40, 5))).encoder is not None) == encoded
         assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))
 
 

@@ -13,20 +13,30 @@ from kmeans_fast.kernels.cuda import sources
 
 HERE = Path(__file__).parent
 COMPILER = shutil.which(os.environ.get("CXX", "g++"))
-_FLAGS = ("-std=c++20", "-O2", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w", "-pthread")
-SANITIZERS = {"address": "-fsanitize=address,undefined -fno-sanitize=alignment,vptr -fno-sanitize-recover=undefined -g", "thread": "-fsanitize=thread -DSIM_THREADS -g"}
+_FLAGS = (
+    "-std=c++20", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w", "-pthread",
+)  # fmt: skip
+_OPTIMISED = ("-O2",)
+SANITIZERS = {
+    "address": ("-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize=vptr", "-fno-sanitize-recover=undefined"),
+    "thread": ("-O1", "-g1", "-fsanitize=thread", "-DSIM_THREADS"),
+}
 
 
 def _folder():
     """Where compiled simulations are kept: between runs too, since they are named by what they were made from."""
-    folder = Path(os.environ.get("KMEANS_FAST_SIMULATOR_CACHE", Path(tempfile.gettempdir()) / f"kmeans-fast-simulator-{os.getuid()}"))
+    folder = Path(
+        os.environ.get(
+            "KMEANS_FAST_SIMULATOR_CACHE", Path(tempfile.gettempdir()) / f"kmeans-fast-simulator-{os.getuid()}"
+        )
+    )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
 def compile_shared(code, options=(), sanitizer=""):
     """The path of a shared library made from C++ `code` that includes the simulator."""
-    command = [COMPILER, *_FLAGS, *SANITIZERS.get(sanitizer, "").split(), f"-I{HERE}", *options]
+    command = [COMPILER, *_FLAGS, *SANITIZERS.get(sanitizer, _OPTIMISED), f"-I{HERE}", *options]
     key = "\n".join([*command, code, *(path.read_text() for path in sorted(HERE.glob("*.hpp")))])
     target = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
     if not target.exists():
@@ -42,6 +52,18 @@ def simulation(source, kernels, options=(), sanitizer=""):
     """The library of `source`, whose `kernels` can be called."""
     exported = "\n".join(f"SIM_KERNEL({kernel})" for kernel in kernels)
     return ctypes.CDLL(str(compile_shared(f'#include "cuda_sim.hpp"\n{source}\n{exported}\n', options, sanitizer)))
+
+
+def sanitizer_environment(sanitizer):
+    """Environment variables for a Python that loads code compiled with a sanitizer."""
+    library = {"address": "libasan.so", "thread": "libtsan.so"}[sanitizer]
+    path = subprocess.run([COMPILER, f"-print-file-name={library}"], capture_output=True, text=True).stdout.strip()
+    return {
+        "LD_PRELOAD": path,
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "TSAN_OPTIONS": "halt_on_error=1 exitcode=66",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
 
 
 @functools.cache

@@ -3,10 +3,10 @@
 import ctypes
 
 import numpy as np
+from kmeans_fast.kernels.cuda.sources import THREADS
 
 from kmeans_fast.backends.cuda.backend import CudaBackend
 from kmeans_fast.backends.cuda.device import Facts
-from kmeans_fast.kernels.cuda.sources import THREADS
 
 from . import build
 
@@ -64,7 +64,7 @@ class SimDevice:
         return copy
 
     def write(self, target, array):
-        assert target.shape == array.shape and target.dtype == array.dtype
+        assert (target.shape, target.dtype) == (array.shape, array.dtype)
         target[...] = array
 
     def download(self, array):

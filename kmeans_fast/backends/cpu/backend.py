@@ -1,5 +1,6 @@
 """The backend object: what it can run, and sessions."""
 
+
 class CpuBackend:
     name = "cpu"
     devices: tuple[str, ...] = ("cpu",)

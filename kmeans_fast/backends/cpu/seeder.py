@@ -12,8 +12,8 @@ from .planning import worth_encoding
 class CpuSeeder:
     """See `kmeans_fast.backends.protocol.Seeder`; rows are kept in buckets by hash (`kernels.cpu.seeding`)."""
 
-    def __init__(self, session):
-        self.session, self.n, self.seeds = session, len(session.X), []
+    def __init__(self, session, words):
+        self.session, self.words, self.n, self.seeds = session, words, len(session.X), []
         self.filter = self.encoder = None
         if worth_encoding(*session.X.shape, session.k, session.X.itemsize):
             self.encoder = Encoder(session)
@@ -60,10 +60,10 @@ class CpuSeeder:
         weights = self.session.weights
         return float((weights * self.nearest).max() if weights.size else self.nearest.max())
 
-    def draw(self, words):
+    def draw(self, count):
         if self.total < 1 << 44:
             self.rescale()
-        s = self.session
+        s, words = self.session, self.words[len(self.seeds), :count]
         targets = np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
         rows = np.empty(len(words), np.int64)
         while True:

@@ -242,9 +242,9 @@ class CpuSession:
         distances.distance_table(self.threads, self.flat, columns.ravel(), self.d, columns.shape[1], out, squared)
         return out
 
-    def seeder(self):
+    def seeder(self, words):
         self.labels = self.gate = self.codes = None  # the distances of seeding take their room
-        return CpuSeeder(self)
+        return CpuSeeder(self, words)
 
     def rows(self, numbers):
         return self.X[numbers]

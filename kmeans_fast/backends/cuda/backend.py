@@ -18,19 +18,33 @@ class CudaBackend:
         from .cupy_device import current_device
 
         named = int(problem.device.partition(":")[2]) if ":" in problem.device else None
-        return _opened(current_device() if named is None and problem.resident is None else problem.resident if named is None else named)
+        return _opened(
+            current_device()
+            if named is None and problem.resident is None
+            else problem.resident
+            if named is None
+            else named
+        )
 
     def supports(self, problem):
-        from .planning import MOST_ROWS
+        from .planning import MOST_CLUSTERS, MOST_FEATURES, MOST_ROWS
 
         reasons = []
         if problem.n_samples > MOST_ROWS:
             reasons.append(f"row numbers are int32 and n_samples={problem.n_samples}")
-        if problem.n_clusters > MOST_ROWS:
-            reasons.append(f"labels are int32 and n_clusters={problem.n_clusters}")
-        if problem.n_features >= 2**24:
-            reasons.append(f"n_features={problem.n_features} is beyond the kernels' 2**24")
-        if ":" in problem.device and problem.resident is not None and problem.device != f"cuda:{problem.resident}":
+        if problem.n_clusters > MOST_CLUSTERS:
+            reasons.append(
+                f"n_clusters={problem.n_clusters} is beyond the {MOST_CLUSTERS:,} that seeding has candidates for"
+            )
+        if problem.n_features >= MOST_FEATURES:
+            reasons.append(
+                f"n_features={problem.n_features} is beyond the {MOST_FEATURES:,} that scores have a bound for"
+            )
+        if (
+            ":" in problem.device
+            and problem.resident is not None
+            and int(problem.device.partition(":")[2]) != problem.resident
+        ):
             reasons.append(f"the data is on cuda:{problem.resident}")
         return reasons or self._of_device(problem)
 

@@ -1,8 +1,9 @@
-"""A GPU through CuPy: memory from its pool, kernels compiled by NVRTC through it and kept in its cache, everything on the caller's current stream.
+"""A GPU through CuPy: memory from its pool, kernels loaded by it, everything on the caller's current stream.
 
 Written against CuPy 14's documentation and sources; no GPU was at hand to run it.
 """
 
+import collections
 import functools
 from contextlib import contextmanager
 
@@ -10,11 +11,10 @@ import cupy
 import cupyx
 import numpy as np
 
-from ...kernels.cuda import sources
+from ...kernels.cuda import compiler, sources
 from .device import Facts
 
 _NULL = np.uint64(0)
-_DEFAULT_SHARED = 48 << 10  # dynamic shared memory that a kernel may use without asking for more
 
 
 def current_device():
@@ -76,7 +76,8 @@ class CupyDevice:
             driver=f"for CUDA {_version(cupy.cuda.runtime.driverGetVersion())}",
             runtime=f"CuPy {cupy.__version__}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}",
         )
-        self._kernel = functools.cache(self._load)
+        self._kernel, self._modules = functools.cache(self._load), functools.cache(self._load_module)
+        self._posted = collections.deque(maxlen=8)
 
     @contextmanager
     def _current(self):
@@ -101,7 +102,11 @@ class CupyDevice:
 
     def post(self, array):
         with self._current():
-            return CupyLetter(array)
+            letter = CupyLetter(array)
+        self._posted.append(
+            letter
+        )  # pinned memory must not be given to others while a copy to it is under way, even if nobody reads it
+        return letter
 
     def fill(self, array, value):
         with self._current():
@@ -116,14 +121,17 @@ class CupyDevice:
             return cupy.bincount(labels, minlength=size)
 
     def _load(self, module, name):
-        """A kernel, compiled for this device on its first use ever; CuPy keeps the binary in its cache for other processes."""
+        """A kernel, compiled for this device on its first use ever."""
         with self._current():
-            compiled = cupy.RawModule(code=sources.text(module.name), options=module.options)
-            return compiled.get_function(name)
+            return self._modules(module).get_function(name)
+
+    def _load_module(self, module):
+        architecture = int(self.facts.compute_capability.replace(".", ""))
+        return cupy.RawModule(path=str(compiler.binary_file(module, architecture)))
 
     def prepare(self, module, kernel, blocks, shared_bytes, values):
         function = self._kernel(module, kernel)
-        if shared_bytes > _DEFAULT_SHARED and function.max_dynamic_shared_size_bytes < shared_bytes:
+        if shared_bytes and function.max_dynamic_shared_size_bytes < shared_bytes:
             with self._current():
                 function.max_dynamic_shared_size_bytes = shared_bytes
         arguments = tuple(_NULL if value is None else value for value in values)

@@ -54,7 +54,9 @@ class Device(Protocol):
         """int64 positions that sort `keys`, equal ones in their order."""
 
     def bincount(self, labels: Array, size: int) -> Array: ...
-    def prepare(self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list) -> Callable[[], None]:
+    def prepare(
+        self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list
+    ) -> Callable[[], None]:
         """A launch of a kernel on `blocks` blocks of `sources.THREADS` threads; `values` are arrays, None for null, and NumPy scalars."""
 
     def free_bytes(self) -> int:
@@ -88,10 +90,15 @@ class Launcher:
         parameters = sources.kernels(module)[kernel]
         if {parameter.name for parameter in parameters} != set(arguments):
             different = {parameter.name for parameter in parameters} ^ set(arguments)
-            raise TypeError(f"{kernel} takes {[parameter.name for parameter in parameters]}; {sorted(different)} differ.")
+            raise TypeError(
+                f"{kernel} takes {[parameter.name for parameter in parameters]}; {sorted(different)} differ."
+            )
         values = [self._value(kernel, parameter, arguments[parameter.name]) for parameter in parameters]
         compiled = sources.module(module, self.real, **(choices or {}))
         return self.device.prepare(compiled, kernel, blocks, shared_bytes, values)
+
+    def parameter_names(self, module, kernel):
+        return [parameter.name for parameter in sources.kernels(module)[kernel]]
 
     def run(self, module, kernel, items, *, rows_a_block=sources.THREADS, **arguments):
         """Launch a kernel on so many items once, on as many blocks as keep the device busy."""
@@ -126,7 +133,9 @@ def allocate(device, shape, dtype, what, fill=None):
         except device.OutOfMemory as error:
             needed = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
             raise MemoryError(
-                OUT_OF_MEMORY.format(what=what, needed=needed / 2**30, name=device.facts.name, free=device.free_bytes() / 2**30)
+                OUT_OF_MEMORY.format(
+                    what=what, needed=needed / 2**30, name=device.facts.name, free=device.free_bytes() / 2**30
+                )
             ) from error
     if fill is not None:
         device.fill(array, fill)

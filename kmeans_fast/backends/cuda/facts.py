@@ -38,7 +38,17 @@ def column_means(launcher, X, cut):
     cells = allocate(device, limbs * d, np.int64, "column sums", fill=0)
     unit = device.upload(exponent.astype(np.int32))
     launcher.run(
-        "facts", "column_sums", n, rows_a_block=max(1, 256 // d), X=X, n=n, d=d, unit=unit, limbs=limbs, limb_bits=bits, cells=cells
+        "facts",
+        "column_sums",
+        n,
+        rows_a_block=max(1, 256 // d),
+        X=X,
+        n=n,
+        d=d,
+        unit=unit,
+        limbs=limbs,
+        limb_bits=bits,
+        cells=cells,
     )
     digits = device.download(cells).reshape(limbs, d).tolist()
     return np.array([_rounded([row[j] for row in digits], int(exponent[j]), bits) for j in range(d)]) / n
@@ -69,6 +79,8 @@ def inertia(launcher, X, weights, centroids, labels):
     device, (n, d) = launcher.device, X.shape
     bins = allocate(device, 2176, np.int64, "inertia", fill=0)
     out = allocate(device, 1, np.float64, "inertia")
-    launcher.run("distances", "inertia_bins", n, X=X, n=n, d=d, centroids=centroids, labels=labels, weights=weights, bins=bins)
+    launcher.run(
+        "distances", "inertia_bins", n, X=X, n=n, d=d, centroids=centroids, labels=labels, weights=weights, bins=bins
+    )
     launcher.prepare("distances", "bins_total", 1, bins=bins, out=out)()
     return float(device.download(out)[0])

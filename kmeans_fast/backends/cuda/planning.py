@@ -9,6 +9,8 @@ from ..protocol import Plan
 from .device import OUT_OF_MEMORY
 
 MOST_ROWS = 2**31 - 1
+MOST_CLUSTERS = 3_000_000  # below e**15: 16 candidates a step of seeding
+MOST_FEATURES = 2**21  # below, the error bound of a score is small against the score
 # What `assign` reaches with panels of so many centroids, relative to the widest. Estimates from the register tiles: to be measured.
 _EFFICIENCY = {32: 0.7, 64: 0.85, 128: 1.0}
 _BLOCKS = {32: 1, 64: 2, 128: 1}  # of `assign` that fit a multiprocessor, by registers
@@ -16,7 +18,10 @@ _ROWS = {32: 256, 64: 128, 128: 128}  # rows that a block of `assign` scores tog
 _STATIC_SHARED = 48 << 10  # shared memory that kernels declare themselves, at most
 _POINTS_SHARED = 20 << 10  # of `assign_points`
 _SHARED_SUMS = 64 << 10  # bytes of a block's own sums from which global atomics serve
-_LEAST_GATED = 2048  # k * (d + 12) from which bounds are kept: below, scoring a row costs no more than reading its bounds
+_LEAST_GATED = (
+    2048  # k * (d + 12) from which bounds are kept: below, scoring a row costs no more than reading its bounds
+)
+RECHECKED_A_BLOCK = 8  # rows: a warp each
 CHUNK_BYTES = 256 << 20  # of a table that goes to the host
 
 
@@ -57,7 +62,7 @@ def resident_blocks(blocks, multiprocessors, dynamic_bytes, shared_bytes):
 def private_sums(cells, k, shared_bytes):
     """As `block_sums`, for sums of every thread alone; the cells include the counts."""
     needed = 8 * (cells + k) * sources.THREADS
-    return (cells + k, needed) if needed <= shared_bytes - _STATIC_SHARED else (0, 0)
+    return (cells + k, needed) if needed <= min(_SHARED_SUMS, shared_bytes - _STATIC_SHARED) else (0, 0)
 
 
 def workspace_bytes(problem):
@@ -79,7 +84,9 @@ def check_fits(device, needed, problem):
         free = device.free_bytes()
     if needed > free:
         what = f"k-means of {problem.n_samples:,} x {problem.n_features:,} rows into {problem.n_clusters:,} clusters"
-        raise MemoryError(OUT_OF_MEMORY.format(what=what, needed=needed / 2**30, name=device.facts.name, free=free / 2**30))
+        raise MemoryError(
+            OUT_OF_MEMORY.format(what=what, needed=needed / 2**30, name=device.facts.name, free=free / 2**30)
+        )
 
 
 def plan(problem, facts):
@@ -93,7 +100,9 @@ def plan(problem, facts):
         notes = ["rows that float32 cannot settle are measured in float64"]
     if chosen.gated:
         notes.append("rows whose label cannot have changed are skipped (Hamerly's bounds) while that pays")
-    notes.insert(0, f"{facts.name}, compute capability {facts.compute_capability}, driver {facts.driver}, {facts.runtime}")
+    notes.insert(
+        0, f"{facts.name}, compute capability {facts.compute_capability}, driver {facts.driver}, {facts.runtime}"
+    )
     return Plan(path, 1, workspace_bytes(problem), tuple(notes), on_device=True)
 
 

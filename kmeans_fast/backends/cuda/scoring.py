@@ -6,7 +6,10 @@ import numpy as np
 
 from ...kernels import scaling
 
-_REACH = {np.dtype(np.float32): 100, np.dtype(np.float64): 400}  # binary orders of magnitude that the frame scales by at most
+_REACH = {
+    np.dtype(np.float32): 100,
+    np.dtype(np.float64): 400,
+}  # binary orders of magnitude that the frame scales by at most
 
 
 class Frame(NamedTuple):

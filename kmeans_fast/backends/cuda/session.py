@@ -4,12 +4,15 @@ import numpy as np
 
 from ..protocol import Iteration
 from . import facts, planning, scoring
-from .buffers import NO_SUMS, Centroids, RowBuffers, Steering, Sums
+from .buffers import Centroids, RowBuffers, Steering, Sums
+from .chains import Chains
 from .device import Launcher, allocate
 from .relocation import farthest_rows
 from .seeder import CudaSeeder
 
-_MANY_MOVED = 0.5  # the share of rows that changed from which adding all rows anew beats moving them (each costs two additions)
+_MANY_MOVED = (
+    0.5  # the share of rows that changed from which adding all rows anew beats moving them (each costs two additions)
+)
 _SETTLED = 0.3  # the share of rows that changed from which on bounds are tried
 _MOST_SCORED = 0.8  # the share of rows that bounds leave to be scored up to which they pay
 _NUMBERS = ("changed", "rechecked", "scored", "empty", "squared_shift", "inertia")  # of a status (`centroids.cu`)
@@ -47,12 +50,15 @@ class CudaSession:
         self.launcher = Launcher(device, X.dtype)
         self.kernels = planning.kernels(self.n, self.d, self.k, device.facts.multiprocessors)
         self.frame = self.rows_of = None
-        if not self.kernels.points:
+        if self.kernels.points:
+            self.shift = allocate(device, self.d, self.X.dtype, "the frame", fill=0)
+        else:
             self._find_frame()
         self.steering = Steering(device, self.k)
+        self.chains = Chains(self)
         self.slots = []  # of centroids: those that iterations under way start from and end in
         self.sums = self.center = self.scatter = None
-        self._labels = None
+        self.device_labels = None
         self.sums_current = self.bounds_current = False
         self.latest = None  # numbers of the last iteration read
         self.under_way = []
@@ -113,7 +119,7 @@ class CudaSession:
         if not self.kernels.points:
             self.launcher.run(
                 "centroids", "pack", 32 * self.k, centroids=slot.exact, k=self.k, d=self.d, panel=self.kernels.panel,
-                panels=slot.panels, half_norms=slot.half_norms, **self._frame,
+                panels=slot.panels, half_norms=slot.half_norms, **self.frame_arguments,
             )  # fmt: skip
         return slot
 
@@ -121,17 +127,12 @@ class CudaSession:
         return [slot for step in self.under_way for slot in (step.source, step.centroids)]
 
     @property
-    def _frame(self):
+    def frame_arguments(self):
         """The frame as `pack` and `means` take it; without one, what they pack is not used."""
         frame = self.frame
         if frame is None:
-            return {"shift": self._no_shift(), "scale": 1.0, "gamma": 0.0, "zeta": 0.0}
+            return {"shift": self.shift, "scale": 1.0, "gamma": 0.0, "zeta": 0.0}
         return {"shift": self.shift, "scale": frame.scale, "gamma": frame.gamma, "zeta": frame.zeta}
-
-    def _no_shift(self):
-        if not hasattr(self, "shift"):
-            self.shift = allocate(self.device, self.d, self.X.dtype, "the frame", fill=0)
-        return self.shift
 
     def fetch(self, centroids):
         """Centroids as a NumPy array in X's dtype."""
@@ -142,22 +143,23 @@ class CudaSession:
     # ---- Lloyd -----------------------------------------------------------------------------------------------------
 
     def reset(self):
-        self._labels = allocate(self.device, self.n, np.int32, "labels", fill=-1)
+        self.device_labels = allocate(self.device, self.n, np.int32, "labels", fill=-1)
+        self.chains.forget()
         self._clear_counters()
         self.sums_current = self.bounds_current = False
         self.latest, self.under_way = None, []
 
     @property
     def labels(self):
-        if self._labels is None:
+        if self.device_labels is None:
             self.reset()
-        return self.device.download(self._labels) if self.on_host else self._labels
+        return self.device.download(self.device_labels) if self.on_host else self.device_labels
 
     def assign(self, centroids):
-        if self._labels is None:
+        if self.device_labels is None:
             self.reset()
         self._clear_counters()
-        self._score(self._held(centroids), summing=False, anew=False, gated=False)
+        self.chains.run(self.chains.scoring, self._held(centroids), False, False, False)
         self._clear_counters()
         self.sums_current = self.bounds_current = False
 
@@ -167,7 +169,7 @@ class CudaSession:
         self.device.fill(self.steering.halted, 0)
 
     def iterate(self, centroids):
-        if self._labels is None:
+        if self.device_labels is None:
             self.reset()
         self._plan_sums()
         self.under_way = [step for step in self.under_way if step.result is None]
@@ -181,15 +183,12 @@ class CudaSession:
         share = self._shares()
         gated = self.kernels.gated and self.sums_current and self.bounds_current and self._bounds_pay(*share)
         anew = not gated and (not self.sums_current or share[0] > _MANY_MOVED)
-        if anew:
-            sums, halted = self.sums, self.steering.halted
-            self.launcher.run(
-                "centroids", "clear", sums.cells.size, cells=sums.cells, size=sums.cells.size, counts=sums.counts, k=self.k, halted=halted
-            )
-        self._score(step.source, summing=True, anew=anew, gated=gated)
+        self.chains.run(self.chains.scoring, step.source, True, anew, gated)
         self.sums_current, self.bounds_current = True, self.kernels.gated
         self._conclude(step, relocated=False)
-        step.path = ("bounds, " if gated else "") + ("float32" if self.X.dtype == np.float32 or not self.kernels.points else "float64")
+        step.path = ("bounds, " if gated else "") + (
+            "float32" if self.X.dtype == np.float32 or not self.kernels.points else "float64"
+        )
 
     def _shares(self):
         """Of the rows, the shares that changed and that were scored in the last iteration read; nothing is known of a later one."""
@@ -200,71 +199,10 @@ class CudaSession:
     def _bounds_pay(self, changed, scored):
         return scored <= _MOST_SCORED if scored < 1.0 else changed <= _SETTLED
 
-    def _score(self, source, *, summing, anew, gated):
-        """Label every row, and bring the sums up to date."""
-        steering, sums = self.steering, self.sums if summing else None
-        common = {
-            "X": self.X, "weights": self.weights, "centroids": source.exact, "k": self.k, "labels": self._labels,
-            "counters": steering.counters, **(sums.arguments if sums else NO_SUMS), "anew": anew, "halted": steering.halted,
-        }  # fmt: skip
-        if self.kernels.points:
-            self._score_points(common, sums, anew)
-        else:
-            self._score_panels(common, source, sums, anew, gated)
-
-    def _score_points(self, common, sums, anew):
-        shared_cells = private_cells = dynamic = 0
-        limit = self.device.facts.shared_bytes
-        if sums and anew:
-            private_cells, dynamic = planning.private_sums(sums.cells.size, self.k, limit)
-        if sums and not private_cells:
-            shared_cells, dynamic = planning.block_sums(sums.cells.size, self.k, limit)
-        blocks = planning.resident_blocks(self.kernels.blocks, self.device.facts.multiprocessors, dynamic, limit)
-        self.launcher.prepare(
-            "points", "assign_points", blocks, shared_bytes=dynamic, choices={"DIM": self.d},
-            n=self.n, shared_cells=shared_cells, private_cells=private_cells, **common,
-        )()  # fmt: skip
-
-    def _score_panels(self, common, source, sums, anew, gated):
-        rows, steering = self.rows_of, self.steering
-        left, n_left = (rows.left, steering.counters[3:4]) if gated else (None, None)
-        if gated:
-            self.launcher.run(
-                "gate", "gate", self.n, X=self.X, n=self.n, d=self.d, centroids=source.exact, k=self.k, scale=self.frame.scale,
-                drifts=steering.drifts, labels=self._labels, upper=rows.upper, lower=rows.lower, rows_left=left, n_left=n_left,
-                halted=steering.halted,
-            )  # fmt: skip
-        shared_cells, dynamic = planning.block_sums(sums.cells.size, self.k, self.device.facts.shared_bytes) if sums else (0, 0)
-        of_norm, of_half_norm, added = self.frame.margin
-        scoring_arguments = {
-            "d": self.d, "shift": self.shift, "scale": self.frame.scale, "panels": source.panels, "half_norms": source.half_norms,
-            "open": rows.open, "thresholds": rows.thresholds,
-        }  # fmt: skip
-        choices = {"PANEL": self.kernels.panel}
-        self.launcher.prepare(
-            "assign", "assign", self.kernels.blocks, shared_bytes=dynamic, choices=choices,
-            n=self.n, norms=rows.norms, of_norm=of_norm, of_half_norm=of_half_norm, added=added, rows_left=left, n_left=n_left,
-            upper=rows.upper, lower=rows.lower, shared_cells=shared_cells, **scoring_arguments,
-            **{name: value for name, value in common.items() if name != "centroids"},
-        )()  # fmt: skip
-        self.launcher.prepare(
-            "assign", "recheck", self.launcher.blocks(self.n, 8), choices=choices, **scoring_arguments, **common
-        )()
-
     def _conclude(self, step, *, relocated):
         """Sums into centroids, and a letter with what the iteration came to."""
-        steering, target = self.steering, step.centroids
-        of_clusters = {"shifts": steering.shifts, "differences": steering.differences, "cluster_weights": steering.weights}
-        self.launcher.run(
-            "centroids", "means", 32 * self.k, **self.sums.arguments, k=self.k, d=self.d, weighted=self.weights is not None,
-            old=step.source.exact, center=self.center, **self._frame, relocated=relocated, centroids=target.exact,
-            panel=self.kernels.panel, panels=target.panels, half_norms=target.half_norms, **of_clusters, halted=steering.halted,
-        )  # fmt: skip
-        self.launcher.prepare(
-            "centroids", "conclude", 1, k=self.k, **of_clusters, scatter=self.scatter, scale=self._frame["scale"], relocated=relocated,
-            counters=steering.counters, drifts=steering.drifts, status=steering.status, halted=steering.halted,
-        )()  # fmt: skip
-        step.letter = self.device.post(steering.status)
+        self.chains.run(self.chains.conclusion, step.source, step.centroids, relocated)
+        step.letter = self.device.post(self.steering.status)
 
     def read(self, step):
         """What an iteration came to, as an `Iteration`."""
@@ -280,7 +218,11 @@ class CudaSession:
                     self._enqueue(later)
         whole = {name: int(numbers[name]) for name in ("changed", "rechecked", "scored", "empty")}
         self.latest = Iteration(
-            centroids=step.centroids, squared_shift=numbers["squared_shift"], inertia=max(0.0, numbers["inertia"]), path=step.path, **whole
+            centroids=step.centroids,
+            squared_shift=numbers["squared_shift"],
+            inertia=max(0.0, numbers["inertia"]),
+            path=step.path,
+            **whole,
         )
         return self.latest
 
@@ -294,20 +236,20 @@ class CudaSession:
         if len(rows):
             self.launcher.prepare(
                 "centroids", "relocate", len(rows), X=self.X, weights=self.weights, d=self.d, rows=device.upload(rows),
-                empty=device.upload(empty[: len(rows)]), m=len(rows), labels=self._labels, **self.sums.arguments,
+                empty=device.upload(empty[: len(rows)]), m=len(rows), labels=self.device_labels, **self.sums.arguments,
             )()  # fmt: skip
         self._conclude(step, relocated=True)
 
     # ---- distances -------------------------------------------------------------------------------------------------
 
     def inertia(self, centroids):
-        return facts.inertia(self.launcher, self.X, self.weights, self._held(centroids).exact, self._labels)
+        return facts.inertia(self.launcher, self.X, self.weights, self._held(centroids).exact, self.device_labels)
 
     def _own_distances(self, held, weights):
         out = allocate(self.device, self.n, np.float64, "distances")
         self.launcher.run(
             "distances", "own_distances", self.n,
-            X=self.X, n=self.n, d=self.d, centroids=held.exact, labels=self._labels, weights=weights, out=out,
+            X=self.X, n=self.n, d=self.d, centroids=held.exact, labels=self.device_labels, weights=weights, out=out,
         )  # fmt: skip
         return out
 
@@ -343,9 +285,9 @@ class CudaSession:
             X=self.X[start:stop], rows=stop - start, d=self.d, centroids=held.exact, k=self.k, squared=squared, out=table,
         )  # fmt: skip
 
-    def seeder(self):
-        self._labels = None  # the distances of seeding take their room
-        return CudaSeeder(self)
+    def seeder(self, words):
+        self.device_labels = None  # the distances of seeding take their room
+        return CudaSeeder(self, words)
 
     def rows(self, numbers):
         return facts.gathered(self.launcher, self.X, numbers)
@@ -356,4 +298,4 @@ class CudaSession:
         return facts.gathered(Launcher(self.device, np.float64), self.weights[:, None], numbers)[:, 0]
 
     def used_clusters(self):
-        return int(np.count_nonzero(self.device.download(self.device.bincount(self._labels, self.k))))
+        return int(np.count_nonzero(self.device.download(self.device.bincount(self.device_labels, self.k))))

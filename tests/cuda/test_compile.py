@@ -1,0 +1,109 @@
+"""Every CUDA source compiles for every architecture with every choice, within its budget of registers, shared memory and stack, and without spills.
+
+NVRTC needs no GPU for it. Budgets are a little above what the compiler takes now: a kernel that grows out of its budget loses resident warps, and that is
+to be decided, not to happen.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed", exc_type=ImportError)
+
+from compilation import ARCHITECTURES, usage
+from kmeans_fast.kernels.cuda import compiler, sources
+
+from kmeans_fast.backends.cuda import planning
+
+# Registers, bytes of static shared memory, bytes of stack; for the greedier of float32 and float64.
+BUDGET = {
+    "assign/32": (168, 42_000, 0), "assign/64": (128, 29_000, 0), "assign/128": (224, 36_000, 0),
+    "recheck": (128, 3_200, 0),
+    "assign_points/1": (85, 8_000, 0), "assign_points/2": (85, 12_000, 0), "assign_points/3": (85, 16_000, 0), "assign_points/4": (85, 20_000, 0),
+    "pack": (64, 0, 0), "clear": (64, 0, 0), "means": (80, 2_048, 640), "conclude": (64, 20_000, 0), "relocate": (64, 16, 0),
+    "gate": (64, 16, 0),
+    "column_range": (64, 0, 0), "column_sums": (64, 0, 0), "row_hashes": (64, 0, 0), "gather_rows": (64, 0, 0), "squared_norms": (64, 0, 0),
+    "own_distances": (64, 0, 0), "inertia_bins": (80, 18_000, 0), "bins_total": (64, 18_000, 0), "distance_table": (64, 0, 0),
+    "largest_distance": (64, 16, 0), "lowest_row": (64, 0, 0), "take_out": (64, 0, 0),
+    "fill_buckets": (64, 0, 0), "peak": (64, 0, 0), "weigh": (64, 16, 0), "draw": (64, 2_100, 0), "begin": (64, 0, 0),
+    "trials": (144, 38_000, 0), "accept": (64, 0, 0), "exclude": (64, 0, 0),
+}  # fmt: skip
+
+
+def budget(module, kernel):
+    choices = [value for name, value in module.defines if name != "REAL"]
+    return BUDGET.get("/".join([kernel, *choices])) or BUDGET[kernel]
+
+
+@pytest.mark.parametrize(
+    "module", list(sources.every_module()), ids=lambda m: "-".join([m.name, *(v for _, v in m.defines)])
+)
+def test_a_module_compiles_everywhere_within_its_budget(module):
+    with ThreadPoolExecutor() as pool:
+        found = dict(zip(ARCHITECTURES, pool.map(lambda architecture: usage(module, architecture), ARCHITECTURES)))
+    for architecture, kernels in found.items():
+        assert set(kernels) == set(sources.kernels(module.name))
+        for kernel, taken in kernels.items():
+            registers, shared_bytes, stack_bytes = budget(module, kernel)
+            where = f"{kernel} on sm_{architecture}: {taken}"
+            assert taken.registers <= registers, where
+            assert taken.shared_bytes <= shared_bytes, where
+            assert taken.stack_bytes <= stack_bytes, where
+            assert taken.spill_bytes == 0, where
+
+
+def test_blocks_that_the_planner_counts_on_fit_a_multiprocessor():
+    registers, shared = 65_536, 100 << 10  # of the smallest multiprocessor that there is, but for Turing's 64 KB
+    for panel, blocks in planning._BLOCKS.items():
+        of_kernel = BUDGET[f"assign/{panel}"]
+        assert blocks * of_kernel[0] * sources.THREADS <= registers
+        assert blocks * of_kernel[1] <= shared
+    assert max(shared_bytes for _, shared_bytes, _ in BUDGET.values()) <= planning._STATIC_SHARED
+
+
+@pytest.mark.parametrize("real", sources.REALS)
+@pytest.mark.parametrize("name", ["distances", "seeding", "facts", "centroids"])
+def test_subnormal_numbers_stay_and_nothing_is_fused_unasked(monkeypatch, name, real):
+    """Of the machine code's text form: no flushing of subnormal numbers, and no fused operation in float64, where the contract has none."""
+    monkeypatch.setattr(compiler, "_target", lambda architecture: (f"-arch=compute_{architecture}", "ptx"))
+    text = compiler.compiled(sources.module(name, real), 90).code.decode()
+    assert ".ftz" not in text
+    assert "fma.rn.f64" not in text
+    assert "add.rn.f64" in text or "add.f64" in text or name == "facts"
+
+
+def test_a_source_that_does_not_compile_is_an_error_with_the_log(monkeypatch):
+    monkeypatch.setattr(sources, "text", lambda name: "this is not CUDA")
+    with pytest.raises(RuntimeError, match="error"):
+        compiler.compiled(sources.module("gate", "float"), 90)
+
+
+@pytest.mark.parametrize(
+    ("capability", "target"),
+    [(90, ("-arch=sm_90", "cubin")), (91, ("-arch=sm_90", "cubin")), (990, ("-arch=compute_121", "ptx"))],
+)
+def test_what_a_gpu_gets(capability, target):
+    option, kind = compiler._target(capability)
+    assert kind == target[1]
+    assert option == target[0] or kind == "ptx"
+
+
+def test_a_gpu_that_is_too_old_is_told_so():
+    with pytest.raises(RuntimeError, match=r"compute capability .* and above, the GPU has 3\.5"):
+        compiler._target(35)
+
+
+def test_code_is_kept_for_the_next_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(tmp_path))
+    first = compiler.binary_file(sources.module("gate", "float"), 90)
+    assert first.is_relative_to(tmp_path)
+    monkeypatch.setattr(compiler, "compiled", None)
+    assert compiler.binary_file(sources.module("gate", "float"), 90) == first
+    with pytest.raises(TypeError):
+        compiler.binary_file(sources.module("gate", "double"), 90)
+
+
+def test_without_a_cache_code_is_kept_for_this_process(monkeypatch):
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", "")
+    path = compiler.binary_file(sources.module("gate", "float"), 75)
+    assert path.read_bytes()[:4] == b"\x7fELF"

@@ -1,0 +1,73 @@
+"""Every CUDA kernel under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer, with the answers checked as well.
+
+Under ThreadSanitizer every CUDA thread is a thread of the system: it sees whether barriers order all accesses. (Blocks still run one after the other.)
+"""
+
+import pytest
+from simulator import build
+from support import REPOSITORY, run_python
+
+pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
+
+RUN = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from simulator import build
+from simulator.device import SimDevice
+from kmeans_fast import reference
+from kmeans_fast.backends.cuda import device as launching
+from kmeans_fast.backends.cuda.session import CudaSession
+from kmeans_fast.engine.lloyd import lloyd
+from kmeans_fast.engine.seeding import kmeans_plusplus, random_rows
+from kmeans_fast.kernels.cuda import sources
+
+sanitizer, launched = sys.argv[2], set()
+quick = sanitizer == "thread"
+if quick:
+    launching._PER_MULTIPROCESSOR = 1  # two blocks: a thread of the system costs a millisecond here
+
+def check(n, d, k, dtype, weighted, steps):
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, d)).astype(dtype)
+    X[n // 2 :: 7] = X[0]
+    weights = rng.integers(0, 3, n).astype(float) if weighted else None
+    device = SimDevice(sanitizer=sanitizer)
+    session = CudaSession(device, X, weights, k, on_host=True)
+    session.reset()
+    seeds = min(k, 3 if quick else 20)
+    np.testing.assert_array_equal(kmeans_plusplus(session, seeds, 1, 0), reference.kmeans_plusplus(X, weights, seeds, 1))
+    np.testing.assert_array_equal(random_rows(session, 2, 1, 0), reference.random_rows(X, weights, 2, 1))
+    start = X[np.arange(k) % n]
+    start[1] = start[0]  # a cluster that comes out empty
+    found, expected = lloyd(session, start, max_iter=steps, threshold=0.0), reference.lloyd(X, weights, start, steps, 0.0)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.centroids, expected.centroids)
+    assert found.inertia == expected.inertia
+    assert session.mean_variance() == reference.mean_variance(X)
+    table = session.distances(found.centroids)
+    np.testing.assert_array_equal(table, np.sqrt(reference.squared_distances(X, found.centroids)).astype(dtype))
+    launched.update(device.launches)
+
+modules = [sources.module(name, "float") for name in sources.MODULES if name not in sources.CHOICES]
+modules += [sources.module("assign", "float", PANEL=128), sources.module("points", "float", DIM=2)]
+with ThreadPoolExecutor(2) as pool:
+    list(pool.map(lambda module: build.simulated(module, sanitizer), modules))
+check(150, 2, 4, np.float32, True, 3)
+check(250, 20, 66, np.float32, False, 7)
+if not quick:
+    check(150, 6, 50, np.float64, True, 6)
+    check(70, 260, 34, np.float64, False, 4)
+print(" ".join(sorted(launched)))
+"""
+
+
+@pytest.mark.parametrize("sanitizer", ["address", "thread"])
+def test_kernels_are_clean(sanitizer):
+    out = run_python(RUN, REPOSITORY / "tests", sanitizer, timeout=500, **build.sanitizer_environment(sanitizer))
+    # Every kernel has run, that is: the check is of all of them.
+    from kmeans_fast.kernels.cuda import sources
+
+    every = {kernel for name in sources.MODULES for kernel in sources.kernels(name)}
+    assert set(out.split()) == every

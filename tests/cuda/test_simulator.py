@@ -1,0 +1,195 @@
+"""The simulator does what CUDA does, and finds the faults that it is there to find: planted ones, in kernels of its own and in the project's."""
+
+import ctypes
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from simulator import build
+from support import REPOSITORY, run_python
+
+pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
+
+KERNELS = """
+extern "C" __global__ void shuffles(int* rotated, int* paired, int* shifted, unsigned* votes) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x, value = 10 * i;
+  rotated[i] = __shfl_sync(~0u, value, threadIdx.x + 1);
+  paired[i] = __shfl_xor_sync(~0u, value, 1);
+  shifted[i] = __shfl_down_sync(~0u, value, 3);
+  votes[i] = __ballot_sync(~0u, threadIdx.x % 3 == 0);
+}
+
+extern "C" __global__ void reversed_blocks(int* data) {  // through shared memory, static and dynamic
+  __shared__ int fixed[64];
+  int* dynamic = (int*)dynamic_shared;
+  const int at = blockIdx.x * blockDim.x + threadIdx.x, opposite = blockDim.x - 1 - threadIdx.x;
+  fixed[threadIdx.x] = data[at];
+  BARRIER
+  dynamic[threadIdx.x] = fixed[opposite];
+  __syncthreads();
+  data[at] = dynamic[threadIdx.x];
+}
+
+extern "C" __global__ void counted(unsigned* words, unsigned long long* longs, int* ints) {
+  atomicAdd(words, 1u);
+  atomicAdd(longs, 1ull << 40);
+  atomicMax(longs + 1, (unsigned long long)threadIdx.x);
+  atomicMin(ints, -(int)threadIdx.x);
+  atomicCAS(ints + 1, 0, 7);
+}
+
+extern "C" __global__ void half_waits(int* out) {
+  if (threadIdx.x < 16)
+    __syncthreads();
+  else
+    __syncwarp();
+  out[threadIdx.x] = 1;
+}
+
+extern "C" __global__ void two_barriers(int* out) {
+  if (threadIdx.x < 32) __syncthreads();
+  else
+    __syncthreads();
+  out[threadIdx.x] = 1;
+}
+
+extern "C" __global__ void summed_by_the_grid(int* values, int* arrived, int* out) {
+  __shared__ int mine;
+  if (threadIdx.x == 0) mine = blockIdx.x + 1;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    values[blockIdx.x] = mine;
+    __threadfence();
+    atomicAdd(arrived, 1);
+    while (atomicAdd(arrived, 0) < (int)gridDim.x) __nanosleep(32);
+  }
+  __syncthreads();
+  int total = 0;
+  for (int i = 0; i < (int)gridDim.x; ++i) total += values[i];
+  if (threadIdx.x == 0) out[blockIdx.x] = 100 * total + mine;  // shared memory is still this block's
+}
+"""
+NAMES = ("shuffles", "reversed_blocks", "counted", "half_waits", "two_barriers", "summed_by_the_grid")
+
+
+def library(barrier="__syncthreads();"):
+    return build.simulation(KERNELS.replace("BARRIER", barrier), NAMES)
+
+
+def run(kernel, blocks, threads, *arrays, compiled=None, **options):
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in arrays]
+    build.run(compiled or library(), kernel, blocks, threads, pointers, **options)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_shuffles_and_votes(order):
+    i = np.arange(128)
+    warp, lane = i - i % 32, i % 32
+    rotated, paired, shifted = np.zeros((3, 128), np.int32)
+    votes = np.zeros(128, np.uint32)
+    run("shuffles", 2, 64, rotated, paired, shifted, votes, order=order)
+    assert_array_equal(rotated, 10 * (warp + (lane + 1) % 32))
+    assert_array_equal(paired, 10 * (i ^ 1))
+    assert_array_equal(shifted, 10 * np.where(lane + 3 < 32, i + 3, i))
+    expected = [sum(1 << lane for lane in range(32) if (32 * (w % 2) + lane) % 3 == 0) for w in range(4)]
+    assert_array_equal(votes, np.repeat(expected, 32))
+
+
+@pytest.mark.parametrize("order", [0, 1, 5])
+def test_shared_memory_belongs_to_a_block(order):
+    data = np.arange(128, dtype=np.int32)
+    run("reversed_blocks", 2, 64, data, dynamic_bytes=256, order=order)
+    assert_array_equal(data, np.r_[63:-1:-1, 127:63:-1])
+
+
+def test_atomics():
+    words, longs, ints = np.zeros(1, np.uint32), np.zeros(2, np.uint64), np.zeros(2, np.int32)
+    run("counted", 3, 96, words, longs, ints)
+    assert words[0] == 288
+    assert_array_equal(longs, [288 << 40, 95])
+    assert_array_equal(ints, [-95, 7])
+
+
+def test_atomic_sums_of_floats_do_not_compile():
+    with pytest.raises(RuntimeError, match="depend on the order"):
+        build.simulation('extern "C" __global__ void bad(float* x) { atomicAdd(x, 1.0f); }', ["bad"])
+
+
+def test_the_grid_waits_in_a_cooperative_launch():
+    out = np.zeros(4, np.int32)
+    run("summed_by_the_grid", 4, 64, np.zeros(4, np.int32), np.zeros(1, np.int32), out, cooperative=True)
+    assert_array_equal(out, [1001, 1002, 1003, 1004])
+
+
+def test_a_barrier_that_some_threads_never_reach_is_reported():
+    with pytest.raises(RuntimeError, match=r"half_waits: deadlock in block 0"):
+        run("half_waits", 1, 32, np.zeros(64, np.int32))
+
+
+def test_threads_at_different_barriers_are_reported():
+    with pytest.raises(RuntimeError, match=r"two_barriers: threads of block 0 wait at different barriers"):
+        run("two_barriers", 1, 64, np.zeros(64, np.int32))
+
+
+# ---- planted faults ------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_barrier_gives_another_result():
+    """Fibers run one after the other, so a thread that does not wait reads what has not been written: a pattern of bytes."""
+    data = np.arange(64, dtype=np.int32)
+    run("reversed_blocks", 1, 64, data, compiled=library(barrier=""), dynamic_bytes=256)
+    assert not np.array_equal(data, np.arange(64)[::-1])
+    assert np.int32(np.uint32(0xA5A5A5A5).view(np.int32)) in data
+
+
+FAULTY = """
+import ctypes, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from simulator import build
+from kmeans_fast.kernels.cuda import sources
+
+name, kernel, right, wrong, sanitizer, case = sys.argv[2:8]
+text = sources.text(name)
+assert text.count(right) == 1, text.count(right)
+if case == "faulty":
+    text = text.replace(right, wrong)
+compiled = build.simulation(text, [kernel], ["-DREAL=float"], sanitizer)
+n, d = 300, 3
+X, out = np.ones((n, d), np.float32), np.zeros(n)
+arrays = {"X": X, "out": out, "centroids": np.zeros((1, d)), "bins": np.zeros(2176, np.int64)}
+values = []
+for parameter in sources.kernels(name)[kernel]:
+    if parameter.pointer:
+        array = arrays.get(parameter.name)
+        values.append(ctypes.c_void_p(None if array is None else array.ctypes.data))
+    else:
+        values.append({"n": ctypes.c_int64(n), "d": ctypes.c_int(d)}[parameter.name])
+build.run(compiled, kernel, 2, sources.THREADS, values)
+print("ran to the end")
+"""
+FAULTS = {
+    "barrier": (
+        ("distances", "inertia_bins", "  empty_window(&window, own_bins);\n  __syncthreads();", "  empty_window(&window, own_bins);", "thread"),
+        "data race",
+    ),
+    "tail": (
+        (
+            "distances", "own_distances",
+            "  for (i64 row = first_thread(); row < n; row += all_threads()) {\n    const i64 label = labels ? labels[row] : 0;\n    const bool",
+            "  for (i64 row = first_thread(); row <= n; row += all_threads()) {\n    const i64 label = labels ? labels[row] : 0;\n    const bool",
+            "address",
+        ),
+        "heap-buffer-overflow",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_one_of_our_kernels_is_found(fault):
+    """A barrier taken away, found by ThreadSanitizer; a row too many, found by AddressSanitizer. The kernels as they are pass the same run."""
+    arguments, words = FAULTS[fault]
+    environment = build.sanitizer_environment(arguments[-1])
+    assert run_python(FAULTY, REPOSITORY / "tests", *arguments, "sound", **environment).strip() == "ran to the end"
+    with pytest.raises(AssertionError, match=words):
+        run_python(FAULTY, REPOSITORY / "tests", *arguments, "faulty", **environment)
