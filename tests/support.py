@@ -1,5 +1,6 @@
 """What several test modules need: problems to solve, sessions to solve them with, and Python processes to do it in."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ DTYPES = (np.float32, np.float64)
 AVAILABLE = [name for name, reason in registry().items() if not reason]
 SIMULATED = SimBackend()
 TESTED = AVAILABLE + ["cuda-sim"] * bool(COMPILER)
-ENGINES = ["reference", 1, 2, 3, 7, *(["cuda-sim"] if COMPILER else [])]
+ENGINES = ["reference", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
 REPOSITORY = Path(kmeans_fast.__file__).parents[1]
 
 
@@ -67,22 +68,39 @@ def some_weights(n, seed=0):
     return weights
 
 
+@functools.cache
+def cuda_device():
+    """The first GPU."""
+    from kmeans_fast.backends.cuda.cupy_device import CupyDevice
+
+    return CupyDevice(0)
+
+
 def session(engine, X, weights, n_clusters):
-    """A session, ready to iterate. `engine` is "reference", "cuda-sim", or a number of CPU threads, used even for a small problem."""
+    """A session, ready to iterate. `engine` is "reference", "cuda", "cuda-sim", or a number of CPU threads, used even for a small problem."""
     if engine == "reference":
         opened = ReferenceSession(X, weights)
-    elif engine == "cuda-sim":
-        opened = CudaSession(SimDevice(), X, weights, n_clusters, on_host=True)
+    elif engine in ("cuda", "cuda-sim"):
+        opened = CudaSession(cuda_device() if engine == "cuda" else SimDevice(), X, weights, n_clusters, on_host=True)
     else:
         opened = CpuSession(X, weights, n_clusters, engine)
     opened.reset()
     return opened
 
 
+class OwnCentroids(np.ndarray):
+    """Centroids that an iteration came to, on the host; they know the session's own, for the next iteration to start from."""
+
+    own = None
+
+
 def iterated(opened, centroids):
     """An iteration of a session, read, with its centroids on the host."""
-    done = opened.iterate(centroids).read()
-    return done._replace(centroids=opened.fetch(done.centroids))
+    own = getattr(centroids, "own", None)
+    done = opened.iterate(centroids if own is None else own).read()
+    host = opened.fetch(done.centroids).view(OwnCentroids)
+    host.own = done.centroids
+    return done._replace(centroids=host)
 
 
 def run_python(code, *arguments, timeout=300, **environment):

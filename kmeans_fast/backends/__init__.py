@@ -11,7 +11,6 @@ import types
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import described

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from support import DTYPES, iterated, rows, session, some_weights
+from support import DTYPES, ENGINES, iterated, rows, session, some_weights
 
 import kmeans_fast
 from kmeans_fast import reference
@@ -34,12 +34,12 @@ def check(X, n_clusters, weights=None, *, dtype=None, init=None, seed=3):
     return got
 
 
-def check_threads(X, centroids, weights=None):
-    """One iteration on forced threads."""
+def check_engines(X, centroids, weights=None):
+    """One iteration on every engine, the threads of the CPU forced."""
     labels, _ = reference.assign(X, centroids)
     new = reference.update(X, weights, centroids, labels)
-    for threads in (1, 2, 3, 7):
-        opened = session(threads, X, weights, len(centroids))
+    for engine in ENGINES[1:]:
+        opened = session(engine, X, weights, len(centroids))
         step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, new)
@@ -168,7 +168,7 @@ def test_far_from_the_origin(backend, dtype, weighted, offset):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_far_from_the_origin_on_threads(dtype, offset):
     X = rows(5000, 9, dtype) + dtype(offset)
-    check_threads(X, X[:12].copy())
+    check_engines(X, X[:12].copy())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -199,8 +199,8 @@ def test_one_enormous_row_leaves_the_others_precise(backend, dtype, outlier, wei
 def test_one_enormous_value_on_threads(dtype, outlier, at):
     X = rows(5000, 7, dtype)
     X[at] = outlier
-    check_threads(X, X[[0, 10, 20, 4999]].copy())
-    check_threads(X, X[[5, 10, 20]].copy(), some_weights(5000))
+    check_engines(X, X[[0, 10, 20, 4999]].copy())
+    check_engines(X, X[[5, 10, 20]].copy(), some_weights(5000))
 
 
 def test_values_whose_squares_could_overflow_are_refused_with_the_value(backend):
@@ -239,7 +239,7 @@ def test_denormals_beside_ordinary_values(backend, dtype):
     X = rows(120, 4, dtype)
     X[::3] = np.finfo(dtype).smallest_subnormal * np.arange(4)
     check(X, 5)
-    check_threads(X, X[:7].copy(), some_weights(120))
+    check_engines(X, X[:7].copy(), some_weights(120))
 
 
 @pytest.mark.parametrize("scale", [1e18, 1e37])
@@ -297,7 +297,7 @@ def test_one_row_outweighs_all_others(backend, heavy, light):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_weights_over_a_wild_range_on_threads(dtype):
     X = rows(5000, 6, dtype)
-    check_threads(X, X[:9].copy(), 10.0 ** np.random.default_rng(0).integers(-120, 120, 5000))
+    check_engines(X, X[:9].copy(), 10.0 ** np.random.default_rng(0).integers(-120, 120, 5000))
 
 
 def test_weights_whose_inertia_could_overflow_are_refused(backend):
@@ -324,8 +324,8 @@ def test_every_cluster_but_one_starts_where_nothing_is_on_threads(dtype):
     X = rows(5000, 6, dtype)
     centroids = np.full((12, 6), 1e5, dtype)
     centroids[4] = 0
-    check_threads(X, centroids)
-    check_threads(X, centroids, some_weights(5000))
+    check_engines(X, centroids)
+    check_engines(X, centroids, some_weights(5000))
 
 
 # ---- memory --------------------------------------------------------------------------------------------------------

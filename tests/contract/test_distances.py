@@ -64,3 +64,13 @@ def test_inertia_of_a_fit_is_that_of_its_labels_and_centroids(backend, dtype):
     result = kmeans_fast.kmeans(X, 7, init=centroids, sample_weight=weights, max_iter=2)
     assert type(result.inertia) is float
     assert result.inertia == reference.inertia(X, weights, result.centroids, result.labels)
+
+
+def test_a_weight_of_minus_zero_is_zero(engine):
+    X, centroids = problem(60, 3, 4, np.float64)
+    weights = some_weights(60)
+    weights[::7] = -0.0
+    opened = session(engine, X, weights, 4)
+    opened.assign(centroids)
+    labels, _ = reference.assign(X, centroids)
+    assert opened.inertia(centroids) == reference.inertia(X, weights, centroids, labels)

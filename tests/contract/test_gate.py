@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from support import DTYPES, iterated, rows, session, some_weights
+from support import DTYPES, ENGINES, iterated, rows, session, some_weights
 
 from kmeans_fast import reference
 
@@ -18,6 +18,7 @@ SHAPES = [
     (300, 600, 5),
 ]
 FAR = 8.0
+GATED = [2, *(engine for engine in ENGINES if isinstance(engine, str) and "cuda" in engine)]  # engines with bounds
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +26,8 @@ def always(monkeypatch):
     """Bounds are kept however little they pay, and used in every iteration."""
     monkeypatch.setattr("kmeans_fast.backends.cpu.gate._SCORING", 1e6)
     monkeypatch.setattr("kmeans_fast.backends.cpu.gate.Gate._expected_share", lambda self, labels: -1e9)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.planning._LEAST_GATED", 0)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.session.CudaSession._bounds_pay", lambda self, changed, scored: True)
 
 
 def data(n, d, dtype, kind):
@@ -58,37 +61,42 @@ def iterate(threads, X, weights, k, iterations):
 @pytest.mark.parametrize("kind", ["normal", "grid", "clouds", "offset"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_gated_iterations_are_the_references(dtype, shape, kind):
+@pytest.mark.parametrize("engine", GATED)
+def test_gated_iterations_are_the_references(engine, dtype, shape, kind):
     n, d, k = shape
-    iterate(3, data(n, d, dtype, kind), None, k, 12)
+    iterate(engine, data(n, d, dtype, kind), None, k, 12)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("engine", ENGINES[1:])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_gated_iterations_with_weights_are_the_references(dtype, threads):
-    iterate(threads, data(2000, 5, dtype, "clouds"), some_weights(2000), 30, 12)
+def test_gated_iterations_with_weights_are_the_references(dtype, engine):
+    iterate(engine, data(2000, 5, dtype, "clouds"), some_weights(2000), 30, 12)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e12, 1e30])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_bounds_hold_at_any_scale(dtype, scale):
-    iterate(2, data(1500, 6, np.float64, "clouds").astype(dtype) * dtype(scale), None, 12, 10)
+@pytest.mark.parametrize("engine", GATED)
+def test_bounds_hold_at_any_scale(engine, dtype, scale):
+    iterate(engine, data(1500, 6, np.float64, "clouds").astype(dtype) * dtype(scale), None, 12, 10)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-100, 1e100, 1e140])
-def test_bounds_hold_at_the_ends_of_float64(scale):
-    iterate(2, data(1500, 6, np.float64, "clouds") * scale, None, 12, 10)
+@pytest.mark.parametrize("engine", GATED)
+def test_bounds_hold_at_the_ends_of_float64(engine, scale):
+    iterate(engine, data(1500, 6, np.float64, "clouds") * scale, None, 12, 10)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_most_rows_are_skipped_where_clusters_are_apart(dtype):
-    scored = iterate(2, data(3000, 4, dtype, "clouds"), None, 3, 8)
+@pytest.mark.parametrize("engine", GATED)
+def test_most_rows_are_skipped_where_clusters_are_apart(engine, dtype):
+    scored = iterate(engine, data(3000, 5, dtype, "clouds"), None, 3, 8)
     assert scored[0] == 3000
     assert scored[-1] < 300
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_centroids_that_are_not_the_sessions_own_are_noticed(dtype):
+@pytest.mark.parametrize("engine", GATED)
+def test_centroids_that_are_not_the_sessions_own_are_noticed(engine, dtype):
     """Every other iteration starts from centroids that the bounds know nothing of, or from the session's own after an assignment to others."""
 
     def perturb(iteration, centroids, opened):
@@ -98,8 +106,8 @@ def test_centroids_that_are_not_the_sessions_own_are_noticed(dtype):
             opened.assign(centroids + centroids.dtype.type(2))
         return centroids
 
-    X = data(2000, 3, dtype, "clouds")
-    opened = session(2, X, None, 6)
+    X = data(2000, 6, dtype, "clouds")
+    opened = session(engine, X, None, 6)
     centroids = X[:6].copy()
     for iteration in range(12):
         labels, _ = reference.assign(X, centroids)
@@ -110,9 +118,10 @@ def test_centroids_that_are_not_the_sessions_own_are_noticed(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_relocated_centroid_has_moved_as_far_as_it_has(dtype):
-    X = data(1000, 3, dtype, "clouds")
-    opened = session(2, X, None, 5)
+@pytest.mark.parametrize("engine", GATED)
+def test_a_relocated_centroid_has_moved_as_far_as_it_has(engine, dtype):
+    X = data(1000, 6, dtype, "clouds")
+    opened = session(engine, X, None, 5)
     centroids = X[:5].copy()
     centroids[3] += dtype(1e4)
     for _ in range(6):
@@ -123,7 +132,24 @@ def test_a_relocated_centroid_has_moved_as_far_as_it_has(dtype):
         centroids = step.centroids
 
 
-def test_one_row_far_beyond_the_others_overflows_nothing():
-    X = data(800, 4, np.float32, "normal")
+@pytest.mark.parametrize("engine", GATED)
+def test_one_row_far_beyond_the_others_overflows_nothing(engine):
+    X = data(800, 5, np.float32, "normal")
     X[7] = 1e30
-    iterate(2, X, None, 9, 8)
+    iterate(engine, X, None, 9, 8)
+
+
+@pytest.mark.parametrize("far", [3e18, 1e19, 4e19, 1e22])
+@pytest.mark.parametrize("engine", GATED)
+def test_rows_at_the_edge_of_what_float32_can_square_are_not_misled(engine, far):
+    """Scores of some centroids overflow while others' do not: neither a label nor a bound may be believed then."""
+    X = data(3000, 5, np.float32, "normal")
+    X[1::300] *= np.float32(far) * np.random.default_rng(1).uniform(0.2, 2, (10, 1)).astype(np.float32)
+    centroids = np.ascontiguousarray(np.r_[X[1::300][:6], X[:4]])
+    opened = session(engine, X, None, len(centroids))
+    for _ in range(6):
+        labels, _ = reference.assign(X, centroids)
+        step = iterated(opened, centroids)
+        assert_array_equal(opened.labels, labels)
+        assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
+        centroids = step.centroids

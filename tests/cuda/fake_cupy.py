@@ -302,11 +302,6 @@ class Gpu(SimDevice):
     def empty(self, shape, dtype):
         return ndarray(super().empty(shape, dtype), self.number)
 
-    def upload(self, array):
-        copy = self.empty(array.shape, array.dtype)
-        self.write(copy, array)
-        return copy
-
     def write(self, target, array):
         assert isinstance(array, np.ndarray)
         self.uploaded += array.nbytes

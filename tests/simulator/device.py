@@ -51,17 +51,15 @@ class SimDevice:
         self.released = 0
 
     def empty(self, shape, dtype):
+        return self._allocated(shape, dtype)
+
+    def _allocated(self, shape, dtype):
         self.allocations += 1
         if self.allocations in self.failing:
             raise SimulatedOutOfMemory
         array = np.empty(shape, dtype)
         array.reshape(-1).view(np.uint8).fill(_GARBAGE)
         return array
-
-    def upload(self, array):
-        copy = self.empty(array.shape, array.dtype)
-        copy[...] = array
-        return copy
 
     def write(self, target, array):
         assert (target.shape, target.dtype) == (array.shape, array.dtype)
@@ -77,10 +75,14 @@ class SimDevice:
         array.fill(value)
 
     def argsort(self, keys):
-        return np.argsort(keys, kind="stable")
+        order = self._allocated(keys.shape, np.int64)
+        order[:] = np.argsort(keys, kind="stable")
+        return order
 
     def bincount(self, labels, size):
-        return np.bincount(labels, minlength=size)
+        counts = self._allocated(size, np.int64)
+        counts[:] = np.bincount(labels, minlength=size)
+        return counts
 
     def prepare(self, module, kernel, blocks, shared_bytes, values):
         assert shared_bytes <= self.facts.shared_bytes

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .device import allocate
+from .device import allocate, upload
 
 
 class Centroids:
@@ -37,7 +37,7 @@ class Sums:
     def __init__(self, device, k, exponent, limbs, bits):
         what = f"the sums of {k:,} clusters"
         self.columns, self.limbs, self.bits = len(exponent), limbs, bits
-        self.unit = device.upload(exponent.astype(np.int32))
+        self.unit = upload(device, exponent.astype(np.int32), what)
         self.cells = allocate(device, k * limbs * self.columns, np.int64, what, fill=0)
         self.counts = allocate(device, k, np.int64, what, fill=0)
 

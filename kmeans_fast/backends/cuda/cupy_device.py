@@ -88,10 +88,6 @@ class CupyDevice:
         with self._current():
             return cupy.empty(shape, dtype)
 
-    def upload(self, array):
-        with self._current():
-            return cupy.asarray(np.ascontiguousarray(array))
-
     def write(self, target, array):
         with self._current():
             target.set(array)

@@ -41,7 +41,6 @@ class Device(Protocol):
     OutOfMemory: type[BaseException]
 
     def empty(self, shape: Any, dtype: Any) -> Array: ...
-    def upload(self, array: np.ndarray) -> Array: ...
     def write(self, target: Array, array: np.ndarray) -> None:
         """Copy a host array of the same shape and dtype into `target`."""
 
@@ -116,27 +115,36 @@ class Launcher:
         return value
 
 
-def allocate(device, shape, dtype, what, fill=None):
-    """Memory on the device; when there is none, what the allocator keeps is given back and it is asked once more.
+def attempt(device, make, needed, what):
+    """What ``make()`` makes on the device; when there is no memory, what the allocator keeps is given back and it is tried once more.
 
     Raises
     ------
     MemoryError
-        With the numbers.
+        With the numbers; `needed` is in bytes.
     """
     try:
-        array = device.empty(shape, dtype)
+        return make()
     except device.OutOfMemory:
         device.release()
-        try:
-            array = device.empty(shape, dtype)
-        except device.OutOfMemory as error:
-            needed = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-            raise MemoryError(
-                OUT_OF_MEMORY.format(
-                    what=what, needed=needed / 2**30, name=device.facts.name, free=device.free_bytes() / 2**30
-                )
-            ) from error
+    try:
+        return make()
+    except device.OutOfMemory as error:
+        free, name = device.free_bytes() / 2**30, device.facts.name
+        raise MemoryError(OUT_OF_MEMORY.format(what=what, needed=needed / 2**30, name=name, free=free)) from error
+
+
+def allocate(device, shape, dtype, what, fill=None):
+    """Memory on the device, filled if wanted."""
+    needed = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    array = attempt(device, lambda: device.empty(shape, dtype), needed, what)
     if fill is not None:
         device.fill(array, fill)
     return array
+
+
+def upload(device, array, what):
+    """A host array on the device."""
+    target = allocate(device, array.shape, array.dtype, what)
+    device.write(target, np.ascontiguousarray(array))
+    return target

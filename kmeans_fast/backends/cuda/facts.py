@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...kernels import scaling
-from .device import allocate
+from .device import allocate, upload
 from .planning import limb_bits
 
 _SAMPLE = 1024  # rows
@@ -36,7 +36,7 @@ def column_means(launcher, X, cut):
     device, (n, d) = launcher.device, X.shape
     exponent, limbs, bits = cut
     cells = allocate(device, limbs * d, np.int64, "column sums", fill=0)
-    unit = device.upload(exponent.astype(np.int32))
+    unit = upload(device, exponent.astype(np.int32), "column sums")
     launcher.run(
         "facts",
         "column_sums",
@@ -68,7 +68,7 @@ def sample(launcher, X):
 def gathered(launcher, X, numbers):
     """The rows of these numbers, on the host."""
     device, d = launcher.device, X.shape[1]
-    rows = device.upload(np.ascontiguousarray(numbers, np.int64))
+    rows = upload(device, np.asarray(numbers, np.int64), "row numbers")
     out = allocate(device, (len(numbers), d), X.dtype, f"{len(numbers):,} rows of the data")
     launcher.run("facts", "gather_rows", out.size, X=X, d=d, rows=rows, m=len(numbers), out=out)
     return device.download(out)

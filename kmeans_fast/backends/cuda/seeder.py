@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .device import allocate
+from .device import allocate, attempt, upload
 
 _MOST_BUCKETS = 1 << 14
 _MOST_TRIALS = 16
@@ -13,15 +13,18 @@ class CudaSeeder:
 
     def __init__(self, session, words):
         self.launcher, self.device = session.launcher, session.device
-        self.words = self.device.upload(words)
+        self.words = upload(self.device, words, "random words")
         self._allocate(session)
-        n, device = session.n, self.device
-        hashes = allocate(device, n, np.uint64, "the order of the rows")
-        self.launcher.run("facts", "row_hashes", n, X=session.X, n=n, d=session.d, hashes=hashes)
-        order = self.state["order"] = device.argsort(hashes)
+        self.state["order"] = self._order(session)
         self._prepared("fill_buckets", self._everywhere)()
-        del hashes, order
         self._prepare_steps()
+
+    def _order(self, session):
+        """The rows by hash, equal ones by number."""
+        n, device, what = session.n, self.device, "the order of the rows"
+        hashes = allocate(device, n, np.uint64, what)
+        self.launcher.run("facts", "row_hashes", n, X=session.X, n=n, d=session.d, hashes=hashes)
+        return attempt(device, lambda: device.argsort(hashes), 16 * n, what)
 
     def _allocate(self, session):
         device, n, d = self.device, session.n, session.d

@@ -6,7 +6,7 @@ from ..protocol import Iteration
 from . import facts, planning, scoring
 from .buffers import Centroids, RowBuffers, Steering, Sums
 from .chains import Chains
-from .device import Launcher, allocate
+from .device import Launcher, allocate, attempt, upload
 from .relocation import farthest_rows
 from .seeder import CudaSeeder
 
@@ -67,16 +67,14 @@ class CudaSession:
         """An array on the device: copied there unless it is there."""
         if not isinstance(array, np.ndarray) or not self.on_host:
             return array
-        copy = allocate(self.device, array.shape, array.dtype, what)
-        self.device.write(copy, array)
-        return copy
+        return upload(self.device, array, what)
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
     def _find_frame(self):
         frame = scoring.frame(facts.sample(self.launcher, self.X))
         self.rows_of = RowBuffers(self.device, self.n, self.kernels.gated)
-        self.shift, self.frame = self.device.upload(frame.shift), frame
+        self.shift, self.frame = upload(self.device, frame.shift, "the frame"), frame
         self.launcher.run(
             "facts", "squared_norms", self.n,
             X=self.X, n=self.n, d=self.d, shift=self.shift, scale=frame.scale, norms=self.rows_of.norms,
@@ -90,7 +88,7 @@ class CudaSession:
         if self.weights is not None:
             cut = facts.planned_limbs(self.launcher, self.X, None)
         self.mean = facts.column_means(self.launcher, self.X, cut)
-        self.center = self.device.upload(self.mean)
+        self.center = upload(self.device, self.mean, "the mean")
         self.scatter = facts.inertia(self.launcher, self.X, self.weights, self.center, None)
 
     def mean_variance(self):
@@ -114,6 +112,7 @@ class CudaSession:
         """Centroids on the device: as they are, or an array (k, d) brought there."""
         if isinstance(centroids, Centroids):
             return centroids
+        self.bounds_current = False  # they are of other centroids
         slot = self._slot(self._taken())
         self.device.write(slot.exact, np.ascontiguousarray(centroids, np.float64))
         if not self.kernels.points:
@@ -235,8 +234,8 @@ class CudaSession:
         rows = farthest_rows(self.launcher, distances, min(len(empty), self.n))
         if len(rows):
             self.launcher.prepare(
-                "centroids", "relocate", len(rows), X=self.X, weights=self.weights, d=self.d, rows=device.upload(rows),
-                empty=device.upload(empty[: len(rows)]), m=len(rows), labels=self.device_labels, **self.sums.arguments,
+                "centroids", "relocate", len(rows), X=self.X, weights=self.weights, d=self.d, rows=upload(device, rows, "relocation"),
+                empty=upload(device, empty[: len(rows)], "relocation"), m=len(rows), labels=self.device_labels, **self.sums.arguments,
             )()  # fmt: skip
         self._conclude(step, relocated=True)
 
@@ -298,4 +297,6 @@ class CudaSession:
         return facts.gathered(Launcher(self.device, np.float64), self.weights[:, None], numbers)[:, 0]
 
     def used_clusters(self):
-        return int(np.count_nonzero(self.device.download(self.device.bincount(self.device_labels, self.k))))
+        device, labels = self.device, self.device_labels
+        counts = attempt(device, lambda: device.bincount(labels, self.k), 8 * self.k, "the sizes of the clusters")
+        return int(np.count_nonzero(device.download(counts)))

@@ -1,0 +1,300 @@
+"""The CUDA backend around its kernels: no order of threads, no wait for the host, no memory that runs out unsaid. The simulator stands in for the GPU."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from simulator import build
+from simulator.device import SimDevice
+from support import DTYPES, rows, some_weights
+
+from kmeans_fast import reference
+from kmeans_fast.backends.cuda import cost, facts, planning
+from kmeans_fast.backends.cuda.backend import CudaBackend
+from kmeans_fast.backends.cuda.device import Launcher
+from kmeans_fast.backends.cuda.session import CudaSession
+from kmeans_fast.backends.protocol import Problem
+from kmeans_fast.engine.fit import initial_centroids
+from kmeans_fast.engine.lloyd import lloyd
+
+pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
+
+
+def fitted(device, X, weights, k, iterations=12, seed=5):
+    """Seeds and a run of Lloyd's algorithm on a device."""
+    session = CudaSession(device, X, weights, k, on_host=True)
+    start = initial_centroids(session, X, "k-means++", k, seed, 0, None)
+    return start, lloyd(session, start, max_iter=iterations, threshold=0.0)
+
+
+def check(found, X, weights, k, iterations=12, seed=5):
+    start, run = found
+    wanted = X[reference.kmeans_plusplus(X, weights, k, seed)]
+    assert_array_equal(start, wanted)
+    expected = reference.lloyd(X, weights, wanted, iterations, 0.0)
+    assert_array_equal(run.labels, expected.labels)
+    assert_array_equal(run.centroids, expected.centroids)
+    assert run.inertia == expected.inertia
+    assert run.n_iter == expected.n_iter
+
+
+# ---- order ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, 2, 9])
+@pytest.mark.parametrize(("n", "d", "k"), [(700, 2, 5), (700, 12, 70), (300, 3, 600)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_order_of_threads_and_blocks_does_not_matter(order, n, d, k, dtype):
+    k = min(k, n)
+    X, weights = rows(n, d, dtype), some_weights(n)
+    check(fitted(SimDevice(order=order), X, weights, k), X, weights, k)
+
+
+# ---- waiting -------------------------------------------------------------------------------------------------------
+
+
+class Watched(SimDevice):
+    """Records what the host does, and does not let it read what has not been waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.events = []
+
+    def download(self, array):
+        self.events.append("download")
+        return super().download(array)
+
+    def post(self, array):
+        letter, number = super().post(array), self.events.count("post")
+        self.events.append("post")
+        read = letter.read
+
+        def watched():
+            self.events.append(f"read {number}")
+            return read()
+
+        letter.read = watched
+        return letter
+
+
+@pytest.mark.parametrize(("d", "k"), [(2, 6), (24, 60)])
+def test_an_iteration_is_enqueued_before_the_one_before_is_read(d, k):
+    X = rows(900, d, np.float32)
+    device = Watched()
+    session = CudaSession(device, X, None, k, on_host=True)
+    session.mean_variance()
+    device.events.clear()
+    run = lloyd(session, X[:k].copy(), max_iter=100, threshold=0.0)
+    last = max(at for at, event in enumerate(device.events) if event.startswith("read"))
+    expected = ["post"]
+    for iteration in range(run.n_iter):
+        expected += ["post", f"read {iteration}"] if iteration < 99 else [f"read {iteration}"]
+    assert device.events[: last + 1] == expected  # nothing else: no download, and every read one iteration late
+
+
+def test_seeding_waits_for_nothing_but_the_seeds():
+    X = rows(900, 5, np.float32)
+    device = Watched()
+    session = CudaSession(device, X, None, 40, on_host=True)
+    device.events.clear()
+    initial_centroids(session, X, "k-means++", 40, 1, 0, None)
+    assert device.events.count("download") == 3  # the seeds, how many there are, and their rows
+
+
+def test_allocations_are_made_once():
+    X = rows(2000, 20, np.float32)
+    device = SimDevice()
+    session = CudaSession(device, X, None, 40, on_host=True)
+    session.reset()
+    centroids, counts = X[:40].copy(), []
+    for _ in range(6):
+        step = session.iterate(centroids)
+        centroids = step.centroids
+        step.read()
+        counts.append(device.allocations)
+    assert counts[3:] == counts[2:3] * 3
+
+
+# ---- empty clusters ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("d", "k"), [(2, 9), (24, 60)])
+def test_what_runs_ahead_of_a_relocation_is_run_again(d, k, weighted):
+    """Equal centroids come out empty but one: the iteration that was enqueued behind must start from the relocated ones."""
+    X, weights = rows(300, d, np.float32), some_weights(300) if weighted else None
+    start = np.repeat(X[:3], k // 3, axis=0)
+    session = CudaSession(SimDevice(), X, weights, k, on_host=True)
+    run = lloyd(session, start, max_iter=30, threshold=0.0)
+    expected = reference.lloyd(X, weights, start, 30, 0.0)
+    assert run.history[0].empty > 0
+    assert_array_equal(run.labels, expected.labels)
+    assert_array_equal(run.centroids, expected.centroids)
+    assert run.n_iter == expected.n_iter
+
+
+def test_a_run_after_one_whose_last_iteration_halted_is_not_held_up():
+    X = rows(60, 3, np.float32)
+    session = CudaSession(SimDevice(), X, None, 4, on_host=True)
+    session.reset()
+    session.iterate(np.repeat(X[:1], 4, axis=0))  # halts: three clusters are empty; nobody reads it
+    session.reset()
+    run = lloyd(session, X[:4].copy(), max_iter=20, threshold=0.0)
+    assert_array_equal(run.labels, reference.lloyd(X, None, X[:4], 20, 0.0).labels)
+
+
+# ---- memory --------------------------------------------------------------------------------------------------------
+
+
+def allocations_of_a_fit(X, weights, k):
+    device = SimDevice()
+    fitted(device, X, weights, k)
+    return device.allocations
+
+
+@pytest.mark.parametrize(("d", "k"), [(2, 4), (12, 20)])
+def test_every_allocation_that_fails_once_is_tried_again(d, k):
+    X, weights = rows(200, d, np.float32), some_weights(200)
+    for failing in range(1, allocations_of_a_fit(X, weights, k) + 1):
+        device = SimDevice()
+        device.failing = {failing}
+        try:
+            check(fitted(device, X, weights, k), X, weights, k)
+        except device.OutOfMemory:
+            pytest.fail(f"allocation {failing} is not guarded")
+        assert device.released == 1
+
+
+@pytest.mark.parametrize(("d", "k"), [(2, 4), (12, 20)])
+def test_an_allocation_that_fails_for_good_is_a_memory_error_with_the_numbers(d, k):
+    X, weights = rows(200, d, np.float32), some_weights(200)
+    for failing in range(1, allocations_of_a_fit(X, weights, k) + 1):
+        device = SimDevice()
+        device.failing = {failing, failing + 1}
+        with pytest.raises(MemoryError, match=r"needs .* GiB on a simulated GPU and .* GiB are available"):
+            fitted(device, X, weights, k)
+
+
+def test_a_table_that_does_not_fit_is_made_in_smaller_chunks():
+    X = rows(500, 3, np.float32)
+    device = SimDevice()
+    session = CudaSession(device, X, None, 7, on_host=True)
+    most, real = 7 * 4 * 40, device.empty
+
+    def empty(shape, dtype):
+        if np.prod(shape) * np.dtype(dtype).itemsize > most:
+            raise device.OutOfMemory
+        return real(shape, dtype)
+
+    centroids = session._held(X[:7])
+    device.empty = empty
+    expected = np.sqrt(reference.squared_distances(X, X[:7])).astype(np.float32)
+    assert_array_equal(session.distances(centroids), expected)
+    most = 0
+    with pytest.raises(MemoryError, match="the distances needs"):
+        session.distances(centroids)
+
+
+def test_a_problem_that_does_not_fit_the_gpu_is_refused_before_anything_is_allocated():
+    problem = Problem(2000, 4, 3, np.dtype(np.float32))
+    device = SimDevice(memory_bytes=1000)
+    with pytest.raises(MemoryError, match=r"2,000 x 4 rows into 3 clusters needs .* 0\.00 GiB are available"):
+        planning.check_fits(device, planning.workspace_bytes(problem) + problem.data_bytes, problem)
+    assert device.released == 1
+    assert device.allocations == 0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("n", "d", "k"), [(20_000, 2, 8), (20_000, 24, 60), (3000, 40, 500)])
+def test_the_plan_covers_what_a_fit_allocates(n, d, k, weighted):
+    X, weights = rows(n, d, np.float32), some_weights(n) if weighted else None
+    alive = {}
+
+    class Counting(SimDevice):
+        most = 0
+
+        def empty(self, shape, dtype):
+            array = super().empty(shape, dtype)
+            import weakref
+
+            alive[id(array)] = array.nbytes
+            weakref.finalize(array, alive.pop, id(array), None)
+            self.most = max(self.most, sum(alive.values()))
+            return array
+
+    device = Counting()
+    fitted(device, X, weights, k, iterations=3)
+    problem = Problem(n, d, k, X.dtype, weighted)
+    planned = planning.workspace_bytes(problem) + problem.data_bytes
+    assert planned / 3 < device.most < planned * 1.1
+
+
+# ---- what can run, and what is worth it ----------------------------------------------------------------------------
+
+
+def test_problems_beyond_the_kernels_are_refused_with_the_reason():
+    backend = CudaBackend()
+    for name, value in (("n_samples", 2**31), ("n_features", 2**21), ("n_clusters", 3_000_001)):
+        problem = Problem(100, 3, 4, np.dtype(np.float32))._replace(**{name: value})
+        (reason,) = backend.supports(problem)
+        assert str(value) in reason
+        assert name in reason
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "k", "taken"),
+    [(1000, 10, 5, False), (100_000, 2, 3, False), (1_000_000, 128, 1024, True), (10_000_000, 16, 256, True)],
+)
+def test_data_on_the_host_is_sent_to_a_gpu_only_where_it_should_win(n, d, k, taken):
+    reason = cost.declines(Problem(n, d, k, np.dtype(np.float32)), SimDevice())
+    assert (reason == "") == taken
+    assert taken or "on the CPU" in reason
+
+
+def test_data_on_a_gpu_stays_there():
+    assert cost.declines(Problem(10, 2, 2, np.dtype(np.float32), resident=0), SimDevice()) == ""
+
+
+@pytest.mark.parametrize(
+    ("d", "k", "points", "panel"),
+    [(1, 3, True, 128), (4, 5000, True, 128), (5, 3, False, 32), (5, 32, False, 32), (20, 33, False, 64), (128, 64, False, 64), (128, 1024, False, 128), (768, 65, False, 128)],
+)  # fmt: skip
+def test_which_kernels_run(d, k, points, panel):
+    chosen = planning.kernels(1_000_000, d, k, 132)
+    assert (chosen.points, chosen.panel) == (points, panel)
+    assert chosen.blocks <= 8 * 132
+
+
+def test_blocks_have_room_for_their_sums_or_do_without():
+    assert planning.block_sums(1000, 50, 227 << 10) == (1000, 8200)
+    assert planning.block_sums(100_000, 50, 227 << 10) == (0, 0)
+    assert planning.private_sums(20, 10, 227 << 10) == (30, 8 * 30 * 256)
+    assert planning.private_sums(200, 10, 227 << 10) == (0, 0)
+    assert planning.private_sums(20, 10, 99 << 10) == (0, 0)  # an older GPU
+    assert planning.limb_bits(1) == 61
+    assert planning.limb_bits(planning.MOST_ROWS) == 31
+
+
+# ---- launches ------------------------------------------------------------------------------------------------------
+
+
+def test_a_launch_with_wrong_arguments_is_refused():
+    X = rows(10, 3, np.float32)
+    launcher = Launcher(SimDevice(), X.dtype)
+    good = {"X": X, "n": 10, "d": 3, "hashes": np.empty(10, np.uint64)}
+    launcher.run("facts", "row_hashes", 10, **good)
+    with pytest.raises(TypeError, match=r"row_hashes takes .* \['extra'\] differ"):
+        launcher.run("facts", "row_hashes", 10, **good, extra=1)
+    with pytest.raises(TypeError, match=r"\['d'\] differ"):
+        launcher.run("facts", "row_hashes", 10, **{name: value for name, value in good.items() if name != "d"})
+    with pytest.raises(TypeError, match="row_hashes: X must be float32, got float64"):
+        launcher.run("facts", "row_hashes", 10, **{**good, "X": X.astype(float)})
+
+
+def test_facts_are_exact_at_the_ends_of_the_range():
+    X = np.array([[5e-324, 1e300, 0.0, -3.0], [1.0, 2.0**-1074, 0.0, 3.0], [-1e-310, -1e300, 0.0, 3.5]])
+    launcher = Launcher(SimDevice(), X.dtype)
+    largest, lowest = facts._column_range(launcher, X, None)
+    assert_array_equal(largest, [1.0, 1e300, 0.0, 3.5])
+    assert_array_equal(lowest[[0, 1, 2, 3]], [5e-324, 5e-324, 0.0, 0.5])
+    means = facts.column_means(launcher, X, facts.planned_limbs(launcher, X, None))
+    assert_array_equal(means, [np.float64(1.0 - 1e-310) / 3, 0.0, 0.0, 3.5 / 3])
