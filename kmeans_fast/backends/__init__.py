@@ -78,8 +78,8 @@ def _objection(backend, problem, device, forced=False):
         return reason
     if device != "auto" and device.split(":")[0] not in backend.devices:
         return f"device={device!r} was asked for and it runs on {' or '.join(backend.devices)}"
-    reasons = "; ".join(backend.supports(problem))
-    return reasons or (backend.declines(problem) if device == "auto" and not forced else "")
+    declined = backend.declines(problem) if device == "auto" and not forced else ""  # first: it does not touch a device
+    return declined or "; ".join(backend.supports(problem))
 
 
 def check_device(device):

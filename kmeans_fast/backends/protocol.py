@@ -144,7 +144,7 @@ class Backend(Protocol):
         """Reasons why it cannot run this problem; empty when it can."""
 
     def declines(self, problem: Problem) -> str:
-        """Why ``device="auto"`` passes it by although it could; empty if it does not."""
+        """Why ``device="auto"`` passes it by although it could; empty if it does not. Told without touching a device."""
 
     def plan(self, problem: Problem, n_threads: int | None) -> Plan: ...
     def open(self, X: Any, weights: Any, problem: Problem, n_threads: int | None) -> Session: ...

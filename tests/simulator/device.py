@@ -1,6 +1,7 @@
 """The CUDA backend on the host: its sources under the simulator, its Python as on a GPU."""
 
 import ctypes
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from kmeans_fast.kernels.cuda.sources import THREADS
@@ -83,6 +84,10 @@ class SimDevice:
         counts = self._allocated(size, np.int64)
         counts[:] = np.bincount(labels, minlength=size)
         return counts
+
+    def compile(self, modules):
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda module: build.simulated(module, self.sanitizer), modules))
 
     def prepare(self, module, kernel, blocks, shared_bytes, values):
         assert shared_bytes <= self.facts.shared_bytes

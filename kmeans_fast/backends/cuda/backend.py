@@ -58,7 +58,7 @@ class CudaBackend:
     def declines(self, problem):
         from .cost import declines
 
-        return declines(problem, self.device(problem))
+        return declines(problem)
 
     def plan(self, problem, n_threads):
         from .planning import plan

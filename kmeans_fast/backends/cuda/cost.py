@@ -12,7 +12,7 @@ _PASSES = 20  # iterations and seeding, in reads of the data
 _LEAST_GAIN = 3.0
 
 
-def declines(problem, device):
+def declines(problem):
     """Why ``device="auto"`` had better not take the GPU; empty if it should. Data on a GPU stays there."""
     if problem.resident is not None:
         return ""
@@ -20,7 +20,7 @@ def declines(problem, device):
     on_gpu = _FIRST + problem.data_bytes / _TRANSFER + work / _SCORES
     on_cpu = work / (_CPU_SCORES * _cpus())
     if on_cpu < _LEAST_GAIN * on_gpu:
-        return f"the data is on the host and would take about {on_gpu:.2g} s on {device.facts.name}, {on_cpu:.2g} s on the CPU (estimates)"
+        return f"the data is on the host, and a GPU would take about {on_gpu:.2g} s with it, the CPU {on_cpu:.2g} s (estimates)"
     return ""
 
 

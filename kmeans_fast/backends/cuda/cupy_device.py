@@ -5,12 +5,14 @@ Written against CuPy 14's documentation and sources; no GPU was at hand to run i
 
 import collections
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import cupy
 import cupyx
 import numpy as np
 
+from ...kernels.cpu import host
 from ...kernels.cuda import compiler, sources
 from .device import Facts
 
@@ -116,14 +118,20 @@ class CupyDevice:
         with self._current():
             return cupy.bincount(labels, minlength=size)
 
+    def _architecture(self):
+        return int(self.facts.compute_capability.replace(".", ""))
+
+    def compile(self, modules):
+        with ThreadPoolExecutor(min(len(modules), host.usable_cpus())) as pool:
+            list(pool.map(lambda module: compiler.binary_file(module, self._architecture()), modules))
+
     def _load(self, module, name):
         """A kernel, compiled for this device on its first use ever."""
         with self._current():
             return self._modules(module).get_function(name)
 
     def _load_module(self, module):
-        architecture = int(self.facts.compute_capability.replace(".", ""))
-        return cupy.RawModule(path=str(compiler.binary_file(module, architecture)))
+        return cupy.RawModule(path=str(compiler.binary_file(module, self._architecture())))
 
     def prepare(self, module, kernel, blocks, shared_bytes, values):
         function = self._kernel(module, kernel)

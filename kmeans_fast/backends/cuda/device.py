@@ -53,6 +53,9 @@ class Device(Protocol):
         """int64 positions that sort `keys`, equal ones in their order."""
 
     def bincount(self, labels: Array, size: int) -> Array: ...
+    def compile(self, modules: list[sources.Module]) -> None:
+        """Make sure that modules are compiled: all at once is sooner than one by one as they are needed."""
+
     def prepare(
         self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list
     ) -> Callable[[], None]:

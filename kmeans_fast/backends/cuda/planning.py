@@ -11,8 +11,11 @@ from .device import OUT_OF_MEMORY
 MOST_ROWS = 2**31 - 1
 MOST_CLUSTERS = 3_000_000  # below e**15: 16 candidates a step of seeding
 MOST_FEATURES = 2**21  # below, the error bound of a score is small against the score
-# What `assign` reaches with panels of so many centroids, relative to the widest. Estimates from the register tiles: to be measured.
+# What `assign` reaches with panels of so many centroids, relative to the widest. Estimates from the register tiles, to be measured: with few features two
+# blocks of the narrower panel on a multiprocessor hide each other's way from scores to sums.
 _EFFICIENCY = {32: 0.7, 64: 0.85, 128: 1.0}
+_EFFICIENCY_OF_FEW = {32: 0.7, 64: 1.0, 128: 0.9}
+_FEW_FEATURES = 32
 _BLOCKS = {32: 1, 64: 2, 128: 1}  # of `assign` that fit a multiprocessor, by registers
 _ROWS = {32: 256, 64: 128, 128: 128}  # rows that a block of `assign` scores together
 _STATIC_SHARED = 48 << 10  # shared memory that kernels declare themselves, at most
@@ -43,9 +46,19 @@ def kernels(n, d, k, multiprocessors):
     """The `Kernels` for a problem's sizes."""
     if d <= sources.MOST_DIMENSIONS:
         return Kernels(True, sources.PANELS[-1], max(1, min(-(-n // sources.THREADS), 8 * multiprocessors)), False)
-    panel = min(sources.PANELS, key=lambda size: (-(-k // size) * size / _EFFICIENCY[size], -size))
+    efficiency = _EFFICIENCY_OF_FEW if d <= _FEW_FEATURES else _EFFICIENCY
+    panel = min(sources.PANELS, key=lambda size: (-(-k // size) * size / efficiency[size], -size))
     blocks = max(1, min(-(-n // _ROWS[panel]), _BLOCKS[panel] * multiprocessors))
     return Kernels(False, panel, blocks, k > 1 and k * (d + 12) >= _LEAST_GATED)
+
+
+def modules(chosen, real, d):
+    """The modules that a fit needs."""
+    if chosen.points:
+        scoring = [sources.module("points", real, DIM=d)]
+    else:
+        scoring = [sources.module("assign", real, PANEL=chosen.panel), *[sources.module("gate", real)] * chosen.gated]
+    return scoring + [sources.module(name, real) for name in ("facts", "distances", "centroids", "seeding")]
 
 
 def block_sums(cells, k, shared_bytes):

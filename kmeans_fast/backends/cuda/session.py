@@ -83,6 +83,7 @@ class CudaSession:
     def _plan_sums(self):
         if self.sums is not None:
             return
+        self.device.compile(planning.modules(self.kernels, self.launcher.real, self.d))
         cut = facts.planned_limbs(self.launcher, self.X, self.weights)
         self.sums = Sums(self.device, self.k, *cut)
         if self.weights is not None:
