@@ -110,7 +110,6 @@ extern "C" __global__ void means(
       const double moved = old[at] - center[j];
       if (!empty) difference += moved * (weight * (moved + 2 * center[j]) - 2 * sum);
     }
-    __syncwarp();
     pack_centroid(centroids + c * d, (int)c, d, lane, {shift, scale, gamma, zeta}, {panels, half_norms, panel});
     difference = warp_sum(difference);
     double shift_total = 0.0;  // D: the lanes square, one adds in order

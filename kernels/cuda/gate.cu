@@ -52,6 +52,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) gate(
     if (threadIdx.x == 0 && count) base = (i64)atomicAdd((u64*)n_left, (u64)count);
     __syncthreads();
     if (slot >= 0) rows_left[base + slot] = (int)row;
-    __syncthreads();
   }
 }
