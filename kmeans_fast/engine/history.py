@@ -27,7 +27,8 @@ class Progress(NamedTuple):
     scored : int
         Rows measured against every centroid; bounds on their distances settled the others.
     path : str
-        What ran: "bounds" where some rows were skipped, then what scored the others, "bytes" or "float32".
+        What ran: "bounds" where some rows were skipped, then what scored the others, "bytes" or "float32"; "sorted" where rows of one feature were looked
+        up among the sorted centroids, and nothing was scored.
     """
 
     run: int

@@ -10,6 +10,7 @@ _SMALL = (
 _PRIVATE_BYTES = 128 << 20  # accumulators of all threads up to this size are private to each; larger ones are shared
 _MANY_SEEDS = 32  # reads of the data from which a copy of it pays
 _MANY_FEATURES = 8  # below, bytes and what is kept of a row take as much memory as the row
+_LEAST_SEARCHED = 128  # clusters (measured: 19 ns a row and core, whatever their number; scoring takes as long there)
 _SUM_BYTES = 24  # a 64-bit accumulator with its spilled pair
 
 
@@ -63,6 +64,11 @@ def filters_by_bytes(n_samples, n_features, n_clusters, itemsize, passes=None):
     return _FLOAT_SCORE * k * (d + 12) > _BYTE_GAIN * by_bytes
 
 
+def searches_a_line(n_features, n_clusters):
+    """Whether the nearest of sorted centroids is searched for: rows of one feature, and centroids enough for that to be less than to score them all."""
+    return n_features == 1 and n_clusters >= _LEAST_SEARCHED
+
+
 def plan(problem, n_threads):
     """The `Plan` of a problem."""
     threads = threads_for(problem, n_threads)
@@ -70,13 +76,16 @@ def plan(problem, n_threads):
     limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 2
     sums = k * (d + problem.weighted) * limbs
     shared = shares_sums(problem.data_bytes, sums, threads)
-    bounded = worth_it(d, k) and not shared
+    searched = searches_a_line(d, k)
+    bounded = worth_it(d, k) and not shared and not searched
     filtered = filters_by_bytes(n, d, k, problem.dtype.itemsize)
     codes, bounds = code_bytes(n, d), n * 8 * bounded + code_bytes(n, d) * filtered
     seeding = n * 12 + codes * worth_encoding(n, d, k, problem.dtype.itemsize)
     accumulators = sums * _SUM_BYTES * (1 if shared else threads)
     workspace = n * 4 + accumulators + max(seeding, bounds) + k * d * 28 + threads * d * 4 * tile.ROWS
     path = f"certified float32 tiles of {tile.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"
+    if searched:
+        path = "search among sorted centroids"
     notes = ["sums in one shared accumulator" if shared else "sums in private accumulators, added in the same pass"]
     if filtered:
         notes.append(

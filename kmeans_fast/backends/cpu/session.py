@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import assign, distances, facts, fixed_point, gate, lane_sums, tile, update
+from ...kernels.cpu import assign, distances, facts, fixed_point, gate, lane_sums, line, tile, update
 from ..protocol import Finished, Iteration
 from .buffers import NO_WEIGHTS, flat
 from .codes import Codes
 from .gate import Gate, worth_it
-from .planning import filters_by_bytes, shares_sums
+from .planning import filters_by_bytes, searches_a_line, shares_sums
 from .seeder import CpuSeeder
 
 _FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
@@ -94,6 +94,8 @@ class CpuSession:
         packed = self.packed.fill(flat(centroids), self.center)
         scale = float(packed[4])
         totals, limbs = (self.totals, self.plan.arguments) if sums != assign.SUMS_LEFT else self.nothing
+        if searches_a_line(self.d, len(centroids)):
+            return self._assign_on_a_line(centroids, sums, totals, limbs)
         changed, opened, scored, too_many = self.counters
         if (
             self.gate is not None
@@ -131,6 +133,16 @@ class CpuSession:
         path.append("float32" if codes is None else "bytes")
         return sum(changed.tolist()), sum(opened.tolist()), measured, ", ".join(path)
 
+    def _assign_on_a_line(self, centroids, sums, totals, limbs):
+        """`_assign` for one feature: by search among the sorted centroids."""
+        changed = self.counters[0]
+        sorted_centroids = line.Line(centroids)
+        line.assign_line(
+            self.threads, self.flat, self.weights, len(centroids), *sorted_centroids.arguments, self.labels, changed,
+            totals, *limbs, sums,
+        )  # fmt: skip
+        return sum(changed.tolist()), 0, 0, "sorted"
+
     def _codes(self, centroids, passes=None):
         """The rows and these centroids as bytes, where they serve as a filter in so many passes (None: in more than one); else None."""
         if self.codes is None:
@@ -162,7 +174,7 @@ class CpuSession:
             self._find_scatter()
         if self.labels is None:
             self.reset()
-        if self.gate is None and worth_it(self.d, self.k) and not self.shared:
+        if self.gate is None and worth_it(self.d, self.k) and not self.shared and not searches_a_line(self.d, self.k):
             self.gate = Gate(self.n, self.d, self.k)
         codes = self._codes(centroids)
         few = self.moved is not None and (self.moved < _FEW_MOVED * self.n or codes is not None)
