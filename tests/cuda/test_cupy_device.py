@@ -1,0 +1,164 @@
+"""`CupyDevice`, line by line, on a stand-in for CuPy whose kernels run in the simulator: what would fail at the first launch on a GPU fails here.
+
+The stand-in has what CuPy's documentation promises and refuses the rest, so it shows that our side is right as we have read it, not that CuPy is so.
+"""
+
+import importlib
+import sys
+import types
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from simulator import build
+from simulator.device import _argument
+from support import DTYPES, rows, some_weights
+
+from kmeans_fast import reference
+from kmeans_fast.backends.cuda.session import CudaSession
+from kmeans_fast.engine.fit import initial_centroids
+from kmeans_fast.engine.lloyd import lloyd
+from kmeans_fast.kernels.cuda import compiler, sources
+
+pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
+
+
+class Array(np.ndarray):
+    """Memory of the stand-in's GPU."""
+
+    def set(self, array):
+        assert type(array) is np.ndarray
+        assert (array.shape, array.dtype) == (self.shape, self.dtype)
+        self[...] = array
+
+    def get(self, out=None, blocking=True):
+        assert out is not None
+        assert not blocking
+        out[...] = self
+        return out
+
+
+def on_gpu(array):
+    return np.asarray(array).view(Array)
+
+
+class Function:
+    """A kernel as RawModule gives it."""
+
+    def __init__(self, module, name):
+        self.module, self.name, self.max_dynamic_shared_size_bytes = module, name, 7000
+
+    def __call__(self, grid, block, args, *, shared_mem=0):
+        assert type(args) is tuple
+        assert shared_mem <= self.max_dynamic_shared_size_bytes
+        assert all(isinstance(value, (Array, np.generic)) for value in args), [type(value) for value in args]
+        values = [None if isinstance(value, np.uint64) and value == 0 else value for value in args]
+        build.run(
+            build.simulated(self.module), self.name, grid[0], block[0], [_argument(v) for v in values], shared_mem
+        )
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+def make_modules(compiled):
+    cupy, cupyx = types.ModuleType("cupy"), types.ModuleType("cupyx")
+    pool = types.SimpleNamespace(free_bytes=lambda: 5, free_all_blocks=lambda: None)
+    properties = {
+        "name": b"stand-in", "multiProcessorCount": 2, "sharedMemPerBlockOptin": 160 << 10, "totalGlobalMem": 1 << 33,
+        "major": 9, "minor": 0,
+    }  # fmt: skip
+
+    class Device:
+        def __init__(self, number=0):
+            self.id = number
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    class Event:
+        def __init__(self, block=False, disable_timing=False, interprocess=False):
+            self.recorded = False
+
+        def record(self, stream=None):
+            self.recorded = True
+
+        def synchronize(self):
+            assert self.recorded
+
+    runtime = types.SimpleNamespace(
+        getDeviceCount=lambda: 1, getDeviceProperties=lambda number: properties, driverGetVersion=lambda: 13000,
+        runtimeGetVersion=lambda: 13020, memGetInfo=lambda: (1 << 33, 1 << 34),
+    )  # fmt: skip
+    memory = types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
+    cupy.cuda = types.SimpleNamespace(Device=Device, Event=Event, runtime=runtime, memory=memory)
+    cupy.__version__ = "14.2.0"
+    cupy.empty = lambda shape, dtype: on_gpu(np.full(shape, 0x5A, dtype))
+    cupy.asnumpy = lambda array: np.array(array, subok=False)
+    cupy.argsort = lambda keys: on_gpu(np.argsort(keys, kind="stable"))
+    cupy.bincount = lambda labels, minlength: on_gpu(np.bincount(labels, minlength=minlength))
+    cupy.get_default_memory_pool = cupy.get_default_pinned_memory_pool = lambda: pool
+    cupy.RawModule = lambda path: types.SimpleNamespace(get_function=lambda name: Function(compiled[path], name))
+    cupyx.empty_pinned = np.empty
+    return cupy, cupyx
+
+
+@pytest.fixture
+def device_module(monkeypatch):
+    """`cupy_device`, imported with the stand-ins."""
+    compiled = {}
+
+    def binary_file(module, architecture):
+        assert architecture == 90
+        compiled[f"/{module}"] = module
+        return f"/{module}"
+
+    cupy, cupyx = make_modules(compiled)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "cupyx", cupyx)
+    monkeypatch.setattr(compiler, "binary_file", binary_file)
+    name = "kmeans_fast.backends.cuda.cupy_device"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    yield importlib.import_module(name)
+    sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("d", "k"), [(2, 6), (3, 90), (20, 66)])
+def test_a_fit_is_the_references(device_module, d, k, dtype, weighted):
+    X, weights = rows(300, d, dtype), some_weights(300) if weighted else None
+    session = CudaSession(device_module.CupyDevice(0), X, weights, k, on_host=True)
+    start = initial_centroids(session, X, "k-means++", k, 5, 0, None)
+    assert_array_equal(start, X[reference.kmeans_plusplus(X, weights, k, 5)])
+    start[-1] = start[0]  # comes out empty
+    run = lloyd(session, start, max_iter=9, threshold=0.0)
+    expected = reference.lloyd(X, weights, start, 9, 0.0)
+    assert_array_equal(run.labels, expected.labels)
+    assert_array_equal(run.centroids, expected.centroids)
+    assert run.inertia == expected.inertia
+    assert run.n_used == len(np.unique(expected.labels))
+    table = np.sqrt(reference.squared_distances(X, run.centroids)).astype(dtype)
+    assert_array_equal(session.distances(run.centroids), table)
+
+
+def test_the_facts_are_read(device_module):
+    facts = device_module.CupyDevice(0).facts
+    assert (facts.name, facts.compute_capability, facts.driver) == ("stand-in", "9.0", "for CUDA 13.0")
+    assert facts.runtime == "CuPy 14.2.0, CUDA 13.2"
+    assert device_module.device_count() == 1
+    assert device_module.current_device() == 0
+    assert device_module.CupyDevice(0).free_bytes() == (1 << 33) + 5
+
+
+def test_a_gpu_that_is_not_there_is_refused(device_module):
+    with pytest.raises(ValueError, match="'cuda:3': there are 1 GPUs"):
+        device_module.CupyDevice(3)
+
+
+def test_all_modules_are_compiled_at_once(device_module):
+    device_module.CupyDevice(0).compile(list(sources.every_module()))
