@@ -9,6 +9,7 @@ import types
 
 import numpy as np
 import pytest
+from kmeans_fast.kernels.cuda import compiler, sources
 from numpy.testing import assert_array_equal
 from simulator import build
 from simulator.device import _argument
@@ -18,7 +19,6 @@ from kmeans_fast import reference
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.engine.fit import initial_centroids
 from kmeans_fast.engine.lloyd import lloyd
-from kmeans_fast.kernels.cuda import compiler, sources
 
 pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
 

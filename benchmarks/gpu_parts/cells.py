@@ -1,0 +1,89 @@
+"""The shapes that are measured, what was asked for there, and what a GPU can do at best."""
+
+from typing import NamedTuple
+
+from common.cells import Cell
+
+GRID = tuple(
+    Cell(*shape)
+    for shape in (
+        (1_000_000, 128, 1024),
+        (10_000_000, 16, 256),
+        (10_000_000, 128, 64),
+        (1_000_000, 768, 4096),
+        (100_000_000, 2, 10),
+        (1_000_000, 32, 65_536),
+        (8192, 128, 1024),
+    )
+)
+FITS = tuple(
+    Cell(*shape)
+    for shape in (
+        (1_000_000, 128, 1024),
+        (10_000_000, 16, 256),
+        (10_000_000, 128, 64),
+        (100_000_000, 2, 10),
+        (8192, 128, 1024),
+    )
+)
+# What the project's plan asks of an iteration on an H100, in ms at most.
+TARGETS = {
+    (100_000_000, 2, 10): 0.8,
+    (10_000_000, 16, 256): 2.0,
+    (10_000_000, 128, 64): 3.0,
+    (1_000_000, 128, 1024): 9.0,
+}
+
+
+class Ceiling(NamedTuple):
+    """What bounds an iteration in float32: operations and bytes a second."""
+
+    operations: float
+    bandwidth: float  # bytes read plus bytes written
+    source: str
+
+
+class Limit(NamedTuple):
+    """The least time of an iteration, in ms: of the products in float32 without tensor cores, and of reading X once."""
+
+    operations: float
+    memory: float
+
+    @property
+    def bound(self):
+        return max(self)
+
+
+DATASHEET = Ceiling(67e12, 3.35e12, "NVIDIA's data sheet of the H100 SXM")
+PUBLISHED = Ceiling(47.3e12, 3.0e12, "cuBLAS float32 and a copy, as others measured them on an H100 80GB HBM3")
+
+# Milliseconds: float32 SIMT and memory, by DATASHEET and by PUBLISHED. From shared/reference/gpu.md, sections 7.1 and 7.2 (columns "fp32 SIMT", "fp32 47.3",
+# "memory @3.35 / @3.0 TB/s"); the last row, which is not there, by the same model. `limit` is that model, and a test compares the two.
+TABLE = {
+    (1_000_000, 128, 1024): (Limit(3.91, 0.154), Limit(5.54, 0.172)),
+    (10_000_000, 16, 256): (Limit(1.22, 0.203), Limit(1.73, 0.227)),
+    (10_000_000, 128, 64): (Limit(2.45, 1.54), Limit(3.46, 1.72)),
+    (1_000_000, 768, 4096): (Limit(93.9, 0.92), Limit(133.0, 1.03)),
+    (100_000_000, 2, 10): (Limit(0.060, 0.358), Limit(0.085, 0.400)),
+    (1_000_000, 32, 65_536): (Limit(62.6, 0.042), Limit(88.7, 0.047)),
+    (8192, 128, 1024): (Limit(0.032, 0.0014), Limit(0.045, 0.0016)),
+}
+
+
+def limit(shape, ceiling):
+    """The `Limit` of a shape: 2 n d k operations; 4 n d bytes of X, 4 n of labels and 4 k d of centroids, each once."""
+    n, d, k = shape[:3]
+    return Limit(1e3 * 2 * n * d * k / ceiling.operations, 1e3 * 4 * (n * d + n + k * d) / ceiling.bandwidth)
+
+
+def tiny(cell):
+    """The same kernels on next to no data: to try the benchmark itself."""
+    n_samples = 1200 if cell.n_features <= 4 else 400
+    return cell._replace(
+        n_samples=n_samples, n_features=min(cell.n_features, 40), n_clusters=min(cell.n_clusters, n_samples // 8)
+    )
+
+
+def name(cell):
+    """A cell as it is named on the command line: "1000000,128,1024"."""
+    return ",".join(map(str, cell[:3]))

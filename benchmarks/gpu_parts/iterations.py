@@ -1,0 +1,151 @@
+"""The section "iterations": an iteration of Lloyd's algorithm, ours and the peers', from the same rows on the same data."""
+
+import statistics
+
+import numpy as np
+from common.cells import exact_inertia, parse
+from common.timing import say
+
+from . import cells, data
+from .ours import NAME, Ours, steady
+from .peers import opened, peers
+from .rounds import guarded, interleaved, summary
+
+ITERATIONS = 10  # after the first
+ROUNDS = 5
+CHECKED = 2000  # rows whose labels are checked
+SETTINGS = f"""float32 data made on the device: as many overlapping Gaussian blobs as clusters (seed {data.SEED}), centroids' coordinates normal with
+deviation 4 / sqrt(2 d), sigma 1. All start from the same random rows, but for those that take none. Data of a few MB stay in the device's cache for all."""
+
+
+def units(options):
+    """Names of the cells."""
+    return [cells.name(cell) for cell in options.get("cells") or cells.GRID]
+
+
+def run(unit, stand, context):
+    """Measure a cell.
+
+    Returns
+    -------
+    dict
+        "shape"; "wanted", ms or None; per contender under "results" ms of an iteration and raw seconds, or why there are none; of ours phases
+        and what the session told, of the peers `inertia_difference` from ours; "labels_checked", "labels_wrong".
+    """
+    cell = parse(unit)
+    n, d, k = (cells.tiny(cell) if context.dry_run else cell)[:3]
+    context.tell("data", 75)
+    X = data.blobs(stand.xp, n, d, k)
+    start = stand.host(X[stand.xp.asarray(data.start_rows(n, k))])
+    contenders = [Ours(), *peers(context.dry_run)]
+    results = {contender.name: {} for contender in contenders}
+    measures, limit = {}, context.seconds / (2 * len(contenders))
+    for contender in contenders:
+        name = contender.name
+        if name in context.left_out:
+            results[name]["skipped"] = context.left_out[name]
+            continue
+        context.tell(name, 75)
+        prepare = _prepare_ours if name == NAME else _prepare_peer
+        prepared, reason = guarded(stand, prepare, contender, stand, X, start, limit, results[name])
+        if reason or prepared is None:
+            results[name].setdefault("skipped", reason)
+            contender.close()
+        else:
+            measures[name] = prepared
+    rounds = interleaved(measures, stand, rounds=ROUNDS, seconds=context.seconds * 0.6, tell=context.tell)
+    result = {"cell": str(cell), "shape": [n, d, k], "wanted": cells.TARGETS.get(cell[:3]), "results": results}
+    for contender in contenders:
+        name, values = contender.name, rounds.values.get(contender.name)
+        if values is not None:
+            results[name]["skipped"] = rounds.reasons[name]
+        if values:
+            context.tell(name, 75)
+            results[name] |= _of_ours(values) if name == NAME else _of_peer(values)
+            say(f"  {name}: {results[name]['median']:.3f} ms, {len(values)} rounds")
+    _check(contenders, stand, X, start, result, context)
+    for contender in contenders:
+        contender.close()
+    stand.release()
+    return result
+
+
+def _prepare_ours(ours, stand, X, start, limit, result):
+    reason = opened(ours, stand, X, len(start))
+    if reason:
+        result["skipped"] = reason
+        return None
+    ours.iterate(start, 3)  # compiles, and plans the sums
+    return lambda: ours.iterate(start, 1 + ITERATIONS)
+
+
+def _prepare_peer(peer, stand, X, start, limit, result):
+    """A function that times a run of one iteration and one of more: their difference has no costs that come once a fit."""
+    result["note"] = peer.note
+    reason = opened(peer, stand, X, len(start))
+    if reason:
+        result["skipped"] = reason
+        return None
+    stand.timed(lambda: peer.run(start, 1))  # compiles
+    one = stand.timed(lambda: peer.run(start, 1))[0]
+    if one > limit:
+        result |= {"skipped": f"a run of one iteration takes {one:.2f} s, too long here", "about": 1e3 * one}
+        return None
+    three = stand.timed(lambda: peer.run(start, 3))[0]
+    each = max((three - one) / 2, 1e-6)
+    many = int(np.clip((limit - 2 * one) / each, 2, ITERATIONS))
+
+    def measure():
+        few = stand.timed(lambda: peer.run(start, 1))[0]
+        more, centroids = stand.timed(lambda: peer.run(start, 1 + many))
+        peer.latest = centroids
+        return {"few": few, "more": more, "iterations": many}
+
+    return measure
+
+
+def _of_ours(values):
+    last = values[-1]
+    return {
+        **steady(values),
+        "raw": [run["seconds"] for run in values],
+        "told": {name: last[name] for name in ("changed", "scored", "rechecked", "empty", "path")},
+    }
+
+
+def _of_peer(values):
+    seconds = [max(0.0, (run["more"] - run["few"]) / run["iterations"]) for run in values]
+    return {**summary(seconds), "mean": 1e3 * statistics.mean(seconds), "raw": values}
+
+
+def _check(contenders, stand, X, start, result, context):
+    """Our phases and our labels against float64, and everybody's inertia, exact, against ours after as many iterations."""
+    results = result["results"]
+    for contender in contenders:
+        name = contender.name
+        if "raw" not in results[name]:
+            continue
+        context.tell(name, 75)
+        if name == NAME:
+            phases, reason = guarded(stand, contender.phases, start, ITERATIONS // 2)
+            results[name]["phases"] = phases if not reason else {"skipped": reason}
+            checked, reason = guarded(stand, _of_our_labels, contender, stand, X, start)
+            result |= checked if not reason else {"labels_unchecked": reason}
+        elif results[name]["raw"][-1]["iterations"] == ITERATIONS:
+            inertia, reason = guarded(stand, lambda c=contender: exact_inertia(X, c.host(c.latest)))
+            if not reason:
+                results[name]["inertia"] = inertia
+    ours = result.get("inertia")
+    for found in results.values():
+        if ours and "inertia" in found:
+            found["inertia_difference"] = found["inertia"] / ours - 1
+
+
+def _of_our_labels(ours, stand, X, start):
+    """The inertia that our iterations come to, and how many of some rows have another label than the nearest centroid's."""
+    ours.iterate(start, 1 + ITERATIONS)
+    centroids = ours.centroids()
+    rows = data.some_rows(len(X), CHECKED)
+    true = data.true_labels(stand.xp, X[stand.xp.asarray(rows)], centroids)
+    wrong = int((ours.labels(centroids)[rows] != stand.host(true)).sum())
+    return {"labels_checked": len(rows), "labels_wrong": wrong, "inertia": exact_inertia(X, centroids)}

@@ -1,0 +1,122 @@
+"""kmeans_fast as a contender: iterations timed one by one on the device, phases, labels, fits."""
+
+import itertools
+import statistics
+
+import numpy as np
+
+NAME = "kmeans_fast"
+
+
+class Ours:
+    """A session that iterates as the engine does: the next iteration is enqueued before the one under way is read."""
+
+    name, distribution, note = NAME, "kmeans_fast", ""
+
+    def load(self, stand):
+        import kmeans_fast  # noqa: F401
+        from kmeans_fast.engine import fit  # noqa: F401
+
+    def refuses(self, n_samples, n_features, n_clusters):
+        return ""
+
+    def needs(self, n_samples, n_features, n_clusters):
+        """Bytes on the device beyond the data."""
+        from kmeans_fast.backends.cuda.planning import workspace_bytes
+        from kmeans_fast.backends.protocol import Problem
+
+        return workspace_bytes(Problem(n_samples, n_features, n_clusters, np.dtype(np.float32)))
+
+    def open(self, stand, X, n_clusters):
+        self.stand, self.X, self.n_clusters = stand, X, n_clusters
+        self.session = stand.open(X, n_clusters)
+
+    def close(self):
+        self.session = self.X = None
+
+    def iterate(self, start, iterations):
+        """Seconds of each iteration, and what the session tells of it. From one mark to the next nothing but an iteration is enqueued."""
+        stand, session = self.stand, self.session
+        session.reset()
+        stand.wait()
+        marks, done = [stand.mark()], []
+        step = session.iterate(start)
+        marks.append(stand.mark())
+        for _ in range(iterations - 1):
+            following = session.iterate(step.centroids)
+            marks.append(stand.mark())
+            done.append(step.read())
+            step = following
+        done.append(step.read())
+        stand.wait()
+        self.last = step
+        return {
+            "seconds": [stand.between(*pair) for pair in itertools.pairwise(marks)],
+            **{
+                name: [getattr(one, name) for one in done]
+                for name in ("changed", "scored", "rechecked", "empty", "path")
+            },
+        }
+
+    def centroids(self):
+        """Those that `iterate` came to, on the host."""
+        return self.session.fetch(self.last.centroids)
+
+    def phases(self, start, iterations):
+        """Mean milliseconds of every kernel in an iteration after the first, and how often it was launched, by marks before and after each launch."""
+        stand, launcher, marks = self.stand, self.session.launcher, {}
+        prepare = launcher.prepare
+
+        def watched(module, kernel, *arguments, **options):
+            launch = prepare(module, kernel, *arguments, **options)
+
+            def marked():
+                first = stand.mark()
+                launch()
+                marks.setdefault(kernel, []).append((first, stand.mark()))
+
+            return marked
+
+        launcher.prepare = watched
+        try:
+            self.session.reset()  # launches are prepared anew, by `watched`
+            step = self.session.iterate(start)
+            step.read()
+            marks.clear()
+            for _ in range(iterations):
+                step = self.session.iterate(step.centroids)
+                step.read()
+            stand.wait()
+            return {
+                kernel: {
+                    "ms": 1e3 * sum(stand.between(*pair) for pair in pairs) / iterations,
+                    "launches": len(pairs) / iterations,
+                }
+                for kernel, pairs in marks.items()
+            }
+        finally:
+            del launcher.prepare  # the method of its class serves again
+            self.session.reset()
+
+    def labels(self, centroids):
+        self.session.assign(centroids)
+        return self.stand.host(self.session.labels)
+
+    def fit(self, max_iter, tol, seed):
+        """Centroids on the host, iterations, and facts: how much of the time the iterations took."""
+        import kmeans_fast
+
+        found = kmeans_fast.kmeans(self.X, self.n_clusters, seed=seed, max_iter=max_iter, tol=tol)
+        facts = {"iterating": sum(one.seconds for one in found.history), "inertia": found.inertia}
+        return self.stand.host(found.centroids), found.n_iter, facts
+
+
+def steady(measured):
+    """What the later iterations of several runs say: all but the first, in which every row is new."""
+    later = [seconds for run in measured for seconds in run["seconds"][1:]]
+    return {
+        "median": 1e3 * statistics.median(later),
+        "min": 1e3 * min(later),
+        "mean": 1e3 * statistics.median(statistics.mean(run["seconds"][1:]) for run in measured),
+        "first": 1e3 * statistics.median(run["seconds"][0] for run in measured),
+    }

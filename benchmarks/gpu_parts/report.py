@@ -1,0 +1,355 @@
+"""The results as Markdown. What was asked for and missed, lost to a peer, or wrong is said in bold; what was not measured, with the reason."""
+
+from common.report import table
+
+from . import ceilings, cells, check, fits, iterations
+from .ours import NAME
+from .supervisor import NO_TIME, TIME_UP
+
+_KEPT = {True: 2, False: 14}  # last lines of a program that are shown, by whether all was well
+_BLANK = "-"
+
+
+def head(contents):
+    """Which machine, when, with what."""
+    device, gpu, host = contents["device"], contents["gpu"], contents["host"]
+    lines = ["# kmeans_fast on a GPU", ""]
+    if contents["options"]["dry_run"]:
+        lines += ["**A dry run on the simulator, with tiny sizes: these numbers mean nothing.**", ""]
+    facts = [str(device.get("name")), f"{device.get('totalGlobalMem', 0) / 2**30:.0f} GiB"]
+    if "major" in device:
+        runtime = device["cuda_runtime"]
+        facts += [
+            f"compute capability {device['major']}.{device['minor']}",
+            f"{device['multiProcessorCount']} multiprocessors",
+        ]
+        facts += [f"CUDA {runtime // 1000}.{runtime % 1000 // 10}"]
+    if gpu:
+        facts += [
+            f"driver {gpu.get('driver_version')}",
+            f"clocks at most {gpu.get('clocks.max.sm')}, {gpu.get('clocks.max.memory')}",
+        ]
+        facts += [f"power limit {gpu.get('power.limit')}"]
+    lines += [", ".join(facts) + ".", ""]
+    lines += [
+        f"{host.get('cpu', '?')}, {host.get('threads', '?')} threads; {host.get('os', '?')}; Python {host.get('python')}; commit"
+        f" {host.get('commit')}, {host.get('time')}.",
+        "",
+        "Versions: " + ", ".join(f"{name} {number}" for name, number in contents["versions"].items() if number) + ".",
+    ]
+    missing = [name for name, number in contents["versions"].items() if not number]
+    lines += [f"Not installed: {', '.join(missing)}." if missing else "Everything that could take part was installed."]
+    return "\n".join(lines)
+
+
+def section(name, found, contents):
+    """A section, measured or not."""
+    title = f"## {name.capitalize()}"
+    if "skipped" in found:
+        return f"{title}\n\nNot measured: {found['skipped']}."
+    took = f"{found['seconds']:.0f} s, of {found['allowance']:.0f} s it had."
+    body, missing = _BODIES[name](found["results"], contents)
+    failed = [f"* {unit}: {result['failed']}." for unit, result in found["results"].items() if "failed" in result]
+    missing = [*failed, *missing]
+    said = ["Not measured, and why:", "", *missing] if missing else ["Not measured: nothing was left out."]
+    return "\n".join([title, "", took, "", *body, "", *said])
+
+
+def verdict(contents):
+    """What failed, was missed or lost, in a few lines; and what was wrong, as a list."""
+    sections = {name: one.get("results", {}) for name, one in contents["sections"].items()}
+    wrong = [
+        line
+        for name, results in sections.items()
+        for unit, result in results.items()
+        for line in _faults(name, unit, result)
+    ]
+    found = [line for result in sections.get("iterations", {}).values() for line in _iteration_verdict(result)[1]]
+    skipped = [f"{name}: {one['skipped']}" for name, one in contents["sections"].items() if "skipped" in one]
+    skipped += [
+        f"{name}, {unit}: {result['failed']}"
+        for name, results in sections.items()
+        for unit, result in results.items()
+        if _for_want_of_time(result)
+    ]
+    lines = [f"* **WRONG**: {line}." for line in wrong] or ["* Nothing wrong was seen."]
+    lines += [f"* {line}." for line in found] + [f"* Not measured: {line}." for line in skipped]
+    return "\n".join(["## Verdict", "", *lines]), wrong
+
+
+def _faults(name, unit, result):
+    """What is wrong in a unit's result, in words: not slow, not left out for want of time."""
+    where = f"{name}, {result.get('cell', unit)}"
+    if "failed" in result:
+        return [] if _for_want_of_time(result) else [f"{where}: {result['failed']}"]
+    found = []
+    if result.get("ok") is False:
+        found.append(f"{where}: failed")
+    if result.get("labels_wrong"):
+        found.append(f"{where}: {result['labels_wrong']} wrong labels")
+    if "labels_unchecked" in result:
+        found.append(f"{where}: labels not checked: {result['labels_unchecked']}")
+    if result.get("yardstick_wrong"):
+        found.append(f"{where}: the labels that all are compared with are not the reference's")
+    if name == "ceilings":
+        found += [f"{where}, {what}: {one['lost']} additions lost" for what, one in result.items() if one.get("lost")]
+    if NAME in result.get("results", {}):
+        ours = result["results"][NAME]
+        if not {"median", "seconds", "wrong"} & set(ours):
+            found.append(f"{where}: kmeans_fast did not run: {ours.get('skipped')}")
+        if ours.get("wrong"):
+            found.append(f"{where}: {ours['wrong']} wrong labels")
+        if "skipped" in ours.get("phases", {}):
+            found.append(f"{where}: phases: {ours['phases']['skipped']}")
+    return found
+
+
+def _for_want_of_time(result):
+    return result.get("failed", "").endswith((NO_TIME, TIME_UP))
+
+
+# ---- sections ------------------------------------------------------------------------------------------------------
+
+
+def _check(results, contents):
+    rows, lines, missing = [], [], []
+    for unit, result in results.items():
+        if "failed" in result:
+            continue
+        if "skipped" in result:
+            missing.append(f"* {unit}: {result['skipped']}.")
+        if unit == check.REPEATS:
+            lines += _repeats(result)
+            rows.append([unit, "ok" if result["ok"] else "**FAILED**", _BLANK, _BLANK, _BLANK])
+        elif "command" in result:
+            status = "ended, time was up" if result["exit_status"] is None else result["exit_status"]
+            well = "ok" if result.get("ok") else _BLANK if "ok" not in result else "**FAILED**"
+            counts = ", ".join(f"{number} {word}" for word, number in result.get("counts", {}).items())
+            rows.append([unit, well, status, f"{result['seconds']:.0f}", counts or _BLANK])
+            kept = result["last_lines"][-_KEPT[bool(result.get("ok", result["exit_status"] == 0))] :]
+            lines += ["", f"{unit}: `{result['command']}`", "", "```", *kept, "```"]
+    return [table(["check", "verdict", "exit status", "seconds", "tests"], rows), *lines], missing
+
+
+def _repeats(result):
+    rows = []
+    for name, one in result["problems"].items():
+        if "failed" in one:
+            rows.append([name, _BLANK, _BLANK, _BLANK, _BLANK, f"**{one['failed']}**"])
+            continue
+        shape = ", ".join(map(str, one["shape"])) + f" {one['dtype']}" + ", weighted" * one["weighted"]
+        same = "yes" if one["as_cpu"] else "**NO**"
+        distinct = one["distinct"] if one["distinct"] == 1 else f"**{one['distinct']}**"
+        rows.append([name, shape, one["fits"], distinct, one["n_iter"], same])
+    header = [
+        "repeated fits on fresh data",
+        "n, d, k",
+        "fits",
+        "distinct results",
+        "iterations",
+        "bits of the CPU backend",
+    ]
+    return ["", table(header, rows), "", f"Seed of the data: {result['seed']}."]
+
+
+def _ceilings(results, contents):
+    known = {
+        "copy": "3.35 and 3.0", "float32": "67 and 47.3", "TF32": "495 and 417.6", "bf16": "990 and 798",
+    }  # fmt: skip
+    rows, missing = [], []
+    for unit, found in results.items():
+        for name, one in found.items() if "failed" not in found else ():
+            if "rate" in one:
+                rows.append([f"{unit}: {name}", f"{one['rate']:.4g}", one["unit"], known.get(name, _BLANK)])
+            else:
+                missing.append(f"* {unit}, {name}: {one['skipped']}.")
+    header = ["what", "here", "unit", "H100: data sheet, and as others measured it"]
+    return [
+        f"Medians of {ceilings.REPEATS}. A copy counts bytes read plus bytes written.",
+        "",
+        table(header, rows),
+    ], missing
+
+
+def _iterations(results, contents):
+    here = contents["sections"].get("ceilings", {}).get("results", {})
+    measured = ceilings.measured(here)
+    shown = [result for result in results.values() if "failed" not in result]
+    rows, phases, told = [], [], []
+    for result in shown:
+        ours, shape = result["results"][NAME], tuple(result["shape"])
+        if "median" not in ours:
+            continue
+        known = cells.TABLE.get(shape)
+        sheet = known[0] if known else cells.limit(shape, cells.DATASHEET)
+        others = known[1] if known else cells.limit(shape, cells.PUBLISHED)
+        own = cells.limit(shape, cells.Ceiling(*measured, "here")) if measured else None
+        target = result["wanted"]
+        row = [result["cell"], f"**{_ms(ours['median'])}** ({_ms(ours['min'])})", _ms(ours["mean"]), _ms(ours["first"])]
+        row += [f"{target:g}" if target else _BLANK, f"{_ms(sheet.operations)}, {_ms(sheet.memory)}"]
+        row += [f"{ours['median'] / limit.bound:.1f}" if limit else _BLANK for limit in (sheet, others, own)]
+        rows.append([*row, ", ".join(_iteration_verdict(result)[0]) or "ok"])
+        phases.append([result["cell"], _phases(ours.get("phases", {}))])
+        last = {name: ours["told"][name][-1] / shape[0] for name in ("changed", "scored", "rechecked")}
+        right = (
+            f"{result['labels_checked'] - result['labels_wrong']} of {result['labels_checked']}"
+            if "labels_checked" in result
+            else "**?**"
+        )
+        told.append([result["cell"], *(f"{share:.2%}" for share in last.values()), ours["told"]["path"][-1], right])
+    names = _names(shown)
+    peers = [[result["cell"], *(_against(result["results"], name) for name in names)] for result in shown]
+    inertias = [[result["cell"], *(_difference(result["results"].get(name, {})) for name in names)] for result in shown]
+    header = [
+        "n, d, k", "ours, ms: median (least)", "mean", "first", "asked for, at most", "limits: products, memory",
+        "ours / limit: data sheet", "as others measured", "as measured here", "verdict",
+    ]  # fmt: skip
+    body = [
+        iterations.SETTINGS.replace("\n", " "),
+        f"An iteration of a run of {1 + iterations.ITERATIONS}; the first, in which all rows are new, apart. CUDA events between iterations; what comes once a"
+        " fit is left out, of the peers by the difference of two runs. Limits: ms of the products in float32 without tensor cores and of reading X once"
+        f" ({cells.DATASHEET.source}; then {cells.PUBLISHED.source}).",
+        "",
+        table(header, rows),
+        "",
+        "Peers: ms of an iteration, and how many times our mean that is.",
+        "",
+        table(["n, d, k", *names], peers),
+        "",
+        "Our kernels, ms an iteration, and the labels of some rows against float64:",
+        "",
+        table(["n, d, k", "kernels"], phases),
+        "",
+        table(["n, d, k", "changed at the end", "scored", "rechecked", "path", "labels right"], told),
+        "",
+        "Exact inertia after as many iterations, relative to ours:",
+        "",
+        table(["n, d, k", *names], inertias),
+        *_remarks(shown),
+    ]
+    return body, _missing(results)
+
+
+def _fits(results, contents):
+    rows = []
+    for result in results.values():
+        ours = result.get("results", {}).get(NAME, {})
+        for name, one in result.get("results", {}).items():
+            if "seconds" not in one:
+                continue
+            ratio = f"{one['seconds'] / ours['seconds']:.2f}" if "seconds" in ours else _BLANK
+            inertia = _BLANK
+            if one["inertia"] and ours.get("inertia"):
+                inertia = f"{one['inertia'] / ours['inertia'] - 1:+.2%}"
+            iterating = one["facts"].get("iterating")
+            rows.append(
+                [
+                    result["cell"], name, f"{one['seconds']:.4f}", f"{iterating:.4f}" if iterating else _BLANK, one["n_iter"] or "?",
+                    ratio, inertia,
+                ]
+            )  # fmt: skip
+    header = ["n, d, k", "library", "seconds", "of it in iterations", "iterations", "/ ours", "inertia against ours"]
+    text = (
+        f"Whole fits, {fits.MAX_ITER} iterations at most, tol {fits.TOL:g} in each library's own meaning, its own seeding (ours: greedy k-means++ on all rows);"
+        " inertia of the centroids that came out, exact, by kmeans_fast."
+    )
+    return [text, "", table(header, rows), *_remarks(results.values())], _missing(results)
+
+
+def _wrong(results, contents):
+    names = [NAME, *_names(results.values())]
+    rows = []
+    for result in results.values():
+        if "failed" in result:
+            continue
+        row = [f"{result['n_features']}, {result['offset']:g}"]
+        for name in names:
+            wrong = result["results"].get(name, {}).get("wrong")
+            row.append(_BLANK if wrong is None else f"{wrong / result['n_samples']:.3%}" if wrong else "0")
+        rows.append(row)
+    text = (
+        "Labels that are not those of the nearest of the given random centroids by float64, of Gaussian rows with sigma 1 and an offset in every coordinate. In"
+        " 16 bits this includes the rounding of the data."
+    )
+    return [text, "", table(["d, offset in sigma", *names], rows)], _missing(results)
+
+
+_BODIES = {"check": _check, "ceilings": _ceilings, "iterations": _iterations, "fits": _fits, "wrong": _wrong}
+
+
+# ---- parts ---------------------------------------------------------------------------------------------------------
+
+
+def _ms(value):
+    """Milliseconds with three figures."""
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _phases(phases):
+    if "skipped" in phases:
+        return phases["skipped"]
+    parts = [f"{name} {_ms(one['ms'])}" for name, one in phases.items()]
+    return ", ".join(parts) or _BLANK
+
+
+def _names(results):
+    """The contenders beside ours of which there is anything to show, in their order."""
+    found = [(name, one) for result in results for name, one in result.get("results", {}).items() if name != NAME]
+    shown = {name for name, one in found if {"mean", "about", "wrong"} & set(one)}
+    return [name for name in dict.fromkeys(name for name, _ in found) if name in shown]
+
+
+def _iteration_verdict(result):
+    """For the table in bold, and as sentences: the target missed, the peers that were faster."""
+    ours = result.get("results", {}).get(NAME, {})
+    if "median" not in ours:
+        return [], []
+    marks, sentences, target = [], [], result["wanted"]
+    if result.get("labels_wrong"):
+        marks.append(f"**{result['labels_wrong']} WRONG LABELS**")
+    if target and ours["median"] > target:
+        marks.append(f"**MISSED {target:g}**")
+        sentences.append(f"{result['cell']}: **missed** {target:g} ms, it takes {_ms(ours['median'])}")
+    elif target:
+        sentences.append(f"{result['cell']}: {_ms(ours['median'])} ms, at most {target:g} were asked for")
+    lost = [
+        name for name, one in result["results"].items() if name != NAME and one.get("mean", ours["mean"]) < ours["mean"]
+    ]
+    if lost:
+        marks.append("**LOST to " + ", ".join(lost) + "**")
+        sentences.append(f"{result['cell']}: **lost** to {', '.join(lost)}")
+    return marks, sentences
+
+
+def _against(results, name):
+    one, ours = results.get(name, {}), results[NAME]
+    if "mean" not in one:
+        return f"about {_ms(one['about'])}" if "about" in one else _BLANK
+    return _ms(one["mean"]) + (f" ({one['mean'] / ours['mean']:.2f})" if "mean" in ours else "")
+
+
+def _difference(one):
+    return f"{one['inertia_difference']:+.1e}" if "inertia_difference" in one else _BLANK
+
+
+def _remarks(results):
+    """How the work of those that were measured differs from ours."""
+    by_note = {}
+    for result in results:
+        for name, one in result.get("results", {}).items():
+            if one.get("note") and {"mean", "about", "seconds"} & set(one):
+                by_note.setdefault(one["note"], {})[name] = None
+    return ["", *(f"* {', '.join(names)}: {note}." for note, names in by_note.items())] if by_note else []
+
+
+def _missing(results):
+    """A line for each reason: whom it is about, and where."""
+    places, lines = {}, {}
+    for unit, result in results.items():
+        for name, one in result.get("results", {}).items():
+            if one.get("skipped"):
+                places.setdefault((name, one["skipped"]), []).append(result.get("cell", unit))
+    measured = sum("failed" not in result for result in results.values())
+    for (name, reason), where in places.items():
+        lines.setdefault((reason, "everywhere" if len(where) == measured else "; ".join(where)), []).append(name)
+    return [f"* {', '.join(names)}, {where}: {reason}." for (reason, where), names in lines.items()]

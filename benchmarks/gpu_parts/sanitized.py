@@ -1,0 +1,94 @@
+"""Every CUDA kernel once on next to no data, the answers checked: what compute-sanitizer runs. ``python sanitized.py cuda|cuda-sim``.
+
+Nothing but CuPy is imported with it, and CuPy's memory pool is off: the sanitizer then knows where each array ends.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+CASES = (  # n, d, k, dtype, weighted, iterations
+    (150, 2, 4, "float32", True, 3),
+    (300, 3, 5, "float64", False, 3),
+    (250, 20, 66, "float32", False, 6),
+    (150, 6, 50, "float64", True, 4),
+    (70, 260, 34, "float64", False, 3),
+    (200, 33, 200, "float32", True, 3),
+)
+
+
+def device(backend):
+    """The device of a backend, and the names of the kernels that are launched on it as they come."""
+    if backend == "cuda":
+        import cupy
+
+        cupy.cuda.set_allocator(None)
+        cupy.cuda.set_pinned_memory_allocator(None)
+        from kmeans_fast.backends.cuda.cupy_device import CupyDevice
+
+        opened = CupyDevice(0)
+    else:
+        sys.path.insert(0, str(ROOT / "tests"))
+        from simulator.device import SimDevice
+
+        opened = SimDevice()
+    launched, prepare = set(), opened.prepare
+
+    def noted(module, kernel, *arguments):
+        launched.add(kernel)
+        return prepare(module, kernel, *arguments)
+
+    opened.prepare = noted
+    return opened, launched
+
+
+def check(opened, n, d, k, dtype, weighted, iterations):
+    """Seeding both ways, iterations with an empty cluster, inertia, distances: all equal to the reference."""
+    from kmeans_fast import reference
+    from kmeans_fast.backends.cuda.session import CudaSession
+    from kmeans_fast.engine.lloyd import lloyd
+    from kmeans_fast.engine.seeding import kmeans_plusplus, random_rows
+
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, d)).astype(dtype)
+    X[n // 2 :: 7] = X[0]
+    weights = rng.integers(0, 3, n).astype(float) if weighted else None
+    session = CudaSession(opened, X, weights, k, on_host=True)
+    session.reset()
+    seeds = min(k, 5)
+    same = np.testing.assert_array_equal
+    same(kmeans_plusplus(session, seeds, 1, 0), reference.kmeans_plusplus(X, weights, seeds, 1))
+    same(random_rows(session, 3, 1, 0), reference.random_rows(X, weights, 3, 1))
+    start = X[np.arange(k) % n]
+    start[1] = start[0]  # a cluster that comes out empty
+    found = lloyd(session, start, max_iter=iterations, threshold=0.0)
+    expected = reference.lloyd(X, weights, start, iterations, 0.0)
+    same(found.labels, expected.labels)
+    same(found.centroids, expected.centroids)
+    assert found.inertia == expected.inertia
+    assert any(step.empty for step in found.history)
+    assert session.mean_variance() == reference.mean_variance(X)
+    distances = np.sqrt(reference.squared_distances(X, found.centroids)).astype(dtype)
+    same(session.distances(found.centroids), distances)
+    same(session.own_distances(found.centroids), reference.own_distances(X, found.centroids, found.labels))
+
+
+def main():
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    opened, launched = device(sys.argv[1])
+    from kmeans_fast.kernels.cuda import sources
+
+    for case in CASES:
+        check(opened, *case)
+        print(f"{case}: as the reference", flush=True)
+    every = {kernel for name in sources.MODULES for kernel in sources.kernels(name)}
+    print(f"{len(launched)} kernels ran; not run: {', '.join(sorted(every - launched)) or 'none'}")
+    if every - launched:
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

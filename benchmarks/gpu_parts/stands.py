@@ -1,0 +1,190 @@
+"""What is measured on: a GPU through CuPy or, with --dry-run, the simulator of the tests, where times mean nothing.
+
+Both have arrays of a module `xp`, marks in time, kernels from source, and the backend of kmeans_fast that works there.
+"""
+
+import contextlib
+import ctypes
+import sys
+import time
+
+import numpy as np
+
+from . import ROOT
+
+
+class Stand:
+    """What the two have in common."""
+
+    xp = np
+    backend = ""  # of kmeans_fast
+    torch_device = "cpu"  # where peers written in PyTorch work
+
+    @contextlib.contextmanager
+    def forced(self):
+        """While it lasts, kmeans_fast uses this backend or says why it cannot."""
+        import kmeans_fast
+
+        with kmeans_fast.use_backend(self.backend):
+            yield
+
+    def timed(self, function):
+        """Seconds on the device from before the first to after the last thing that `function` does there, and what it returns."""
+        self.wait()
+        first = self.mark()
+        result = function()
+        last = self.mark()
+        return self.between(first, last), result
+
+    def open(self, X, n_clusters):
+        """A session of kmeans_fast on data that is where it is made."""
+        from kmeans_fast.engine.fit import open_session
+
+        return open_session(X, None, n_clusters, resident=0)[1]
+
+
+class Gpu(Stand):
+    """The first GPU. Everything runs on the default stream, which is PyTorch's too."""
+
+    backend, torch_device = "cuda", "cuda"
+
+    def __init__(self):
+        import cupy
+
+        self.xp = cupy
+        self.wait()  # opens the device: RuntimeError where there is none
+
+    def facts(self):
+        runtime = self.xp.cuda.runtime
+        properties = runtime.getDeviceProperties(0)
+        names = (
+            "name", "major", "minor", "multiProcessorCount", "totalGlobalMem", "l2CacheSize", "sharedMemPerBlockOptin",
+            "clockRate", "memoryClockRate", "memoryBusWidth",
+        )  # fmt: skip
+        found = {name: properties[name] for name in names if name in properties}
+        found = {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
+        return {
+            **found,
+            "simulated": False,
+            "driver_for_cuda": runtime.driverGetVersion(),
+            "cuda_runtime": runtime.runtimeGetVersion(),
+            "free_bytes": self.free_bytes(),
+        }
+
+    def mark(self):
+        event = self.xp.cuda.Event()
+        event.record()
+        return event
+
+    def between(self, first, last):
+        last.synchronize()
+        return self.xp.cuda.get_elapsed_time(first, last) / 1e3
+
+    def wait(self):
+        self.xp.cuda.runtime.deviceSynchronize()
+
+    def host(self, array):
+        return self.xp.asnumpy(array)
+
+    def tensor(self, array):
+        """The same memory as a tensor of PyTorch."""
+        import torch
+
+        return torch.from_dlpack(array)
+
+    def copy(self, target, source):
+        target.data.copy_from_device_async(source.data, source.nbytes)
+
+    def kernel(self, source, name):
+        """A kernel of CUDA source as ``function(blocks, threads, arguments)``."""
+        compiled = self.xp.RawKernel(source, name)
+        return lambda blocks, threads, arguments: compiled((blocks,), (threads,), arguments)
+
+    def free_bytes(self):
+        """Memory that can still be had, what CuPy and PyTorch keep for later included."""
+        free = self.xp.cuda.runtime.memGetInfo()[0] + self.xp.get_default_memory_pool().free_bytes()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            free += torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return free
+
+    def release(self):
+        """Give back what the allocators keep: what one of them keeps, the other cannot have."""
+        self.xp.get_default_memory_pool().free_all_blocks()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+    def healthy(self):
+        """Whether the device still does as it is told; after an illegal access nothing works in this process."""
+        try:
+            self.wait()
+            return float(self.xp.ones(3, np.float32).sum()) == 3.0
+        except Exception:
+            return False
+
+
+class Simulated(Stand):
+    """The CUDA sources compiled for the host, and NumPy's arrays."""
+
+    backend = "cuda-sim"
+
+    def __init__(self):
+        if str(ROOT / "tests") not in sys.path:
+            sys.path.insert(0, str(ROOT / "tests"))
+        from simulator.build import COMPILER
+        from simulator.device import SimBackend
+
+        from kmeans_fast import backends as registry
+
+        if COMPILER is None:
+            raise RuntimeError("the simulator needs a C++ compiler")
+        if self.backend not in [backend.name for backend in registry.BACKENDS]:
+            registry.BACKENDS = (*registry.BACKENDS, SimBackend())
+
+    def facts(self):
+        return {"name": "simulator", "simulated": True, "totalGlobalMem": self.free_bytes()}
+
+    def mark(self):
+        return time.perf_counter()
+
+    def between(self, first, last):
+        return last - first
+
+    def wait(self):
+        pass
+
+    def host(self, array):
+        return np.asarray(array)
+
+    def tensor(self, array):
+        import torch
+
+        return torch.from_numpy(array)
+
+    def copy(self, target, source):
+        target[...] = source
+
+    def kernel(self, source, name):
+        from simulator import build
+
+        library = build.simulation(source, [name])
+        types = {np.int32: ctypes.c_int32, np.int64: ctypes.c_int64}
+
+        def launch(blocks, threads, arguments):
+            values = [
+                ctypes.c_void_p(value.ctypes.data) if isinstance(value, np.ndarray) else types[type(value)](value)
+                for value in arguments
+            ]
+            build.run(library, name, blocks, threads, values)
+
+        return launch
+
+    def free_bytes(self):
+        return 1 << 40
+
+    def release(self):
+        pass
+
+    def healthy(self):
+        return True

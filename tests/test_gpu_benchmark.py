@@ -1,0 +1,217 @@
+"""benchmarks/gpu.py runs to its end without a GPU: what nobody can run before there is one must have no mistake left but the GPU's."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from simulator.build import COMPILER
+from support import REPOSITORY
+
+from kmeans_fast import reference
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """The folder of benchmarks on the path, as it is for its scripts."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+# ---- the whole -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def dry_run(tmp_path_factory):
+    """What a dry run writes: the Markdown and the JSON."""
+    if COMPILER is None:
+        pytest.skip("the simulator needs a C++ compiler")
+    path = tmp_path_factory.mktemp("gpu") / "found"
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "gpu.py", "--dry-run", "--output", path],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    markdown = path.with_suffix(".md").read_text()
+    assert markdown.strip() == done.stdout.strip()
+    return markdown, json.loads(path.with_suffix(".json").read_text())
+
+
+def test_a_dry_run_measures_everything(dry_run, parts):
+    from gpu_parts import ceilings, check
+    from gpu_parts.sections import SECTIONS
+
+    markdown, contents = dry_run
+    for name, section in SECTIONS.items():
+        assert f"\n## {name.capitalize()}\n" in markdown
+        results = contents["sections"][name]["results"]
+        assert list(results) == section.module.units({})
+        assert not [result for result in results.values() if "failed" in result]
+    results = {name: contents["sections"][name]["results"] for name in SECTIONS}
+    for result in results["iterations"].values():
+        assert result["labels_wrong"] == 0
+        assert {"median", "min", "mean", "first", "phases"} <= set(result["results"]["kmeans_fast"])
+        assert abs(result["results"]["numpy float32"]["inertia_difference"]) < 1e-3
+    for result in results["wrong"].values():
+        assert result["results"]["kmeans_fast"] == {"wrong": 0}
+    assert all(one["lost"] == 0 for one in results["ceilings"][ceilings.ATOMICS].values())
+    assert results["check"][check.SUITE]["counts"]["passed"] > 0
+    assert results["check"]["memcheck"]["exit_status"] == 0
+    assert "* Nothing wrong was seen." in markdown
+    assert "Not measured, and why:" in markdown
+
+
+def test_the_report_judges_by_targets_and_limits(dry_run, parts):
+    """At the shapes that are asked for, with times as a GPU might have."""
+    from gpu_parts import cells, report
+
+    contents = json.loads(json.dumps(dry_run[1]))
+    found = contents["sections"]["iterations"]
+    for result, cell in zip(found["results"].values(), cells.GRID, strict=True):
+        result["shape"] = list(cell[:3])
+        result["results"]["kmeans_fast"] |= {"median": 2.5, "mean": 2.5}
+        result["results"]["numpy float32"]["mean"] = 5.0
+    text = report.section("iterations", found, contents)
+    assert "**MISSED 2**" in text
+    assert "**MISSED 0.8**" in text
+    assert "MISSED 9" not in text
+    assert "5 (2.00)" in text
+    assert "3.91, 0.154" in text
+    found["results"]["1000000,128,1024"]["labels_wrong"] = 3
+    verdict, wrong = report.verdict(contents)
+    assert wrong == ["iterations, (1M, 128, 1024): 3 wrong labels"]
+    assert "**WRONG**" in verdict
+
+
+def test_the_report_tells_faults_from_want_of_time(dry_run, parts):
+    from gpu_parts import report
+    from gpu_parts.supervisor import NO_TIME
+
+    contents = json.loads(json.dumps(dry_run[1]))
+    results = {name: one["results"] for name, one in contents["sections"].items()}
+    results["check"]["contract suite"]["ok"] = False
+    results["check"]["racecheck"] = {"failed": NO_TIME}
+    results["fits"]["8192,128,1024"]["results"]["kmeans_fast"] = {
+        "skipped": "failed: CUDARuntimeError: an illegal address"
+    }
+    results["wrong"]["d=16 offset=0"] = {"failed": "kmeans_fast: the process was ended by SIGSEGV"}
+    contents["sections"]["ceilings"] = {"skipped": "it needs more"}
+    text, wrong = report.verdict(contents)
+    assert wrong == [
+        "check, contract suite: failed",
+        "fits, (8192, 128, 1024): kmeans_fast did not run: failed: CUDARuntimeError: an illegal address",
+        "wrong, d=16 offset=0: kmeans_fast: the process was ended by SIGSEGV",
+    ]
+    assert f"Not measured: check, racecheck: {NO_TIME}" in text
+    assert "Not measured: ceilings: it needs more" in text
+    for name, one in contents["sections"].items():
+        assert report.section(name, one, contents).startswith(f"## {name.capitalize()}")
+
+
+# ---- its parts -----------------------------------------------------------------------------------------------------
+
+
+def test_limits_are_those_of_the_model(parts):
+    from gpu_parts import cells
+
+    assert set(cells.TABLE) == {cell[:3] for cell in cells.GRID}
+    assert set(cells.TARGETS) <= set(cells.TABLE)
+    assert {cell[:3] for cell in cells.FITS} <= set(cells.TABLE)
+    for shape, given in cells.TABLE.items():
+        for limit, ceiling in zip(given, (cells.DATASHEET, cells.PUBLISHED), strict=True):
+            np.testing.assert_allclose(limit, cells.limit(shape, ceiling), rtol=0.03)
+            assert limit.bound == max(limit)
+    for shape, target in cells.TARGETS.items():
+        assert target > cells.limit(shape, cells.DATASHEET).bound, "a target below what the device can do"
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_the_yardstick_is_the_reference(parts, offset):
+    from gpu_parts import data
+
+    X, centroids = (data.gaussian(np, n, 7, key, offset) for n, key in ((3000, 1), (40, 2)))
+    np.testing.assert_array_equal(data.true_labels(np, X, centroids), reference.assign(X, centroids)[0])
+    assert abs(X.mean() - offset) < 0.05
+    assert abs(X.std() - 1) < 0.05
+
+
+def test_data_are_the_same_however_they_are_cut(parts, monkeypatch):
+    from gpu_parts import data
+
+    whole = data.blobs(np, 500, 6, 5)
+    monkeypatch.setattr(data, "_ELEMENTS", 50)
+    np.testing.assert_array_equal(data.blobs(np, 500, 6, 5), whole)
+    assert len(np.unique(whole)) > 0.9 * whole.size
+
+
+WORKER = """
+import json, os, signal, sys, time
+job = json.loads(sys.argv[-1])
+def send(**message):
+    print(json.dumps(message), flush=True)
+for unit in job["units"]:
+    for name in ("ours", "peer"):
+        if name in job["left_out"].get(unit, {}):
+            continue
+        send(unit=unit, doing=name, seconds=1)
+        if unit == "fatal" and name == "peer":
+            print("an illegal access", file=sys.stderr, flush=True)
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if unit == "hanging" and name == "peer":
+            time.sleep(60)
+        if unit == "late":
+            time.sleep(60)
+    send(unit=unit, result={"without": job["left_out"].get(unit, {})})
+"""
+
+
+def test_what_fells_a_worker_is_left_out_and_the_rest_goes_on(parts):
+    from gpu_parts.jobs import Job
+    from gpu_parts.supervisor import supervised
+
+    job = Job("any", ["fatal", "hanging", "well"], 30.0)
+    results = supervised([sys.executable, "-c", WORKER], job, deadline=time.monotonic() + 30)
+    assert results["fatal"]["without"] == {"peer": "the process was ended by SIGSEGV: an illegal access"}
+    assert results["hanging"]["without"] == {"peer": "nothing was heard of it for 1 s"}
+    assert results["well"] == {"without": {}}
+
+
+def test_a_section_ends_when_its_time_is_up(parts):
+    from gpu_parts.jobs import Job
+    from gpu_parts.supervisor import supervised
+
+    started = time.monotonic()
+    job = Job("any", ["late", "well"], 0.5)
+    results = supervised([sys.executable, "-c", WORKER], job, deadline=started + 0.5, grace=0.2)
+    assert results == {"late": {"failed": "ours: its time was up"}, "well": {"failed": "there was no time left"}}
+    assert time.monotonic() - started < 5
+
+
+def test_without_a_gpu_it_says_so():
+    from kmeans_fast.backends.cuda.availability import missing
+
+    if not missing():
+        pytest.skip("there is a GPU")
+    done = subprocess.run([sys.executable, BENCHMARKS / "gpu.py"], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1
+    assert "There is no GPU to measure" in done.stderr
+
+
+def test_a_program_that_overruns_is_ended_with_what_it_started(parts):
+    from gpu_parts import programs
+
+    child = "import subprocess, sys; print('begun', flush=True); subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    started = time.monotonic()
+    found = programs.finished([sys.executable, "-c", child], 1.5)
+    assert time.monotonic() - started < 10
+    assert found["exit_status"] is None
+    assert found["last_lines"] == ["begun"]
+    assert programs.finished([sys.executable, "-c", "raise SystemExit(7)"], 20)["exit_status"] == 7
