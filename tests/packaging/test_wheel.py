@@ -48,7 +48,7 @@ def wheel(tmp_path_factory):
 def test_wheel_holds_every_source_file_under_one_name(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for folder, package in (("kmeans_fast", "kmeans_fast"), ("kernels", "kmeans_fast/kernels")):
-        for source in (ROOT / folder).rglob("*.py"):
+        for source in (path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".cu")):
             assert f"{package}/{source.relative_to(ROOT / folder).as_posix()}" in names
     assert "kmeans_fast/py.typed" in names
     assert not any(name.startswith("kernels/") or "__pycache__" in name for name in names)
