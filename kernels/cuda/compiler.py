@@ -75,7 +75,8 @@ def compiled(module, architecture):
     try:
         options = [option.encode() for option in (*module.options, target, "--ptxas-options=-v")]
         result = nvrtc.nvrtcCompileProgram(program, len(options), options)
-        log = b" " * _checked(nvrtc.nvrtcGetProgramLogSize(program))
+        # Memory for NVRTC to write to: bytearrays, since a bytes object may be shared (all of length one are).
+        log = bytearray(_checked(nvrtc.nvrtcGetProgramLogSize(program)))
         _checked(nvrtc.nvrtcGetProgramLog(program, log))
         _checked(result, log.decode(errors="replace"))
         size, get = (
@@ -83,11 +84,11 @@ def compiled(module, architecture):
             if kind == "cubin"
             else (nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX)
         )
-        code = b" " * _checked(size(program))
+        code = bytearray(_checked(size(program)))
         _checked(get(program, code))
     finally:
         nvrtc.nvrtcDestroyProgram(program)
-    return Binary(code, kind, log.decode(errors="replace").rstrip("\0"))
+    return Binary(bytes(code), kind, log.decode(errors="replace").rstrip("\0"))
 
 
 @functools.cache

@@ -88,6 +88,14 @@ def test_what_a_gpu_gets(capability, target):
     assert option == target[0] or kind == "ptx"
 
 
+def test_an_empty_log_is_written_to_memory_of_its_own(monkeypatch):
+    """The bytes object of one space is one for the whole process: written to, it would be another character everywhere."""
+    monkeypatch.setattr(compiler, "_target", lambda architecture: (f"-arch=compute_{architecture}", "ptx"))
+    assert compiler.compiled(sources.module("gate", "float"), 90).log == ""
+    assert bytes([32]) == b"\x20"
+    assert b"a b".split(bytes([32])) == [b"a", b"b"]
+
+
 def test_a_gpu_that_is_too_old_is_told_so():
     with pytest.raises(RuntimeError, match=r"compute capability .* and above, the GPU has 3\.5"):
         compiler._target(35)
