@@ -1,8 +1,8 @@
 // The nearest centroid of every row by certified float32 scores: the general kernel, for any number of features and centroids.
 //
-// Compiled with -DPANEL=32, 64 or 128, the centroids that a block scores together.
+// Compiled with -DPANEL=32, 64 or 128, the centroids that a block scores together, and -DHEIGHT=4 or 8, the rows that a thread scores together.
 //
-// Mapping    A block scores ROWS rows against a panel of PANEL centroids at a time; a thread holds ROWS_A_THREAD x COLUMNS_A_THREAD scores in registers
+// Mapping    A block scores ROWS rows against a panel of PANEL centroids at a time; a thread holds HEIGHT x COLUMNS_A_THREAD scores in registers
 //            and takes FEATURES features of both from shared memory, where the next ones are being put meanwhile (two buffers, one barrier). The best
 //            two of a thread's own columns stay in registers over all panels and meet those of the other threads only at the end: no score is written.
 // Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in float32 for any dtype of X.
@@ -18,13 +18,13 @@
 // The register tile is the classic one of matrix products (Volkov and Demmel, 2008); the fused argmin, FAISS' and flash-kmeans'; certification by an error
 // bound, the filters of computational geometry (Shewchuk, 1997).
 
-#define ROWS_A_THREAD 8
 #define COLUMNS_A_THREAD (PANEL == 128 ? 8 : 4)
 #define ACROSS (PANEL / COLUMNS_A_THREAD)
 #define DOWN (THREADS / ACROSS)
-#define ROWS (DOWN * ROWS_A_THREAD)
+#define ROWS (DOWN * HEIGHT)
+#define RESIDENT (PANEL == 64 || HEIGHT == 4 ? 2 : 1)  // blocks that the registers of a multiprocessor are to hold
 #define FEATURES 16
-#define TOGETHER (PANEL == 64 ? 8 : 16)  // features whose products are scheduled together: two blocks of PANEL 64 share the registers
+#define TOGETHER (RESIDENT == 2 ? 8 : 16)  // features whose products are scheduled together: fewer where two blocks share the registers
 #define ROW_STRIDE (ROWS + 4)
 #define LOADS (ROWS * FEATURES / THREADS)
 #define PANEL_LOADS ((PANEL * FEATURES + THREADS - 1) / THREADS)
@@ -70,7 +70,7 @@ __device__ __forceinline__ void top_two(float score, int column, float& best, fl
   best = better ? score : best;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, PANEL == 64 ? 2 : 1) assign(
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     const real* __restrict__ X,              // IN    (n, d)
     const double* __restrict__ weights,      // IN    (n,) or null: all ones
     i64 n, int d,
@@ -118,10 +118,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, PANEL == 64 ? 2 : 1) assig
     if (t == 0) n_listed = n_changed = 0;
     __syncthreads();
 
-    float best[ROWS_A_THREAD], second[ROWS_A_THREAD], scores[ROWS_A_THREAD][COLUMNS_A_THREAD];
-    int index[ROWS_A_THREAD];
+    float best[HEIGHT], second[HEIGHT], scores[HEIGHT][COLUMNS_A_THREAD];
+    int index[HEIGHT];
 #pragma unroll
-    for (int i = 0; i < ROWS_A_THREAD; ++i) best[i] = second[i] = -INFINITE, index[i] = 0;
+    for (int i = 0; i < HEIGHT; ++i) best[i] = second[i] = -INFINITE, index[i] = 0;
 
     float next_x[LOADS], next_c[PANEL_LOADS];
     for (int step = -1; step < steps; ++step) {
@@ -151,14 +151,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, PANEL == 64 ? 2 : 1) assig
 #pragma unroll
           for (int q = 0; q < COLUMNS_A_THREAD; ++q)
 #pragma unroll
-            for (int i = 0; i < ROWS_A_THREAD; ++i) scores[i][q] = half_norms[column + q % 4 + q / 4 * 64];
+            for (int i = 0; i < HEIGHT; ++i) scores[i][q] = half_norms[column + q % 4 + q / 4 * 64];
         }
 #pragma unroll TOGETHER
         for (int f = 0; f < FEATURES; ++f) {
-          const float4 x0 = *(const float4*)&tile.x[x_buffer][f][down * ROWS_A_THREAD];
-          const float4 x1 = *(const float4*)&tile.x[x_buffer][f][down * ROWS_A_THREAD + 4];
+          const float4 x0 = *(const float4*)&tile.x[x_buffer][f][down * HEIGHT];
           const float4 c0 = *(const float4*)&tile.c[step & 1][f][across * 4];
-          const float x[ROWS_A_THREAD] = {x0.x, x0.y, x0.z, x0.w, x1.x, x1.y, x1.z, x1.w};
+#if HEIGHT == 8
+          const float4 x1 = *(const float4*)&tile.x[x_buffer][f][down * HEIGHT + 4];
+          const float x[HEIGHT] = {x0.x, x0.y, x0.z, x0.w, x1.x, x1.y, x1.z, x1.w};
+#else
+          const float x[HEIGHT] = {x0.x, x0.y, x0.z, x0.w};
+#endif
 #if PANEL == 128
           const float4 c1 = *(const float4*)&tile.c[step & 1][f][64 + across * 4];
           const float c[COLUMNS_A_THREAD] = {c0.x, c0.y, c0.z, c0.w, c1.x, c1.y, c1.z, c1.w};
@@ -166,7 +170,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, PANEL == 64 ? 2 : 1) assig
           const float c[COLUMNS_A_THREAD] = {c0.x, c0.y, c0.z, c0.w};
 #endif
 #pragma unroll
-          for (int i = 0; i < ROWS_A_THREAD; ++i)
+          for (int i = 0; i < HEIGHT; ++i)
 #pragma unroll
             for (int q = 0; q < COLUMNS_A_THREAD; ++q) scores[i][q] = fmaf(x[i], c[q], scores[i][q]);
         }
@@ -174,7 +178,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, PANEL == 64 ? 2 : 1) assig
 #pragma unroll
           for (int q = 0; q < COLUMNS_A_THREAD; ++q)
 #pragma unroll
-            for (int i = 0; i < ROWS_A_THREAD; ++i) top_two(scores[i][q], column + q % 4 + q / 4 * 64, best[i], second[i], index[i]);
+            for (int i = 0; i < HEIGHT; ++i) top_two(scores[i][q], column + q % 4 + q / 4 * 64, best[i], second[i], index[i]);
         }
       }
       if (move_x) {
@@ -191,8 +195,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, PANEL == 64 ? 2 : 1) assig
     }
 
 #pragma unroll
-    for (int i = 0; i < ROWS_A_THREAD; ++i) {
-      const int r = down * ROWS_A_THREAD + i;
+    for (int i = 0; i < HEIGHT; ++i) {
+      const int r = down * HEIGHT + i;
       verdicts.best[r][across] = best[i];
       verdicts.second[r][across] = second[i];
       verdicts.index[r][across] = index[i];

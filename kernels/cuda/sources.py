@@ -27,7 +27,8 @@ MODULES = {
 REALS = ("float", "double")
 PANELS = (32, 64, 128)  # centroids that `assign` scores together
 MOST_DIMENSIONS = 4  # of `assign_points`
-CHOICES = {"assign": {"PANEL": PANELS}, "points": {"DIM": range(1, MOST_DIMENSIONS + 1)}}
+HEIGHTS = (4, 8)  # rows that a thread of `assign` scores together
+CHOICES = {"assign": {"PANEL": PANELS, "HEIGHT": HEIGHTS}, "points": {"DIM": range(1, MOST_DIMENSIONS + 1)}}
 
 _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL

@@ -260,8 +260,14 @@ def test_data_on_a_gpu_stays_there():
 )  # fmt: skip
 def test_which_kernels_run(d, k, points, panel):
     chosen = planning.kernels(1_000_000, d, k, 132)
-    assert (chosen.points, chosen.panel) == (points, panel)
+    assert (chosen.points, chosen.panel, chosen.height) == (points, panel, 8)
     assert chosen.blocks <= 8 * 132
+
+
+def test_few_rows_are_cut_into_lower_tiles():
+    assert planning.kernels(8192, 128, 1024, 132).height == 4
+    assert planning.kernels(8192, 128, 1024, 132).blocks == 128
+    assert planning.kernels(8192, 128, 1024, 16).height == 8
 
 
 def test_blocks_have_room_for_their_sums_or_do_without():

@@ -17,7 +17,8 @@ from kmeans_fast.backends.cuda import planning
 
 # Registers, bytes of static shared memory, bytes of stack; for the greedier of float32 and float64.
 BUDGET = {
-    "assign/32": (168, 42_000, 0), "assign/64": (128, 29_000, 0), "assign/128": (224, 36_000, 0),
+    "assign/8/32": (168, 42_000, 0), "assign/8/64": (128, 29_000, 0), "assign/8/128": (224, 36_000, 0),
+    "assign/4/32": (128, 29_000, 0), "assign/4/64": (128, 29_000, 0), "assign/4/128": (128, 29_000, 0),
     "recheck": (128, 3_200, 0),
     "assign_points/1": (85, 8_000, 0), "assign_points/2": (85, 12_000, 0), "assign_points/3": (85, 16_000, 0), "assign_points/4": (85, 20_000, 0),
     "pack": (64, 0, 0), "clear": (64, 0, 0), "means": (80, 2_048, 640), "conclude": (64, 20_000, 0), "relocate": (64, 16, 0),
@@ -54,10 +55,11 @@ def test_a_module_compiles_everywhere_within_its_budget(module):
 
 def test_blocks_that_the_planner_counts_on_fit_a_multiprocessor():
     registers, shared = 65_536, 100 << 10  # of the smallest multiprocessor that there is, but for Turing's 64 KB
-    for panel, blocks in planning._BLOCKS.items():
-        of_kernel = BUDGET[f"assign/{panel}"]
-        assert blocks * of_kernel[0] * sources.THREADS <= registers
-        assert blocks * of_kernel[1] <= shared
+    for height, of_panels in planning._BLOCKS.items():
+        for panel, blocks in of_panels.items():
+            of_kernel = BUDGET[f"assign/{height}/{panel}"]
+            assert blocks * of_kernel[0] * sources.THREADS <= registers
+            assert blocks * of_kernel[1] <= shared
     assert max(shared_bytes for _, shared_bytes, _ in BUDGET.values()) <= planning._STATIC_SHARED
 
 

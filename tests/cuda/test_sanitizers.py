@@ -51,7 +51,7 @@ def check(n, d, k, dtype, weighted, steps):
     launched.update(device.launches)
 
 modules = [sources.module(name, "float") for name in sources.MODULES if name not in sources.CHOICES]
-modules += [sources.module("assign", "float", PANEL=128), sources.module("points", "float", DIM=2)]
+modules += [sources.module("assign", "float", PANEL=128, HEIGHT=4), sources.module("points", "float", DIM=2)]
 with ThreadPoolExecutor(2) as pool:
     list(pool.map(lambda module: build.simulated(module, sanitizer), modules))
 check(150, 2, 4, np.float32, True, 3)

@@ -75,7 +75,7 @@ class Chains:
             "d": s.d, "shift": s.shift, "scale": s.frame.scale, "panels": source.panels, "half_norms": source.half_norms,
             "open": rows.open, "thresholds": rows.thresholds,
         }  # fmt: skip
-        choices = {"PANEL": s.kernels.panel}
+        choices = {"PANEL": s.kernels.panel, "HEIGHT": s.kernels.height}
         of_assign = {name: value for name, value in common.items() if name != "centroids"}
         assign = self.launcher.prepare(
             "assign", "assign", s.kernels.blocks, shared_bytes=dynamic, choices=choices, n=s.n, norms=rows.norms,

@@ -16,8 +16,8 @@ MOST_FEATURES = 2**21  # below, the error bound of a score is small against the 
 _EFFICIENCY = {32: 0.7, 64: 0.85, 128: 1.0}
 _EFFICIENCY_OF_FEW = {32: 0.7, 64: 1.0, 128: 0.9}
 _FEW_FEATURES = 32
-_BLOCKS = {32: 1, 64: 2, 128: 1}  # of `assign` that fit a multiprocessor, by registers
-_ROWS = {32: 256, 64: 128, 128: 128}  # rows that a block of `assign` scores together
+_BLOCKS = {4: {32: 2, 64: 2, 128: 2}, 8: {32: 1, 64: 2, 128: 1}}  # of `assign` that fit a multiprocessor, by registers
+_ROWS = {32: 32, 64: 16, 128: 16}  # threads of a block of `assign` that have other rows
 _STATIC_SHARED = 48 << 10  # shared memory that kernels declare themselves, at most
 _POINTS_SHARED = 20 << 10  # of `assign_points`
 _SHARED_SUMS = 64 << 10  # bytes of a block's own sums from which global atomics serve
@@ -32,7 +32,8 @@ class Kernels(NamedTuple):
     """The kernels of an iteration."""
 
     points: bool  # `assign_points`, for few features; else `assign` and `recheck`
-    panel: int  # centroids that `assign` scores together
+    panel: int  # centroids that a block of `assign` scores together
+    height: int  # rows that a thread of it does
     blocks: int
     gated: bool
 
@@ -45,11 +46,22 @@ def limb_bits(n_samples):
 def kernels(n, d, k, multiprocessors):
     """The `Kernels` for a problem's sizes."""
     if d <= sources.MOST_DIMENSIONS:
-        return Kernels(True, sources.PANELS[-1], max(1, min(-(-n // sources.THREADS), 8 * multiprocessors)), False)
+        return Kernels(
+            True,
+            sources.PANELS[-1],
+            sources.HEIGHTS[-1],
+            max(1, min(-(-n // sources.THREADS), 8 * multiprocessors)),
+            False,
+        )
     efficiency = _EFFICIENCY_OF_FEW if d <= _FEW_FEATURES else _EFFICIENCY
     panel = min(sources.PANELS, key=lambda size: (-(-k // size) * size / efficiency[size], -size))
-    blocks = max(1, min(-(-n // _ROWS[panel]), _BLOCKS[panel] * multiprocessors))
-    return Kernels(False, panel, blocks, k > 1 and k * (d + 12) >= _LEAST_GATED)
+    height = sources.HEIGHTS[-1]
+    if (
+        n < _ROWS[panel] * height * multiprocessors
+    ):  # too few rows for a tile for every multiprocessor: lower tiles, and more
+        height = sources.HEIGHTS[0]
+    tiles, most = -(-n // (_ROWS[panel] * height)), _BLOCKS[height][panel] * multiprocessors
+    return Kernels(False, panel, height, max(1, min(tiles, most)), k > 1 and k * (d + 12) >= _LEAST_GATED)
 
 
 def modules(chosen, real, d):
@@ -57,7 +69,10 @@ def modules(chosen, real, d):
     if chosen.points:
         scoring = [sources.module("points", real, DIM=d)]
     else:
-        scoring = [sources.module("assign", real, PANEL=chosen.panel), *[sources.module("gate", real)] * chosen.gated]
+        scoring = [
+            sources.module("assign", real, PANEL=chosen.panel, HEIGHT=chosen.height),
+            *[sources.module("gate", real)] * chosen.gated,
+        ]
     return scoring + [sources.module(name, real) for name in ("facts", "distances", "centroids", "seeding")]
 
 
