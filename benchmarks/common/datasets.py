@@ -23,6 +23,7 @@ def _photographs():
     for name in ("china.jpg", "flower.jpg"):
         pixels = load_sample_image(name).reshape(-1, 3).astype(np.float32)
         yield Dataset(f"pixels of {name[:-4]}", pixels, (16, 64, 256))
+        yield Dataset(f"luminance of {name[:-4]}", pixels @ np.float32([[0.299], [0.587], [0.114]]), (256,))
 
 
 def _digits():

@@ -1,6 +1,6 @@
 // Types and device functions that every kernel family may use. Headers are not included anywhere: NVRTC needs none, and none can be missing.
 //
-// Compiled with -DREAL=float or double (the dtype of X) and -fmad=false: a multiplication and an addition are fused only where `fma` is written, so that
+// Compiled with -DREAL=float or double (the dtype of X), -DTHREADS, the threads of every block, and -fmad=false: a multiplication and an addition are fused only where `fma` is written, so that
 // every number here, scores included, has the same bits on every GPU and in the simulator of the tests.
 
 typedef REAL real;
@@ -13,7 +13,6 @@ extern __shared__ __align__(16) unsigned char dynamic_shared[];
 #endif
 
 #define INFINITE __int_as_float(0x7f800000)
-#define THREADS 256  // of every block
 
 // The contract's squared distance (`kmeans_fast.reference.squared_distances`): features in order, three roundings each.
 template <class Centroid>

@@ -4,8 +4,6 @@
 //            units of 2**(bin - 1074), so whole chunks of a private sum can be added to any bin as well.
 // Limits     A bin takes 2**31 additions of 32 bits without overflow.
 
-#define BINS 2176  // exponents of float64, and room for what lies above
-
 // A thread's own sum: 128 bits whose lowest is worth 2**(bin - 1074). It takes nearly all the values of a thread, which lie within few binary orders of
 // each other; the rest go to the bins at once.
 struct Window {

@@ -12,7 +12,6 @@
 //
 // Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn.
 
-#define TRIALS 16
 #define FEATURES 16
 #define TOO_SMALL (1ll << 44)  // a total mass below this is scaled anew
 

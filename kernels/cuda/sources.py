@@ -9,11 +9,14 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+THREADS = 256  # of every block
+BINS = 2176  # of an exact sum (`exact_sum.cu`): exponents of float64, and room for what lies above
+TRIALS = 16  # candidates for a seed at most
 OPTIONS = (
     "-std=c++17",
-    "-fmad=false",
-)  # products and sums are fused only where the source says so: the same bits everywhere
-THREADS = 256  # of every block
+    "-fmad=false",  # products and sums are fused only where the source says so: the same bits everywhere
+    *(f"-D{name}={value}" for name, value in (("THREADS", THREADS), ("BINS", BINS), ("TRIALS", TRIALS))),
+)
 
 MODULES = {
     "facts": ("common", "fixed_point", "facts"),

@@ -154,10 +154,10 @@ text = sources.text(name)
 assert text.count(right) == 1, text.count(right)
 if case == "faulty":
     text = text.replace(right, wrong)
-compiled = build.simulation(text, [kernel], ["-DREAL=float"], sanitizer)
+compiled = build.simulation(text, [kernel], [o for o in sources.module(name, "float").options if o.startswith("-D")], sanitizer)
 n, d = 300, 3
 X, out = np.ones((n, d), np.float32), np.zeros(n)
-arrays = {"X": X, "out": out, "centroids": np.zeros((1, d)), "bins": np.zeros(2176, np.int64)}
+arrays = {"X": X, "out": out, "centroids": np.zeros((1, d)), "bins": np.zeros(sources.BINS, np.int64)}
 values = []
 for parameter in sources.kernels(name)[kernel]:
     if parameter.pointer:

@@ -17,14 +17,10 @@ class CudaBackend:
         """The `Device` for a problem: the one named, else the one that the data is on, else the current one."""
         from .cupy_device import current_device
 
-        named = int(problem.device.partition(":")[2]) if ":" in problem.device else None
-        return _opened(
-            current_device()
-            if named is None and problem.resident is None
-            else problem.resident
-            if named is None
-            else named
-        )
+        named = _number(problem.device)
+        if named is not None:
+            return _opened(named)
+        return _opened(current_device() if problem.resident is None else problem.resident)
 
     def supports(self, problem):
         from .planning import MOST_CLUSTERS, MOST_FEATURES, MOST_ROWS
@@ -40,11 +36,7 @@ class CudaBackend:
             reasons.append(
                 f"n_features={problem.n_features} is beyond the {MOST_FEATURES:,} that scores have a bound for"
             )
-        if (
-            ":" in problem.device
-            and problem.resident is not None
-            and int(problem.device.partition(":")[2]) != problem.resident
-        ):
+        if problem.resident is not None and _number(problem.device) not in (None, problem.resident):
             reasons.append(f"the data is on cuda:{problem.resident}")
         return reasons or self._of_device(problem)
 
@@ -73,6 +65,11 @@ class CudaBackend:
         on_host = problem.resident is None
         check_fits(device, workspace_bytes(problem) + problem.data_bytes * on_host, problem)
         return CudaSession(device, X, weights, problem.n_clusters, on_host=on_host)
+
+
+def _number(device):
+    """The number in "cuda:N"; None where there is none."""
+    return int(device.partition(":")[2]) if ":" in device else None
 
 
 @functools.cache

@@ -42,13 +42,10 @@ class Sums:
         self.counts = allocate(device, k, np.int64, what, fill=0)
 
     @property
-    def how(self):
-        """The arguments that tell kernels how values are cut."""
-        return {"unit": self.unit, "limbs": self.limbs, "limb_bits": self.bits}
-
-    @property
     def arguments(self):
-        return {"cells": self.cells, "counts": self.counts, **self.how}
+        """What kernels take of them."""
+        of_values = {"unit": self.unit, "limbs": self.limbs, "limb_bits": self.bits}
+        return {"cells": self.cells, "counts": self.counts, **of_values}
 
 
 NO_SUMS = {"cells": None, "counts": None, "unit": None, "limbs": 0, "limb_bits": 0}

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...kernels import scaling
+from ...kernels.cuda import sources
 from .device import allocate, upload
 from .planning import limb_bits
 
@@ -16,7 +17,7 @@ def _column_range(launcher, X, weights):
     largest = allocate(device, columns, np.uint64, "facts", fill=0)
     lowest = allocate(device, columns, np.uint64, "facts", fill=np.iinfo(np.uint64).max)
     launcher.run(
-        "facts", "column_range", n, rows_a_block=max(1, 256 // columns),
+        "facts", "column_range", n, rows_a_block=max(1, sources.THREADS // columns),
         X=X, weights=weights, n=n, d=d, largest=largest, lowest=lowest,
     )  # fmt: skip
     lowest = device.download(lowest)
@@ -38,18 +39,9 @@ def column_means(launcher, X, cut):
     cells = allocate(device, limbs * d, np.int64, "column sums", fill=0)
     unit = upload(device, exponent.astype(np.int32), "column sums")
     launcher.run(
-        "facts",
-        "column_sums",
-        n,
-        rows_a_block=max(1, 256 // d),
-        X=X,
-        n=n,
-        d=d,
-        unit=unit,
-        limbs=limbs,
-        limb_bits=bits,
-        cells=cells,
-    )
+        "facts", "column_sums", n, rows_a_block=max(1, sources.THREADS // d),
+        X=X, n=n, d=d, unit=unit, limbs=limbs, limb_bits=bits, cells=cells,
+    )  # fmt: skip
     digits = device.download(cells).reshape(limbs, d).tolist()
     return np.array([_rounded([row[j] for row in digits], int(exponent[j]), bits) for j in range(d)]) / n
 
@@ -77,7 +69,7 @@ def gathered(launcher, X, numbers):
 def inertia(launcher, X, weights, centroids, labels):
     """The exact sum of ``w_i * D(x_i, c_label)``, rounded once; `labels` None: all zero. `centroids` and the rest are on the device."""
     device, (n, d) = launcher.device, X.shape
-    bins = allocate(device, 2176, np.int64, "inertia", fill=0)
+    bins = allocate(device, sources.BINS, np.int64, "inertia", fill=0)
     out = allocate(device, 1, np.float64, "inertia")
     launcher.run(
         "distances", "inertia_bins", n, X=X, n=n, d=d, centroids=centroids, labels=labels, weights=weights, bins=bins

@@ -21,9 +21,7 @@ _ROWS = {32: 32, 64: 16, 128: 16}  # threads of a block of `assign` that have ot
 _STATIC_SHARED = 48 << 10  # shared memory that kernels declare themselves, at most
 _POINTS_SHARED = 20 << 10  # of `assign_points`
 _SHARED_SUMS = 64 << 10  # bytes of a block's own sums from which global atomics serve
-_LEAST_GATED = (
-    2048  # k * (d + 12) from which bounds are kept: below, scoring a row costs no more than reading its bounds
-)
+_LEAST_GATED = 2048  # k * (d + 12) from which bounds are kept: below, scoring costs no more than reading them
 RECHECKED_A_BLOCK = 8  # rows: a warp each
 CHUNK_BYTES = 256 << 20  # of a table that goes to the host
 
@@ -46,19 +44,12 @@ def limb_bits(n_samples):
 def kernels(n, d, k, multiprocessors):
     """The `Kernels` for a problem's sizes."""
     if d <= sources.MOST_DIMENSIONS:
-        return Kernels(
-            True,
-            sources.PANELS[-1],
-            sources.HEIGHTS[-1],
-            max(1, min(-(-n // sources.THREADS), 8 * multiprocessors)),
-            False,
-        )
+        blocks = max(1, min(-(-n // sources.THREADS), 8 * multiprocessors))
+        return Kernels(True, sources.PANELS[-1], sources.HEIGHTS[-1], blocks, False)
     efficiency = _EFFICIENCY_OF_FEW if d <= _FEW_FEATURES else _EFFICIENCY
     panel = min(sources.PANELS, key=lambda size: (-(-k // size) * size / efficiency[size], -size))
     height = sources.HEIGHTS[-1]
-    if (
-        n < _ROWS[panel] * height * multiprocessors
-    ):  # too few rows for a tile for every multiprocessor: lower tiles, and more
+    if n < _ROWS[panel] * height * multiprocessors:  # fewer tiles than multiprocessors: lower ones, and more
         height = sources.HEIGHTS[0]
     tiles, most = -(-n // (_ROWS[panel] * height)), _BLOCKS[height][panel] * multiprocessors
     return Kernels(False, panel, height, max(1, min(tiles, most)), k > 1 and k * (d + 12) >= _LEAST_GATED)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ...kernels.cuda import sources
 from .device import allocate, attempt, upload
 
 _MOST_BUCKETS = 1 << 14
-_MOST_TRIALS = 16
 
 
 class CudaSeeder:
@@ -35,7 +35,7 @@ class CudaSeeder:
             "buckets": (n, np.int32, None), "nearest": (n, np.float64, 1.0), "marks": (n, np.uint16, None),
             "masses": (n_buckets, np.int64, None), "factors": (2, np.float64, None),
             "total": (1, np.int64, 0),  # too small: the first draw scales the masses
-            "peaks": (2, np.uint64, 0), "gains": (_MOST_TRIALS, np.int64, None), "candidates": (_MOST_TRIALS, np.int64, None),
+            "peaks": (2, np.uint64, 0), "gains": (sources.TRIALS, np.int64, None), "candidates": (sources.TRIALS, np.int64, None),
             "seeds": (len(self.words), np.int64, None), "n_seeds": (1, np.int64, 0),
         }  # fmt: skip
         self.state = {name: allocate(device, size, dtype, what, fill) for name, (size, dtype, fill) in arrays.items()}

@@ -10,9 +10,7 @@ from .device import Launcher, allocate, attempt, upload
 from .relocation import farthest_rows
 from .seeder import CudaSeeder
 
-_MANY_MOVED = (
-    0.5  # the share of rows that changed from which adding all rows anew beats moving them (each costs two additions)
-)
+_MANY_MOVED = 0.5  # the share of rows that changed from which adding all anew beats moving them (two additions each)
 _SETTLED = 0.3  # the share of rows that changed from which on bounds are tried
 _MOST_SCORED = 0.8  # the share of rows that bounds leave to be scored up to which they pay
 _NUMBERS = ("changed", "rechecked", "scored", "empty", "squared_shift", "inertia")  # of a status (`centroids.cu`)
@@ -88,8 +86,7 @@ class CudaSession:
         self.sums = Sums(self.device, self.k, *cut)
         if self.weights is not None:
             cut = facts.planned_limbs(self.launcher, self.X, None)
-        self.mean = facts.column_means(self.launcher, self.X, cut)
-        self.center = upload(self.device, self.mean, "the mean")
+        self.center = upload(self.device, facts.column_means(self.launcher, self.X, cut), "the mean")
         self.scatter = facts.inertia(self.launcher, self.X, self.weights, self.center, None)
 
     def mean_variance(self):
@@ -101,7 +98,7 @@ class CudaSession:
 
     # ---- centroids -------------------------------------------------------------------------------------------------
 
-    def _slot(self, taken=()):
+    def _slot(self, taken):
         """Centroids that nothing under way uses."""
         for slot in self.slots:
             if not any(slot is other for other in taken):
