@@ -53,10 +53,12 @@ def without(module, name, value):
         setattr(module, name, kept)
 
 
-# Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.gate`); without bytes, all scores are float32 (`byte_filter`).
+# Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.gate`); without bytes, all scores are float32 (`byte_filter`); without search, rows of one feature
+# are scored (`line`).
 ABLATIONS = {
     "without bounds": ("gate", "_LEAST_GAIN", math.inf),
     "without bytes": ("session", "filters_by_bytes", lambda *sizes: False),
+    "without search": ("session", "searches_a_line", lambda *sizes: False),
 }
 
 
