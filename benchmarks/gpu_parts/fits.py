@@ -8,7 +8,7 @@ from common.timing import say
 from . import cells, data
 from .ours import NAME, Ours
 from .peers import opened, peers
-from .rounds import guarded, interleaved
+from .rounds import guarded, interleaved, prepared
 
 ROUNDS = 3
 MAX_ITER, TOL, SEED = 25, 1e-4, 0
@@ -33,20 +33,10 @@ def run(unit, stand, context):
     context.tell("data", 75)
     X = data.blobs(stand.xp, n, d, k)
     contenders = [Ours(), *peers(context.dry_run)]
-    results, measures = {contender.name: {} for contender in contenders}, {}
     limit = context.seconds / len(contenders)
-    for contender in contenders:
-        name = contender.name
-        if name in context.left_out:
-            results[name]["skipped"] = context.left_out[name]
-            continue
-        context.tell(name, 75)
-        prepared, reason = guarded(stand, _prepare, contender, stand, X, k, limit, results[name])
-        if reason or prepared is None:
-            results[name].setdefault("skipped", reason)
-            contender.close()
-        else:
-            measures[name] = prepared
+    results, measures = prepared(
+        contenders, stand, context, lambda contender, result: _prepare(contender, stand, X, k, limit, result)
+    )
     rounds = interleaved(measures, stand, rounds=ROUNDS, seconds=context.seconds * 0.6, tell=context.tell)
     for name, values in rounds.values.items():
         results[name]["skipped"] = rounds.reasons[name]

@@ -9,7 +9,7 @@ from common.timing import say
 from . import cells, data
 from .ours import NAME, Ours, steady
 from .peers import opened, peers
-from .rounds import guarded, interleaved, summary
+from .rounds import guarded, interleaved, prepared, summary
 
 ITERATIONS = 10  # after the first
 ROUNDS = 5
@@ -38,21 +38,13 @@ def run(unit, stand, context):
     X = data.blobs(stand.xp, n, d, k)
     start = stand.host(X[stand.xp.asarray(data.start_rows(n, k))])
     contenders = [Ours(), *peers(context.dry_run)]
-    results = {contender.name: {} for contender in contenders}
-    measures, limit = {}, context.seconds / (2 * len(contenders))
-    for contender in contenders:
-        name = contender.name
-        if name in context.left_out:
-            results[name]["skipped"] = context.left_out[name]
-            continue
-        context.tell(name, 75)
-        prepare = _prepare_ours if name == NAME else _prepare_peer
-        prepared, reason = guarded(stand, prepare, contender, stand, X, start, limit, results[name])
-        if reason or prepared is None:
-            results[name].setdefault("skipped", reason)
-            contender.close()
-        else:
-            measures[name] = prepared
+    limit = context.seconds / (2 * len(contenders))
+
+    def prepare(contender, result):
+        of_contender = _prepare_ours if contender.name == NAME else _prepare_peer
+        return of_contender(contender, stand, X, start, limit, result)
+
+    results, measures = prepared(contenders, stand, context, prepare)
     rounds = interleaved(measures, stand, rounds=ROUNDS, seconds=context.seconds * 0.6, tell=context.tell)
     result = {"cell": str(cell), "shape": [n, d, k], "wanted": cells.TARGETS.get(cell[:3]), "results": results}
     for contender in contenders:

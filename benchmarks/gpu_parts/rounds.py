@@ -32,6 +32,37 @@ def guarded(stand, function, *arguments):
     return None, reason
 
 
+def prepared(contenders, stand, context, prepare):
+    """Get every contender ready that is not left out.
+
+    Parameters
+    ----------
+    prepare : callable
+        ``prepare(contender, result)`` gives a function that measures, or None having put the reason into ``result["skipped"]``.
+
+    Returns
+    -------
+    results : dict of name -> dict
+        With "skipped" where there is nothing to measure.
+    measures : dict of name -> function
+        For `interleaved`.
+    """
+    results, measures = {contender.name: {} for contender in contenders}, {}
+    for contender in contenders:
+        name = contender.name
+        if name in context.left_out:
+            results[name]["skipped"] = context.left_out[name]
+            continue
+        context.tell(name, 75)
+        measure, reason = guarded(stand, prepare, contender, results[name])
+        if reason or measure is None:
+            results[name].setdefault("skipped", reason)
+            contender.close()
+        else:
+            measures[name] = measure
+    return results, measures
+
+
 class Rounds:
     """What was measured of each contender, and why of some there is nothing, or less than of the others."""
 
