@@ -133,53 +133,33 @@ def kmeans(
     """
     origin = origin_of(X)
     with origin.current():
-        return _kmeans(
-            X,
-            n_clusters,
-            origin,
-            init,
-            n_init,
-            max_iter,
-            tol,
-            sample_weight,
-            seed,
-            init_size,
-            device,
-            n_threads,
-            callback,
-        )
-
-
-def _kmeans(
-    X, n_clusters, origin, init, n_init, max_iter, tol, sample_weight, seed, init_size, device, n_threads, callback
-):
-    data = as_data(X)
-    weights = as_weights(sample_weight, len(data), origin)
-    if isinstance(init, str):
-        if init not in ("k-means++", "random"):
-            raise ValueError(f"init must be 'k-means++', 'random', an array or a callable, got {init!r}.")
-    elif not callable(init):
-        init = as_centroids(init, data, _check_clusters(n_clusters, len(data)))
-    if not isinstance(tol, Real) or isinstance(tol, bool) or not math.isfinite(tol) or tol < 0:
-        raise ValueError(f"tol must be a finite number of at least 0, got {tol!r}.")
-    if callback is not None and not callable(callback):
-        raise ValueError(f"callback must be callable or None, got {callback!r}.")
-    n_clusters = _check_clusters(n_clusters, len(data))
-    if init_size is not None:
-        check_init_size(_check_integer("init_size", init_size, 1), n_clusters)
-    seed = _seed(seed)
-    options = {
-        "n_init": _check_integer("n_init", n_init, 1),
-        "max_iter": _check_integer("max_iter", max_iter, 1),
-        "tol": float(tol),
-        "init_size": None if init_size is None else int(init_size),
-        "device": check_device(device),
-        "n_threads": _check_threads(n_threads),
-        "callback": callback,
-    }
-    rng = np.random.RandomState(seed % 2**32)
-    found = fit(data, weights, n_clusters, init=init, seed=seed, rng=rng, resident=origin.resident, **options)
-    return KMeansResult(origin.back(found.centroids), origin.back(found.labels), *found[2:])
+        data = as_data(X)
+        weights = as_weights(sample_weight, len(data), origin)
+        if isinstance(init, str):
+            if init not in ("k-means++", "random"):
+                raise ValueError(f"init must be 'k-means++', 'random', an array or a callable, got {init!r}.")
+        elif not callable(init):
+            init = as_centroids(init, data, _check_clusters(n_clusters, len(data)))
+        if not isinstance(tol, Real) or isinstance(tol, bool) or not math.isfinite(tol) or tol < 0:
+            raise ValueError(f"tol must be a finite number of at least 0, got {tol!r}.")
+        if callback is not None and not callable(callback):
+            raise ValueError(f"callback must be callable or None, got {callback!r}.")
+        n_clusters = _check_clusters(n_clusters, len(data))
+        if init_size is not None:
+            check_init_size(_check_integer("init_size", init_size, 1), n_clusters)
+        seed = _seed(seed)
+        options = {
+            "n_init": _check_integer("n_init", n_init, 1),
+            "max_iter": _check_integer("max_iter", max_iter, 1),
+            "tol": float(tol),
+            "init_size": None if init_size is None else int(init_size),
+            "device": check_device(device),
+            "n_threads": _check_threads(n_threads),
+            "callback": callback,
+        }
+        rng = np.random.RandomState(seed % 2**32)
+        found = fit(data, weights, n_clusters, init=init, seed=seed, rng=rng, resident=origin.resident, **options)
+        return KMeansResult(origin.back(found.centroids), origin.back(found.labels), *found[2:])
 
 
 def assign(

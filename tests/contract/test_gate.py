@@ -58,6 +58,16 @@ def iterate(threads, X, weights, k, iterations):
     return scored
 
 
+def follow(opened, X, centroids):
+    """Six iterations of a session, from given centroids, beside the reference."""
+    for _ in range(6):
+        labels, _ = reference.assign(X, centroids)
+        step = iterated(opened, centroids)
+        assert_array_equal(opened.labels, labels)
+        assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
+        centroids = step.centroids
+
+
 @pytest.mark.parametrize("kind", ["normal", "grid", "clouds", "offset"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -124,12 +134,7 @@ def test_a_relocated_centroid_has_moved_as_far_as_it_has(engine, dtype):
     opened = session(engine, X, None, 5)
     centroids = X[:5].copy()
     centroids[3] += dtype(1e4)
-    for _ in range(6):
-        labels, _ = reference.assign(X, centroids)
-        step = iterated(opened, centroids)
-        assert_array_equal(opened.labels, labels)
-        assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
-        centroids = step.centroids
+    follow(opened, X, centroids)
 
 
 @pytest.mark.parametrize("engine", GATED)
@@ -147,9 +152,4 @@ def test_rows_at_the_edge_of_what_float32_can_square_are_not_misled(engine, far)
     X[1::300] *= np.float32(far) * np.random.default_rng(1).uniform(0.2, 2, (10, 1)).astype(np.float32)
     centroids = np.ascontiguousarray(np.r_[X[1::300][:6], X[:4]])
     opened = session(engine, X, None, len(centroids))
-    for _ in range(6):
-        labels, _ = reference.assign(X, centroids)
-        step = iterated(opened, centroids)
-        assert_array_equal(opened.labels, labels)
-        assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
-        centroids = step.centroids
+    follow(opened, X, centroids)
