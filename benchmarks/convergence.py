@@ -1,8 +1,9 @@
-"""Time to the converged answer, ours and every peer's, from the same start and end to end. See benchmarks/README.md.
+"""Time and memory to the converged answer, ours and every peer's, from the same start and end to end. See benchmarks/README.md.
 
 Examples
 --------
-    python benchmarks/convergence.py --json convergence.json --markdown convergence.md
+    python benchmarks/convergence.py --json convergence.json --markdown convergence.md --figure convergence.png
+    python benchmarks/convergence.py --from-json convergence.json --figure convergence.png
     KMEANS_FAST_EMBEDDINGS=embeddings.npy python benchmarks/convergence.py --only embeddings
 """
 
@@ -16,18 +17,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from common import convergence_report, fits
 from common.cells import exact_inertia
 from common.contenders import installed
 from common.datasets import datasets
+from common.fit_memory import peaks
 from common.machine import machine, versions
 from common.timing import interleaved, say
 from sklearn.cluster import KMeans as ScikitLearn
 
 from kmeans_fast import KMeans
 
-MOST_ITERATIONS = 300
 SEEDS = 5
-ITERATION_COUNTERS = ("sklearnex", "faiss", "superkmeans")  # run for a given number of iterations
 
 
 def arguments():
@@ -36,8 +37,13 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=float, default=30.0, help="seconds beyond which a contender is left out")
     parser.add_argument("--budget", type=float, default=20.0, help="seconds that one contender may take on one row")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--no-memory", dest="memory", action="store_false", help="measure times only")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it there (PNG, SVG or PDF)")
+    parser.add_argument(
+        "--from-json", type=Path, metavar="FILE", help="measure nothing: report what an earlier run wrote"
+    )
     return parser.parse_args()
 
 
@@ -53,38 +59,49 @@ def without(module, name, value):
         setattr(module, name, kept)
 
 
-# Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.gate`); without bytes, all scores are float32 (`byte_filter`); without search, rows of one feature
-# are scored (`line`).
+# Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.gate`); without bytes, all scores are float32 (`byte_filter`); without boxes,
+# rows of few features stay in their order, and no centroid is excluded for many of them at a time (`box_filter`); without search, rows of one feature are
+# scored (`line`).
 ABLATIONS = {
     "without bounds": ("gate", "_LEAST_GAIN", math.inf),
-    "without bytes": ("session", "filters_by_bytes", lambda *sizes: False),
-    "without search": ("session", "searches_a_line", lambda *sizes: False),
+    "without bytes": ("assignment", "filters_by_bytes", lambda *sizes: False),
+    "without boxes": ("assignment", "sorts_into_boxes", lambda *sizes: False),
+    "without search": ("assignment", "searches_a_line", lambda *sizes: False),
 }
 
 
 def same_start(X, k, peers, options):
     """From the same rows to convergence; libraries without a stopping rule run as many iterations as we did."""
-    start = X[np.random.default_rng(k).choice(len(X), k, replace=False)].copy()
-    common = {"init": start, "n_init": 1, "max_iter": MOST_ITERATIONS}
-    n_iter = KMeans(k, **common).fit(X).n_iter_
+    start = fits.start(X, k)
+    n_iter = fits.fit(fits.OURS, X, start).n_iter_
 
     def ours(*switched_off):
-        with without(*switched_off) if switched_off else contextlib.nullcontext():
-            return KMeans(k, **common).fit(X)
+        with without(*switched_off):
+            return fits.fit(fits.OURS, X, start)
 
+    counters = [peer.name for peer in peers if peer.name in fits.COUNTERS and not peer.refuses(*X.shape, k)]
     tasks = {
-        "kmeans_fast": ours,
+        fits.OURS: lambda: fits.fit(fits.OURS, X, start),
         **{name: (lambda s=switch: ours(*s)) for name, switch in ABLATIONS.items()},
-        "sklearn lloyd": lambda: ScikitLearn(k, algorithm="lloyd", **common).fit(X),
-        "sklearn elkan": lambda: ScikitLearn(k, algorithm="elkan", **common).fit(X),
+        **{
+            name: (lambda n=name: fits.fit(n, X, start, n_iter))
+            for name in ("sklearn lloyd", "sklearn elkan", *counters)
+        },
     }
-    for peer in peers:
-        if peer.name in ITERATION_COUNTERS and not peer.refuses(*X.shape, k):
-            tasks[peer.name] = lambda p=peer: p.fit(X, start, n_iter)
     done = interleaved(
         {name: (run, run, 1) for name, run in tasks.items()}, options.rounds, limit=options.limit, budget=options.budget
     )
     return {name: summary(run, X) for name, run in done.items()}
+
+
+def memory(data, k, timed, options):
+    """Peak memory of the same fits; whoever was too slow or failed is not asked again."""
+    if "n_iter" not in timed[fits.OURS]:
+        return {}  # nothing to compare with
+    contenders = [name for name in timed if name not in ABLATIONS]
+    ran = [name for name in contenders if "median" in timed[name]]
+    found = peaks(ran, data, k, timed[fits.OURS]["n_iter"], 60 + 4 * options.limit)
+    return {name: found.get(name, {"skipped": timed[name].get("skipped")}) for name in contenders}
 
 
 def end_to_end(X, k, options):
@@ -97,6 +114,10 @@ def end_to_end(X, k, options):
         }
         done = interleaved(tasks, 1, limit=options.limit * 4, budget=options.budget * 4)
         runs = [summary(run, X) for run in done.values()]
+        failed = [run for run in runs if "skipped" in run]
+        if failed:
+            results[name] = failed[0]
+            continue
         results[name] = {
             "median": statistics.median(run["median"] for run in runs),
             "inertia": statistics.mean(run["inertia"] for run in runs),
@@ -120,52 +141,8 @@ def summary(run, X):
     }
 
 
-def table(rows):
-    """Markdown: peers' times over ours, from the same start and end to end."""
-    names = [name for name in rows[0]["same_start"] if name != "kmeans_fast"]
-    head = [
-        "data",
-        "n, d, k",
-        "ours, ms",
-        "iterations",
-        *names,
-        "inertia of superkmeans",
-        "end to end, ms",
-        "sklearn",
-        "inertia",
-    ]
-    lines = ["| " + " | ".join(head) + " |", "| --- | --- |" + " ---: |" * (len(head) - 2)]
-    for row in rows:
-        ours, ends = row["same_start"]["kmeans_fast"], row["end_to_end"]
-        cells = [row["data"], row["shape"], f"{ours['median'] * 1e3:.1f}", str(ours["n_iter"])]
-        for name in names:
-            other = row["same_start"].get(name, {"skipped": ""})
-            cells.append("-" if "skipped" in other else f"{other['median'] / ours['median']:.2f}")
-        approximate = row["same_start"].get("superkmeans", {})
-        cells.append(f"{approximate['inertia'] / ours['inertia'] - 1:+.1%}" if "inertia" in approximate else "-")
-        mine, theirs = ends["kmeans_fast"], ends["sklearn lloyd"]
-        cells += [f"{mine['median'] * 1e3:.1f}", f"{theirs['median'] / mine['median']:.2f}"]
-        cells.append(f"{mine['inertia'] / theirs['inertia'] - 1:+.2%}")
-        lines.append("| " + " | ".join(cells) + " |")
-    ratios = {
-        name: [
-            row["same_start"][name]["median"] / row["same_start"]["kmeans_fast"]["median"]
-            for row in rows
-            if "median" in row["same_start"].get(name, {})
-        ]
-        for name in names
-    }
-    means = [f"{name} {statistics.geometric_mean(found):.2f}" for name, found in ratios.items() if found]
-    ends = [row["end_to_end"]["sklearn lloyd"]["median"] / row["end_to_end"]["kmeans_fast"]["median"] for row in rows]
-    lines += [
-        "",
-        f"Geometric means from the same start: {', '.join(means)}; end to end: sklearn {statistics.geometric_mean(ends):.2f}.",
-    ]
-    return "\n".join(lines)
-
-
-def main():
-    options = arguments()
+def measured(options):
+    """A report of every data set that is asked for."""
     peers, absent = installed()
     rows = []
     for data in datasets():
@@ -174,27 +151,31 @@ def main():
         for k in data.n_clusters:
             shape = f"({len(data.X):,}, {data.X.shape[1]}, {k})"
             say(f"{data.name} {shape}")
-            rows.append(
-                {
-                    "data": data.name,
-                    "shape": shape,
-                    "same_start": same_start(data.X, k, peers, options),
-                    "end_to_end": end_to_end(data.X, k, options),
-                }
-            )
-            times = {name: f"{run['median']:.3f}" for name, run in rows[-1]["same_start"].items() if "median" in run}
+            row = {"data": data.name, "shape": shape, "same_start": same_start(data.X, k, peers, options)}
+            times = {name: f"{run['median']:.3f}" for name, run in row["same_start"].items() if "median" in run}
             say(f"  {times}")
-    report = {"machine": machine(), "versions": versions(), "absent": absent, "rows": rows}
-    text = (
-        "# To convergence\n\nPeers' time over ours (medians), tolerance 1e-4; libraries without a stopping rule run as many iterations as we do.\n\n"
-        + table(rows)
-        + "\n"
-    )
-    print(text)
-    if options.json:
+            row["end_to_end"] = end_to_end(data.X, k, options)
+            if options.memory:
+                row["memory"] = memory(data.name, k, row["same_start"], options)
+            rows.append(row)
+    return {"machine": machine(), "versions": versions(), "absent": absent, "rows": rows}
+
+
+def main():
+    options = arguments()
+    if options.figure:
+        from common import convergence_figure  # needs matplotlib: better missed now than after the measuring
+    report = json.loads(options.from_json.read_text()) if options.from_json else measured(options)
+    if not report["rows"]:
+        sys.exit("No data set has a name like that.")
+    if options.json and not options.from_json:
         options.json.write_text(json.dumps(report, indent=1, default=str))
+    text = convergence_report.markdown(report["rows"])
+    print(text)
     if options.markdown:
         options.markdown.write_text(text)
+    if options.figure:
+        convergence_figure.draw(options.figure, report)
     return 0
 
 

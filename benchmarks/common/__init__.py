@@ -1,1 +1,1 @@
-"""What benchmarks/peers.py is made of."""
+"""What benchmarks/peers.py and benchmarks/convergence.py are made of."""

@@ -1,11 +1,14 @@
-"""One measurement in a fresh process: ``python child.py memory|first-fit|import kmeans_fast|sklearn [...]``.
+"""One measurement in a fresh process: ``python child.py memory|converged|first-fit|import kmeans_fast|sklearn [...]``.
 
-Used by peers.py and by the asv benchmarks. Imports nothing before it must: in "import" and "first-fit" the caller
-measures the whole life of the process. Answers with one JSON object on stdout.
+Used by peers.py, convergence.py and the asv benchmarks. Imports nothing before it must: in "import" and "first-fit" the
+caller measures the whole life of the process. Answers with one JSON object, the last line on stdout.
 """
 
+import contextlib
 import json
 import sys
+
+WARM_UP_ROWS = 20_000  # enough for the parallel kernels
 
 
 def estimator(library):
@@ -32,13 +35,54 @@ def memory(library, n_samples, n_features, n_clusters):
 
     rng = np.random.default_rng(0)
     model = estimator(library)(n_clusters, n_init=1, max_iter=3, random_state=0)
-    # Imports, kernels and thread pools are not the fit's: have them before. Large enough for the parallel kernels.
-    model.fit(rng.standard_normal((20_000, n_features), dtype=np.float32))
+    # Imports, kernels and thread pools are not the fit's: have them before.
+    model.fit(rng.standard_normal((WARM_UP_ROWS, n_features), dtype=np.float32))
     X = np.empty((n_samples, n_features), np.float32)
     rng.standard_normal(dtype=np.float32, out=X)
+    return _beyond(lambda: model.fit(X), X)
+
+
+def converged(contender, data, n_clusters, n_iter):
+    """Peak memory of a fit of convergence.py beyond X: of this data set, from the same start.
+
+    The folder of benchmarks must be on the path.
+    """
+    import numpy as np
+
+    from common import fits
+
+    fits.load(contender)
+    # A copy: rows mapped from a file would be counted when the fit reads them.
+    X = np.array(_rows(data, n_clusters))
+    start = fits.start(X, n_clusters)
+    # A quarter at most: what a library keeps of the warm-up, the fit does not have to ask for.
+    every = min(max(4, len(X) // WARM_UP_ROWS), len(X) // n_clusters)
+    fits.fit(contender, X[::every].copy(), start, n_iter)
+    return _beyond(lambda: fits.fit(contender, X, start, n_iter), X)
+
+
+def _rows(name, n_clusters):
+    """The rows of the data set of this name that is run with so many clusters."""
+    from common.datasets import datasets
+
+    return next(data.X for data in datasets() if data.name == name and n_clusters in data.n_clusters)
+
+
+def _beyond(fit, X):
+    """What `fit` takes at its peak, beyond what the process held before it."""
+    _trim()
     before, how = _baseline()
-    model.fit(X)
-    return {"beyond_bytes": _peak(how) - before, "data_bytes": X.nbytes, "baseline_bytes": before, "method": how}
+    fit()
+    beyond = max(0, _peak(how) - before)
+    return {"beyond_bytes": beyond, "data_bytes": X.nbytes, "baseline_bytes": before, "method": how}
+
+
+def _trim():
+    """Give back to the system what was freed: a fit that finds it would seem to need less."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # glibc's alone
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _status(field):
@@ -74,12 +118,15 @@ def _peak(how):
 
 
 def main():
-    what, library, *sizes = sys.argv[1:]
+    what, library, *rest = sys.argv[1:]
     if what == "import":
         estimator(library)
         answer = {}
+    elif what == "converged":
+        data, *sizes = rest
+        answer = converged(library, data, *map(int, sizes))
     else:
-        answer = {"first-fit": first_fit, "memory": memory}[what](library, *map(int, sizes))
+        answer = {"first-fit": first_fit, "memory": memory}[what](library, *map(int, rest))
     print(json.dumps(answer))
 
 

@@ -8,9 +8,9 @@ from .timing import Rounds
 NOISY = 1.3  # median / best beyond which the machine was not quiet: spinning OpenMP barriers lose most from a busy core
 
 
-def table(header, rows):
-    """A Markdown table; the first column to the left, numbers to the right."""
-    rule = ["---"] + ["---:"] * (len(header) - 1)
+def table(header, rows, left=1):
+    """A Markdown table; the first columns to the left, numbers to the right."""
+    rule = ["---"] * left + ["---:"] * (len(header) - left)
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (header, rule, *rows))
 
 

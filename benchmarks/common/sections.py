@@ -72,21 +72,22 @@ def _potential(X, centroids):
     return float(kmeans_fast.assign(X, centroids)[1].sum())
 
 
-def child(what, library, *sizes, environment=()):
+def child(what, library, *sizes, environment=(), timeout=None):
     """Wall seconds of a measurement in a fresh process, from before its start to after its end, and its answer."""
     command = [sys.executable, str(CHILD), what, library, *map(str, sizes)]
     environment = {**os.environ, **dict(environment), "PYTHONPATH": os.pathsep.join(filter(None, _python_path()))}
-    seconds, done = timed(lambda: subprocess.run(command, env=environment, capture_output=True, text=True, check=False))
+    run = {"capture_output": True, "text": True, "check": False, "timeout": timeout}
+    seconds, done = timed(lambda: subprocess.run(command, env=environment, **run))
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    return seconds, json.loads(done.stdout)
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    return seconds, json.loads(done.stdout.splitlines()[-1])  # libraries may print before
 
 
 def _python_path():
-    """The kmeans_fast of this process also in the child, whether installed or a checkout."""
+    """The kmeans_fast of this process also in the child, whether installed or a checkout, and this folder's parent."""
     import kmeans_fast
 
-    return str(Path(kmeans_fast.__file__).parents[1]), os.environ.get("PYTHONPATH")
+    return str(Path(kmeans_fast.__file__).parents[1]), str(CHILD.parents[1]), os.environ.get("PYTHONPATH")
 
 
 def memory(cell):

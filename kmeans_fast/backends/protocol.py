@@ -20,6 +20,7 @@ class Problem(NamedTuple):
     weighted: bool = False
     device: str = "auto"  # as the caller named it
     resident: int | None = None  # the GPU that the data is on; None: the host
+    frugal: bool = False  # whether to go without memory that only saves time
 
     @property
     def data_bytes(self):
@@ -45,7 +46,7 @@ class Iteration(NamedTuple):
     inertia: float  # of the labels with the centroids before the update, to about ten digits: it comes from the sums
     empty: int  # clusters that had no weight
     rechecked: int  # rows that the fast pass left open
-    scored: int  # rows measured against every centroid
+    scored: int  # rows measured against every centroid (in boxes: against several)
     path: str  # the kernels that ran, in words
 
 

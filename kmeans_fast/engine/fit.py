@@ -11,7 +11,7 @@ from ..backends.protocol import Problem
 from ..reference import sample_rows
 from .history import Progress
 from .lloyd import lloyd
-from .memory import check_fits
+from .memory import shortage, too_little
 from .seeding import kmeans_plusplus, random_rows
 
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
@@ -33,12 +33,20 @@ def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resid
     check_magnitudes(X, weights)
     problem = as_problem(X, weights, n_clusters, device, resident)
     backend = backends.select(problem, device)
-    plan = backend.plan(problem, n_threads)
-    if not plan.on_device:
-        check_fits(
-            plan.workspace_bytes, f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters"
-        )
-    return backend, backend.open(X, weights, problem, n_threads)
+    what = f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters"
+    return backend, backend.open(X, weights, that_fits(backend, problem, n_threads, 0, what), n_threads)
+
+
+def that_fits(backend, problem, n_threads, data_bytes, what):
+    """The problem, frugal if there is not memory enough otherwise, counting `data_bytes` of data yet to come; MemoryError if there is not enough even so."""
+    for frugal in (False, True):
+        problem = problem._replace(frugal=frugal)
+        plan = backend.plan(problem, n_threads)
+        needed = plan.workspace_bytes + data_bytes
+        available = None if plan.on_device else shortage(needed)
+        if available is None:
+            return problem
+    raise too_little(needed, available, what)
 
 
 def as_problem(X, weights, n_clusters, device="auto", resident=None):
@@ -84,9 +92,8 @@ def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
         return None
     device = problem.device if problem.resident is None else f"cuda:{problem.resident}"
     problem = problem._replace(n_samples=init_size, device=device, resident=None)
-    plan = backend.plan(problem, n_threads)
-    if not plan.on_device:
-        check_fits(plan.workspace_bytes + problem.data_bytes, f"seeding on init_size={init_size:,} rows")
+    what = f"seeding on init_size={init_size:,} rows"
+    problem = that_fits(backend, problem, n_threads, problem.data_bytes, what)
     return backend.open(session.rows(rows), weights, problem, n_threads)
 
 

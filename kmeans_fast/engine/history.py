@@ -25,10 +25,11 @@ class Progress(NamedTuple):
     rechecked : int
         Rows whose label the fast pass could not prove, settled in float64.
     scored : int
-        Rows measured against every centroid; bounds on their distances settled the others.
+        Rows measured against every centroid, or in boxes against several; the others had their label settled by bounds, or with their whole box.
     path : str
-        What ran: "bounds" where some rows were skipped, then what scored the others, "bytes" or "float32"; "sorted" where rows of one feature were looked
-        up among the sorted centroids, and nothing was scored.
+        What ran: "boxes" where rows of few features were sorted into boxes and most centroids excluded for a box at a time; "bounds" where some rows were
+        skipped, then what scored the others, "bytes" or "float32"; "sorted" where rows of one feature were looked up among the sorted centroids, and
+        nothing was scored.
     """
 
     run: int

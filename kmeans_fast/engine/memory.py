@@ -30,13 +30,17 @@ def available_bytes():
     return min(found, default=None)
 
 
-def check_fits(needed, what):
-    """Raise MemoryError with the numbers if `needed` bytes for `what` cannot be had."""
+def shortage(needed):
+    """The bytes that are available where they are fewer than `needed`; None where they suffice, as far as the system tells."""
     if needed < _NEGLIGIBLE:
-        return
+        return None
     available = available_bytes()
-    if available is not None and needed > available:
-        raise MemoryError(
-            f"{what} needs {needed / 2**30:,.2f} GiB beyond the data and {available / 2**30:,.2f} GiB are available: "
-            "use fewer clusters, fewer rows at a time, or float32 data."
-        )
+    return available if available is not None and needed > available else None
+
+
+def too_little(needed, available, what):
+    """The error to raise, with the numbers: `what` needs more bytes than there are."""
+    return MemoryError(
+        f"{what} needs {needed / 2**30:,.2f} GiB beyond the data and {available / 2**30:,.2f} GiB are available: "
+        "use fewer clusters, fewer rows at a time, or float32 data."
+    )

@@ -25,8 +25,8 @@ SHAPES = sorted(
 @pytest.fixture(autouse=True)
 def always(monkeypatch):
     """Bytes and bounds are used however little they pay, in every iteration, and never given up."""
-    monkeypatch.setattr("kmeans_fast.backends.cpu.session.filters_by_bytes", lambda *sizes: True)
-    monkeypatch.setattr("kmeans_fast.backends.cpu.session._TOO_MANY", np.inf)
+    monkeypatch.setattr("kmeans_fast.backends.cpu.assignment.filters_by_bytes", lambda *sizes: True)
+    monkeypatch.setattr("kmeans_fast.backends.cpu.assignment._TOO_MANY", np.inf)
     monkeypatch.setattr("kmeans_fast.backends.cpu.gate._SCORING", 1e6)
 
 
@@ -153,12 +153,12 @@ def test_tiles_with_too_many_candidates_are_scored_in_float32():
     centroids = (1e-3 * rng.normal(size=(150, 40))).astype(np.float32)
     opened = session(1, X, None, 150)
     opened.assign(centroids)
-    assert opened.counters[3].sum() > 0
+    assert opened.assignment.counters[3].sum() > 0
     assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
 
 
 def test_bytes_are_given_up_where_they_leave_too_much(monkeypatch):
-    monkeypatch.setattr("kmeans_fast.backends.cpu.session._TOO_MANY", -1.0)  # any share of tiles is too much
+    monkeypatch.setattr("kmeans_fast.backends.cpu.assignment._TOO_MANY", -1.0)  # any share of tiles is too much
     paths = [step.path for step in iterate(2, data(1000, 30, np.float32, "normal"), None, 50, 4)]
     assert paths[:2] == ["bytes", "bounds, bytes"]
     assert not any("bytes" in path for path in paths[2:])
@@ -204,5 +204,5 @@ def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
         step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
-        assert opened.gate.half_gap.any() == (step.path == "bounds, float32")
+        assert opened.assignment.gate.half_gap.any() == (step.path == "bounds, float32")
         centroids = step.centroids

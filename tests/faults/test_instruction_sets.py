@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import kmeans_fast
 from kmeans_fast import reference
-from kmeans_fast.backends.cpu import gate, seeder, session
+from kmeans_fast.backends.cpu import assignment, gate, planning, seeder
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.kernels.cpu import byte_codes, host
 
@@ -37,13 +37,20 @@ def check(X, weights, k):
     assert (rows == reference.kmeans_plusplus(X, weights, k, 1)).all()
 
 if byte_codes.AVAILABLE and len(sys.argv) > 2:  # bytes and bounds, however little they pay
-    session.filters_by_bytes = seeder.worth_encoding = lambda *sizes: True
+    assignment.filters_by_bytes = seeder.worth_encoding = lambda *sizes: True
     gate._SCORING = 1e6
 for dtype in (np.float32, np.float64):
     for n, d, k in ((33, 3, 4), (200, 17, 9), (500, 2, 5), (130, 40, 70), (65, 140, 3)):
         X = rng.normal(size=(n, d)).astype(dtype)
         check(X, None, k)
         check(X + dtype(1000), rng.exponential(size=n), k)
+        check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
+
+planning._LEAST_BOXED_ROWS, planning._WORTH_BOXES = 1, 0  # boxes, however few the rows
+assignment.Wager.is_due, assignment.Wager.settle = lambda self: True, lambda self, pairs: None
+for dtype in (np.float32, np.float64):
+    for n, d, k in ((33, 1, 4), (900, 2, 9), (700, 3, 70)):
+        check(rng.normal(size=(n, d)).astype(dtype), rng.exponential(size=n), k)
         check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
 """
 

@@ -27,4 +27,4 @@ class CpuBackend:
         from .planning import threads_for
         from .session import CpuSession
 
-        return CpuSession(X, weights, problem.n_clusters, threads_for(problem, n_threads))
+        return CpuSession(X, weights, problem.n_clusters, threads_for(problem, n_threads), problem.frugal)

@@ -2,6 +2,7 @@
 
 from ...kernels.cpu import byte_codes, host, tile
 from ..protocol import Plan
+from .boxes import box_bytes
 from .gate import worth_it
 
 _SMALL = (
@@ -69,6 +70,26 @@ def searches_a_line(n_features, n_clusters):
     return n_features == 1 and n_clusters >= _LEAST_SEARCHED
 
 
+_LINE_ROW = 19.0  # to search for a row of one feature
+_MOST_BOXED_FEATURES = 4  # measured on Gaussian rows, 1M and 100k: with 4 up to twice faster, with 5 and more slower
+_LEAST_BOXED_ROWS = 4096
+_MOST_BOXED_ROWS = 2**31 - 2**24  # numbers of rows are int32, fillers included
+_WORTH_BOXES = 8.0  # nanoseconds a row, below which there is little to save
+
+
+def time_without_boxes(n_features, n_clusters):
+    """Nanoseconds of one core to find the label of a row in one pass of its own."""
+    scoring = _FLOAT_SCORE * n_clusters * (n_features + 12)
+    return min(scoring, _LINE_ROW) if searches_a_line(n_features, n_clusters) else scoring
+
+
+def sorts_into_boxes(n_samples, n_features, n_clusters):
+    """Whether it is tried to exclude centroids for many rows of few features at a time (`boxes`)."""
+    if n_features > _MOST_BOXED_FEATURES or not _LEAST_BOXED_ROWS <= n_samples < _MOST_BOXED_ROWS:
+        return False
+    return time_without_boxes(n_features, n_clusters) >= _WORTH_BOXES
+
+
 def plan(problem, n_threads):
     """The `Plan` of a problem."""
     threads = threads_for(problem, n_threads)
@@ -76,11 +97,13 @@ def plan(problem, n_threads):
     limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 2
     sums = k * (d + problem.weighted) * limbs
     shared = shares_sums(problem.data_bytes, sums, threads)
-    searched = searches_a_line(d, k)
-    bounded = worth_it(d, k) and not shared and not searched
-    filtered = filters_by_bytes(n, d, k, problem.dtype.itemsize)
-    codes, bounds = code_bytes(n, d), n * 8 * bounded + code_bytes(n, d) * filtered
-    seeding = n * 12 + codes * worth_encoding(n, d, k, problem.dtype.itemsize)
+    searched, itemsize, spends = searches_a_line(d, k), problem.dtype.itemsize, not problem.frugal
+    bounded = spends and worth_it(d, k) and not shared and not searched
+    filtered = spends and filters_by_bytes(n, d, k, itemsize)
+    boxed = spends and sorts_into_boxes(n, d, k) and not shared
+    seeding = n * 12 + code_bytes(n, d) * (spends and worth_encoding(n, d, k, itemsize))
+    bounds = n * 8 * bounded + code_bytes(n, d) * filtered
+    bounds = max(bounds, box_bytes(n, d, itemsize, problem.weighted) * boxed)
     accumulators = sums * _SUM_BYTES * (1 if shared else threads)
     workspace = n * 4 + accumulators + max(seeding, bounds) + k * d * 28 + threads * d * 4 * tile.ROWS
     path = f"certified float32 tiles of {tile.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"
@@ -93,6 +116,12 @@ def plan(problem, n_threads):
         )
     if bounded:
         notes.append("rows whose label cannot have changed are skipped (Hamerly's bounds) while that pays")
+    if boxed:
+        notes.append(
+            "rows are sorted into boxes if iterations are many: most centroids are excluded for a box at a time"
+        )
+    if problem.frugal:
+        notes.append("no memory for what only saves time")
     if threads == 1 and n_threads != 1:
         notes.append("too small to be worth a second thread")
     return Plan(path, threads, workspace, tuple(notes))

@@ -15,7 +15,7 @@ class CpuSeeder:
     def __init__(self, session, words):
         self.session, self.words, self.n, self.seeds = session, words, len(session.X), []
         self.filter = self.encoder = None
-        if worth_encoding(*session.X.shape, session.k, session.X.itemsize):
+        if not session.frugal and worth_encoding(*session.X.shape, session.k, session.X.itemsize):
             self.encoder = Encoder(session)
             self.tiles, self.room = self.encoder.tiles(), {}
         else:
@@ -95,7 +95,7 @@ class CpuSeeder:
         reduction = np.zeros((s.threads, seeding.MOST_TRIALS), np.int64)
         seeding.trials(
             s.threads, s.flat, s.weights, s.d, exact, floats, codes,
-            self.nearest, self.marks, self.tile_marks, s.memory, self.factors, reduction,
+            self.nearest, self.marks, self.tile_marks, s.assignment.memory, self.factors, reduction,
         )  # fmt: skip
         gains = (reduction.sum(axis=0) if s.threads > 1 else reduction[0])[: len(rows)]
         best = int(gains.argmax())

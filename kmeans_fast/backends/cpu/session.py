@@ -4,16 +4,13 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import assign, distances, facts, fixed_point, gate, lane_sums, line, tile, update
+from ...kernels.cpu import assign, distances, facts, fixed_point, update
 from ..protocol import Finished, Iteration
+from .assignment import Assignment
 from .buffers import NO_WEIGHTS, flat
-from .codes import Codes
-from .gate import Gate, worth_it
-from .planning import filters_by_bytes, searches_a_line, shares_sums
+from .planning import shares_sums
 from .seeder import CpuSeeder
 
-_FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
-_TOO_MANY = 0.3  # the share of tiles with too many candidates from which bytes serve no more as a filter
 _LONG = 8192  # numbers from which a step over clusters is shared out to threads
 
 
@@ -22,22 +19,16 @@ class CpuSession:
 
     runs_ahead = False
 
-    def __init__(self, X, weights, n_clusters, threads):
-        self.X, self.threads, self.k = X, threads, n_clusters
+    def __init__(self, X, weights, n_clusters, threads, frugal=False):
+        self.X, self.threads, self.k, self.frugal = X, threads, n_clusters, frugal
         self.n, self.d = X.shape
         self.flat = flat(X)
         self.weights = NO_WEIGHTS if weights is None else flat(weights)
         self.columns = self.d + (weights is not None)
-        self.memory = tile.workspaces(threads, self.d)
-        self.counters = np.empty((4, threads), np.int64)
-        self.labels = self.packed = None
+        self.assignment = Assignment(X, self.weights, n_clusters, threads, frugal)
         self.plan = self.totals = None
-        self.lane_sums = None if self.weights.size else lane_sums.scratch(threads, self.k, self.d)
-        self.nothing = fixed_point.Totals.zeros(threads, 0, 0, 0), fixed_point.NO_SUMS.arguments
         self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
-        self.gate = self.codes = None
-        self.filtering = filters_by_bytes(self.n, self.d, self.k, X.itemsize)
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
@@ -46,8 +37,6 @@ class CpuSession:
         self.plan = plan = facts.planned(self.threads, self.flat, self.weights, self.d)
         self.shared = shares_sums(self.X.nbytes, self.k * self.columns * plan.limbs, self.threads)
         self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, plan.limbs)
-        if plan.limbs > 1:
-            self.lane_sums = None
 
     def _mean(self):
         """The exact column means, without weights."""
@@ -82,120 +71,38 @@ class CpuSession:
 
     # ---- Lloyd -----------------------------------------------------------------------------------------------------
 
+    @property
+    def labels(self):
+        return self.assignment.labels
+
     def reset(self):
-        self.labels, self.moved = np.full(self.n, -1, np.int32), None
-        if self.gate is not None:
-            self.gate.centroids = None
-
-    def _assign(self, centroids, sums, codes):
-        """Label every row and update the sums as `sums` says. Rows whose label changed, rows rechecked, rows scored, and how."""
-        if self.packed is None or len(self.packed.exact) != centroids.size:
-            self.packed = update.Packed(*centroids.shape, self.X.dtype)
-        packed = self.packed.fill(flat(centroids), self.center)
-        scale = float(packed[4])
-        totals, limbs = (self.totals, self.plan.arguments) if sums != assign.SUMS_LEFT else self.nothing
-        if searches_a_line(self.d, len(centroids)):
-            return self._assign_on_a_line(centroids, sums, totals, limbs)
-        changed, opened, scored, too_many = self.counters
-        if (
-            self.gate is not None
-            and sums != assign.SUMS_ANEW
-            and self.gate.serves(centroids, scale, self.labels, codes is not None)
-        ):
-            bounds = self.gate
-            factor = bounds.factor(scale)
-            if codes is None:
-                self._find_gaps(bounds, centroids, packed, factor)
-            else:
-                bounds.half_gap.fill(0.0)  # bytes do without; what is there may be of other centroids
-            gate.assign_gated(
-                self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, scored, too_many,
-                totals, *limbs, sums, self.memory, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
-                codes,
-            )  # fmt: skip
-            measured = sum(scored.tolist())
-            bounds.share = measured / self.n
-            path = ["bounds"]
-            if codes is not None and sum(too_many.tolist()) * tile.ROWS > _TOO_MANY * measured:
-                self.filtering = False
-        else:
-            bounds = None
-            if self.gate is not None:
-                self.gate.begin(scale)
-                bounds = np.float32(1), self.gate.upper, self.gate.lower
-            assign.assign(
-                self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened,
-                totals, *limbs, sums, self.memory, self.lane_sums, bounds, codes, too_many,
-            )  # fmt: skip
-            measured, path = self.n, []
-        if self.gate is not None:
-            self.gate.centroids = None  # until `follow` says what moves next
-        path.append("float32" if codes is None else "bytes")
-        return sum(changed.tolist()), sum(opened.tolist()), measured, ", ".join(path)
-
-    def _assign_on_a_line(self, centroids, sums, totals, limbs):
-        """`_assign` for one feature: by search among the sorted centroids."""
-        changed = self.counters[0]
-        sorted_centroids = line.Line(centroids)
-        line.assign_line(
-            self.threads, self.flat, self.weights, len(centroids), *sorted_centroids.arguments, self.labels, changed,
-            totals, *limbs, sums,
-        )  # fmt: skip
-        return sum(changed.tolist()), 0, 0, "sorted"
-
-    def _codes(self, centroids, passes=None):
-        """The rows and these centroids as bytes, where they serve as a filter in so many passes (None: in more than one); else None."""
-        if self.codes is None:
-            if not (self.filtering and filters_by_bytes(self.n, self.d, self.k, self.X.itemsize, passes)):
-                return None
-            self.codes = Codes(self)
-        return self.codes.encoded(flat(centroids)) if self.filtering and len(centroids) == self.k else None
-
-    def _find_gaps(self, bounds, centroids, packed, factor):
-        """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
-        totals, limbs = self.nothing
-        assign.assign(
-            self.threads, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *self.counters[:2],
-            totals, *limbs, assign.SUMS_LEFT, self.memory, None, (factor, bounds.above, bounds.half_gap),
-            None, self.counters[3],
-        )  # fmt: skip
-        bounds.half_gap *= np.float32(0.5)
+        self.assignment.reset()
+        self.moved = None
 
     def assign(self, centroids):
-        if self.labels is None:
-            self.reset()
         self.moved = None
-        self._assign(centroids, assign.SUMS_LEFT, self._codes(centroids, passes=1))
+        self.assignment.once(centroids, self.center)
 
     def iterate(self, centroids):
         if self.plan is None:
             self._plan_sums()
         if self.center is None:
             self._find_scatter()
-        if self.labels is None:
-            self.reset()
-        if self.gate is None and worth_it(self.d, self.k) and not self.shared and not searches_a_line(self.d, self.k):
-            self.gate = Gate(self.n, self.d, self.k)
-        codes = self._codes(centroids)
-        few = self.moved is not None and (self.moved < _FEW_MOVED * self.n or codes is not None)
+        found = self.assignment.again(centroids, self.center, self.totals, self.plan, self.moved, not self.shared)
         if self.shared:
-            changed, rechecked, scored, path = self._assign(centroids, assign.SUMS_LEFT, codes)
             assign.sum_owned(
                 self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.plan.arguments
             )
-        else:
-            sums = assign.SUMS_MOVED if few else assign.SUMS_ANEW
-            changed, rechecked, scored, path = self._assign(centroids, sums, codes)
         sums, weights = self._sums()
         empty = 0 if weights.all() else int(np.count_nonzero(weights == 0))
-        self.moved = changed
+        self.moved = found.changed
         new, shifts, inertia = self._means(sums, weights)
         if empty:
             self._relocate(centroids, np.flatnonzero(weights == 0))
             new, shifts, _ = self._means(*self._sums())
-        if self.gate is not None:
-            self.gate.follow(new, shifts)
-        return Finished(Iteration(new, changed, math.fsum(shifts), inertia, empty, rechecked, scored, path))
+        self.assignment.follow(new, shifts)
+        step = Iteration(new, found.changed, math.fsum(shifts), inertia, empty, found.opened, found.scored, found.path)
+        return Finished(step)
 
     def fetch(self, centroids):
         return centroids
@@ -216,7 +123,7 @@ class CpuSession:
         new = np.empty((self.k, self.d), self.X.dtype)
         shifts, differences = np.empty((2, self.k))
         update.means(
-            self.threads if sums.size >= _LONG else 1, sums, weights, self.packed.exact, self.center,
+            self.threads if sums.size >= _LONG else 1, sums, weights, self.assignment.packed.exact, self.center,
             new.reshape(-1), shifts, differences,
         )  # fmt: skip
         return new, shifts, max(0.0, self.scatter + math.fsum(differences))
@@ -255,7 +162,7 @@ class CpuSession:
         return out
 
     def seeder(self, words):
-        self.labels = self.gate = self.codes = None  # the distances of seeding take their room
+        self.assignment.forget()  # the distances of seeding take their room
         return CpuSeeder(self, words)
 
     def rows(self, numbers):

@@ -1,0 +1,208 @@
+"""The labels of a session's rows, and the kernels that bring them up to date: which of them runs, and what it needs from pass to pass."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...kernels.cpu import assign, fixed_point, gate, lane_sums, line, tile, update
+from .boxes import Boxed, Wager
+from .buffers import NO_WEIGHTS, flat
+from .codes import Codes
+from .gate import Gate, worth_it
+from .planning import filters_by_bytes, searches_a_line, sorts_into_boxes, time_without_boxes
+
+_FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
+_TOO_MANY = 0.3  # the share of tiles with too many candidates from which bytes serve no more as a filter
+
+_NO_SUMS = fixed_point.NO_SUMS.arguments
+
+
+class Pass(NamedTuple):
+    """What an assignment came to."""
+
+    changed: int  # rows whose label changed
+    opened: int  # rows that were rechecked
+    scored: int  # rows measured against every centroid, or in boxes against several
+    path: str
+
+
+class Assignment:
+    """The labels, and everything that is kept for the sake of finding them."""
+
+    def __init__(self, X, weights, n_clusters, threads, frugal):
+        self.X, self.flat, self.weights, self.k, self.threads = X, flat(X), weights, n_clusters, threads
+        self.n, self.d = X.shape
+        self.memory = tile.workspaces(threads, self.d)
+        self.counters = np.empty((4, threads), np.int64)
+        self.lane_sums = None if weights.size else lane_sums.scratch(threads, self.k, self.d)
+        self.no_totals = fixed_point.Totals.zeros(threads, 0, 0, 0)
+        self.packed = self._labels = None
+        sizes = self.n, self.d, self.k
+        self.may_bound = worth_it(self.d, self.k) and not searches_a_line(self.d, self.k) and not frugal
+        self.may_filter = filters_by_bytes(*sizes, X.itemsize) and not frugal
+        self.wager = None
+        if sorts_into_boxes(*sizes) and not frugal:
+            self.wager = Wager(self.n, self.d, time_without_boxes(self.d, self.k))
+        self.gate = self.codes = self.boxed = None
+        self.newer_in_boxes = False
+
+    @property
+    def labels(self):
+        """(n,) int32, of the last pass."""
+        if self.newer_in_boxes:
+            self.boxed.write(self._labels)
+            self.newer_in_boxes = False
+        return self._labels
+
+    def reset(self):
+        """Start with new labels, none known."""
+        self._labels, self.newer_in_boxes = np.full(self.n, -1, np.int32), False
+        if self.gate is not None:
+            self.gate.centroids = None
+        if self.boxed is not None:
+            self.boxed.read(self._labels)
+
+    def forget(self):
+        """Give the memory back that grows with the rows."""
+        self._labels = self.gate = self.codes = self.boxed = None
+        self.newer_in_boxes = False
+
+    def follow(self, centroids, shifts):
+        """The pass was over the centroids before; these are the ones after, and the squared distances between."""
+        if self.gate is not None:
+            self.gate.follow(centroids, shifts)
+
+    # ---- passes ----------------------------------------------------------------------------------------------------
+
+    def once(self, centroids, center):
+        """Find the labels, no other pass being expected to follow."""
+        if self._labels is None:
+            self.reset()
+        if len(centroids) != self.k:
+            self._leave_boxes()
+        codes = None if self.boxed is not None else self._codes(centroids, passes=1)
+        return self._pass(centroids, center, assign.SUMS_LEFT, (self.no_totals, *_NO_SUMS), codes)
+
+    def again(self, centroids, center, totals, plan, moved, private):
+        """Find the labels in an iteration, and bring the sums up to date where threads have them `private`; `moved`: how many rows the iteration before
+        moved, None unless `totals` are the sums of the labels.
+        """
+        if self._labels is None:
+            self.reset()
+        if plan.limbs > 1:
+            self.lane_sums = None
+        if not private:
+            self.wager = None  # the sums would be made in the order of the rows, from labels that are put there first
+        self._sort()
+        codes = None if self.boxed is not None else self._codes(centroids)
+        if self.gate is None and self.boxed is None and self.may_bound and private:
+            self.gate = Gate(self.n, self.d, self.k)
+        sums, where = assign.SUMS_LEFT, (self.no_totals, *_NO_SUMS)
+        if private:
+            where = totals, *plan.arguments
+            few = moved is not None and (moved < _FEW_MOVED * self.n or codes is not None or self.boxed is not None)
+            sums = assign.SUMS_MOVED if few else assign.SUMS_ANEW
+        return self._pass(centroids, center, sums, where, codes)
+
+    def _pass(self, centroids, center, sums, where, codes):
+        """Label every row and update the sums at `where` (totals, limbs, up, up_rest, down) as `sums` says."""
+        if self.packed is None or len(self.packed.exact) != centroids.size:
+            self.packed = update.Packed(*centroids.shape, self.X.dtype)
+        packed = self.packed.fill(flat(centroids), center)
+        scale = float(packed[4])
+        if self.boxed is not None:
+            return self._pass_in_boxes(centroids, sums, where)
+        if searches_a_line(self.d, len(centroids)):
+            return self._pass_on_a_line(centroids, sums, where)
+        gated = (
+            self.gate is not None
+            and sums != assign.SUMS_ANEW
+            and self.gate.serves(centroids, scale, self.labels, codes is not None)
+        )
+        done = self._pass_in_bounds if gated else self._pass_over_all
+        scored, path = done(centroids, packed, scale, sums, where, codes)
+        if self.gate is not None:
+            self.gate.centroids = None  # until `follow` says what moves next
+        path.append("float32" if codes is None else "bytes")
+        changed, opened = (sum(counter.tolist()) for counter in self.counters[:2])
+        return Pass(changed, opened, scored, ", ".join(path))
+
+    def _pass_over_all(self, centroids, packed, scale, sums, where, codes):
+        changed, opened, _, too_many = self.counters
+        bounds = None
+        if self.gate is not None:
+            self.gate.begin(scale)
+            bounds = np.float32(1), self.gate.upper, self.gate.lower
+        assign.assign(
+            self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, *where, sums,
+            self.memory, self.lane_sums, bounds, codes, too_many,
+        )  # fmt: skip
+        return self.n, []
+
+    def _pass_in_bounds(self, centroids, packed, scale, sums, where, codes):
+        bounds = self.gate
+        changed, opened, scored, too_many = self.counters
+        factor = bounds.factor(scale)
+        if codes is None:
+            self._find_gaps(centroids, packed, factor)
+        else:
+            bounds.half_gap.fill(0.0)  # bytes do without; what is there may be of other centroids
+        gate.assign_gated(
+            self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, scored, too_many,
+            *where, sums, self.memory, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
+            codes,
+        )  # fmt: skip
+        measured = sum(scored.tolist())
+        bounds.share = measured / self.n
+        if codes is not None and sum(too_many.tolist()) * tile.ROWS > _TOO_MANY * measured:
+            self.may_filter = False
+        return measured, ["bounds"]
+
+    def _find_gaps(self, centroids, packed, factor):
+        """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
+        bounds = self.gate
+        assign.assign(
+            self.threads, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *self.counters[:2],
+            self.no_totals, *_NO_SUMS, assign.SUMS_LEFT, self.memory, None, (factor, bounds.above, bounds.half_gap),
+            None, self.counters[3],
+        )  # fmt: skip
+        bounds.half_gap *= np.float32(0.5)
+
+    def _pass_on_a_line(self, centroids, sums, where):
+        """One feature: by search among the sorted centroids."""
+        changed = self.counters[0]
+        line.assign_line(
+            self.threads, self.flat, self.weights, len(centroids), *line.Line(centroids).arguments, self.labels,
+            changed, *where, sums,
+        )  # fmt: skip
+        return Pass(sum(changed.tolist()), 0, 0, "sorted")
+
+    def _pass_in_boxes(self, centroids, sums, where):
+        totals, *limbs = where
+        changed, scored, pairs = self.boxed.assign(centroids, sums, totals, limbs)
+        self.newer_in_boxes = True
+        self.wager.settle(pairs)
+        if self.wager.lost:
+            self._leave_boxes()
+        return Pass(changed, 0, scored, "boxes")
+
+    # ---- what passes need ------------------------------------------------------------------------------------------
+
+    def _sort(self):
+        """Sort the rows into boxes when that is likely to pay."""
+        if self.wager is None or self.boxed is not None or not self.wager.is_due():
+            return
+        self.gate = None
+        self.boxed = Boxed(self)
+        self.boxed.read(self._labels)
+
+    def _leave_boxes(self):
+        self._labels, self.boxed = self.labels, None
+
+    def _codes(self, centroids, passes=None):
+        """The rows and these centroids as bytes, where they serve as a filter in so many passes (None: in more than one); else None."""
+        if self.codes is None:
+            if not (self.may_filter and filters_by_bytes(self.n, self.d, self.k, self.X.itemsize, passes)):
+                return None
+            self.codes = Codes(self)
+        return self.codes.encoded(flat(centroids)) if self.may_filter and len(centroids) == self.k else None

@@ -1,0 +1,112 @@
+"""The rows of a session sorted into boxes (`kmeans_fast.kernels.cpu.boxes`), passes over them, and whether that pays."""
+
+import numpy as np
+
+from ...kernels.cpu import box_filter, boxes
+from ...kernels.cpu.scratch import private
+
+_LEAF = 128  # rows at most, as expected
+_SAMPLED = 3  # rows of a leaf of that size
+_FAMILY = 32  # leaves
+
+# Nanoseconds a row of one core (measured); only their ratios matter.
+_SORTING = 35.0
+_ROW = 3.0
+_MEASURING = 0.2, 0.16  # a candidate, and for each of its features
+_GAIN = 1.4  # by which boxes must be cheaper: bounds are given up for them
+
+
+def box_bytes(n_samples, n_features, itemsize, weighted):
+    """Memory of `Boxed`, with the leaf of every row while they are sorted and a tenth for leaves that are not full."""
+    return int(1.1 * n_samples * (n_features * itemsize + 8 + 8 * weighted)) + 4 * n_samples
+
+
+class Wager:
+    """When to sort the rows into boxes: an iteration without costs `plain`, and what boxes will save is known only when there are some.
+
+    So they are made as soon as the iterations without have cost as much, and left again if the first pass measures too many rows: that costs twice what
+    is best at most (as with the rent of skis).
+    """
+
+    def __init__(self, n_samples, n_features, plain):
+        self.n, self.d, self.plain = n_samples, n_features, plain
+        self.spent, self.lost, self.won = 0.0, False, False
+
+    def is_due(self):
+        """Whether boxes are to be made before the next iteration."""
+        self.spent += self.plain
+        return not self.lost and (self.won or self.spent >= _SORTING)
+
+    def settle(self, pairs):
+        """Take note of a pass that measured so many pairs of a row and a centroid."""
+        boxed = _ROW + pairs / self.n * (_MEASURING[0] + _MEASURING[1] * self.d)
+        self.won = _GAIN * boxed <= self.plain
+        self.lost = not self.won
+
+
+def sorted_into_boxes(threads, X, weights, d):
+    """The rows of X (n * d,) as `Boxes`."""
+    n = X.size // d
+    levels = max(0, (-(-n // _LEAF) - 1).bit_length())
+    leaves = 1 << levels
+    sample = np.ascontiguousarray(X.reshape(n, d)[:: max(1, n // (_SAMPLED * leaves))].T, np.float64)
+    features, splits = np.zeros(leaves, np.int32), np.zeros(leaves)
+    together = min(levels, (threads - 1).bit_length())
+    for tasks, begin, end in ((1, 0, together), (threads, together, levels)):
+        boxes.grow_tree(tasks, sample.reshape(-1), sample.shape[1], d, begin, end, features, splits)
+    leaf_of, counts = np.empty(n, np.int32), private(threads, leaves, np.int64)
+    boxes.find_leaves(threads, X, d, levels, features, splits, leaf_of, counts)
+
+    counts = counts[:, :leaves]
+    sizes = counts.sum(axis=0)
+    widths = -(-sizes // boxes.TILE) * boxes.TILE
+    begins = np.cumsum(widths) - widths
+    offsets = np.cumsum(counts, axis=0) - counts + begins
+    total = int(widths.sum())
+    rows, tiles, of_rows = np.empty(total, np.int32), np.empty(total * d, X.dtype), np.empty(total * (weights.size > 0))
+    boxes.fill_tiles(threads, X, weights, d, leaf_of, offsets, rows, tiles, of_rows)
+
+    pieces = -(-widths // boxes.MOST)
+    leaf = np.repeat(np.arange(leaves), pieces)
+    done = (np.arange(len(leaf)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * boxes.MOST
+    starts = np.append(begins[leaf] + done, total)
+    of_blocks = np.minimum(sizes[leaf] - done, boxes.MOST)
+    low, high = np.empty((2, len(leaf), d))
+    boxes.outline(threads, d, starts, of_blocks, rows, tiles, low.reshape(-1), high.reshape(-1))
+
+    families = np.flatnonzero(np.diff(leaf // _FAMILY, prepend=-1))
+    around = np.minimum.reduceat(low, families), np.maximum.reduceat(high, families)
+    return boxes.Boxes(
+        rows, tiles, of_rows, starts, of_blocks, low.ravel(), high.ravel(), np.append(families, len(leaf)),
+        around[0].ravel(), around[1].ravel(),
+    )  # fmt: skip
+
+
+class Boxed:
+    """The rows of a session in boxes, with labels of their own."""
+
+    def __init__(self, session):
+        self.threads, self.d, self.k = session.threads, session.d, session.k
+        self.boxes = sorted_into_boxes(self.threads, session.flat, session.weights, self.d)
+        self.labels = np.empty(len(self.boxes.rows), np.int32)
+        self.owners = np.empty(len(self.boxes.sizes), np.int32)
+        self.ids = np.arange(box_filter.padded(self.k), dtype=np.int32)
+        self.counters = np.empty((3, self.threads), np.int64)
+        self.memory = box_filter.scratch(self.threads, self.k, self.d, session.X.dtype)
+
+    def read(self, labels):
+        """Take over the labels (n,) of the rows."""
+        boxes.to_boxes(self.threads, self.boxes.rows, labels, self.labels)
+        self.owners.fill(-1)
+
+    def write(self, labels):
+        """Put the labels of the rows into `labels` (n,)."""
+        boxes.from_boxes(self.threads, self.boxes.rows, self.labels, labels)
+
+    def assign(self, centroids, sums, totals, limbs):
+        """`kernels.cpu.assign.assign` in boxes. Rows whose label changed, rows measured against several centroids, and how many measurements."""
+        box_filter.assign_boxed(
+            self.threads, self.boxes, self.d, box_filter.columns(centroids), self.ids, self.k, self.labels, self.owners,
+            *self.counters, totals, *limbs, sums, self.memory,
+        )  # fmt: skip
+        return tuple(sum(counter.tolist()) for counter in self.counters)
