@@ -57,6 +57,12 @@ def _check_threads(n_threads):
     return None if n_threads is None else _check_integer("n_threads", n_threads, 1)
 
 
+def _check_refine(refine):
+    if refine is not None and not (isinstance(refine, str) and refine == "breathing"):
+        raise ValueError(f"refine must be 'breathing' or None, got {refine!r}.")
+    return refine
+
+
 def _seed(seed):
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
@@ -74,6 +80,7 @@ def kmeans(
     sample_weight: ArrayLike | None = None,
     seed: int | None = None,
     init_size: int | None = None,
+    refine: str | None = None,
     device: str = "auto",
     n_threads: int | None = None,
     callback: Callable[[Progress], Any] | None = None,
@@ -101,6 +108,9 @@ def kmeans(
     init_size : int, optional
         Draw the seeds ("k-means++" or "random") from a random sample of so many rows, n_clusters at least: for many rows and clusters, where seeding on
         all of them takes longer than the iterations. The sample goes by row number. Default: all rows.
+    refine : "breathing" or None
+        "breathing": look for a better optimum once a run has converged, with a few centroids more and as many less; the inertia is never higher for it.
+        It takes the time of two to eight runs and most often finds less inertia than ten of them (`kmeans_fast.engine.refinement`).
     device : {"auto", "cpu", "cuda", "cuda:N"}
     n_threads : int, optional
         Default: all usable CPUs. The result does not depend on it.
@@ -152,6 +162,7 @@ def kmeans(
             "n_init": _check_integer("n_init", n_init, 1),
             "max_iter": _check_integer("max_iter", max_iter, 1),
             "tol": float(tol),
+            "refine": _check_refine(refine),
             "init_size": None if init_size is None else int(init_size),
             "device": check_device(device),
             "n_threads": _check_threads(n_threads),

@@ -16,7 +16,7 @@ FORMAT_VERSION = 1
 _MOST_HEADER_BYTES = 1 << 20
 _PARAMETERS = (
     "n_clusters", "init", "n_init", "max_iter", "tol", "verbose", "random_state", "copy_x", "algorithm", "device",
-    "n_threads",
+    "n_threads", "init_size", "refine",
 )  # fmt: skip
 
 

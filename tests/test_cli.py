@@ -255,6 +255,9 @@ def test_options_reach_the_fit(here, X, run):
     model.fit(X.astype(np.float32))
     assert summary["inertia"] == model.inertia_
     assert summary["dtype"] == "float32"
+    summary = json.loads(run("fit", "data.npy", "-k12", "--refine", "breathing", "--json").out)
+    model = kmeans_fast.KMeans(12, random_state=0, refine="breathing").fit(X)
+    assert (summary["inertia"], summary["n_iter"], summary["converged"]) == (model.inertia_, model.n_iter_, True)
 
 
 # ---- scaling and predict -------------------------------------------------------------------------------------------

@@ -44,6 +44,9 @@ class ReferenceSession:
     def reset(self):
         self.labels = np.full(len(self.X), -1, reference.LABEL)
 
+    def for_clusters(self, n_clusters):
+        return ReferenceSession(self.X, self.weights)
+
     def mean_variance(self):
         return reference.mean_variance(self.X)
 

@@ -133,6 +133,7 @@ def _fit(args, X, weights, init):
             init=init,
             n_init=n_init,
             init_size=args.init_size,
+            refine=args.refine,
             max_iter=args.max_iter,
             tol=args.tol,
             random_state=args.seed,
@@ -180,7 +181,10 @@ def _best_run(model):
 
 
 def _converged(model):
-    return model.n_iter_ < model.max_iter or _best_run(model)[-1].changed == 0
+    stages = {}
+    for progress in _best_run(model):
+        stages.setdefault(progress.stage, []).append(progress)
+    return all(len(stage) < model.max_iter or stage[-1].changed == 0 for stage in stages.values())
 
 
 def _summary(args, model, X, clusters, seconds, compiled, to):

@@ -137,6 +137,11 @@ def _add_fit(commands):
         metavar="ROWS",
         help="draw the seeds from a sample of so many rows; default: all",
     )
+    group.add_argument(
+        "--refine",
+        choices=("breathing",),
+        help="look for a better optimum once a run has converged; takes the time of two to eight runs",
+    )
     group.add_argument("--max-iter", type=_integer(1), default=300, metavar="N", help="iterations a run (default: 300)")
     group.add_argument(
         "--tol", type=_tolerance, default=1e-4, help="stop when the centroids settle to this tolerance (default: 1e-4)"

@@ -49,7 +49,8 @@ class Lines(Silent):
         """The iteration in words."""
         run = f"run {progress.run + 1}/{self.n_init}, " if self.n_init > 1 else ""
         moved = progress.changed / self.n_samples
-        return f"{run}iteration {progress.iteration}/{self.max_iter}, inertia {progress.inertia:.6g}, {moved:.2%} moved"
+        limit = f"/{self.max_iter}" if progress.stage == 0 else f" (breath {(progress.stage + 1) // 2})"
+        return f"{run}iteration {progress.iteration}{limit}, inertia {progress.inertia:.6g}, {moved:.2%} moved"
 
 
 class Bar(Lines):
@@ -79,7 +80,9 @@ class Bar(Lines):
             self._draw(self.text(progress))
 
     def settled(self, progress):
-        """An estimate of how much of a run is done, from the logarithm of the rows that move: they die out so."""
+        """An estimate of how much of a run is done, from the logarithm of the rows that move: they die out so. How many breaths follow is not known."""
+        if progress.stage > 0:
+            return 1.0
         moving = math.log1p(progress.changed) / math.log1p(self.n_samples)
         return max(1.0 - moving, progress.iteration / self.max_iter)
 

@@ -1,5 +1,6 @@
 """A fit: choose the backend, seed, run Lloyd's algorithm n_init times, keep the best."""
 
+import functools
 import warnings
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from ..reference import sample_rows
 from .history import Progress
 from .lloyd import lloyd
 from .memory import shortage, too_little
+from .refinement import breathe, deepest
 from .seeding import kmeans_plusplus, random_rows
 
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
@@ -28,13 +30,14 @@ class Fit(NamedTuple):
     history: tuple[Progress, ...]  # of all runs
 
 
-def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None):
-    """The backend that serves (X, n_clusters) and a session on it, after the memory plan has been checked."""
+def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None, spare=0):
+    """The backend that serves (X, n_clusters) and a session on it, after the memory plan has been checked, for `spare` clusters more."""
     check_magnitudes(X, weights)
     problem = as_problem(X, weights, n_clusters, device, resident)
     backend = backends.select(problem, device)
     what = f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters"
-    return backend, backend.open(X, weights, that_fits(backend, problem, n_threads, 0, what), n_threads)
+    frugal = that_fits(backend, problem._replace(n_clusters=n_clusters + spare), n_threads, 0, what).frugal
+    return backend, backend.open(X, weights, problem._replace(frugal=frugal), n_threads)
 
 
 def that_fits(backend, problem, n_threads, data_bytes, what):
@@ -90,11 +93,22 @@ def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
     weights = session.weights_of(rows)
     if weights is not None and np.count_nonzero(weights) < problem.n_clusters:
         return None
-    device = problem.device if problem.resident is None else f"cuda:{problem.resident}"
-    problem = problem._replace(n_samples=init_size, device=device, resident=None)
+    problem = _elsewhere(problem)._replace(n_samples=init_size)
     what = f"seeding on init_size={init_size:,} rows"
     problem = that_fits(backend, problem, n_threads, problem.data_bytes, what)
     return backend.open(session.rows(rows), weights, problem, n_threads)
+
+
+def _squared_distances(backend, problem, n_threads, rows, centroids):
+    """The squared distances of few rows to the centroids, both on the host, in their dtype: a table (len(rows), len(centroids))."""
+    problem = _elsewhere(problem)._replace(n_samples=len(rows), n_clusters=len(centroids), weighted=False)
+    return backend.open(np.ascontiguousarray(rows), None, problem, n_threads).distances(centroids, squared=True)
+
+
+def _elsewhere(problem):
+    """The problem on the same device with data on the host."""
+    device = problem.device if problem.resident is None else f"cuda:{problem.resident}"
+    return problem._replace(device=device, resident=None)
 
 
 def as_centroids(init, X, n_clusters):
@@ -134,7 +148,7 @@ def check_centroids(centroids, X, n_clusters):
 
 def fit(
     X, weights, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, init_size=None, device="auto",
-    n_threads=None, verbose=False, callback=None, resident=None,
+    n_threads=None, verbose=False, callback=None, resident=None, refine=None,
 ):  # fmt: skip
     """Cluster validated data.
 
@@ -152,13 +166,18 @@ def fit(
         Rows that seeds are drawn from.
     resident : int or None
         The GPU that X and the weights are on; None: the host.
+    refine : "breathing" or None
+        Whether each run is improved after it has converged.
 
     Returns
     -------
     Fit
     """
     weights = _trivial_to_none(weights)
-    backend, session = open_session(X, weights, n_clusters, device=device, n_threads=n_threads, resident=resident)
+    backend, session = open_session(
+        X, weights, n_clusters, device=device, n_threads=n_threads, resident=resident,
+        spare=deepest(n_clusters, len(X)) if refine else 0,
+    )  # fmt: skip
     problem = as_problem(X, weights, n_clusters, device, resident)
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []
@@ -170,9 +189,11 @@ def fit(
         del sample  # its memory is not wanted during the iterations
         if verbose:
             print("Initialization complete")
-        found = lloyd(
-            session, start, max_iter=max_iter, threshold=threshold, run=run, verbose=verbose, callback=callback
-        )
+        how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}
+        found = lloyd(session, start, **how)
+        if refine is not None:
+            table = functools.partial(_squared_distances, backend, problem, n_threads)
+            found = breathe(session, found, weights, seed=seed, table=table, **how)
         history += found.history
         if best is None or found.inertia < best.inertia:
             best = found

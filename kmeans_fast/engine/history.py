@@ -11,7 +11,7 @@ class Progress(NamedTuple):
     run : int
         Which of the `n_init` runs, from 0.
     iteration : int
-        From 1.
+        From 1, through all stages of the run.
     inertia : float
         Of the labels of this iteration with the centroids it started from; good to about ten digits (`inertia_` is exact).
     squared_shift : float
@@ -30,6 +30,8 @@ class Progress(NamedTuple):
         What ran: "boxes" where rows of few features were sorted into boxes and most centroids excluded for a box at a time; "bounds" where some rows were
         skipped, then what scored the others, "bytes" or "float32"; "sorted" where rows of one feature were looked up among the sorted centroids, and
         nothing was scored.
+    stage : int
+        0; with ``refine="breathing"``, 2 i - 1 and 2 i while breath i draws in and lets go.
     """
 
     run: int
@@ -42,3 +44,4 @@ class Progress(NamedTuple):
     rechecked: int
     scored: int
     path: str
+    stage: int = 0

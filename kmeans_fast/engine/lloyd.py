@@ -29,10 +29,10 @@ def _converged(step, threshold):
     return ""
 
 
-def lloyd(session, centroids, *, max_iter, threshold, run=0, verbose=False, callback=None):
+def lloyd(session, centroids, *, max_iter, threshold, run=0, stage=0, done=0, verbose=False, callback=None):
     """Iterate from `centroids` until no label changes, the centroids settle, `max_iter`, or the callback says so.
 
-    The labels returned are those of the centroids returned.
+    The labels returned are those of the centroids returned. `run`, `stage` and the iterations `done` before in this run are for the history.
     """
     session.reset()
     history, stopped, ahead = [], False, None
@@ -41,32 +41,33 @@ def lloyd(session, centroids, *, max_iter, threshold, run=0, verbose=False, call
         step = session.iterate(centroids) if ahead is None else ahead
         # The next iteration begins with labels for this one's centroids: should this one be the last, those are the labels that are wanted.
         ahead = session.iterate(step.centroids) if session.runs_ahead and iteration < max_iter else None
-        centroids, done = step.centroids, step.read()
+        centroids, found = step.centroids, step.read()
         now = time.perf_counter()
         history.append(
             Progress(
                 run,
-                iteration,
-                done.inertia,
-                done.squared_shift,
-                done.changed,
+                done + iteration,
+                found.inertia,
+                found.squared_shift,
+                found.changed,
                 now - started,
-                done.empty,
-                done.rechecked,
-                done.scored,
-                done.path,
+                found.empty,
+                found.rechecked,
+                found.scored,
+                found.path,
+                stage,
             )
         )
         started = now
         if verbose:
-            print(f"Iteration {iteration - 1}, inertia {done.inertia}.")
-        reason = _converged(done, threshold)
+            print(f"Iteration {iteration - 1}, inertia {found.inertia}.")
+        reason = _converged(found, threshold)
         stopped = bool(callback is not None and callback(history[-1]))
         if reason and verbose:
             print(f"Converged at iteration {iteration - 1}: {reason}.")
         if reason or stopped:
             break
-    labels_are_current = ahead is not None or (done.changed == 0 and done.squared_shift == 0.0)
+    labels_are_current = ahead is not None or (found.changed == 0 and found.squared_shift == 0.0)
     if not labels_are_current:
         session.assign(centroids)
     inertia = session.inertia(centroids)

@@ -53,6 +53,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Draw the seeds from a random sample of so many rows, n_clusters at least, instead of all: for many rows and clusters, where seeding would take
         longer than the iterations. Of no effect where `init` is an array or a callable. Measured with 2,000 clusters of 200,000 rows: 20 rows a cluster
         make a fit 1.5 to 1.8 times as fast and its inertia 0 to 1 % higher; 5 rows a cluster are little faster, at up to 3 %.
+    refine : {"breathing"} or None, default=None
+        "breathing": look for a better optimum once a run has converged (breathing k-means): centroids are added where the error is largest and as many
+        taken away where they are missed least, as long as that lowers the inertia. It takes the time of two to eight runs, and most often finds less
+        inertia than ``n_init=10``.
 
     Attributes
     ----------
@@ -63,7 +67,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     inertia_ : float
         Sum of weighted squared distances to the nearest centroid: the exact sum, rounded once.
     n_iter_ : int
-        Iterations of the best run.
+        Iterations of the best run, those of its refinement included.
     backend_ : str
         What ran.
     history_ : tuple of Progress
@@ -109,6 +113,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         n_threads=None,
         callback=None,
         init_size=None,
+        refine=None,
     ):
         self.n_clusters = n_clusters
         self.init = init
@@ -123,6 +128,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.n_threads = n_threads
         self.callback = callback
         self.init_size = init_size
+        self.refine = refine
 
     def fit(self, X, y=None, sample_weight=None):
         """Cluster the rows of X.
@@ -169,6 +175,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             "verbose": parameters.verbose(self),
             "callback": parameters.callback(self),
             "init_size": parameters.optional_integer(self, "init_size"),
+            "refine": parameters.optional_choice(self, "refine", ("breathing",)),
         }
         check_init_size(options["init_size"], n_clusters)
         parameters.flag(self, "copy_x")

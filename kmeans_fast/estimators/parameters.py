@@ -46,6 +46,11 @@ def choice(estimator, name, options):
     return str(value)
 
 
+def optional_choice(estimator, name, options):
+    """As `choice`; None stays None."""
+    return None if getattr(estimator, name) is None else choice(estimator, name, options)
+
+
 def init(estimator):
     """The parameter `init`: one of the names, a callable, or anything else as an array."""
     value = estimator.init

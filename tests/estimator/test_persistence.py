@@ -21,7 +21,7 @@ def X(request):
 
 @pytest.fixture
 def model(X):
-    return KMeans(n_clusters=4, random_state=7, tol=1e-3, n_threads=2).fit(X)
+    return KMeans(n_clusters=4, random_state=7, tol=1e-3, n_threads=2, init_size=50, refine="breathing").fit(X)
 
 
 @pytest.fixture

@@ -67,6 +67,16 @@ class Assignment:
         self._labels = self.gate = self.codes = self.boxed = None
         self.newer_in_boxes = False
 
+    def take_over(self, other):
+        """Use what another assignment of these rows has of them, and leave it nothing that grows with them."""
+        if other.codes is not None:
+            self.codes = Codes(self, other.codes)
+        if other.boxed is not None and self.wager is not None:
+            self.boxed, self.wager.won = Boxed(self, other.boxed.boxes), True
+        if self.wager is not None and other.wager is not None:
+            self.wager.lost = other.wager.lost
+        other.forget()
+
     def follow(self, centroids, shifts):
         """The pass was over the centroids before; these are the ones after, and the squared distances between."""
         if self.gate is not None:

@@ -85,9 +85,11 @@ def sorted_into_boxes(threads, X, weights, d):
 class Boxed:
     """The rows of a session in boxes, with labels of their own."""
 
-    def __init__(self, session):
+    def __init__(self, session, sorted_rows=None):
         self.threads, self.d, self.k = session.threads, session.d, session.k
-        self.boxes = sorted_into_boxes(self.threads, session.flat, session.weights, self.d)
+        if sorted_rows is None:
+            sorted_rows = sorted_into_boxes(self.threads, session.flat, session.weights, self.d)
+        self.boxes = sorted_rows
         self.labels = np.empty(len(self.boxes.rows), np.int32)
         self.owners = np.empty(len(self.boxes.sizes), np.int32)
         self.ids = np.arange(box_filter.padded(self.k), dtype=np.int32)

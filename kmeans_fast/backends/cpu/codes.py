@@ -1,5 +1,7 @@
 """The data and the centroids as bytes, for the filters of `kmeans_fast.kernels.cpu.byte_filter` and `seeding`."""
 
+import copy
+
 import numpy as np
 
 from ...kernels.cpu import byte_codes, byte_filter, facts
@@ -16,6 +18,12 @@ class Encoder:
         self.vanishing = session.d * 2.0**-1073 * self.scale * self.scale + 2.0**-100
         self.ratio = byte_codes.usual_ratio(session.X, self.shift)
         self.how = self.d, self.shift, self.dtype(self.scale), self.ratio
+
+    def of(self, session):
+        """The same for another session on these rows."""
+        other = copy.copy(self)
+        other.session = session
+        return other
 
     def rows(self):
         """The rows one after the other, for kernels that pick some of them."""
@@ -54,9 +62,14 @@ class Encoder:
 class Codes:
     """The rows of a session as bytes, and room for its centroids; made once a fit."""
 
-    def __init__(self, session):
-        self.encoder = Encoder(session)
-        self.rows, self.centroids = self.encoder.rows(), self.encoder.room(session.k)
+    def __init__(self, session, same_rows=None):
+        """`same_rows`: the codes of another session on the same rows, to be shared."""
+        if same_rows is None:
+            self.encoder = Encoder(session)
+            self.rows = self.encoder.rows()
+        else:
+            self.encoder, self.rows = same_rows.encoder.of(session), same_rows.rows
+        self.centroids = self.encoder.room(session.k)
         self.memory = byte_filter.tiles(session.threads, session.d), byte_filter.score_blocks(session.threads)
 
     def encoded(self, centroids):

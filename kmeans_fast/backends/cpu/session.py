@@ -32,11 +32,21 @@ class CpuSession:
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
+    def for_clusters(self, n_clusters):
+        weights = self.weights if self.weights.size else None
+        other = CpuSession(self.X, weights, n_clusters, self.threads, self.frugal)
+        other.plan, other.center, other.scatter = self.plan, self.center, self.scatter
+        other.assignment.take_over(self.assignment)
+        self.moved = None
+        return other
+
     def _plan_sums(self):
         """Accumulators for the sums of the clusters."""
-        self.plan = plan = facts.planned(self.threads, self.flat, self.weights, self.d)
-        self.shared = shares_sums(self.X.nbytes, self.k * self.columns * plan.limbs, self.threads)
-        self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, plan.limbs)
+        if self.plan is None:
+            self.plan = facts.planned(self.threads, self.flat, self.weights, self.d)
+        limbs = self.plan.limbs
+        self.shared = shares_sums(self.X.nbytes, self.k * self.columns * limbs, self.threads)
+        self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, limbs)
 
     def _mean(self):
         """The exact column means, without weights."""
@@ -57,7 +67,7 @@ class CpuSession:
         return self._sum_of_distances(weights, center, np.zeros(self.n, np.int32))
 
     def mean_variance(self):
-        if self.plan is None:
+        if self.totals is None:
             self._plan_sums()
         self.center = self._mean()
         scatter = self._scatter_about(self.center, NO_WEIGHTS)
@@ -84,7 +94,7 @@ class CpuSession:
         self.assignment.once(centroids, self.center)
 
     def iterate(self, centroids):
-        if self.plan is None:
+        if self.totals is None:
             self._plan_sums()
         if self.center is None:
             self._find_scatter()

@@ -40,11 +40,13 @@ class CudaSession:
 
     runs_ahead = True
 
-    def __init__(self, device, X, weights, n_clusters, *, on_host):
+    def __init__(self, device, X, weights, n_clusters, *, on_host, uploaded=False):
+        """`on_host`: the caller's arrays are, and so are the labels; `uploaded`: X and the weights are on the device all the same."""
         self.device, self.k, self.on_host = device, n_clusters, on_host
         self.n, self.d = X.shape
-        self.X = self._on_device(X, "the data")
-        self.weights = None if weights is None else self._on_device(weights, "the weights")
+        brought = on_host and not uploaded
+        self.X = upload(device, X, "the data") if brought else X
+        self.weights = upload(device, weights, "the weights") if brought and weights is not None else weights
         self.launcher = Launcher(device, X.dtype)
         self.kernels = planning.kernels(self.n, self.d, self.k, device.facts.multiprocessors)
         self.frame = self.rows_of = None
@@ -60,12 +62,6 @@ class CudaSession:
         self.sums_current = self.bounds_current = False
         self.latest = None  # numbers of the last iteration read
         self.under_way = []
-
-    def _on_device(self, array, what):
-        """An array on the device: copied there unless it is there."""
-        if not isinstance(array, np.ndarray) or not self.on_host:
-            return array
-        return upload(self.device, array, what)
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
@@ -95,6 +91,10 @@ class CudaSession:
         if self.weights is not None:
             scatter = facts.inertia(self.launcher, self.X, None, self.center, None)
         return scatter / (self.n * self.d)
+
+    def for_clusters(self, n_clusters):
+        self.device_labels = None
+        return CudaSession(self.device, self.X, self.weights, n_clusters, on_host=self.on_host, uploaded=True)
 
     # ---- centroids -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,153 @@
+"""A better optimum after convergence: breathing k-means.
+
+Lloyd's algorithm stops at the local optimum next to its start. A breath leads out of it: some centroids more are put where the error is largest, Lloyd's
+algorithm runs, as many are taken away where they are missed least, and it runs again. What is no better is thrown away, and the next breath is half as deep.
+
+The rules depend on exact sums and on distances by the contract only, so the result is the same on every backend.
+
+* Errors: each row's ``w D`` in units of a power of two so small that their sum stays below 2**53: sums of integers, exact in any order.
+* In: a second centroid for each of the clusters of largest error (ties: the lowest), STEP of its root mean square distance away, in a direction of random
+  signs.
+* Out: the centroids of least ``W_c D(c, nearest other)``, W being the weight of the cluster: no less than what inertia gains when that other one takes all
+  its rows. Of two neighbours only one goes, lest both leave a place at once.
+
+Method: Fritzke, "The breathing k-means algorithm" (2020), after LBG-U (1997). His utility of a centroid is what rows lose if each goes to its second nearest;
+the bound here needs no pass over the rows.
+"""
+
+import math
+
+import numpy as np
+
+from ..arrays import to_host
+from ..reference import draws
+from .lloyd import lloyd
+
+_STEP = 0.01
+_LEAST_DEPTH, _DEPTH = 5, 0.05  # centroids of the first breath: so many, or this share of all
+_LEAST_GAIN = 1e-4  # of inertia, below which the next breath is half as deep
+_ROWS = 1 << 20  # at a time
+_CENTROIDS = 1024  # at a time
+
+
+def deepest(n_clusters, n_samples):
+    """Centroids that the first breath adds: a session must have room for them."""
+    return min(n_clusters, max(_LEAST_DEPTH, int(_DEPTH * n_clusters)), n_samples - n_clusters)
+
+
+def sums_by_cluster(values, labels, n_clusters):
+    """The sum of `values` (n,), not negative, over each cluster (n_clusters,): exact, of the values cut to a common unit, in float64."""
+    largest = float(values.max())
+    if largest == 0.0:
+        return np.zeros(n_clusters)
+    shift = 53 - len(values).bit_length() - math.frexp(largest)[1]
+    total = np.zeros(n_clusters)
+    for start in range(0, len(values), _ROWS):
+        rows = slice(start, start + _ROWS)
+        units = np.floor(np.ldexp(values[rows], shift))
+        total += np.bincount(labels[rows], weights=units, minlength=n_clusters)
+    return np.ldexp(total, -shift)
+
+
+def _weights_by_cluster(labels, weights, n_clusters):
+    if weights is None:
+        return np.bincount(labels, minlength=n_clusters).astype(np.float64)
+    return sums_by_cluster(weights, labels, n_clusters)
+
+
+def inhaled(centroids, errors, weights, depth, words):
+    """The centroids, and another near each of the `depth` of largest error; fewer where fewer have any.
+
+    `words` (depth, at least n_features / 64) uint64 are the signs.
+    """
+    chosen = np.argsort(-errors, kind="stable")[:depth]
+    chosen = chosen[errors[chosen] > 0]
+    feature = np.arange(centroids.shape[1])
+    signs = 1.0 - 2.0 * ((words[: len(chosen), feature // 64] >> (feature % 64).astype(np.uint64)) & np.uint64(1))
+    steps = _STEP * np.sqrt(errors[chosen] / weights[chosen] / centroids.shape[1])
+    beside = centroids[chosen].astype(np.float64) + steps[:, None] * signs
+    return np.concatenate([centroids, beside.astype(centroids.dtype)])
+
+
+def exhaled(centroids, weights, depth, distances):
+    """The centroids without the `depth` that are missed least. ``distances(rows)`` gives their squared distances to all centroids."""
+    k = len(centroids)
+    nearest, apart = np.empty(k, np.int64), np.empty(k)
+    for start in range(0, k, _CENTROIDS):
+        rows = slice(start, min(start + _CENTROIDS, k))
+        table = distances(centroids[rows]).astype(np.float64)
+        table[np.arange(len(table)), np.arange(start, rows.stop)] = np.inf
+        nearest[rows], apart[rows] = table.argmin(axis=1), table.min(axis=1)
+    order = np.argsort(weights * apart, kind="stable")
+    stays, goes = np.zeros(k, bool), np.zeros(k, bool)
+    for c in order:
+        if goes.sum() < depth and not stays[c]:
+            goes[c] = stays[nearest[c]] = True
+    for c in order:  # too many are neighbours of each other
+        if goes.sum() < depth:
+            goes[c] = True
+    return np.ascontiguousarray(centroids[~goes])
+
+
+def breathe(session, first, weights, *, seed, run, table, max_iter, threshold, verbose=False, callback=None):
+    """Improve a converged run.
+
+    Parameters
+    ----------
+    session : Session
+        That `first` has just been made with.
+    first : Run
+    weights : ndarray (n_samples,) float64 or None
+    seed, run : int
+        The key of the random signs.
+    table : callable
+        ``table(rows, centroids)``: their squared distances (len(rows), len(centroids)), by the contract.
+    max_iter, threshold, verbose, callback
+        As for `lloyd`.
+
+    Returns
+    -------
+    Run
+        The best one found, with the iterations and the history of all.
+    """
+    best, weights = first, None if weights is None else to_host(weights)
+    k, n = len(first.centroids), len(first.labels)
+    depth, history, stage = deepest(k, n), list(first.history), 0
+    errors, masses = _state(session, first, weights)
+    stopped = first.stopped
+    how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}
+    while depth > 0 and not stopped:
+        words = draws(seed, run + (stage << 32) + 2**62, (depth, -(-first.centroids.shape[1] // 64)))
+        start = inhaled(best.centroids, errors, masses, depth, words)
+        added = len(start) - k
+        if added == 0:
+            break
+        session = session.for_clusters(k + added)
+        wide = lloyd(session, start, stage=stage + 1, done=len(history), **how)
+        history += wide.history
+        stopped = wide.stopped
+        if not stopped:
+            of_wide = _weights_by_cluster(to_host(wide.labels), weights, k + added)
+            start = exhaled(wide.centroids, of_wide, added, lambda rows, c=wide.centroids: table(rows, c))
+            session = session.for_clusters(k)
+            found = lloyd(session, start, stage=stage + 2, done=len(history), **how)
+            history += found.history
+            stopped = found.stopped
+            better = found.inertia < best.inertia * (1 - _LEAST_GAIN)
+            if verbose:
+                print(f"Breath of {added} centroids: inertia {best.inertia} -> {found.inertia}.")
+            if found.inertia < best.inertia:
+                best, (errors, masses) = found, _state(session, found, weights)
+            if not better:
+                depth //= 2
+        stage += 2
+    return best._replace(n_iter=len(history), history=history, stopped=stopped)
+
+
+def _state(session, found, weights):
+    """The error and the weight of every cluster of the run that the session has just made."""
+    labels, own = to_host(found.labels), to_host(session.own_distances(found.centroids))
+    k = len(found.centroids)
+    return sums_by_cluster(own if weights is None else weights * own, labels, k), _weights_by_cluster(
+        labels, weights, k
+    )
