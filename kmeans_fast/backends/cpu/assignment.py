@@ -38,7 +38,7 @@ class Assignment:
         self.no_totals = fixed_point.Totals.zeros(threads, 0, 0, 0)
         self.packed = self._labels = None
         sizes = self.n, self.d, self.k
-        self.may_bound = worth_it(self.d, self.k) and not searches_a_line(self.d, self.k) and not frugal
+        self.may_bound = worth_it(*sizes) and not searches_a_line(self.d, self.k) and not frugal
         self.may_filter = filters_by_bytes(*sizes, X.itemsize) and not frugal
         self.wager = None
         if sorts_into_boxes(*sizes) and not frugal:

@@ -7,13 +7,15 @@ _SCORING = 0.011  # times k * (d + 12)
 _BOUNDS = 4.0
 _FAILING = 35.0  # for a row that fails: measuring its own distance, collecting it, bounds anew
 _LEAST_GAIN = 3.5  # plain scoring over bounds from which bounds are kept at all
+_LEAST_PASS = 400_000.0  # nanoseconds of one core: a shorter pass is over before it is known who need not take part
 _SAMPLE = 2048  # rows
 _FARTHEST = 300  # binary orders of magnitude between the data and 1 within which squares of distances neither overflow nor vanish
 
 
-def worth_it(n_features, n_clusters):
+def worth_it(n_samples, n_features, n_clusters):
     """Whether bounds are kept for a problem of these sizes."""
-    return n_clusters > 1 and _scoring(n_features, n_clusters) >= _LEAST_GAIN * _BOUNDS
+    scoring = _scoring(n_features, n_clusters)
+    return n_clusters > 1 and scoring >= _LEAST_GAIN * _BOUNDS and n_samples * scoring >= _LEAST_PASS
 
 
 def _scoring(n_features, n_clusters):

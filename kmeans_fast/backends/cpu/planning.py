@@ -98,7 +98,7 @@ def plan(problem, n_threads):
     sums = k * (d + problem.weighted) * limbs
     shared = shares_sums(problem.data_bytes, sums, threads)
     searched, itemsize, spends = searches_a_line(d, k), problem.dtype.itemsize, not problem.frugal
-    bounded = spends and worth_it(d, k) and not shared and not searched
+    bounded = spends and worth_it(n, d, k) and not shared and not searched
     filtered = spends and filters_by_bytes(n, d, k, itemsize)
     boxed = spends and sorts_into_boxes(n, d, k) and not shared
     seeding = n * 12 + code_bytes(n, d) * (spends and worth_encoding(n, d, k, itemsize))
