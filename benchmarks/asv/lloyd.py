@@ -4,13 +4,15 @@ import numpy as np
 
 import kmeans_fast
 
-from .common import SHAPES, Benchmark, blobs, gaussian, parse
+from .common import DTYPES, SHAPES, Benchmark, blobs, gaussian, parse
 
 ITERATIONS = 10
 
 
 class Lloyd(Benchmark):
     """Ten iterations from given centroids on data that does not converge."""
+
+    params = ([*SHAPES, "300000x3 k=256"], DTYPES)  # the last in boxes
 
     def setup(self, shape, dtype):
         self.X, self.centroids = gaussian(shape, dtype)
@@ -56,6 +58,12 @@ class Fit(Benchmark):
 
     def time_fit(self, shape, dtype):
         self._fit()
+
+    def time_refined_fit(self, shape, dtype):
+        self._fit(refine="breathing")
+
+    def track_inertia_of_refined_fit(self, shape, dtype):
+        return self._fit(refine="breathing").inertia
 
     def track_iterations(self, shape, dtype):
         return self._fit().n_iter

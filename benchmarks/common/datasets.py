@@ -56,6 +56,7 @@ def _synthetic():
         ("heavy tails", rng.standard_t(3, (100_000, 10)), 64),
         ("Gaussian", rng.standard_normal((100_000, 32)), 500),
         ("low rank", low_rank, 256),
+        ("in the plane", blobs(200_000, 2, 300, 10.0), 500),
     ):
         yield Dataset(name, np.ascontiguousarray(X, np.float32), (k,))
 

@@ -156,10 +156,17 @@ def test_a_fit_goes_over_to_boxes_when_they_pay(monkeypatch):
         assert [step.changed for step in fitted.history_] == [step.changed for step in other.history_]
 
 
-def test_several_runs_share_the_boxes_that_won():
+def test_several_runs_share_the_boxes_that_won(monkeypatch):
     X = data("clusters", 20_000, 2, np.float32)
-    fitted = KMeans(200, n_init=2, random_state=0, max_iter=4).fit(X)
-    assert {step.path for step in fitted.history_ if step.run == 1} == {"boxes"}
+    made, make = [], boxes.sorted_into_boxes
+    monkeypatch.setattr(boxes, "sorted_into_boxes", lambda *rows: made.append(1) or make(*rows))
+    several = KMeans(200, n_init=3, random_state=0, max_iter=4, refine="breathing").fit(X)
+    assert {step.path for step in several.history_ if step.run > 0} == {"boxes"}
+    assert len(made) == 1
+    monkeypatch.setattr(assignment, "sorts_into_boxes", lambda *sizes: False)
+    without = KMeans(200, n_init=3, random_state=0, max_iter=4, refine="breathing").fit(X)
+    assert_array_equal(several.labels_, without.labels_)
+    assert several.inertia_ == without.inertia_
 
 
 def test_little_memory_does_without(monkeypatch):

@@ -62,9 +62,9 @@ class Assignment:
         if self.boxed is not None:
             self.boxed.read(self._labels)
 
-    def forget(self):
-        """Give the memory back that grows with the rows."""
-        self._labels = self.gate = self.codes = self.boxed = None
+    def make_room(self):
+        """Give memory back between two runs: all that grows with the rows but the boxes, which the next run wants at once."""
+        self._labels = self.gate = self.codes = None
         self.newer_in_boxes = False
 
     def take_over(self, other):
@@ -75,7 +75,8 @@ class Assignment:
             self.boxed, self.wager.won = Boxed(self, other.boxed.boxes), True
         if self.wager is not None and other.wager is not None:
             self.wager.lost = other.wager.lost
-        other.forget()
+        other.make_room()
+        other.boxed = None
 
     def follow(self, centroids, shifts):
         """The pass was over the centroids before; these are the ones after, and the squared distances between."""

@@ -103,9 +103,9 @@ def plan(problem, n_threads):
     boxed = spends and sorts_into_boxes(n, d, k) and not shared
     seeding = n * 12 + code_bytes(n, d) * (spends and worth_encoding(n, d, k, itemsize))
     bounds = n * 8 * bounded + code_bytes(n, d) * filtered
-    bounds = max(bounds, box_bytes(n, d, itemsize, problem.weighted) * boxed)
+    boxes = box_bytes(n, d, itemsize, problem.weighted) * boxed
     accumulators = sums * _SUM_BYTES * (1 if shared else threads)
-    workspace = n * 4 + accumulators + max(seeding, bounds) + k * d * 28 + threads * d * 4 * tile.ROWS
+    workspace = n * 4 + accumulators + max(seeding, bounds) + boxes + k * d * 28 + threads * d * 4 * tile.ROWS
     path = f"certified float32 tiles of {tile.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"
     if searched:
         path = "search among sorted centroids"

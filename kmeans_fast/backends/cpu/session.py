@@ -172,7 +172,7 @@ class CpuSession:
         return out
 
     def seeder(self, words):
-        self.assignment.forget()  # the distances of seeding take their room
+        self.assignment.make_room()  # the distances of seeding take their room
         return CpuSeeder(self, words)
 
     def rows(self, numbers):
