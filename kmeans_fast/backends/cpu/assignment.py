@@ -68,7 +68,7 @@ class Assignment:
         self.newer_in_boxes = False
 
     def take_over(self, other):
-        """Use what another assignment of these rows has of them, and leave it nothing that grows with them."""
+        """Use what another assignment of these rows has of them, which makes room; the rows in boxes are both's."""
         if other.codes is not None:
             self.codes = Codes(self, other.codes)
         if other.boxed is not None and self.wager is not None:
@@ -76,7 +76,6 @@ class Assignment:
         if self.wager is not None and other.wager is not None:
             self.wager.lost = other.wager.lost
         other.make_room()
-        other.boxed = None
 
     def follow(self, centroids, shifts):
         """The pass was over the centroids before; these are the ones after, and the squared distances between."""
