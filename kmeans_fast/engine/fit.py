@@ -99,10 +99,10 @@ def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
     return backend.open(session.rows(rows), weights, problem, n_threads)
 
 
-def _squared_distances(backend, problem, n_threads, rows, centroids):
-    """The squared distances of few rows to the centroids, both on the host, in their dtype: a table (len(rows), len(centroids))."""
+def _distances(backend, problem, n_threads, rows, centroids):
+    """The distances of few rows to the centroids, both on the host, in their dtype: a table (len(rows), len(centroids))."""
     problem = _elsewhere(problem)._replace(n_samples=len(rows), n_clusters=len(centroids), weighted=False)
-    return backend.open(np.ascontiguousarray(rows), None, problem, n_threads).distances(centroids, squared=True)
+    return backend.open(np.ascontiguousarray(rows), None, problem, n_threads).distances(centroids)
 
 
 def _elsewhere(problem):
@@ -192,7 +192,7 @@ def fit(
         how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}
         found = lloyd(session, start, **how)
         if refine is not None:
-            table = functools.partial(_squared_distances, backend, problem, n_threads)
+            table = functools.partial(_distances, backend, problem, n_threads)
             found = breathe(session, found, weights, seed=seed, table=table, **how)
         history += found.history
         if best is None or found.inertia < best.inertia:

@@ -70,7 +70,7 @@ def inhaled(centroids, errors, weights, depth, words):
 
 
 def exhaled(centroids, weights, depth, distances):
-    """The centroids without the `depth` that are missed least. ``distances(rows)`` gives their squared distances to all centroids."""
+    """The centroids without the `depth` that are missed least. ``distances(rows)`` gives their distances to all centroids, in X's dtype, in which squares may overflow."""
     k = len(centroids)
     nearest, apart = np.empty(k, np.int64), np.empty(k)
     for start in range(0, k, _CENTROIDS):
@@ -78,7 +78,7 @@ def exhaled(centroids, weights, depth, distances):
         table = distances(centroids[rows]).astype(np.float64)
         table[np.arange(len(table)), np.arange(start, rows.stop)] = np.inf
         nearest[rows], apart[rows] = table.argmin(axis=1), table.min(axis=1)
-    order = np.argsort(weights * apart, kind="stable")
+    order = np.argsort(weights * apart**2, kind="stable")
     stays, goes = np.zeros(k, bool), np.zeros(k, bool)
     for c in order:
         if goes.sum() < depth and not stays[c]:
@@ -101,7 +101,7 @@ def breathe(session, first, weights, *, seed, run, table, max_iter, threshold, v
     seed, run : int
         The key of the random signs.
     table : callable
-        ``table(rows, centroids)``: their squared distances (len(rows), len(centroids)), by the contract.
+        ``table(rows, centroids)``: their distances (len(rows), len(centroids)), by the contract.
     max_iter, threshold, verbose, callback
         As for `lloyd`.
 

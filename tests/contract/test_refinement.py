@@ -45,6 +45,16 @@ def test_every_backend_gives_the_references_bits(backend, kind, n, d, k, dtype, 
     assert max(step.stage for step in got.history) >= 2
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_scale_does_not_matter(backend, dtype, scale):
+    """Squares of these overflow or vanish in float32. A power of two changes no significand."""
+    X, factor = clusters(200, 3, 12, dtype), dtype(2.0 ** round(np.log2(scale)))
+    one, other = (kmeans_fast.kmeans(data, 9, init=data[:9], seed=3, refine="breathing") for data in (X, X * factor))
+    assert_array_equal(one.labels, other.labels)
+    assert_array_equal(one.centroids * factor, other.centroids)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_inertia_is_never_higher_and_often_lower(seed):
     X = clusters(3000, 4, 40, np.float32)
@@ -135,7 +145,7 @@ def test_who_is_let_go():
 
     def left(count):
         return (
-            refinement.exhaled(centroids, weights, count, lambda some: squared_distances(some, centroids))
+            refinement.exhaled(centroids, weights, count, lambda some: np.sqrt(squared_distances(some, centroids)))
             .ravel()
             .tolist()
         )
