@@ -29,8 +29,11 @@ def _select(sample, m, d, first, stop, middle, feature):
     """Permute the points [first, stop) so that none before `middle` has a larger key than it and none after a smaller one (Hoare's quickselect)."""
     keys = feature * m
     low, high = first, stop - 1
+    word = middle
     while low < high:
-        pivot = sample[keys + (low + high) // 2]
+        # From anywhere: the middle of rows that rise and then fall is the largest of them, and would be again.
+        word = (word * 1103515245 + 12345) & 0x7FFFFFFF
+        pivot = sample[keys + low + (word >> 8) % (high - low + 1)]
         i, j = low, high
         while i <= j:
             while element(sample, keys + i) < pivot:

@@ -61,12 +61,13 @@ def inhaled(centroids, errors, weights, depth, words):
     `words` (depth, at least n_features / 64) uint64 are the signs.
     """
     chosen = np.argsort(-errors, kind="stable")[:depth]
-    chosen = chosen[errors[chosen] > 0]
+    chosen = chosen[(errors[chosen] > 0) & (weights[chosen] > 0)]  # the lightest weights may be cut to nothing
     feature = np.arange(centroids.shape[1])
     signs = 1.0 - 2.0 * ((words[: len(chosen), feature // 64] >> (feature % 64).astype(np.uint64)) & np.uint64(1))
     steps = _STEP * np.sqrt(errors[chosen] / weights[chosen] / centroids.shape[1])
     beside = centroids[chosen].astype(np.float64) + steps[:, None] * signs
-    return np.concatenate([centroids, beside.astype(centroids.dtype)])
+    most = np.finfo(centroids.dtype).max
+    return np.concatenate([centroids, np.clip(beside, -most, most).astype(centroids.dtype)])
 
 
 def exhaled(centroids, weights, depth, distances):
@@ -79,13 +80,15 @@ def exhaled(centroids, weights, depth, distances):
         table[np.arange(len(table)), np.arange(start, rows.stop)] = np.inf
         nearest[rows], apart[rows] = table.argmin(axis=1), table.min(axis=1)
     order = np.argsort(weights * apart**2, kind="stable")
-    stays, goes = np.zeros(k, bool), np.zeros(k, bool)
+    stays, goes, gone = np.zeros(k, bool), np.zeros(k, bool), 0
     for c in order:
-        if goes.sum() < depth and not stays[c]:
+        if gone == depth:
+            break
+        if not stays[c]:
             goes[c] = stays[nearest[c]] = True
-    for c in order:  # too many are neighbours of each other
-        if goes.sum() < depth:
-            goes[c] = True
+            gone = int(np.count_nonzero(goes))
+    rest = order[~goes[order]]
+    goes[rest[: depth - gone]] = True  # too many are neighbours of each other
     return np.ascontiguousarray(centroids[~goes])
 
 

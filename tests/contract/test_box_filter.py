@@ -183,3 +183,26 @@ def test_little_memory_does_without(monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 70_000)
     with pytest.raises(MemoryError, match=r"20,000 x 2 rows into 300 clusters needs"):
         KMeans(300, init=X[:300], n_init=1, n_threads=1).fit(X)
+
+
+def test_rows_that_rise_and_fall_are_sorted_as_soon_as_others():
+    """A pivot from the middle would take time with the square of the rows: minutes."""
+    n = 8_000_000
+    X = np.minimum(np.arange(n), n - 1 - np.arange(n)).astype(np.float32)
+    found = boxes.sorted_into_boxes(2, X, NO_WEIGHTS, 1)
+    assert (found.high - found.low).max() < 2000
+
+
+def test_boxes_are_left_where_more_clusters_share_their_sums(monkeypatch):
+    X = data("clusters", 6000, 2, np.float32)
+    wanted = KMeans(60, random_state=0, refine="breathing", n_threads=2).fit(X)
+    monkeypatch.setattr(
+        planning, "_PRIVATE_BYTES", 2 * 61 * 2 * 24
+    )  # sixty clusters have sums for each thread, more do not
+    monkeypatch.setattr(assignment.Wager, "is_due", lambda wager: True)
+    monkeypatch.setattr(assignment.Wager, "settle", lambda wager, pairs: None)
+    monkeypatch.setattr(planning, "_WORTH_BOXES", 0)
+    got = KMeans(60, random_state=0, refine="breathing", n_threads=2).fit(X)
+    assert "boxes" in {step.path for step in got.history_}
+    assert_array_equal(got.labels_, wanted.labels_)
+    assert got.inertia_ == wanted.inertia_

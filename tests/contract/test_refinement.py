@@ -174,3 +174,11 @@ def test_other_values_are_refused(value):
         kmeans_fast.kmeans(X, 2, refine=value)
     with pytest.raises(ValueError, match=r"'refine' parameter of KMeans must be a str among \{'breathing'\}"):
         KMeans(2, refine=value).fit(X)
+
+
+def test_weights_too_light_for_the_common_unit_draw_nobody_in(rng):
+    X = np.concatenate([np.zeros((500, 1)), 1000 + rng.normal(size=(500, 1))])
+    weights = np.repeat([1.0, 1e-20], 500)
+    refined = kmeans_fast.kmeans(X, 3, sample_weight=weights, seed=0, refine="breathing")
+    assert np.isfinite(refined.centroids).all()
+    assert all(np.isfinite(step.inertia) for step in refined.history)

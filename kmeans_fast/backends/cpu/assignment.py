@@ -102,6 +102,8 @@ class Assignment:
         if plan.limbs > 1:
             self.lane_sums = None
         if not private:
+            if self.boxed is not None:
+                self._leave_boxes()
             self.wager = None  # the sums would be made in the order of the rows, from labels that are put there first
         self._sort()
         codes = None if self.boxed is not None else self._codes(centroids)

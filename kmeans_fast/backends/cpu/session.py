@@ -172,6 +172,7 @@ class CpuSession:
         return out
 
     def seeder(self, words):
+        self.moved = None
         self.assignment.make_room()  # the distances of seeding take their room
         return CpuSeeder(self, words)
 
