@@ -105,7 +105,9 @@ class Session(Protocol):
         """Assign, relocate empty clusters, update. `centroids`, here and below: an array, or those of a step."""
 
     def for_clusters(self, n_clusters: int) -> "Session":
-        """A session on the same data for another number of clusters. It takes over what serves it of this one's memory; labels handed out stay as they are."""
+        """A session on the same data for another number of clusters. It may share what this one knows of the rows; this one's labels are gone, but those
+        handed out stay as they are.
+        """
 
     def fetch(self, centroids: Any) -> np.ndarray:
         """Centroids as an array (n_clusters, n_features) in the data's dtype."""

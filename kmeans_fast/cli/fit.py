@@ -74,7 +74,8 @@ def _destinations(args):
         chosen = _Destinations(
             *(path or directory / f"{stem}-{name}" for path, name in zip(chosen, default, strict=True))
         )
-    inputs = [args.file, *(Path(name) for name in (args.init, args.weights or "") if name.endswith((".npy", ".csv")))]
+    named = (name for name in (args.init, args.weights or "") if name.lower().endswith((".npy", ".csv")))
+    inputs = [args.file, *map(Path, named)]
     written = [path for path in chosen if path is not None]
     for path in written:
         check_writable(path, inputs)
@@ -171,20 +172,18 @@ def _write(to, model, scaler, centroids, names):
         write_model(model, to.model, scaler)
 
 
-def _best_run(model):
-    """The iterations of the run whose result was kept: the one that ended lowest."""
-    runs = {}
+def _kept_iterations(model):
+    """The iterations of the run, or of the breath of a run, whose result was kept: of those with as many clusters, the one that ended lowest."""
+    stages = {}
     for progress in model.history_:
-        runs.setdefault(progress.run, []).append(progress)
-    same_length = [run for run in runs.values() if len(run) == model.n_iter_]
-    return min(same_length, key=lambda run: run[-1].inertia)
+        if progress.stage % 2 == 0:
+            stages.setdefault((progress.run, progress.stage), []).append(progress)
+    return min(stages.values(), key=lambda stage: stage[-1].inertia)
 
 
 def _converged(model):
-    stages = {}
-    for progress in _best_run(model):
-        stages.setdefault(progress.stage, []).append(progress)
-    return all(len(stage) < model.max_iter or stage[-1].changed == 0 for stage in stages.values())
+    kept = _kept_iterations(model)
+    return len(kept) < model.max_iter or kept[-1].changed == 0
 
 
 def _summary(args, model, X, clusters, seconds, compiled, to):

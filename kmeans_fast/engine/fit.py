@@ -16,6 +16,7 @@ from .memory import shortage, too_little
 from .refinement import breathe, deepest
 from .seeding import kmeans_plusplus, random_rows
 
+_REFINING_BYTES = 20  # a row: labels of the best and of the new, with those in boxes; distances
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
 
 
@@ -36,17 +37,20 @@ def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resid
     problem = as_problem(X, weights, n_clusters, device, resident)
     backend = backends.select(problem, device)
     what = f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters"
-    frugal = that_fits(backend, problem._replace(n_clusters=n_clusters + spare), n_threads, 0, what).frugal
-    return backend, backend.open(X, weights, problem._replace(frugal=frugal), n_threads)
+    also = (problem._replace(n_clusters=n_clusters + spare),) if spare else ()
+    more = _REFINING_BYTES * len(X) if spare else 0
+    return backend, backend.open(X, weights, that_fits(backend, problem, n_threads, more, what, also), n_threads)
 
 
-def that_fits(backend, problem, n_threads, data_bytes, what):
-    """The problem, frugal if there is not memory enough otherwise, counting `data_bytes` of data yet to come; MemoryError if there is not enough even so."""
+def that_fits(backend, problem, n_threads, more, what, also=()):
+    """The problem, frugal if there is not memory enough otherwise for it, or in turn for those of `also`, and for `more` bytes; MemoryError if there is not
+    enough even so.
+    """
     for frugal in (False, True):
         problem = problem._replace(frugal=frugal)
-        plan = backend.plan(problem, n_threads)
-        needed = plan.workspace_bytes + data_bytes
-        available = None if plan.on_device else shortage(needed)
+        plans = [backend.plan(each._replace(frugal=frugal), n_threads) for each in (problem, *also)]
+        needed = max(plan.workspace_bytes for plan in plans) + more
+        available = None if plans[0].on_device else shortage(needed)
         if available is None:
             return problem
     raise too_little(needed, available, what)
@@ -99,7 +103,7 @@ def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
     return backend.open(session.rows(rows), weights, problem, n_threads)
 
 
-def _distances(backend, problem, n_threads, rows, centroids):
+def _distances_to(backend, problem, n_threads, rows, centroids):
     """The distances of few rows to the centroids, both on the host, in their dtype: a table (len(rows), len(centroids))."""
     problem = _elsewhere(problem)._replace(n_samples=len(rows), n_clusters=len(centroids), weighted=False)
     return backend.open(np.ascontiguousarray(rows), None, problem, n_threads).distances(centroids)
@@ -192,8 +196,8 @@ def fit(
         how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}
         found = lloyd(session, start, **how)
         if refine is not None:
-            table = functools.partial(_distances, backend, problem, n_threads)
-            found = breathe(session, found, weights, seed=seed, table=table, **how)
+            distances = functools.partial(_distances_to, backend, problem, n_threads)
+            found = breathe(session, found, weights, seed=seed, distances=distances, **how)
         history += found.history
         if best is None or found.inertia < best.inertia:
             best = found

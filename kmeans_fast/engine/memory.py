@@ -1,5 +1,6 @@
 """The memory plan: what a fit needs is compared with what there is before anything is allocated."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,6 +12,12 @@ def _first_number(path):
         return int(Path(path).read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _reclaimable(text):
+    """Bytes of a cgroup's memory.stat that hold files: the system takes them back when it needs them."""
+    pages = dict(line.split() for line in text.splitlines())
+    return sum(int(pages.get(name, 0)) for name in ("active_file", "inactive_file"))
 
 
 def available_bytes():
@@ -26,7 +33,9 @@ def available_bytes():
     limit = _first_number("/sys/fs/cgroup/memory.max")
     used = _first_number("/sys/fs/cgroup/memory.current")
     if limit is not None and used is not None:
-        found.append(max(0, limit - used))
+        with contextlib.suppress(OSError, ValueError):
+            used -= _reclaimable(Path("/sys/fs/cgroup/memory.stat").read_text())
+        found.append(max(0, limit - max(0, used)))
     return min(found, default=None)
 
 

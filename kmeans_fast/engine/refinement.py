@@ -5,11 +5,11 @@ algorithm runs, as many are taken away where they are missed least, and it runs 
 
 The rules depend on exact sums and on distances by the contract only, so the result is the same on every backend.
 
-* Errors: each row's ``w D`` in units of a power of two so small that their sum stays below 2**53: sums of integers, exact in any order.
+* Errors: each row's ``w D`` in units of the smallest power of two that keeps their sum below 2**53: sums of integers, exact in any order.
 * In: a second centroid for each of the clusters of largest error (ties: the lowest), STEP of its root mean square distance away, in a direction of random
   signs.
-* Out: the centroids of least ``W_c D(c, nearest other)``, W being the weight of the cluster: no less than what inertia gains when that other one takes all
-  its rows. Of two neighbours only one goes, lest both leave a place at once.
+* Out: the centroids of least ``W_c D(c, nearest other)``, W being the weight of the cluster: what inertia grows by if that other one takes all its rows, c
+  being their mean, and no less than what it grows by if each goes to the nearest. Of two neighbours only one goes, lest both leave a place at once.
 
 Method: Fritzke, "The breathing k-means algorithm" (2020), after LBG-U (1997). His utility of a centroid is what rows lose if each goes to its second nearest;
 the bound here needs no pass over the rows.
@@ -27,7 +27,7 @@ _STEP = 0.01
 _LEAST_DEPTH, _DEPTH = 5, 0.05  # centroids of the first breath: so many, or this share of all
 _LEAST_GAIN = 1e-4  # of inertia, below which the next breath is half as deep
 _ROWS = 1 << 20  # at a time
-_CENTROIDS = 1024  # at a time
+_PAIRS = 1 << 22  # of centroids, at a time
 
 
 def deepest(n_clusters, n_samples):
@@ -35,24 +35,23 @@ def deepest(n_clusters, n_samples):
     return min(n_clusters, max(_LEAST_DEPTH, int(_DEPTH * n_clusters)), n_samples - n_clusters)
 
 
-def sums_by_cluster(values, labels, n_clusters):
-    """The sum of `values` (n,), not negative, over each cluster (n_clusters,): exact, of the values cut to a common unit, in float64."""
-    largest = float(values.max())
-    if largest == 0.0:
-        return np.zeros(n_clusters)
-    shift = 53 - len(values).bit_length() - math.frexp(largest)[1]
-    total = np.zeros(n_clusters)
-    for start in range(0, len(values), _ROWS):
-        rows = slice(start, start + _ROWS)
-        units = np.floor(np.ldexp(values[rows], shift))
-        total += np.bincount(labels[rows], weights=units, minlength=n_clusters)
+def sums_by_cluster(labels, n_clusters, *factors):
+    """The sum over each cluster (n_clusters,) of the product of `factors`, arrays (n,), not negative, or None for ones: exact, of products cut to a common
+    unit, in float64.
+    """
+    factors = [factor for factor in factors if factor is not None]
+    parts = [slice(start, start + _ROWS) for start in range(0, len(labels), _ROWS)]
+
+    def values(rows):
+        return math.prod((factor[rows] for factor in factors), start=np.ones(len(labels[rows])))
+
+    largest = max(float(values(rows).max()) for rows in parts)
+    total, shift = np.zeros(n_clusters), 53 - len(labels).bit_length() - math.frexp(largest)[1]
+    if largest > 0.0:
+        for rows in parts:
+            units = np.floor(np.ldexp(values(rows), shift))
+            total += np.bincount(labels[rows], weights=units, minlength=n_clusters)
     return np.ldexp(total, -shift)
-
-
-def _weights_by_cluster(labels, weights, n_clusters):
-    if weights is None:
-        return np.bincount(labels, minlength=n_clusters).astype(np.float64)
-    return sums_by_cluster(weights, labels, n_clusters)
 
 
 def inhaled(centroids, errors, weights, depth, words):
@@ -74,8 +73,9 @@ def exhaled(centroids, weights, depth, distances):
     """The centroids without the `depth` that are missed least. ``distances(rows)`` gives their distances to all centroids, in X's dtype, in which squares may overflow."""
     k = len(centroids)
     nearest, apart = np.empty(k, np.int64), np.empty(k)
-    for start in range(0, k, _CENTROIDS):
-        rows = slice(start, min(start + _CENTROIDS, k))
+    step = max(1, _PAIRS // k)
+    for start in range(0, k, step):
+        rows = slice(start, min(start + step, k))
         table = distances(centroids[rows]).astype(np.float64)
         table[np.arange(len(table)), np.arange(start, rows.stop)] = np.inf
         nearest[rows], apart[rows] = table.argmin(axis=1), table.min(axis=1)
@@ -92,7 +92,7 @@ def exhaled(centroids, weights, depth, distances):
     return np.ascontiguousarray(centroids[~goes])
 
 
-def breathe(session, first, weights, *, seed, run, table, max_iter, threshold, verbose=False, callback=None):
+def breathe(session, first, weights, *, seed, run, distances, max_iter, threshold, verbose=False, callback=None):
     """Improve a converged run.
 
     Parameters
@@ -103,8 +103,8 @@ def breathe(session, first, weights, *, seed, run, table, max_iter, threshold, v
     weights : ndarray (n_samples,) float64 or None
     seed, run : int
         The key of the random signs.
-    table : callable
-        ``table(rows, centroids)``: their distances (len(rows), len(centroids)), by the contract.
+    distances : callable
+        ``distances(rows, centroids)``: their distances (len(rows), len(centroids)), by the contract.
     max_iter, threshold, verbose, callback
         As for `lloyd`.
 
@@ -116,10 +116,13 @@ def breathe(session, first, weights, *, seed, run, table, max_iter, threshold, v
     best, weights = first, None if weights is None else to_host(weights)
     k, n = len(first.centroids), len(first.labels)
     depth, history, stage = deepest(k, n), list(first.history), 0
-    errors, masses = _state(session, first, weights)
-    stopped = first.stopped
+    stopped, errors = first.stopped, None
     how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}
     while depth > 0 and not stopped:
+        if errors is None:
+            labels, own = to_host(best.labels), to_host(session.own_distances(best.centroids))
+            errors, masses = sums_by_cluster(labels, k, own, weights), sums_by_cluster(labels, k, weights)
+            del own
         words = draws(seed, run + (stage << 32) + 2**62, (depth, -(-first.centroids.shape[1] // 64)))
         start = inhaled(best.centroids, errors, masses, depth, words)
         added = len(start) - k
@@ -130,8 +133,8 @@ def breathe(session, first, weights, *, seed, run, table, max_iter, threshold, v
         history += wide.history
         stopped = wide.stopped
         if not stopped:
-            of_wide = _weights_by_cluster(to_host(wide.labels), weights, k + added)
-            start = exhaled(wide.centroids, of_wide, added, lambda rows, c=wide.centroids: table(rows, c))
+            of_wide = sums_by_cluster(to_host(wide.labels), k + added, weights)
+            start = exhaled(wide.centroids, of_wide, added, lambda rows, c=wide.centroids: distances(rows, c))
             session = session.for_clusters(k)
             found = lloyd(session, start, stage=stage + 2, done=len(history), **how)
             history += found.history
@@ -140,17 +143,8 @@ def breathe(session, first, weights, *, seed, run, table, max_iter, threshold, v
             if verbose:
                 print(f"Breath of {added} centroids: inertia {best.inertia} -> {found.inertia}.")
             if found.inertia < best.inertia:
-                best, (errors, masses) = found, _state(session, found, weights)
+                best, errors = found, None
             if not better:
                 depth //= 2
         stage += 2
     return best._replace(n_iter=len(history), history=history, stopped=stopped)
-
-
-def _state(session, found, weights):
-    """The error and the weight of every cluster of the run that the session has just made."""
-    labels, own = to_host(found.labels), to_host(session.own_distances(found.centroids))
-    k = len(found.centroids)
-    return sums_by_cluster(own if weights is None else weights * own, labels, k), _weights_by_cluster(
-        labels, weights, k
-    )

@@ -11,7 +11,7 @@ from kmeans_fast.backends.cpu import assignment, boxes, planning
 from kmeans_fast.backends.cpu.buffers import NO_WEIGHTS
 
 SHAPES = [(1, 1, 1), (5, 2, 3), (200, 1, 7), (129, 3, 16), (700, 2, 60), (4000, 3, 33), (3000, 4, 300), (900, 9, 20)]
-KINDS = ["normal", "grid", "clusters", "repeated", "skewed", "far", "tiny", "huge"]
+KINDS = ["normal", "grid", "clusters", "repeated", "skewed", "far", "tiny", "vanishing", "huge"]
 
 
 @pytest.fixture
@@ -42,6 +42,8 @@ def data(kind, n, d, dtype, seed=0):
         X = 1e7 + rng.integers(0, 30, (n, d))
     elif kind == "tiny":
         X = rng.integers(-50, 50, (n, d)) * (5e-324 if dtype == np.float64 else 1e-45)
+    elif kind == "vanishing":  # squares are a few of the smallest numbers, or round to none
+        X = rng.integers(-9, 10, (n, d)) * (2.0**-539 if dtype == np.float64 else 1e-45)
     else:
         X = rng.normal(size=(n, d)) * (1e140 if dtype == np.float64 else 1e37)
     return np.ascontiguousarray(X, dtype)
@@ -154,6 +156,13 @@ def test_a_fit_goes_over_to_boxes_when_they_pay(monkeypatch):
         assert_array_equal(fitted.cluster_centers_, other.cluster_centers_)
         assert fitted.inertia_ == other.inertia_
         assert [step.changed for step in fitted.history_] == [step.changed for step in other.history_]
+
+
+def test_few_centroids_are_left_to_a_box():
+    X = data("normal", 40_000, 2, np.float32)
+    opened = session(1, X, None, 400)
+    iterated(opened, X[:400])
+    assert opened.assignment.boxed.counters[2].sum() < 8 * len(X)  # measurements, of 400 that there are for each row
 
 
 def test_several_runs_share_the_boxes_that_won(monkeypatch):

@@ -51,6 +51,7 @@ def test_kmeans_is_the_reference_on_any_array(library, dtype):
         {"init": "random", "n_init": 2, "init_size": 20},
         {"max_iter": 1},
         {"tol": 0.5},
+        {"refine": "breathing"},
         {"callback": lambda progress: progress.iteration == 2},
     ],
     ids=lambda options: " ".join(options),

@@ -60,7 +60,7 @@ class Assignment:
         if self.gate is not None:
             self.gate.centroids = None
         if self.boxed is not None:
-            self.boxed.read(self._labels)
+            self.boxed.forget_labels()
 
     def make_room(self):
         """Give memory back between two runs: all that grows with the rows but the boxes, which the next run wants at once."""
@@ -69,12 +69,13 @@ class Assignment:
 
     def take_over(self, other):
         """Use what another assignment of these rows has of them, which makes room; the rows in boxes are both's."""
-        if other.codes is not None:
+        self.may_filter = self.may_filter and other.may_filter
+        if other.codes is not None and self.may_filter:
             self.codes = Codes(self, other.codes)
-        if other.boxed is not None and self.wager is not None:
-            self.boxed, self.wager.won = Boxed(self, other.boxed.boxes), True
         if self.wager is not None and other.wager is not None:
-            self.wager.lost = other.wager.lost
+            self.wager.won, self.wager.lost = other.wager.won, other.wager.lost
+            if other.boxed is not None:
+                self.boxed = Boxed(self, other.boxed.boxes)
         other.make_room()
 
     def follow(self, centroids, shifts):
@@ -88,8 +89,6 @@ class Assignment:
         """Find the labels, no other pass being expected to follow."""
         if self._labels is None:
             self.reset()
-        if len(centroids) != self.k:
-            self._leave_boxes()
         codes = None if self.boxed is not None else self._codes(centroids, passes=1)
         return self._pass(centroids, center, assign.SUMS_LEFT, (self.no_totals, *_NO_SUMS), codes)
 
@@ -101,11 +100,10 @@ class Assignment:
             self.reset()
         if plan.limbs > 1:
             self.lane_sums = None
-        if not private:
-            if self.boxed is not None:
-                self._leave_boxes()
-            self.wager = None  # the sums would be made in the order of the rows, from labels that are put there first
-        self._sort()
+        if not private and self.boxed is not None:
+            self._leave_boxes()
+        if private and self.wager is not None and self.boxed is None and self.wager.is_due():
+            self._sort()  # shared sums are made in the order of the rows, from labels that would be put there first
         codes = None if self.boxed is not None else self._codes(centroids)
         if self.gate is None and self.boxed is None and self.may_bound and private:
             self.gate = Gate(self.n, self.d, self.k)
@@ -201,9 +199,7 @@ class Assignment:
     # ---- what passes need ------------------------------------------------------------------------------------------
 
     def _sort(self):
-        """Sort the rows into boxes when that is likely to pay."""
-        if self.wager is None or self.boxed is not None or not self.wager.is_due():
-            return
+        """Sort the rows into boxes."""
         self.gate = None
         self.boxed = Boxed(self)
         self.boxed.read(self._labels)

@@ -5,7 +5,7 @@ import numpy as np
 from ...kernels.cpu import box_filter, boxes
 from ...kernels.cpu.scratch import private
 
-_LEAF = 128  # rows at most, as expected
+_LEAF = 128  # rows on average at most, and half of it at least
 _SAMPLED = 3  # rows of a leaf of that size
 _FAMILY = 32  # leaves
 
@@ -16,9 +16,12 @@ _MEASURING = 0.2, 0.16  # a candidate, and for each of its features
 _GAIN = 1.4  # by which boxes must be cheaper: bounds are given up for them
 
 
-def box_bytes(n_samples, n_features, itemsize, weighted):
-    """Memory of `Boxed`, with the leaf of every row while they are sorted and a tenth for leaves that are not full."""
-    return int(1.1 * n_samples * (n_features * itemsize + 8 + 8 * weighted)) + 4 * n_samples
+def box_bytes(threads, n_samples, n_features, n_clusters, itemsize, weighted):
+    """Memory of `Boxed`, with an eighth for leaves that are not full, with what sorting takes beside it (the leaf of every row; counts and places of leaves
+    of 64 rows), and with the candidates of a pass.
+    """
+    rows = int(1.125 * n_samples * (n_features * itemsize + 8 + 8 * weighted))
+    return rows + 4 * n_samples + threads * (n_samples // 64 * 32 + n_clusters * (2 * n_features + 2) * 8)
 
 
 class Wager:
@@ -95,6 +98,10 @@ class Boxed:
         self.ids = np.arange(box_filter.padded(self.k), dtype=np.int32)
         self.counters = np.empty((3, self.threads), np.int64)
         self.memory = box_filter.scratch(self.threads, self.k, self.d, session.X.dtype)
+
+    def forget_labels(self):
+        self.labels.fill(-1)
+        self.owners.fill(-1)
 
     def read(self, labels):
         """Take over the labels (n,) of the rows."""

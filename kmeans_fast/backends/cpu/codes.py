@@ -1,7 +1,5 @@
 """The data and the centroids as bytes, for the filters of `kmeans_fast.kernels.cpu.byte_filter` and `seeding`."""
 
-import copy
-
 import numpy as np
 
 from ...kernels.cpu import byte_codes, byte_filter, facts
@@ -12,36 +10,29 @@ class Encoder:
     """How rows and centroids of a session become bytes: any shift, scale and ratio are right, those of a sample serve well."""
 
     def __init__(self, session):
-        self.session, self.threads, self.d = session, session.threads, session.d
+        # Not the session: it holds what holds this, and memory in a cycle waits for the garbage collector.
+        self.flat, self.n, self.threads, self.d = session.flat, session.n, session.threads, session.d
         self.dtype, self.words = session.X.dtype.type, byte_codes.words_a_row(session.d)
         self.shift, self.scale = facts.sampled_frame(session.X, 100 if self.dtype is np.float32 else 400)
         self.vanishing = session.d * 2.0**-1073 * self.scale * self.scale + 2.0**-100
         self.ratio = byte_codes.usual_ratio(session.X, self.shift)
         self.how = self.d, self.shift, self.dtype(self.scale), self.ratio
 
-    def of(self, session):
-        """The same for another session on these rows."""
-        other = copy.copy(self)
-        other.session = session
-        return other
-
     def rows(self):
         """The rows one after the other, for kernels that pick some of them."""
-        n = self.session.n
+        n = self.n
         words = np.empty(n * self.words + byte_filter.LANES, np.int32)
         of_rows = np.empty((3, n), np.float32)
-        byte_codes.encode_rows(self.threads, self.session.flat, *self.how, words.view(np.uint8), *of_rows)
+        byte_codes.encode_rows(self.threads, self.flat, *self.how, words.view(np.uint8), *of_rows)
         return byte_codes.Rows(words, *of_rows)
 
     def tiles(self):
         """The rows in tiles, for kernels that read all of them."""
-        tiles = -(-self.session.n // byte_filter.ROWS)
+        tiles = -(-self.n // byte_filter.ROWS)
         words = np.empty(tiles * self.words * byte_filter.ROWS, np.int32)
         of_rows = np.empty((3, tiles * byte_filter.ROWS), np.float32)
         scratch = np.empty((self.threads, self.words * byte_filter.ROWS), np.int32)
-        byte_codes.encode_tiles(
-            self.threads, self.session.flat, *self.how, scratch.view(np.uint8), scratch, words, *of_rows
-        )
+        byte_codes.encode_tiles(self.threads, self.flat, *self.how, scratch.view(np.uint8), scratch, words, *of_rows)
         return byte_codes.TiledRows(words, *of_rows)
 
     def room(self, k):
@@ -68,7 +59,7 @@ class Codes:
             self.encoder = Encoder(session)
             self.rows = self.encoder.rows()
         else:
-            self.encoder, self.rows = same_rows.encoder.of(session), same_rows.rows
+            self.encoder, self.rows = same_rows.encoder, same_rows.rows
         self.centroids = self.encoder.room(session.k)
         self.memory = byte_filter.tiles(session.threads, session.d), byte_filter.score_blocks(session.threads)
 

@@ -73,7 +73,7 @@ def searches_a_line(n_features, n_clusters):
 _LINE_ROW = 19.0  # to search for a row of one feature
 _MOST_BOXED_FEATURES = 4  # measured on Gaussian rows, 1M and 100k: with 4 up to twice faster, with 5 and more slower
 _LEAST_BOXED_ROWS = 4096
-_MOST_BOXED_ROWS = 2**31 - 2**24  # numbers of rows are int32, fillers included
+_MOST_BOXED_ROWS = 2**31  # numbers of rows are int32
 _WORTH_BOXES = 8.0  # nanoseconds a row, below which there is little to save
 
 
@@ -103,7 +103,7 @@ def plan(problem, n_threads):
     boxed = spends and sorts_into_boxes(n, d, k) and not shared
     seeding = n * 12 + code_bytes(n, d) * (spends and worth_encoding(n, d, k, itemsize))
     bounds = n * 8 * bounded + code_bytes(n, d) * filtered
-    boxes = box_bytes(n, d, itemsize, problem.weighted) * boxed
+    boxes = box_bytes(threads, n, d, k, itemsize, problem.weighted) * boxed
     accumulators = sums * _SUM_BYTES * (1 if shared else threads)
     workspace = n * 4 + accumulators + max(seeding, bounds) + boxes + k * d * 28 + threads * d * 4 * tile.ROWS
     path = f"certified float32 tiles of {tile.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"

@@ -37,7 +37,7 @@ class CpuSession:
         other = CpuSession(self.X, weights, n_clusters, self.threads, self.frugal)
         other.plan, other.center, other.scatter = self.plan, self.center, self.scatter
         other.assignment.take_over(self.assignment)
-        self.moved = None
+        self.moved = self.totals = None
         return other
 
     def _plan_sums(self):

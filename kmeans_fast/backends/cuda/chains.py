@@ -1,5 +1,7 @@
 """The launches that make an iteration, prepared once and run many times: a launch that is prepared costs the host microseconds."""
 
+import weakref
+
 from . import planning
 from .buffers import NO_SUMS
 
@@ -8,7 +10,8 @@ class Chains:
     """Prepared launches of a session, by what distinguishes them; made anew when its labels are."""
 
     def __init__(self, session):
-        self.session, self.launcher = session, session.launcher
+        # A session that nobody uses gives its memory back at once, which it would not in a cycle.
+        self.session, self.launcher = weakref.proxy(session), session.launcher
         self.prepared = {}
 
     def forget(self):

@@ -93,7 +93,7 @@ class CudaSession:
         return scatter / (self.n * self.d)
 
     def for_clusters(self, n_clusters):
-        self.device_labels = None
+        self._forget_labels()
         return CudaSession(self.device, self.X, self.weights, n_clusters, on_host=self.on_host, uploaded=True)
 
     # ---- centroids -------------------------------------------------------------------------------------------------
@@ -145,6 +145,10 @@ class CudaSession:
         self._clear_counters()
         self.sums_current = self.bounds_current = False
         self.latest, self.under_way = None, []
+
+    def _forget_labels(self):
+        self.device_labels, self.under_way = None, []
+        self.chains.forget()
 
     @property
     def labels(self):
@@ -283,7 +287,7 @@ class CudaSession:
         )  # fmt: skip
 
     def seeder(self, words):
-        self.device_labels = None  # the distances of seeding take their room
+        self._forget_labels()  # the distances of seeding take their room
         return CudaSeeder(self, words)
 
     def rows(self, numbers):
