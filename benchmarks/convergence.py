@@ -61,12 +61,13 @@ def without(module, name, value):
 
 # Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.gate`); without bytes, all scores are float32 (`byte_filter`); without boxes,
 # rows of few features stay in their order, and no centroid is excluded for many of them at a time (`box_filter`); without search, rows of one feature are
-# scored (`line`).
+# scored (`line`); without panels, a row is scored against every centroid, however far from its own (`near`).
 ABLATIONS = {
     "without bounds": ("gate", "_LEAST_GAIN", math.inf),
     "without bytes": ("assignment", "filters_by_bytes", lambda *sizes: False),
     "without boxes": ("assignment", "sorts_into_boxes", lambda *sizes: False),
     "without search": ("assignment", "searches_a_line", lambda *sizes: False),
+    "without panels": ("assignment", "looks_nearby", lambda *sizes: False),
 }
 
 

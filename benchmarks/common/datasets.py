@@ -26,6 +26,27 @@ def _photographs():
         yield Dataset(f"luminance of {name[:-4]}", pixels @ np.float32([[0.299], [0.587], [0.114]]), (256,))
 
 
+def _patches():
+    """What dictionaries for images are learnt from: patches of the photographs at places drawn at random, half of them from each."""
+    from sklearn.datasets import load_sample_image
+
+    def drawn(n, side, is_colour):
+        rng, parts = np.random.default_rng(_SEED), []
+        for name in ("china.jpg", "flower.jpg"):
+            image = load_sample_image(name).astype(np.float32)
+            if not is_colour:
+                image = image @ np.float32([[0.299], [0.587], [0.114]])
+            windows = np.lib.stride_tricks.sliding_window_view(image, (side, side), axis=(0, 1))
+            rows, columns = windows.shape[:2]
+            places = rng.choice(rows * columns, n // 2, replace=False)
+            parts.append(windows[places // columns, places % columns].reshape(n // 2, -1))
+        return np.concatenate(parts)
+
+    yield Dataset("grey patches", drawn(100_000, 8, False), (256, 1024))
+    yield Dataset("small grey patches", drawn(100_000, 4, False), (4096,))
+    yield Dataset("colour patches", drawn(50_000, 8, True), (64, 256))
+
+
 def _digits():
     from sklearn.datasets import load_digits
 
@@ -63,5 +84,5 @@ def _synthetic():
 
 def datasets():
     """All of them, one after the other."""
-    for family in (_photographs, _digits, _embeddings, _synthetic):
+    for family in (_photographs, _patches, _digits, _embeddings, _synthetic):
         yield from family()

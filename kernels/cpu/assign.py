@@ -15,8 +15,9 @@ from .fixed_point import add_rows, clear, move_rows
 from .jit import inlined, kernel, share
 from .lane_sums import MOST_TILES, add_tile, flush_lanes
 from .scratch import stack_array
-from .simd import bits, equal, load, set_bits, trailing_zeros
+from .simd import bits, equal, load
 from .tile import EVERY_LANE, LANES, ROWS, distance_bounds, pack_points, row_steps, settle, workspace
+from .words import set_bits, trailing_zeros
 
 SUMS_LEFT, SUMS_ANEW, SUMS_MOVED = 0, 1, 2
 _GIVEN_UP = 8  # tiles that had too many candidates, after which a task tries the filter no more

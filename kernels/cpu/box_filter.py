@@ -35,13 +35,12 @@ from .simd import (
     load_widened,
     mul,
     select,
-    set_bits,
     splat,
     splat_like,
     store,
     sub,
-    trailing_zeros,
 )
+from .words import set_bits, trailing_zeros
 
 _WIDTH = TILE // 2  # lanes of float64
 _MARGIN = 2.0**-40

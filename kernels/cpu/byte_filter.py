@@ -28,13 +28,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .byte_codes import words_a_row
-from .distances import squared_distance
+from .distances import is_nearer, squared
 from .host import CENTROIDS, POINT_VECTORS
 from .jit import inlined, inner
 from .register_tiles import (
     byte_products_update,
     floors_update,
-    load_transposed_words,
     loads,
     negative_infinity_like,
     scores_of_bytes,
@@ -45,13 +44,10 @@ from .register_tiles import (
 )
 from .scratch import private, stack_array
 from .simd import (
-    add,
     divide,
     fma,
     greater,
-    lane_sum,
     lanes,
-    lanes_of,
     load,
     load_widened,
     maximum,
@@ -64,17 +60,16 @@ from .simd import (
     square_root,
     store,
     sub,
-    trailing_zeros,
 )
 from .tile import CACHE_LINE, DOWN, LANES, ROWS, TINY, UP
+from .transposing import load_transposed_words
+from .words import trailing_zeros
 
 CANDIDATES = 8 * ROWS
 BLOCK = 256  # centroids whose scores wait for the floors of the rows
 _ENOUGH = CANDIDATES - CENTROIDS * ROWS  # so many, and there may be no room for those of the next group
 _U = 2.0**-24
 _MARGIN = 2.0**-20
-_NEAR = 2.0**-40
-_VANISHING = 2.0**-900  # below, a sum of squares may have lost bits to underflow
 _INFINITE = np.float32(np.inf)
 
 _load_points = loads(POINT_VECTORS)
@@ -252,30 +247,6 @@ def candidates_anew(tile, centroids, d, k, vanishing, block):
     return _drop_candidates(tile, count)
 
 
-@inner
-def squared(X, offset, C, start, d):
-    """The squared distance between a row and a centroid, in float64 and any order."""
-    s0 = s1 = s2 = s3 = splat(0.0)
-    step, j = lanes_of(s0), 0
-    while j + 4 * step <= d:
-        t0 = sub(load_widened(X, offset + j), load_widened(C, start + j))
-        t1 = sub(load_widened(X, offset + j + step), load_widened(C, start + j + step))
-        t2 = sub(load_widened(X, offset + j + 2 * step), load_widened(C, start + j + 2 * step))
-        t3 = sub(load_widened(X, offset + j + 3 * step), load_widened(C, start + j + 3 * step))
-        s0, s1, s2, s3 = fma(t0, t0, s0), fma(t1, t1, s1), fma(t2, t2, s2), fma(t3, t3, s3)
-        j += 4 * step
-    while j + step <= d:
-        t0 = sub(load_widened(X, offset + j), load_widened(C, start + j))
-        s0 = fma(t0, t0, s0)
-        j += step
-    total = lane_sum(add(add(s0, s1), add(s2, s3)))
-    while j < d:
-        t = np.float64(X[offset + j]) - np.float64(C[start + j])
-        total += t * t
-        j += 1
-    return total
-
-
 @inlined
 def floors_of(own, norms, inverses, row, area, vanishing, floors):
     """The score in units of s that a centroid nearer than sqrt(own) has at least, less the margins; norms and inverses are those from `row` on."""
@@ -303,15 +274,6 @@ def _find_bounds(tile, unit, factor, upper, lower):
 
 
 @inlined
-def _is_nearer(X, offset, C, d, c, distance, label, least):
-    """Whether centroid c, at the squared distance `distance`, is nearer by the contract than `label`, at `least`."""
-    if abs(distance - least) > _NEAR * least and least > _VANISHING:
-        return distance < least
-    distance, least = squared_distance(X, offset, C, c * d, d), squared_distance(X, offset, C, label * d, d)
-    return distance < least or (distance == least and c < label)
-
-
-@inlined
 def _measure(tile, index, X, numbers, used, d, C, count):
     """Take the nearest of each row's candidates for its label; bit r of what is returned is set where row r had more than its label.
 
@@ -327,7 +289,7 @@ def _measure(tile, index, X, numbers, used, d, C, count):
         opened |= np.uint64(1) << np.uint64(r)
         at = numbers[r] * d
         distance, least = squared(X, at, C, c * d, d), tile.own[r]
-        if least == np.inf or _is_nearer(X, at, C, d, c, distance, np.int64(index[r]), least):
+        if least == np.inf or is_nearer(X, at, C, d, c, distance, np.int64(index[r]), least):
             index[r], tile.own[r], distance = c, distance, least
         tile.others[r] = min(tile.others[r], distance)
     return opened

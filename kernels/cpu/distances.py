@@ -15,13 +15,16 @@ from .host import VECTOR_BYTES
 from .jit import inlined, inner, kernel, share
 from .register_tiles import loads, squared_difference_update, store_tile, zeros_like
 from .scratch import stack_array
-from .simd import bits_of, element, lanes, splat
+from .simd import add, element, fma, lane_sum, lanes, lanes_of, load_widened, splat, sub
+from .words import bits_of
 
 EXPONENTS = 2048
 _SIGNIFICAND = (1 << 52) - 1
 _TABLE_VECTORS = 4
 _TABLE_BLOCK = _TABLE_VECTORS * VECTOR_BYTES // 8
 _BLOCK = 256  # rows
+_NEAR = 2.0**-40
+_VANISHING = 2.0**-900  # below, a sum of squares may have lost bits to underflow
 _load_centroids = loads(_TABLE_VECTORS)
 
 
@@ -33,6 +36,39 @@ def squared_distance(X, offset, C, start, d):
         t = np.float64(element(X, offset + j)) - np.float64(element(C, start + j))
         total = total + t * t
     return total
+
+
+@inner
+def squared(X, offset, C, start, d):
+    """The squared distance between a row and a centroid, in float64 and any order."""
+    s0 = s1 = s2 = s3 = splat(0.0)
+    step, j = lanes_of(s0), 0
+    while j + 4 * step <= d:
+        t0 = sub(load_widened(X, offset + j), load_widened(C, start + j))
+        t1 = sub(load_widened(X, offset + j + step), load_widened(C, start + j + step))
+        t2 = sub(load_widened(X, offset + j + 2 * step), load_widened(C, start + j + 2 * step))
+        t3 = sub(load_widened(X, offset + j + 3 * step), load_widened(C, start + j + 3 * step))
+        s0, s1, s2, s3 = fma(t0, t0, s0), fma(t1, t1, s1), fma(t2, t2, s2), fma(t3, t3, s3)
+        j += 4 * step
+    while j + step <= d:
+        t0 = sub(load_widened(X, offset + j), load_widened(C, start + j))
+        s0 = fma(t0, t0, s0)
+        j += step
+    total = lane_sum(add(add(s0, s1), add(s2, s3)))
+    while j < d:
+        t = np.float64(X[offset + j]) - np.float64(C[start + j])
+        total += t * t
+        j += 1
+    return total
+
+
+@inlined
+def is_nearer(X, offset, C, d, c, distance, label, least):
+    """Whether centroid c, at the squared distance `distance`, is nearer by the contract than `label`, at `least`."""
+    if abs(distance - least) > _NEAR * least and least > _VANISHING:
+        return distance < least
+    distance, least = squared_distance(X, offset, C, c * d, d), squared_distance(X, offset, C, label * d, d)
+    return distance < least or (distance == least and c < label)
 
 
 @inlined

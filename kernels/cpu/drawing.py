@@ -11,7 +11,8 @@ from .host import VECTOR_BYTES
 from .jit import inlined, inner, kernel, routine, share
 from .register_tiles import equals_any, loads
 from .scratch import stack_array
-from .simd import bits, bits_of, load, splat, store, trailing_zeros
+from .simd import bits, load, splat, store
+from .words import bits_of, trailing_zeros
 
 MOST_BUCKETS = 1 << 14
 ROWS_A_BUCKET = 16

@@ -9,7 +9,7 @@ from .. import scaling
 from .fixed_point import add_rows, clear, lowest_set_bit, plan
 from .jit import kernel, share
 from .scratch import private, stack_array
-from .simd import bits_of
+from .words import bits_of
 
 _TOGETHER = 256  # rows added at a time
 NONE = 0x7FFFFFFFFFFFFFFF

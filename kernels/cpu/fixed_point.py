@@ -19,24 +19,8 @@ import numpy as np
 from .. import scaling
 from .jit import inlined, inner, kernel, routine, share
 from .scratch import private, stack_array
-from .simd import (
-    bits,
-    bits_of,
-    element,
-    float_of,
-    fma,
-    iadd,
-    isub,
-    lanes,
-    leading_zeros,
-    load,
-    load_widened,
-    mul,
-    splat,
-    store,
-    sub,
-    unequal,
-)
+from .simd import bits, element, fma, iadd, isub, lanes, load, load_widened, mul, splat, store, sub, unequal
+from .words import bits_of, float_of, leading_zeros
 
 LIMB = 50
 SPILL_ROWS = 1 << 12  # 2**50 * 2**12 < 2**63

@@ -22,35 +22,22 @@ import math
 import numpy as np
 
 from .assign import MOVES, SUMS_MOVED
-from .byte_filter import new_tile, settle_by_bytes, squared
+from .byte_filter import new_tile, settle_by_bytes
+from .distances import squared
 from .fixed_point import move_rows
 from .jit import inlined, inner, kernel, share
 from .scratch import stack_array
-from .simd import (
-    add,
-    bits,
-    equal,
-    gather,
-    greater,
-    load,
-    mul,
-    prefetch,
-    select,
-    set_bits,
-    splat,
-    store,
-    sub,
-    trailing_zeros,
-)
+from .simd import add, bits, equal, gather, greater, load, mul, prefetch, select, splat, store, sub
 from .tile import CACHE_LINE, DOWN, EVERY_LANE, LANES, ROWS, TINY, UP, distance_bounds, pack_listed, settle, workspace
+from .words import set_bits, trailing_zeros
 
-_MARGIN = np.float32(1 + 2.0**-18)
+MARGIN = np.float32(1 + 2.0**-18)
 _FAILED = 128  # rows that failed the first test wait for the second: their data arrives meanwhile
 _WORTH_MEASURING = 2500  # k * (d + 12): beyond, a tile's share of scoring costs more than the distance that may save it
 
 
 @inlined
-def _failing(row, labels, upper, lower, drift, half_gap, most, next_most, farthest):
+def failing_rows(row, labels, upper, lower, drift, half_gap, most, next_most, farthest):
     """Update the bounds of a vector of rows; bit r set where row r fails."""
     label = load(labels, row)
     above = mul(add(load(upper, row), gather(drift, 0, label)), splat(UP))
@@ -60,7 +47,7 @@ def _failing(row, labels, upper, lower, drift, half_gap, most, next_most, farthe
     store(lower, row, below)
     gap = gather(half_gap, 0, label)
     limit = select(greater(gap, below), gap, below)
-    return np.uint64(bits(greater(limit, mul(above, splat(_MARGIN))))) ^ EVERY_LANE
+    return np.uint64(bits(greater(limit, mul(above, splat(MARGIN))))) ^ EVERY_LANE
 
 
 @inner
@@ -133,7 +120,7 @@ def assign_gated(
         while row < stop and n_failed <= _FAILED - LANES:
             used = min(LANES, stop - row)
             if used == LANES:
-                failing = _failing(row, labels, upper, lower, drift, half_gap, most, next_most, farthest)
+                failing = failing_rows(row, labels, upper, lower, drift, half_gap, most, next_most, farthest)
             else:  # the last few have no vector: what was known of them is forgotten
                 failing = EVERY_LANE >> np.uint64(LANES - used)
                 for r in range(used):
@@ -159,7 +146,7 @@ def assign_gated(
                 else:
                     distance = squared(X, i * d, exact, label * d, d)
                 upper[i] = np.float32(math.sqrt(distance) * unit) * UP + TINY
-                if upper[i] * _MARGIN < max(lower[i], half_gap[label]):
+                if upper[i] * MARGIN < max(lower[i], half_gap[label]):
                     continue
                 if codes is not None:
                     byte_tile.own[n_rows] = distance

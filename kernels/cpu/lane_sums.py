@@ -13,24 +13,8 @@ from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, spill
 from .host import POINT_VECTORS, VECTOR_BYTES
 from .jit import inlined
 from .scratch import private
-from .simd import (
-    bits,
-    bits_of,
-    equal,
-    fma,
-    gather,
-    iadd,
-    isub,
-    load,
-    load_like,
-    mul,
-    select,
-    set_bits,
-    splat,
-    splat_like,
-    store,
-    widened,
-)
+from .simd import bits, equal, fma, gather, iadd, isub, load, load_like, mul, select, splat, splat_like, store, widened
+from .words import bits_of, set_bits
 
 LANES = VECTOR_BYTES // 4
 ROWS = POINT_VECTORS * LANES

@@ -25,7 +25,7 @@ from .simd import (
 )
 
 
-def _tuple_of(builder, context, tuple_type, values):
+def tuple_of(builder, context, tuple_type, values):
     result = cgutils.get_null_value(context.get_value_type(tuple_type))
     for i, value in enumerate(values):
         result = builder.insert_value(result, value, i)
@@ -50,7 +50,7 @@ def _reader(count, vector_of, read):
             for i in range(count):
                 at = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
                 values.append(read(context, builder, sig.args[0], array_value, at, vector))
-            return _tuple_of(builder, context, tile, values)
+            return tuple_of(builder, context, tile, values)
 
         return tile(array, offset, stride), codegen
 
@@ -97,7 +97,7 @@ def tile_rows(typingctx, rows, columns):
 
     def codegen(context, builder, sig, args):
         values = _elements(builder, args[1], sig.args[1].count)
-        return _tuple_of(builder, context, tile, values * sig.args[0].count)
+        return tuple_of(builder, context, tile, values * sig.args[0].count)
 
     return tile(rows, columns), codegen
 
@@ -116,7 +116,7 @@ def _outer_update(doc, emit):
                 for i in range(row_type.count)
                 for j in range(column_type.count)
             ]
-            return _tuple_of(builder, context, tile_type, values)
+            return tuple_of(builder, context, tile_type, values)
 
         return tile(tile, rows, columns), codegen
 
@@ -151,7 +151,7 @@ def scores_of_bytes(typingctx, tile, inverses, reaches, steps, slopes, half_norm
                 rest = emit_fma(builder, reach[r], slope[c], norm, sig.args[1].dtype)
                 product = builder.sitofp(t[r * columns + c], kind)
                 values.append(emit_fma(builder, step[c], product, rest, sig.args[1].dtype))
-        return _tuple_of(builder, context, result, values)
+        return tuple_of(builder, context, result, values)
 
     return result(tile, inverses, reaches, steps, slopes, half_norms), codegen
 
@@ -170,7 +170,7 @@ def floors_update(typingctx, floors, tile, reaches, slopes):
             for c in range(columns):
                 score = emit_fma(builder, factor, slope[c], t[r * columns + c], sig.args[0].dtype)
                 best[r] = builder.select(builder.fcmp_ordered(">", score, best[r]), score, best[r])
-        return _tuple_of(builder, context, sig.args[0], best)
+        return tuple_of(builder, context, sig.args[0], best)
 
     return floors(floors, tile, reaches, slopes), codegen
 
@@ -202,12 +202,53 @@ def split_at(typingctx, tile, limits, rest):
             word = builder.bitcast(masks[0], ir.IntType(rows * n_lanes))
             words.append(word if rows * n_lanes == 64 else builder.zext(word, ir.IntType(64)))
         parts = [
-            _tuple_of(builder, context, sig.return_type[0], words),
-            _tuple_of(builder, context, sig.args[2], most),
+            tuple_of(builder, context, sig.return_type[0], words),
+            tuple_of(builder, context, sig.args[2], most),
         ]
         return context.make_tuple(builder, sig.return_type, parts)
 
     return result(tile, limits, rest), codegen
+
+
+@intrinsic
+def reached(typingctx, tile, limits):
+    """Which of ``T[r][c]`` are not below ``limits[r]`` (NaN is not): a word of lanes for each, in the order of the tile."""
+    words = types.UniTuple(types.uint64, tile.count)
+
+    def codegen(context, builder, sig, args):
+        count, rows = sig.args[0].count, sig.args[1].count
+        t, limit = _elements(builder, args[0], count), _elements(builder, args[1], rows)
+        found = []
+        for i, score in enumerate(t):
+            mask = builder.fcmp_unordered(">=", score, limit[i // (count // rows)])
+            word = builder.bitcast(mask, ir.IntType(sig.args[0].dtype.lanes))
+            found.append(builder.zext(word, ir.IntType(64)))
+        return tuple_of(builder, context, sig.return_type, found)
+
+    return words(tile, limits), codegen
+
+
+@intrinsic
+def any_of(typingctx, words):
+    """The bits set in any of the words."""
+
+    def codegen(context, builder, sig, args):
+        return functools.reduce(builder.or_, _elements(builder, args[0], sig.args[0].count))
+
+    return types.uint64(words), codegen
+
+
+@intrinsic
+def larger(typingctx, a, b):
+    """``max(a[i], b[i])`` for each vector of the tiles; ``b[i]`` where either is NaN."""
+
+    def codegen(context, builder, sig, args):
+        count = sig.args[0].count
+        pairs = zip(_elements(builder, args[0], count), _elements(builder, args[1], count), strict=True)
+        values = [builder.select(builder.fcmp_ordered(">", x, y), x, y) for x, y in pairs]
+        return tuple_of(builder, context, sig.args[0], values)
+
+    return a(a, b), codegen
 
 
 @intrinsic
@@ -218,7 +259,7 @@ def square_update(typingctx, tile, values):
         count = sig.args[0].count
         pairs = zip(_elements(builder, args[0], count), _elements(builder, args[1], count), strict=True)
         squares = [emit_fma(builder, v, v, t, sig.args[0].dtype) for t, v in pairs]
-        return _tuple_of(builder, context, sig.args[0], squares)
+        return tuple_of(builder, context, sig.args[0], squares)
 
     return tile(tile, values), codegen
 
@@ -238,7 +279,7 @@ def negative_infinity_like(typingctx, tile):
     def codegen(context, builder, sig, args):
         vector = sig.return_type.dtype
         value = ir.Constant(ir_vector(vector), [-float("inf")] * vector.lanes)
-        return _tuple_of(builder, context, sig.return_type, [value] * sig.return_type.count)
+        return tuple_of(builder, context, sig.return_type, [value] * sig.return_type.count)
 
     return tile(tile), codegen
 
@@ -250,7 +291,7 @@ def add_tiles(typingctx, a, b):
     def codegen(context, builder, sig, args):
         count = sig.args[0].count
         pairs = zip(_elements(builder, args[0], count), _elements(builder, args[1], count), strict=True)
-        return _tuple_of(builder, context, sig.args[0], [builder.fadd(x, y) for x, y in pairs])
+        return tuple_of(builder, context, sig.args[0], [builder.fadd(x, y) for x, y in pairs])
 
     return a(a, b), codegen
 
@@ -279,7 +320,7 @@ def top2_update(typingctx, best, second, index, tile, first_index):
                 s[r] = builder.select(builder.fcmp_ordered(">", loser, s[r]), loser, s[r])
                 b[r] = builder.select(wins, score, b[r])
                 i[r] = builder.select(wins, at, i[r])
-        parts = [_tuple_of(builder, context, sig.args[a], values) for a, values in enumerate((b, s, i))]
+        parts = [tuple_of(builder, context, sig.args[a], values) for a, values in enumerate((b, s, i))]
         return context.make_tuple(builder, sig.return_type, parts)
 
     return result(best, second, index, tile, first_index), codegen
@@ -298,7 +339,7 @@ def squared_difference_update(typingctx, tile, rows, columns):
                 difference = builder.fsub(row, column)
                 square = builder.fmul(difference, difference)
                 values.append(builder.fadd(t[i * column_type.count + j], square))
-        return _tuple_of(builder, context, tile_type, values)
+        return tuple_of(builder, context, tile_type, values)
 
     return tile(tile, rows, columns), codegen
 
@@ -312,85 +353,3 @@ def equals_any(typingctx, vector, tile):
         return functools.reduce(builder.or_, equal)
 
     return Mask(vector.lanes)(vector, tile), codegen
-
-
-def _transposed(context, builder, starts, array_type, array, shift, scale):
-    """See `load_transposed`; row i starts at ``starts[i]``."""
-    narrow = Vector(types.float32, full_lanes(types.float32))
-    source = Vector(array_type.dtype, narrow.lanes)
-    factor = emit_splat(builder, scale, narrow.lanes)
-    rows = []
-    for start in starts:
-        row = emit_load(context, builder, array_type, array, start, source)
-        row = builder.fmul(builder.fsub(row, shift), factor)
-        rows.append(row if source.dtype == types.float32 else builder.fptrunc(row, ir_vector(narrow)))
-    return _tuple_of(builder, context, types.UniTuple(narrow, narrow.lanes), _shuffled(builder, rows))
-
-
-def _shuffled(builder, rows):
-    """The square block of `rows` transposed."""
-    count = len(rows)
-    order = ir.VectorType(I32, count)
-    half = count // 2
-    zips = [ir.Constant(order, [h + i // 2 + count * (i % 2) for i in range(count)]) for h in (0, half)]
-    for _ in range(count.bit_length() - 1):
-        rows = [builder.shuffle_vector(rows[i], rows[i + half], z) for i in range(half) for z in zips]
-    return rows
-
-
-def _transposed_type():
-    narrow = Vector(types.float32, full_lanes(types.float32))
-    return types.UniTuple(narrow, narrow.lanes)
-
-
-@intrinsic
-def load_transposed(typingctx, array, offset, stride, shift, scale):
-    """A square block of ``(x - shift) * scale`` as float32, transposed: vector j holds element j of as many rows as it has lanes.
-
-    Rows start `stride` elements apart from `offset`; `shift` (a vector over the elements) and `scale` are in array's dtype. The block is transposed by
-    log2(lanes) rounds of perfect shuffles.
-    """
-
-    def codegen(context, builder, sig, args):
-        array_value, start, step, shift_value, scale_value = args
-        starts = [
-            builder.add(start, builder.mul(step, ir.Constant(step.type, i))) for i in range(sig.return_type.count)
-        ]
-        return _transposed(context, builder, starts, sig.args[0], array_value, shift_value, scale_value)
-
-    return _transposed_type()(array, offset, stride, shift, scale), codegen
-
-
-@intrinsic
-def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale):
-    """As `load_transposed`, of rows anywhere: the elements from `element` on of the rows that begin at ``offsets[first:]``."""
-
-    def codegen(context, builder, sig, args):
-        array_value, offsets_value, first_value, element_value, shift_value, scale_value = args
-        starts = []
-        for i in range(sig.return_type.count):
-            at = builder.add(first_value, ir.Constant(first_value.type, i))
-            begin = builder.load(emit_pointer(context, builder, sig.args[1], offsets_value, at, ir.IntType(64)))
-            starts.append(builder.add(begin, element_value))
-        return _transposed(context, builder, starts, sig.args[0], array_value, shift_value, scale_value)
-
-    return _transposed_type()(array, offsets, first, element, shift, scale), codegen
-
-
-@intrinsic
-def load_transposed_words(typingctx, words, offsets, first, element):
-    """The square block of the int32 `words` from `element` on of the rows that begin at ``offsets[first:]``, transposed."""
-    vector = Vector(words.dtype, full_lanes(words.dtype))
-    tile = types.UniTuple(vector, vector.lanes)
-
-    def codegen(context, builder, sig, args):
-        words_value, offsets_value, first_value, element_value = args
-        rows = []
-        for i in range(vector.lanes):
-            at = builder.add(first_value, ir.Constant(first_value.type, i))
-            begin = builder.load(emit_pointer(context, builder, sig.args[1], offsets_value, at, ir.IntType(64)))
-            start = builder.add(begin, element_value)
-            rows.append(emit_load(context, builder, sig.args[0], words_value, start, vector))
-        return _tuple_of(builder, context, tile, _shuffled(builder, rows))
-
-    return tile(words, offsets, first, element), codegen

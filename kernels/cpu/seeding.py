@@ -32,15 +32,14 @@ from .simd import (
     mul,
     prefetch,
     select,
-    set_bits,
     splat,
     splat_like,
     store,
     sub,
-    trailing_zeros,
     widened,
 )
 from .tile import CACHE_LINE, LANES, ROWS, pack_points, products, row_steps
+from .words import set_bits, trailing_zeros
 
 UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
 BLOCK = 1024  # rows whose changes `accept` collects at a time

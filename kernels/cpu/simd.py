@@ -265,23 +265,6 @@ def load_widened(typingctx, array, offset):
 
 
 @intrinsic
-def bits_of(typingctx, value):
-    """The float64 lanes (or scalar) reinterpreted as int64."""
-    if isinstance(value, Vector):
-        result = Vector(types.int64, value.lanes)
-        return result(value), lambda context, builder, sig, args: builder.bitcast(args[0], ir_vector(result))
-    word = {types.float64: types.int64, types.float32: types.int32}[value]
-    return word(value), lambda context, builder, sig, args: builder.bitcast(args[0], IR_SCALAR[word])
-
-
-@intrinsic
-def float_of(typingctx, word):
-    """The int64 (int32) reinterpreted as float64 (float32)."""
-    result = {types.int64: types.float64, types.int32: types.float32}[word]
-    return result(word), lambda context, builder, sig, args: builder.bitcast(args[0], IR_SCALAR[result])
-
-
-@intrinsic
 def gather(typingctx, array, offset, index):
     """The elements ``array.flat[offset + index]``, one a lane of the integer vector `index`."""
     vector = Vector(array.dtype, index.lanes)
@@ -347,32 +330,6 @@ def load_like(typingctx, array, offset, vector):
 
 
 @intrinsic
-def set_bits(typingctx, word):
-    """How many bits of an int64 are set."""
-    return types.int64(word), lambda context, builder, sig, args: builder.ctpop(args[0])
-
-
-@intrinsic
-def trailing_zeros(typingctx, word):
-    """Zero bits below the lowest set bit of a 64-bit word; 64 for zero."""
-
-    def codegen(context, builder, sig, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(word), codegen
-
-
-@intrinsic
-def leading_zeros(typingctx, word):
-    """Zero bits above the highest set bit of an int64; 64 for zero."""
-
-    def codegen(context, builder, sig, args):
-        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(word), codegen
-
-
-@intrinsic
 def square_root(typingctx, vector):
     """The square root of each lane, rounded once."""
 
@@ -390,23 +347,27 @@ def lane_maximum(typingctx, vector):
     """The largest lane."""
 
     def codegen(context, builder, sig, args):
-        parts = [builder.extract_element(args[0], ir.Constant(I32, i)) for i in range(sig.args[0].lanes)]
-        while len(parts) > 1:
-            pairs = zip(parts[::2], parts[1::2], strict=True)
-            parts = [builder.select(builder.fcmp_ordered(">", a, b), a, b) for a, b in pairs]
-        return parts[0]
+        value, count = args[0], sig.args[0].lanes
+        while count > 1:
+            count //= 2
+            halves = [ir.Constant(ir.VectorType(I32, count), list(range(h, h + count))) for h in (0, count)]
+            a, b = (builder.shuffle_vector(value, value, half) for half in halves)
+            value = builder.select(builder.fcmp_ordered(">", a, b), a, b)
+        return builder.extract_element(value, ir.Constant(I32, 0))
 
     return vector.dtype(vector), codegen
 
 
 @intrinsic
 def lane_sum(typingctx, vector):
-    """The sum of the lanes, added pairwise."""
+    """The sum of the lanes, neighbours added first, then their sums."""
 
     def codegen(context, builder, sig, args):
-        parts = [builder.extract_element(args[0], ir.Constant(I32, i)) for i in range(sig.args[0].lanes)]
-        while len(parts) > 1:
-            parts = [builder.fadd(parts[i], parts[i + 1]) for i in range(0, len(parts), 2)]
-        return parts[0]
+        value, count = args[0], sig.args[0].lanes
+        while count > 1:
+            count //= 2
+            parts = [ir.Constant(ir.VectorType(I32, count), list(range(h, 2 * count, 2))) for h in (0, 1)]
+            value = builder.fadd(*(builder.shuffle_vector(value, value, part) for part in parts))
+        return builder.extract_element(value, ir.Constant(I32, 0))
 
     return vector.dtype(vector), codegen

@@ -17,13 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .distances import squared_distance
+from .distances import is_nearer, squared, squared_distance
 from .host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
 from .jit import inlined, inner
 from .register_tiles import (
     add_tiles,
-    load_transposed,
-    load_transposed_rows,
     loads,
     rank1_update,
     splats,
@@ -51,8 +49,9 @@ from .simd import (
     square_root,
     store,
     sub,
-    trailing_zeros,
 )
+from .transposing import load_transposed, load_transposed_rows
+from .words import trailing_zeros
 
 LANES = VECTOR_BYTES // 4
 ROWS = POINT_VECTORS * LANES
@@ -62,6 +61,7 @@ EVERY_LANE = np.uint64((1 << LANES) - 1)
 _EVERY_ROW = np.uint64((1 << ROWS) - 1)
 CACHE_LINE = 64
 _WORTH_PREFETCHING = 8  # features: tiles of shorter rows are over before a prefetch is
+_SUMS = CENTROIDS * LANES
 _SCAN_ALL = 32  # below this many features a recheck computes D to every centroid; above, it filters by score first
 
 UP, DOWN = np.float32(1 + 2.0**-20), np.float32(1 - 2.0**-20)  # more than the roundings of a few operations
@@ -70,6 +70,8 @@ TINY = np.float32(2.0**-100)
 _load_points = loads(POINT_VECTORS)
 _splat_centroids = splats(CENTROIDS)
 _load_scores = loads(POINT_VECTORS * CENTROIDS)
+_load_point = loads(1)
+_load_centroids = loads(CENTROIDS)
 
 
 class Workspace(NamedTuple):
@@ -227,20 +229,22 @@ def recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, poin
         return label
     for j in range(d):
         point[j] = tile[j * ROWS + r]
-    for c in range(k):
-        total = splat(np.float32(0))
-        j = 0
+    sums = stack_array(_SUMS, np.float32)
+    label, least = -1, np.inf
+    for first in range(0, half_norms.size, CENTROIDS):
+        totals, j = zeros_like(_load_centroids(packed, first * d, 0)), 0
         while j + LANES <= d:
-            total = fma(load(point, j), load(packed, c * d + j), total)
+            totals = rank1_update(totals, _load_point(point, j, 0), _load_centroids(packed, first * d + j, d))
             j += LANES
-        score = half_norms[c] + lane_sum(total)
-        while j < d:
-            score += point[j] * packed[c * d + j]
-            j += 1
-        if not (score < threshold):  # NaN, where float32 overflowed, excludes nothing
-            distance = squared_distance(X, offset, exact, c * d, d)
-            if distance < least:
-                label, least = c, distance
+        store_tile(sums, 0, LANES, totals)
+        for c in range(first, min(first + CENTROIDS, k)):
+            score = half_norms[c] + lane_sum(load(sums, (c - first) * LANES))
+            for rest in range(j, d):
+                score += point[rest] * packed[c * d + rest]
+            if not (score < threshold):  # NaN, where float32 overflowed, excludes nothing
+                distance = squared(X, offset, exact, c * d, d)
+                if label < 0 or is_nearer(X, offset, exact, d, c, distance, label, least):
+                    label, least = c, distance
     return label
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from .distances import squared_distance
 from .host import CENTROIDS
 from .jit import inlined, kernel, routine, share
-from .simd import bits_of, float_of, fma, lane_sum, lanes, load, load_widened, mul, narrowed, splat, store, sub
+from .simd import fma, lane_sum, lanes, load, load_widened, mul, narrowed, splat, store, sub
 from .tile import SEGMENT
+from .words import bits_of, float_of
 
 _MAGNITUDE = 0x7FFFFFFFFFFFFFFF
 

@@ -233,6 +233,7 @@ def test_ctrl_c_ends_a_long_fit_and_the_process_goes_on(n_threads):
         + """
 import signal, threading
 from kmeans_fast import KMeans
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with SIGINT ignored
 wanted = fit()
 big = np.tile(X, (10, 1)) + np.random.default_rng(1).normal(size=(len(X) * 10, 8)).astype(np.float32)
 

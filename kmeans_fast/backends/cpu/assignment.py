@@ -8,13 +8,25 @@ from ...kernels.cpu import assign, fixed_point, gate, lane_sums, line, tile, upd
 from .boxes import Boxed, Wager
 from .buffers import NO_WEIGHTS, flat
 from .codes import Codes
-from .gate import Gate, worth_it
-from .planning import filters_by_bytes, searches_a_line, sorts_into_boxes, time_without_boxes
+from .gate import Gate, is_usual, worth_it
+from .near import Near
+from .planning import (
+    filters_by_bytes,
+    looks_nearby,
+    scoring_time,
+    searches_a_line,
+    sorts_into_boxes,
+    time_without_boxes,
+)
 
 _FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
 _TOO_MANY = 0.3  # the share of tiles with too many candidates from which bytes serve no more as a filter
 
 _NO_SUMS = fixed_point.NO_SUMS.arguments
+
+
+def _precision(codes):
+    return "float32" if codes is None else "bytes"
 
 
 class Pass(NamedTuple):
@@ -43,7 +55,8 @@ class Assignment:
         self.wager = None
         if sorts_into_boxes(*sizes) and not frugal:
             self.wager = Wager(self.n, self.d, time_without_boxes(self.d, self.k))
-        self.gate = self.codes = self.boxed = None
+        self.may_look_nearby = self.may_bound and looks_nearby(*sizes, X.itemsize)
+        self.gate = self.codes = self.boxed = self.near = None
         self.newer_in_boxes = False
 
     @property
@@ -64,7 +77,7 @@ class Assignment:
 
     def make_room(self):
         """Give memory back between two runs: all that grows with the rows but the boxes, which the next run wants at once."""
-        self._labels = self.gate = self.codes = None
+        self._labels = self.gate = self.codes = self.near = None
         self.newer_in_boxes = False
 
     def take_over(self, other):
@@ -89,8 +102,9 @@ class Assignment:
         """Find the labels, no other pass being expected to follow."""
         if self._labels is None:
             self.reset()
-        codes = None if self.boxed is not None else self._codes(centroids, passes=1)
-        return self._pass(centroids, center, assign.SUMS_LEFT, (self.no_totals, *_NO_SUMS), codes)
+        nearby = self.boxed is None and self._looks_nearby(centroids, passes=None if self.near else 1)
+        codes = None if nearby or self.boxed is not None else self._codes(centroids, passes=1)
+        return self._pass(centroids, center, assign.SUMS_LEFT, (self.no_totals, *_NO_SUMS), codes, nearby)
 
     def again(self, centroids, center, totals, plan, moved, private):
         """Find the labels in an iteration, and bring the sums up to date where threads have them `private`; `moved`: how many rows the iteration before
@@ -104,17 +118,19 @@ class Assignment:
             self._leave_boxes()
         if private and self.wager is not None and self.boxed is None and self.wager.is_due():
             self._sort()  # shared sums are made in the order of the rows, from labels that would be put there first
-        codes = None if self.boxed is not None else self._codes(centroids)
+        nearby = private and self.boxed is None and self._looks_nearby(centroids)
+        codes = None if nearby or self.boxed is not None else self._codes(centroids)
         if self.gate is None and self.boxed is None and self.may_bound and private:
             self.gate = Gate(self.n, self.d, self.k)
         sums, where = assign.SUMS_LEFT, (self.no_totals, *_NO_SUMS)
         if private:
             where = totals, *plan.arguments
-            few = moved is not None and (moved < _FEW_MOVED * self.n or codes is not None or self.boxed is not None)
+            all_moves = nearby or codes is not None or self.boxed is not None
+            few = moved is not None and (moved < _FEW_MOVED * self.n or all_moves)
             sums = assign.SUMS_MOVED if few else assign.SUMS_ANEW
-        return self._pass(centroids, center, sums, where, codes)
+        return self._pass(centroids, center, sums, where, codes, nearby)
 
-    def _pass(self, centroids, center, sums, where, codes):
+    def _pass(self, centroids, center, sums, where, codes, nearby):
         """Label every row and update the sums at `where` (totals, limbs, up, up_rest, down) as `sums` says."""
         if self.packed is None or len(self.packed.exact) != centroids.size:
             self.packed = update.Packed(*centroids.shape, self.X.dtype)
@@ -124,18 +140,16 @@ class Assignment:
             return self._pass_in_boxes(centroids, sums, where)
         if searches_a_line(self.d, len(centroids)):
             return self._pass_on_a_line(centroids, sums, where)
-        gated = (
-            self.gate is not None
-            and sums != assign.SUMS_ANEW
-            and self.gate.serves(centroids, scale, self.labels, codes is not None)
-        )
-        done = self._pass_in_bounds if gated else self._pass_over_all
-        scored, path = done(centroids, packed, scale, sums, where, codes)
+        holds = self.gate is not None and sums != assign.SUMS_ANEW and self.gate.holds(centroids, scale)
+        if nearby and is_usual(scale):
+            done = self._pass_nearby(centroids, center, packed, holds, sums, where)
+        elif holds and (codes is not None or self.gate.pays(self.labels)):
+            done = self._pass_in_bounds(centroids, packed, scale, sums, where, codes)
+        else:
+            done = self._pass_over_all(centroids, packed, scale, sums, where, codes)
         if self.gate is not None:
             self.gate.centroids = None  # until `follow` says what moves next
-        path.append("float32" if codes is None else "bytes")
-        changed, opened = (sum(counter.tolist()) for counter in self.counters[:2])
-        return Pass(changed, opened, scored, ", ".join(path))
+        return done
 
     def _pass_over_all(self, centroids, packed, scale, sums, where, codes):
         changed, opened, _, too_many = self.counters
@@ -147,7 +161,7 @@ class Assignment:
             self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, *where, sums,
             self.memory, self.lane_sums, bounds, codes, too_many,
         )  # fmt: skip
-        return self.n, []
+        return self._counted(self.n, _precision(codes))
 
     def _pass_in_bounds(self, centroids, packed, scale, sums, where, codes):
         bounds = self.gate
@@ -166,7 +180,26 @@ class Assignment:
         bounds.share = measured / self.n
         if codes is not None and sum(too_many.tolist()) * tile.ROWS > _TOO_MANY * measured:
             self.may_filter = False
-        return measured, ["bounds"]
+        return self._counted(measured, f"bounds, {_precision(codes)}")
+
+    def _counted(self, scored, path):
+        """The `Pass` whose counts of rows that changed and were opened are in `counters`."""
+        changed, opened = (sum(counter.tolist()) for counter in self.counters[:2])
+        return Pass(changed, opened, scored, path)
+
+    def _pass_nearby(self, centroids, center, packed, known, sums, where):
+        """Rows that fail their bounds, or all if those are not known, against the centroids near their own."""
+        changed, opened, scored = self.near.assign(self, centroids, center, packed, self.gate, known, sums, where)
+        self.gate.share = scored / self.n if known else None
+        return Pass(changed, opened, scored, "bounds, nearby" if known else "nearby")
+
+    def nearest(self, points, center, out):
+        """The nearest of a few points to every row, into `out` (n,) int32."""
+        packed = update.Packed(*points.shape, self.X.dtype)
+        assign.assign(
+            self.threads, self.flat, NO_WEIGHTS, self.d, *packed.fill(flat(points), center), out, *self.counters[:2],
+            self.no_totals, *_NO_SUMS, assign.SUMS_LEFT, self.memory, None, None, None, self.counters[3],
+        )  # fmt: skip
 
     def _find_gaps(self, centroids, packed, factor):
         """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
@@ -195,6 +228,23 @@ class Assignment:
         if self.wager.lost:
             self._leave_boxes()
         return Pass(changed, 0, scored, "boxes")
+
+    def _looks_nearby(self, centroids, passes=None):
+        """Whether the next pass, of so many (None: several), measures rows only against centroids near their own."""
+        if not self.may_look_nearby or len(centroids) != self.k:
+            return False
+        if passes and not looks_nearby(self.n, self.d, self.k, self.X.itemsize, passes):
+            return False
+        if self.near is None:
+            self.near = Near(self)
+        by_floats, by_bytes = scoring_time(self.d, self.k), None
+        if self.may_filter and filters_by_bytes(self.n, self.d, self.k, self.X.itemsize):
+            by_bytes = scoring_time(self.d, self.k, by_bytes=True)
+        if not self.near.pays(self.X, centroids, by_floats, by_bytes):
+            return False
+        if self.gate is None:
+            self.gate = Gate(self.n, self.d, self.k)
+        return True
 
     # ---- what passes need ------------------------------------------------------------------------------------------
 

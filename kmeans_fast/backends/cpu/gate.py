@@ -22,6 +22,11 @@ def _scoring(n_features, n_clusters):
     return _SCORING * n_clusters * (n_features + 12)
 
 
+def is_usual(scale):
+    """Whether bounds hold for data that `scale` brings near 1."""
+    return abs(np.log2(scale)) <= _FARTHEST
+
+
 class Gate:
     """Bounds on the distances of every row (`kmeans_fast.kernels.cpu.gate`), in a unit that is fixed when they are first written."""
 
@@ -44,15 +49,12 @@ class Gate:
         self.unit = scale
         self.share = None
 
-    def serves(self, centroids, scale, labels, always):
-        """Whether the bounds hold for these centroids and, unless they are wanted `always`, are likely to pay."""
-        if self.centroids is not centroids:
-            return False
-        distances = abs(np.log2(scale)), abs(np.log2(self.unit) - np.log2(scale))
-        if distances[0] > _FARTHEST or distances[1] > 60:
-            return False
-        if always:
-            return True
+    def holds(self, centroids, scale):
+        """Whether the bounds are of these centroids."""
+        return self.centroids is centroids and is_usual(scale) and abs(np.log2(self.unit) - np.log2(scale)) <= 60
+
+    def pays(self, labels):
+        """Whether they are likely to skip rows enough."""
         share = self._expected_share(labels) if self.share is None else self.share
         return share <= self.most_that_pays
 

@@ -4,6 +4,7 @@ from ...kernels.cpu import byte_codes, host, tile
 from ..protocol import Plan
 from .boxes import box_bytes
 from .gate import worth_it
+from .near import gap_bytes, near_bytes
 
 _SMALL = (
     2_000_000  # n * k * (d + 8) below which one thread is done before a second wakes (measured: about 40 us of work)
@@ -61,8 +62,33 @@ def filters_by_bytes(n_samples, n_features, n_clusters, itemsize, passes=None):
     if not _may_encode(n_samples, d, itemsize):
         return False
     encoding = (_BYTE_ROW + _BYTE_FEATURE * d) / passes if passes else 0.0
-    by_bytes = _BYTE_SCORE * k * (d / 4 + 10) + _BYTE_ROW + _BYTE_FEATURE * d + encoding
-    return _FLOAT_SCORE * k * (d + 12) > _BYTE_GAIN * by_bytes
+    return scoring_time(d, k) > _BYTE_GAIN * (scoring_time(d, k, by_bytes=True) + encoding)
+
+
+def scoring_time(n_features, n_clusters, by_bytes=False):
+    """Nanoseconds of one core to score a row against every centroid."""
+    if by_bytes:
+        return _BYTE_SCORE * n_clusters * (n_features / 4 + 10) + _BYTE_ROW + _BYTE_FEATURE * n_features
+    return _FLOAT_SCORE * n_clusters * (n_features + 12)
+
+
+_LEAST_NEARBY = 150.0  # nanoseconds a row: what is done for a row besides takes as long
+_MOST_GAPS = (
+    64 << 20
+)  # bytes that are always granted to the distances between centroids and panels; beyond, an eighth of the data
+_LEAST_ROWS_A_CLUSTER = 4  # for fewer, distances between centroids cost as much as those of rows
+# Nanoseconds of one core that a pass takes otherwise, the least that is worth the sample that tells whether it pays; and where one pass has to be worth all.
+_LEAST_SAMPLED, _LEAST_ONCE = 5e6, 6e7
+
+
+def looks_nearby(n_samples, n_features, n_clusters, itemsize, passes=None):
+    """Whether it is tried to measure rows only against centroids near their own (`near`), in one pass or in more (None)."""
+    scoring = scoring_time(n_features, n_clusters)
+    if n_samples < _LEAST_ROWS_A_CLUSTER * n_clusters or scoring < _LEAST_NEARBY:
+        return False
+    if n_samples * scoring < (_LEAST_ONCE if passes == 1 else _LEAST_SAMPLED):
+        return False
+    return gap_bytes(n_clusters) <= max(_MOST_GAPS, n_samples * n_features * itemsize // 8)
 
 
 def searches_a_line(n_features, n_clusters):
@@ -79,7 +105,7 @@ _WORTH_BOXES = 8.0  # nanoseconds a row, below which there is little to save
 
 def time_without_boxes(n_features, n_clusters):
     """Nanoseconds of one core to find the label of a row in one pass of its own."""
-    scoring = _FLOAT_SCORE * n_clusters * (n_features + 12)
+    scoring = scoring_time(n_features, n_clusters)
     return min(scoring, _LINE_ROW) if searches_a_line(n_features, n_clusters) else scoring
 
 
@@ -102,7 +128,8 @@ def plan(problem, n_threads):
     filtered = spends and filters_by_bytes(n, d, k, itemsize)
     boxed = spends and sorts_into_boxes(n, d, k) and not shared
     seeding = n * 12 + code_bytes(n, d) * (spends and worth_encoding(n, d, k, itemsize))
-    bounds = n * 8 * bounded + code_bytes(n, d) * filtered
+    nearby = bounded and looks_nearby(n, d, k, itemsize)
+    bounds = n * 8 * bounded + code_bytes(n, d) * filtered + near_bytes(threads, n, d, k) * nearby
     boxes = box_bytes(threads, n, d, k, itemsize, problem.weighted) * boxed
     accumulators = sums * _SUM_BYTES * (1 if shared else threads)
     workspace = n * 4 + accumulators + max(seeding, bounds) + boxes + k * d * 28 + threads * d * 4 * tile.ROWS
@@ -116,6 +143,8 @@ def plan(problem, n_threads):
         )
     if bounded:
         notes.append("rows whose label cannot have changed are skipped (Hamerly's bounds) while that pays")
+    if nearby:
+        notes.append("rows are measured only against the centroids near their own while that pays (exponion)")
     if boxed:
         notes.append(
             "rows are sorted into boxes if iterations are many: most centroids are excluded for a box at a time"
