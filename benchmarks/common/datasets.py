@@ -42,8 +42,8 @@ def _patches():
             parts.append(windows[places // columns, places % columns].reshape(n // 2, -1))
         return np.concatenate(parts)
 
-    yield Dataset("grey patches", drawn(100_000, 8, False), (256, 1024))
-    yield Dataset("small grey patches", drawn(100_000, 4, False), (4096,))
+    yield Dataset("grey patches", drawn(40_000, 8, False), (256, 1024))
+    yield Dataset("small grey patches", drawn(60_000, 4, False), (2048,))
     yield Dataset("colour patches", drawn(50_000, 8, True), (64, 256))
 
 

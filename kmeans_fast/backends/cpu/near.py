@@ -18,9 +18,7 @@ _ROWS = 256  # of a sample
 _ROW, _FEATURE = 40.0, 1.1
 _SCORE = 1.28  # of one in tiles of rows that share all centroids
 _GAP = 0.07  # for each feature of two centroids
-_TOGETHER = (
-    1.6  # centroids that are measured for each that has to be: the others of a panel, and those of the other rows
-)
+_TOGETHER = 1.6  # centroids measured for each that has to be: the others of a panel, and those of other rows
 _GAIN = 1.1
 _RECHECK = 12.0  # a row that is rechecked, against one that is scored
 _MOST_CANDIDATES = 6  # for a row, from which bytes do not serve
@@ -34,7 +32,8 @@ def gap_bytes(n_clusters):
 def near_bytes(threads, n_samples, n_features, n_clusters):
     """Memory of `Near`."""
     of_centroids = 4 * (n_clusters + GROUP) * (n_features + 2) + gap_bytes(n_clusters)
-    return 12 * n_samples + of_centroids + 16 * threads * n_clusters * _LEVELS
+    of_sample = 16 * _ROWS * n_clusters
+    return 12 * n_samples + of_centroids + of_sample + 16 * threads * n_clusters * _LEVELS
 
 
 def _ordered(points, part):
