@@ -11,12 +11,13 @@ import sys
 import numpy as np
 import kmeans_fast
 from kmeans_fast import reference
-from kmeans_fast.backends.cpu import assignment, gate, planning, seeder
+from kmeans_fast.backends.cpu import assignment, gate, near, planning, seeder
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.kernels.cpu import byte_codes, host
 
 assert host.VECTOR_BYTES == int(sys.argv[1]), (host.VECTOR_BYTES, sorted(host.FEATURES))
 rng = np.random.default_rng(0)
+path = ""  # a word of the path that is to be taken
 
 def check(X, weights, k):
     centroids = X[:k].copy()
@@ -26,6 +27,7 @@ def check(X, weights, k):
         labels, distances = reference.assign(X, centroids)
         new = reference.update(X, weights, centroids, labels)
         step = opened.iterate(centroids).read()
+        assert path in step.path, step.path
         assert (opened.labels == labels).all()
         assert (opened.own_distances(centroids) == distances).all()
         assert (step.centroids == new).all()
@@ -46,11 +48,22 @@ for dtype in (np.float32, np.float64):
         check(X + dtype(1000), rng.exponential(size=n), k)
         check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
 
+path = "boxes"
 planning._LEAST_BOXED_ROWS, planning._WORTH_BOXES = 1, 0  # boxes, however few the rows
 assignment.Wager.is_due, assignment.Wager.settle = lambda self: True, lambda self, pairs: None
 for dtype in (np.float32, np.float64):
     for n, d, k in ((33, 1, 4), (900, 2, 9), (700, 3, 70)):
         check(rng.normal(size=(n, d)).astype(dtype), rng.exponential(size=n), k)
+        check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
+
+path = "nearby"
+assignment.sorts_into_boxes = lambda *sizes: False  # panels, however little they pay
+assignment.looks_nearby = assignment.worth_it = near.Near.pays = lambda *sizes, **more: True
+for dtype in (np.float32, np.float64):
+    for n, d, k in ((33, 3, 4), (400, 40, 70), (300, 140, 33)):
+        X = rng.normal(size=(n, d)).astype(dtype)
+        check(X, None, k)
+        check(X + dtype(1000), rng.exponential(size=n), k)
         check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
 """
 
