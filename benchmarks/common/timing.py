@@ -54,7 +54,7 @@ def interleaved(tasks, rounds, *, limit, budget, pause=PAUSE):
         Seconds that the runs of a task may take together; a task that would exceed it stops with fewer rounds, never
         with none.
     pause : float
-        Seconds of rest before every run.
+        Seconds of rest before every run; after it, one of less than `SHORT` seconds is first done untimed.
 
     Returns
     -------

@@ -37,17 +37,23 @@ _WORTH_MEASURING = 2500  # k * (d + 12): beyond, a tile's share of scoring costs
 
 
 @inlined
-def failing_rows(row, labels, upper, lower, drift, half_gap, most, next_most, farthest):
-    """Update the bounds of a vector of rows; bit r set where row r fails."""
-    label = load(labels, row)
-    above = mul(add(load(upper, row), gather(drift, 0, label)), splat(UP))
-    most_of_others = select(equal(label, splat(np.int32(farthest))), splat(next_most), splat(most))
-    below = mul(sub(load(lower, row), most_of_others), splat(DOWN))
-    store(upper, row, above)
-    store(lower, row, below)
-    gap = gather(half_gap, 0, label)
-    limit = select(greater(gap, below), gap, below)
-    return np.uint64(bits(greater(limit, mul(above, splat(MARGIN))))) ^ EVERY_LANE
+def failing_rows(row, used, labels, upper, lower, drift, half_gap, most, next_most, farthest):
+    """Update the bounds of `used` rows, a vector at most; bit r set where row r fails."""
+    if used == LANES:
+        label = load(labels, row)
+        above = mul(add(load(upper, row), gather(drift, 0, label)), splat(UP))
+        most_of_others = select(equal(label, splat(np.int32(farthest))), splat(next_most), splat(most))
+        below = mul(sub(load(lower, row), most_of_others), splat(DOWN))
+        store(upper, row, above)
+        store(lower, row, below)
+        gap = gather(half_gap, 0, label)
+        limit = select(greater(gap, below), gap, below)
+        failing = np.uint64(bits(greater(limit, mul(above, splat(MARGIN))))) ^ EVERY_LANE
+    else:  # the last few have no vector: what was known of them is forgotten
+        failing = EVERY_LANE >> np.uint64(LANES - used)
+        for r in range(used):
+            lower[row + r] = -1
+    return failing
 
 
 @inner
@@ -119,12 +125,7 @@ def assign_gated(
         # STEP 1: the bounds of the next rows, until enough have failed.
         while row < stop and n_failed <= _FAILED - LANES:
             used = min(LANES, stop - row)
-            if used == LANES:
-                failing = failing_rows(row, labels, upper, lower, drift, half_gap, most, next_most, farthest)
-            else:  # the last few have no vector: what was known of them is forgotten
-                failing = EVERY_LANE >> np.uint64(LANES - used)
-                for r in range(used):
-                    lower[row + r] = -1
+            failing = failing_rows(row, used, labels, upper, lower, drift, half_gap, most, next_most, farthest)
             while failing != 0:
                 i = row + trailing_zeros(failing)
                 failing &= failing - np.uint64(1)

@@ -28,25 +28,9 @@ from .fixed_point import add_rows, clear, move_rows
 from .gate import MARGIN
 from .jit import inlined, inner, kernel
 from .panels import GROUP, NEAR, VECTORS, group_scores, load_group, load_row, load_scores, splat_rows
-from .register_tiles import (
-    any_of,
-    larger,
-    negative_infinity_like,
-    reached,
-    store_tile,
-)
+from .register_tiles import any_of, larger, negative_infinity_like, reached, store_tile
 from .scratch import stack_array
-from .simd import (
-    bits,
-    greater,
-    lane_maximum,
-    load,
-    maximum,
-    prefetch,
-    select,
-    splat,
-    sub,
-)
+from .simd import bits, greater, lane_maximum, load, maximum, prefetch, select, splat, sub
 from .tile import CACHE_LINE, DOWN, EVERY_LANE, LANES, TINY, UP
 from .words import set_bits, trailing_zeros
 

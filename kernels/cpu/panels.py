@@ -125,8 +125,7 @@ def padded_groups(groups):
 def find_gaps(
     task,
     tasks,
-    exact,  #     IN    (k * d,) float64; this, the next three and `bound` from `update.Packed`
-    packed,  #    IN    (padded k * d,) float32
+    exact,  #     IN    (k * d,) float64; this and the next three from `update.Packed`
     shift,  #     IN    (d,)
     scale,
     bound,  #           the parts of a margin
@@ -145,12 +144,8 @@ def find_gaps(
     first, stop = share(task, tasks, -(-k // NEAR))
     for tile in range(first, stop):
         for r in range(NEAR):
-            c, norm = min(tile * NEAR + r, k - 1), 0.0
-            for j in range(d):
-                moved = (exact[c * d + j] - np.float64(shift[j])) * per
-                norm += moved * moved
-                rows[r * d + j] = packed[c * d + j]
-            norms[r], nearest[r] = norm, _INFINITE
+            norms[r] = load_row(exact, min(tile * NEAR + r, k - 1) * d, d, shift, per, rows, r)
+            nearest[r] = _INFINITE
         for group in range(groups):
             scores = group_scores(rows, d, panels, group, panels.half_norms, group * GROUP)
             store_tile(buffer, 0, LANES, scores)

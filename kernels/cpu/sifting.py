@@ -67,13 +67,9 @@ def sift(
         counts[task, key] = 0
     at = first
     for row in range(first, stop, LANES):
-        used = min(LANES, stop - row)
-        if used == LANES:
-            failing = failing_rows(row, labels, upper, lower, drift, half_gap, most, next_most, farthest)
-        else:  # the last few have no vector: what was known of them is forgotten
-            failing = EVERY_LANE >> np.uint64(LANES - used)
-            for r in range(used):
-                lower[row + r] = -1
+        failing = failing_rows(
+            row, min(LANES, stop - row), labels, upper, lower, drift, half_gap, most, next_most, farthest
+        )
         while failing != 0:
             i = row + trailing_zeros(failing)
             failing &= failing - np.uint64(1)

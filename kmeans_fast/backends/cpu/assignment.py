@@ -142,14 +142,14 @@ class Assignment:
             return self._pass_on_a_line(centroids, sums, where)
         holds = self.gate is not None and sums != assign.SUMS_ANEW and self.gate.holds(centroids, scale)
         if nearby and is_usual(scale):
-            done = self._pass_nearby(centroids, center, packed, holds, sums, where)
+            found = self._pass_nearby(centroids, center, packed, holds, sums, where)
         elif holds and (codes is not None or self.gate.pays(self.labels)):
-            done = self._pass_in_bounds(centroids, packed, scale, sums, where, codes)
+            found = self._pass_in_bounds(centroids, packed, scale, sums, where, codes)
         else:
-            done = self._pass_over_all(centroids, packed, scale, sums, where, codes)
+            found = self._pass_over_all(centroids, packed, scale, sums, where, codes)
         if self.gate is not None:
             self.gate.centroids = None  # until `follow` says what moves next
-        return done
+        return found
 
     def _pass_over_all(self, centroids, packed, scale, sums, where, codes):
         changed, opened, _, too_many = self.counters

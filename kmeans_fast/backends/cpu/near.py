@@ -155,7 +155,7 @@ class Near:
         factor = bounds.factor(scale)
         panels.fill_panels(threads, values, half_norms, d, self.panels)
         panels.find_gaps(
-            threads, exact, values, shift, scale, bound, d, self.panels, factor, self.memory, self.gaps, bounds.half_gap
+            threads, exact, shift, scale, bound, d, self.panels, factor, self.memory, self.gaps, bounds.half_gap
         )  # fmt: skip
         sorting = self.gaps, groups, _LEVELS, self.failed, self.keys, self.found, self.counts
         if known:
