@@ -15,7 +15,8 @@ from .host import VECTOR_BYTES
 from .jit import inlined, inner, kernel, share
 from .register_tiles import loads, squared_difference_update, store_tile, zeros_like
 from .scratch import stack_array
-from .simd import add, element, fma, lane_sum, lanes, lanes_of, load_widened, splat, sub
+from .simd import add, element, fma, lane_sum, lanes, lanes_of, load_widened, splat, store, sub
+from .transposing import add_squared_differences
 from .words import bits_of
 
 EXPONENTS = 2048
@@ -72,16 +73,20 @@ def is_nearer(X, offset, C, d, c, distance, label, least):
 
 
 @inlined
-def _block_distances(X, first, rows, C, labels, d, out, at):
-    """D of `rows` rows from `first` to their own centroids into ``out[at:]``, four side by side: their chains of additions are independent."""
-    r = 0
-    while r + 4 <= rows:
+def _add_rest(X, first, start, stop, C, labels, d, begin, out, at):
+    """The features from `begin` on: D of the rows from `start` to `stop` of those from `first`, in ``out[at:]`` that of the features before. Four rows
+    side by side.
+    """
+    r = start
+    while r + 4 <= stop:
         x0 = (first + r) * d
         x1, x2, x3 = x0 + d, x0 + 2 * d, x0 + 3 * d
         c0, c1 = element(labels, first + r) * d, element(labels, first + r + 1) * d
         c2, c3 = element(labels, first + r + 2) * d, element(labels, first + r + 3) * d
         s0 = s1 = s2 = s3 = 0.0
-        for j in range(d):
+        if begin > 0:
+            s0, s1, s2, s3 = out[at + r], out[at + r + 1], out[at + r + 2], out[at + r + 3]
+        for j in range(begin, d):
             t0 = np.float64(element(X, x0 + j)) - element(C, c0 + j)
             t1 = np.float64(element(X, x1 + j)) - element(C, c1 + j)
             t2 = np.float64(element(X, x2 + j)) - element(C, c2 + j)
@@ -89,9 +94,39 @@ def _block_distances(X, first, rows, C, labels, d, out, at):
             s0, s1, s2, s3 = s0 + t0 * t0, s1 + t1 * t1, s2 + t2 * t2, s3 + t3 * t3
         out[at + r], out[at + r + 1], out[at + r + 2], out[at + r + 3] = s0, s1, s2, s3
         r += 4
-    while r < rows:
-        out[at + r] = squared_distance(X, (first + r) * d, C, labels[first + r] * d, d)
+    while r < stop:
+        total = out[at + r] if begin > 0 else 0.0
+        for j in range(begin, d):
+            t = np.float64(element(X, (first + r) * d + j)) - element(C, element(labels, first + r) * d + j)
+            total += t * t
+        out[at + r] = total
         r += 1
+
+
+@inlined
+def _block_distances(X, first, rows, C, labels, d, out, at):
+    """D of at most `_BLOCK` rows from `first` to their own centroids into ``out[at:]``.
+
+    Lanes are rows: the order of a row's additions is the contract's. Two vectors of rows at a time, because additions wait for one another.
+    """
+    starts = stack_array(_BLOCK, np.int64)
+    step = lanes(starts)
+    whole, r = d - d % step, 0
+    if whole > 0:
+        for q in range(rows):
+            starts[q] = np.int64(element(labels, first + q)) * d
+    while r + 2 * step <= rows and whole > 0:
+        s0 = s1 = splat(0.0)
+        x0 = (first + r) * d
+        for j in range(0, whole, step):
+            s0 = add_squared_differences(s0, X, x0, d, C, starts, r, j)
+            s1 = add_squared_differences(s1, X, x0 + step * d, d, C, starts, r + step, j)
+        store(out, at + r, s0)
+        store(out, at + r + step, s1)
+        r += 2 * step
+    if whole < d:
+        _add_rest(X, first, 0, r, C, labels, d, whole, out, at)
+    _add_rest(X, first, r, rows, C, labels, d, 0, out, at)
 
 
 @kernel
@@ -106,8 +141,9 @@ def own_distances(
 ):
     """D of every row to the centroid it is labelled with. O(n d)."""
     n = labels.size
-    first, stop = share(task, tasks, n)
-    _block_distances(X, first, stop - first, C, labels, d, out, first)
+    start, stop = share(task, tasks, n)
+    for first in range(start, stop, _BLOCK):
+        _block_distances(X, first, min(_BLOCK, stop - first), C, labels, d, out, first)
 
 
 @kernel

@@ -3,58 +3,88 @@
 Cost: reads n*d once.
 """
 
+import math
+
 import numpy as np
 
 from .. import scaling
+from . import host
 from .fixed_point import add_rows, clear, lowest_set_bit, plan
-from .jit import kernel, share
+from .jit import inlined, kernel, share
 from .scratch import private, stack_array
-from .words import bits_of
+from .simd import lanes, load, load_widened, maximum, minimum, mul, splat, store
+from .words import lowest_set_bits, magnitude
 
 _TOGETHER = 256  # rows added at a time
-NONE = 0x7FFFFFFFFFFFFFFF
+_BLOCK = 16  # rows looked at before the next vector of columns: they stay in L1
+
+
+@inlined
+def _widen_range(largest, lowest, j, value):
+    """Take a value into the range of column j."""
+    magnitude, lowest_bit = abs(value), lowest_set_bit(value)
+    largest[j] = max(largest[j], magnitude)
+    if lowest_bit > 0.0:
+        lowest[j] = min(lowest[j], lowest_bit)
 
 
 @kernel
 def column_range(
     task,
     tasks,
-    X,  #        IN   (n * d,)
-    weights,  #  IN   (n,) float64, or (0,): all ones
+    X,  #         IN   (n * d,)
+    weights,  #   IN   (n,) float64, or (0,): all ones
     d,
-    largest,  #  OUT  (tasks, columns or more) int64, the bits of a float64: max abs(w * x); column d, if there, is w
-    lowest,  #   OUT  (tasks, columns or more) int64, as well: the least set bit of any w * x, or NONE where all are zero
+    together,  #       rows whose d * together elements count as so many columns
+    largest,  #   OUT  (tasks, columns or more) float64: max abs(w * x); in the column after these, if there, of w
+    lowest,  #    OUT  (tasks, columns or more) float64, as well: the least set bit of any w * x, infinity where all are zero
 ):
     """Largest magnitude and lowest set bit of every column, per task.
 
-    Non-negative floats order as their bit patterns do, so both are integer maxima and minima that LLVM vectorises.
+    Mapping: lanes are columns, a few rows before the next ones. What is left of a row, or of the rows that count as one, overlaps what was looked at
+    before: that changes no maximum.
     """
-    n = X.size // d
     weighted = weights.size > 0
     high, low = largest[task], lowest[task]
-    for j in range(d + 1 if weighted else d):
-        high[j], low[j] = 0, NONE
-    for i in range(*share(task, tasks, n)):
-        w = weights[i] if weighted else 1.0
-        for j in range(d):
-            value = w * np.float64(X[i * d + j])
-            high[j] = max(high[j], bits_of(value) & NONE)
-            lowest_bit = bits_of(lowest_set_bit(value))
-            low[j] = min(low[j], NONE if lowest_bit == 0 else lowest_bit)
-        if weighted:
-            high[d] = max(high[d], bits_of(w) & NONE)
-            lowest_bit = bits_of(lowest_set_bit(w))
-            low[d] = min(low[d], NONE if lowest_bit == 0 else lowest_bit)
+    width, step = d * together, lanes(largest)
+    for j in range(width + 1 if weighted else width):
+        high[j], low[j] = 0.0, np.inf
+    first, stop = share(task, tasks, X.size // d)
+    if width < step or stop - first < together:
+        for i in range(first, stop):
+            w = weights[i] if weighted else 1.0
+            for j in range(d):
+                _widen_range(high, low, j, w * np.float64(X[i * d + j]))
+    else:
+        for start in range(first, stop, _BLOCK * together):
+            end = min(start + _BLOCK * together, stop)
+            for j in range(0, width, step):
+                at = min(j, width - step)
+                most, least = load(high, at), load(low, at)
+                for i in range(start, end, together):
+                    row = min(i, stop - together)
+                    x = load_widened(X, row * d + at)
+                    if weighted:
+                        x = mul(x, splat(weights[row]))
+                    most, least = maximum(magnitude(x), most), minimum(lowest_set_bits(x), least)
+                store(high, at, most)
+                store(low, at, least)
+    if weighted:
+        for i in range(first, stop):
+            _widen_range(high, low, width, weights[i])
 
 
 def planned(threads, X, weights, d):
     """The `fixed_point.Plan` for the columns of the weighted rows of X (n * d,), from one read of it."""
-    columns = d + (weights.size > 0)
-    largest, lowest = private(threads, columns, np.int64), private(threads, columns, np.int64)
-    column_range(threads, X, weights, d, largest, lowest)
-    largest, lowest = largest[:, :columns].max(axis=0), lowest[:, :columns].min(axis=0)
-    lowest[lowest == NONE] = 0
-    return plan(largest.view(np.float64), lowest.view(np.float64))
+    lanes, weighted = host.VECTOR_BYTES // 8, weights.size > 0
+    together = 1 if weighted or d >= lanes else lanes // math.gcd(d, lanes)
+    columns = d * together + weighted
+    largest, lowest = private(threads, columns, np.float64), private(threads, columns, np.float64)
+    column_range(threads, X, weights, d, together, largest, lowest)
+    largest = largest[:, :columns].reshape(-1, d + weighted).max(axis=0)
+    lowest = lowest[:, :columns].reshape(-1, d + weighted).min(axis=0)
+    lowest[np.isinf(lowest)] = 0
+    return plan(largest, lowest)
 
 
 def sampled_frame(X, farthest):

@@ -72,6 +72,33 @@ def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale
 
 
 @intrinsic
+def add_squared_differences(typingctx, totals, array, offset, stride, others, starts, at, element):
+    """`totals`, a float64 lane a row, plus the squares of as many elements of each row as there are lanes, the first element first.
+
+    Rows of `array` start `stride` elements apart from `offset`; row i is compared with the elements of `others` (float64) from ``starts[at + i]`` on.
+    """
+
+    def codegen(context, builder, sig, args):
+        totals_value, array_value, start, step, others_value, starts_value, at_value, element_value = args
+        wide, rows = sig.return_type, []
+        source = Vector(sig.args[1].dtype, wide.lanes)
+        for i in range(wide.lanes):
+            number = builder.add(at_value, ir.Constant(at_value.type, i))
+            other = builder.load(emit_pointer(context, builder, sig.args[5], starts_value, number, ir.IntType(64)))
+            other = builder.add(other, element_value)
+            row = builder.add(builder.add(start, builder.mul(step, ir.Constant(step.type, i))), element_value)
+            x = emit_load(context, builder, sig.args[1], array_value, row, source)
+            x = x if source.dtype == types.float64 else builder.fpext(x, ir_vector(wide))
+            difference = builder.fsub(x, emit_load(context, builder, sig.args[4], others_value, other, wide))
+            rows.append(builder.fmul(difference, difference))
+        for squares in _shuffled(builder, rows):
+            totals_value = builder.fadd(totals_value, squares)
+        return totals_value
+
+    return totals(totals, array, offset, stride, others, starts, at, element), codegen
+
+
+@intrinsic
 def load_transposed_words(typingctx, words, offsets, first, element):
     """The square block of the int32 `words` from `element` on of the rows that begin at ``offsets[first:]``, transposed."""
     vector = Vector(words.dtype, full_lanes(words.dtype))
