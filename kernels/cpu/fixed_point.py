@@ -19,7 +19,22 @@ import numpy as np
 from .. import scaling
 from .jit import inlined, inner, kernel, routine, share
 from .scratch import private, stack_array
-from .simd import bits, element, fma, iadd, isub, lanes, load, load_widened, mul, splat, store, sub, unequal
+from .simd import (
+    bits,
+    element,
+    fma,
+    iadd,
+    isub,
+    lanes,
+    load_lanes_widened,
+    load_like,
+    load_widened,
+    mul,
+    splat_like,
+    store,
+    sub,
+    unequal,
+)
 from .words import bits_of, float_of, leading_zeros
 
 LIMB = 50
@@ -120,30 +135,50 @@ def _add_value(pending, base, value, column, columns, limbs, up, up_rest, down):
             break
 
 
-@inner
+@inlined
 def _add_vector(pending, base, value, column, columns, limbs, up, up_rest, down):
     """As `_add_value`, for a vector of neighbouring columns."""
-    magic = splat(MAGIC)
+    magic = splat_like(value, MAGIC)
     for limb in range(limbs - 1, -1, -1):
         at = limb * columns + column
-        shifted = fma(mul(value, load(up, at)), load(up_rest, at), magic)
-        limb_value = isub(bits_of(shifted), splat(MAGIC_BITS))
-        store(pending, base + at, iadd(load(pending, base + at), limb_value))
+        shifted = fma(mul(value, load_like(up, at, value)), load_like(up_rest, at, value), magic)
+        limb_value = isub(bits_of(shifted), splat_like(value, MAGIC_BITS))
+        store(pending, base + at, iadd(load_like(pending, base + at, value), limb_value))
         if limb > 0:
-            value = sub(value, mul(sub(shifted, magic), load(down, at)))
-            if bits(unequal(value, splat(0.0))) == 0:
+            value = sub(value, mul(sub(shifted, magic), load_like(down, at, value)))
+            if bits(unequal(value, splat_like(value, 0.0))) == 0:
                 break
 
 
+@inlined
+def _add_row(pending, base, X, offset, d, weight, columns, limbs, up, up_rest, down):
+    """A row times its weight: whole vectors, and what is left by the powers of two in it."""
+    step, j = lanes(up), 0
+    while j + step <= d:
+        value = load_widened(X, offset + j)
+        value = mul(value, splat_like(value, weight))
+        _add_vector(pending, base, value, j, columns, limbs, up, up_rest, down)
+        j += step
+    if (d - j) & 4:
+        four = load_lanes_widened(X, offset + j, 4)
+        four = mul(four, splat_like(four, weight))
+        _add_vector(pending, base, four, j, columns, limbs, up, up_rest, down)
+        j += 4
+    if (d - j) & 2:
+        two = load_lanes_widened(X, offset + j, 2)
+        two = mul(two, splat_like(two, weight))
+        _add_vector(pending, base, two, j, columns, limbs, up, up_rest, down)
+        j += 2
+    if j < d:
+        _add_value(pending, base, weight * np.float64(X[offset + j]), j, columns, limbs, up, up_rest, down)
+
+
 @inner
-def _add_short_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest):
-    """`add_rows` for the commonest case of rows shorter than a vector: one limb, no weights. The loop is all there is."""
+def _add_plain_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest, down):
+    """`add_rows` for the commonest case: one limb, no weights."""
     for r in range(rows):
         row = np.int64(element(clusters, r))
-        base, offset = row * d, element(numbers, r) * d
-        for j in range(d):
-            shifted = np.float64(element(X, offset + j)) * element(up, j) * element(up_rest, j) + MAGIC
-            pending[base + j] += sign * (bits_of(shifted) - MAGIC_BITS)
+        _add_row(pending, row * d, X, element(numbers, r) * d, d, np.float64(sign), d, 1, up, up_rest, down)
         unspilled[row] += 1
         count[row] += sign
         if unspilled[row] == SPILL_ROWS:
@@ -172,25 +207,14 @@ def add_rows(
     """Add ``sign * w * x`` (one rounding) of the rows to the sums of their clusters. O(rows d limbs)."""
     weighted = weights.size > 0
     columns = d + 1 if weighted else d
-    step = lanes(up)
-    if d < step and limbs == 1 and not weighted:
-        _add_short_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest)
+    if limbs == 1 and not weighted:
+        _add_plain_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest, down)
         return
     for r in range(rows):
         row = np.int64(element(clusters, r))
         base = row * columns * limbs
         weight = sign * weights[numbers[r]] if weighted else np.float64(sign)
-        offset = element(numbers, r) * d
-        j = 0
-        if d >= step:
-            w = splat(weight)
-            while j + step <= d:
-                value = mul(w, load_widened(X, offset + j))
-                _add_vector(pending, base, value, j, columns, limbs, up, up_rest, down)
-                j += step
-        while j < d:
-            _add_value(pending, base, weight * np.float64(X[offset + j]), j, columns, limbs, up, up_rest, down)
-            j += 1
+        _add_row(pending, base, X, element(numbers, r) * d, d, weight, columns, limbs, up, up_rest, down)
         if weighted:
             _add_value(pending, base, weight, d, columns, limbs, up, up_rest, down)
         unspilled[row] += 1

@@ -18,13 +18,14 @@ from .words import bits_of, set_bits
 
 LANES = VECTOR_BYTES // 4
 ROWS = POINT_VECTORS * LANES
-_FEW = 96  # k * d; measured: at k * d = 128 row by row is as fast
+# The most sums (k * d), measured: with more, row by row is as fast; earlier so where a row fills vectors.
+_FEW, _FEW_OF_VECTORS = 96, 32
 MOST_TILES = SPILL_ROWS // ROWS
 
 
 def scratch(threads, k, d):
     """The sums of every lane for `assign` and a tile's limbs, or None where row by row is better."""
-    if k * d > _FEW:
+    if k * d > (_FEW if d < VECTOR_BYTES // 8 else _FEW_OF_VECTORS):
         return None
     arrays = private(threads, k * d * LANES + d * ROWS, np.int64)
     arrays.fill(0)

@@ -264,6 +264,20 @@ def load_widened(typingctx, array, offset):
     return wide(array, offset), codegen
 
 
+@intrinsic(prefer_literal=True)
+def load_lanes_widened(typingctx, array, offset, count):
+    """The `count` (a constant) elements ``array.flat[offset:]`` converted (exactly) to float64."""
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+    wide, narrow = (Vector(dtype, count.literal_value) for dtype in (types.float64, array.dtype))
+
+    def codegen(context, builder, sig, args):
+        value = emit_load(context, builder, sig.args[0], args[0], args[1], narrow)
+        return value if narrow.dtype == types.float64 else builder.fpext(value, ir_vector(wide))
+
+    return wide(array, offset, count), codegen
+
+
 @intrinsic
 def gather(typingctx, array, offset, index):
     """The elements ``array.flat[offset + index]``, one a lane of the integer vector `index`."""

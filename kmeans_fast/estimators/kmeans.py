@@ -8,7 +8,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
 
 from .. import persistence
-from ..arrays import as_data, as_weights, check_weights, on_gpu, origin_of, to_host
+from ..arrays import as_data, as_weights, check_weights, is_ready, on_gpu, origin_of, to_host
 from ..backends import check_device
 from ..engine.fit import check_centroids, check_init_size, fit, open_session
 from . import parameters
@@ -191,7 +191,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 stacklevel=3,
             )
         if not isinstance(init, str) and not callable(init):
-            init = check_array(to_host(init), dtype=X.dtype, copy=True, order="C")
+            init = to_host(init)
+            if not (is_ready(init) and init.dtype == X.dtype):
+                init = check_array(init, dtype=X.dtype, order="C")
             check_centroids(init, X, n_clusters)
             if n_init != 1:
                 warnings.warn(
@@ -305,7 +307,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         if not on_gpu(X):
             if origin_of(X).library == "torch":
                 X = to_host(X)  # scikit-learn takes a tensor's dtype for none that it knows
-            return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+            dtypes = [np.float64, np.float32]
+            return validate_data(self, X, reset=reset, skip_check_array=is_ready(X), dtype=dtypes, order="C")
         data = as_data(X)
         _check_n_features(self, data, reset=reset)
         if reset:
