@@ -9,14 +9,20 @@ import numpy as np
 
 from .. import scaling
 from . import host
-from .fixed_point import add_rows, clear, lowest_set_bit, plan
+from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, Totals, add_rows, clear, lowest_set_bit, plan, spill
 from .jit import inlined, kernel, share
 from .scratch import private, stack_array
-from .simd import lanes, load, load_widened, maximum, minimum, mul, splat, store
-from .words import lowest_set_bits, magnitude
+from .simd import fma, iadd, isub, lanes, load, load_widened, maximum, minimum, mul, splat, store
+from .words import bits_of, lowest_set_bits, magnitude
 
-_TOGETHER = 256  # rows added at a time
+_ROWS = 256  # rows added at a time
+_LANES = host.VECTOR_BYTES // 8  # of float64
 _BLOCK = 16  # rows looked at before the next vector of columns: they stay in L1
+
+
+def _fill_vectors(d):
+    """How many rows of d elements together fill whole vectors of float64."""
+    return _LANES // math.gcd(d, _LANES)
 
 
 @inlined
@@ -76,8 +82,8 @@ def column_range(
 
 def planned(threads, X, weights, d):
     """The `fixed_point.Plan` for the columns of the weighted rows of X (n * d,), from one read of it."""
-    lanes, weighted = host.VECTOR_BYTES // 8, weights.size > 0
-    together = 1 if weighted or d >= lanes else lanes // math.gcd(d, lanes)
+    weighted = weights.size > 0
+    together = 1 if weighted or d >= _LANES else _fill_vectors(d)
     columns = d * together + weighted
     largest, lowest = private(threads, columns, np.float64), private(threads, columns, np.float64)
     column_range(threads, X, weights, d, together, largest, lowest)
@@ -96,27 +102,58 @@ def sampled_frame(X, farthest):
 def column_sums(
     task,
     tasks,
-    X,  #        IN   (n * d,)
-    weights,  #  IN   (n,) float64, or (0,): all ones
+    X,  #         IN   (n * d,)
+    weights,  #   IN   (0,) float64: all ones
     d,
-    totals,  #   OUT  Totals of one sum
-    limbs,  #         these four from `fixed_point.Plan`
+    together,  #       rows whose d * together elements count as so many columns; 1 where there are more limbs than one
+    totals,  #    OUT  Totals of one sum of d * together columns; the sum is in the first d
+    limbs,  #          from `fixed_point.Plan`, as are these, repeated `together` times:
     up,
     up_rest,
     down,
 ):
-    """The exact sum of all rows. O(n d limbs)."""
+    """The exact sum of all rows. O(n d limbs).
+
+    Mapping: where there is one limb and rows together fill whole vectors, lanes are columns, and a block's sums stay in registers; else row by row.
+    """
     pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
     unspilled, count = totals.unspilled[task], totals.count[task]
-    clear(pending, high, low, unspilled, count, 0, 1, limbs * (d + 1 if weights.size > 0 else d))
-    the_one, numbers = stack_array(_TOGETHER, np.int32), stack_array(_TOGETHER, np.int64)
-    for r in range(_TOGETHER):
-        the_one[r] = 0
+    width, step = d * together, lanes(up)
+    clear(pending, high, low, unspilled, count, 0, 1, limbs * width)
     first, stop = share(task, tasks, X.size // d)
-    for start in range(first, stop, _TOGETHER):
-        for r in range(_TOGETHER):
+    while limbs == 1 and width % step == 0 and stop - first >= together:
+        groups = min(_BLOCK, (stop - first) // together)
+        for j in range(0, width, step):
+            scale, rest, total = load(up, j), load(up_rest, j), load(pending, j)
+            for g in range(groups):
+                x = load_widened(X, (first + g * together) * d + j)
+                shifted = fma(mul(x, scale), rest, splat(MAGIC))
+                total = iadd(total, isub(bits_of(shifted), splat(MAGIC_BITS)))
+            store(pending, j, total)
+        unspilled[0] += groups
+        if unspilled[0] > SPILL_ROWS - _BLOCK:  # so the few rows that are left below have room
+            spill(pending, high, low, unspilled, 0, width)
+        first += groups * together
+    the_one, numbers = stack_array(_ROWS, np.int32), stack_array(_ROWS, np.int64)
+    for r in range(_ROWS):
+        the_one[r] = 0
+    for start in range(first, stop, _ROWS):
+        for r in range(_ROWS):
             numbers[r] = start + r
         add_rows(
-            pending, high, low, unspilled, count, the_one, numbers, min(_TOGETHER, stop - start),
+            pending, high, low, unspilled, count, the_one, numbers, min(_ROWS, stop - start),
             X, d, weights, 1, limbs, up, up_rest, down,
         )  # fmt: skip
+    spill(pending, high, low, unspilled, 0, limbs * width)
+    for j in range(d, width):
+        high[j % d] += high[j]
+        low[j % d] += low[j]
+
+
+def column_totals(threads, X, d, plan):
+    """`Totals` with the exact sum of all rows of X (n * d,); `plan` is of their columns."""
+    together = _fill_vectors(d) if plan.limbs == 1 else 1
+    totals = Totals.zeros(threads, 1, d * together, plan.limbs)
+    scales = (np.concatenate([scale] * together) for scale in (plan.up, plan.up_rest, plan.down))
+    column_sums(threads, X, np.empty(0), d, together, totals, plan.limbs, *scales)
+    return totals

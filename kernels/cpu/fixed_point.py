@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import scaling
 from .jit import inlined, inner, kernel, routine, share
-from .scratch import private, stack_array
+from .scratch import private_zeros, stack_array
 from .simd import (
     bits,
     element,
@@ -88,10 +88,7 @@ class Totals(NamedTuple):
     @classmethod
     def zeros(cls, threads, rows, columns, limbs):
         cells = rows * columns * limbs
-        arrays = [private(threads, size, np.int64) for size in (cells, cells, cells, rows, rows)]
-        for array in arrays:
-            array.fill(0)
-        return cls(*arrays)
+        return cls(*private_zeros(threads, (cells, cells, cells, rows, rows), np.int64))
 
 
 @inner

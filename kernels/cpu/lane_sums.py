@@ -12,7 +12,7 @@ import numpy as np
 from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, spill
 from .host import POINT_VECTORS, VECTOR_BYTES
 from .jit import inlined
-from .scratch import private
+from .scratch import private_zeros
 from .simd import bits, equal, fma, gather, iadd, isub, load, load_like, mul, select, splat, splat_like, store, widened
 from .words import bits_of, set_bits
 
@@ -27,9 +27,7 @@ def scratch(threads, k, d):
     """The sums of every lane for `assign` and a tile's limbs, or None where row by row is better."""
     if k * d > (_FEW if d < VECTOR_BYTES // 8 else _FEW_OF_VECTORS):
         return None
-    arrays = private(threads, k * d * LANES + d * ROWS, np.int64)
-    arrays.fill(0)
-    return arrays
+    return private_zeros(threads, (k * d * LANES + d * ROWS,), np.int64)[0]
 
 
 @inlined

@@ -18,10 +18,23 @@ def private(tasks, size, dtype):
 
     Rows are two lines apart: threads that share a line, or that prefetch each other's, slow each other fivefold.
     """
-    width = (-(-size * np.dtype(dtype).itemsize // _CACHE_LINE) + 2) * _CACHE_LINE
-    memory = np.empty(tasks * width + _CACHE_LINE, np.uint8)
-    start = -memory.__array_interface__["data"][0] % _CACHE_LINE
-    return memory[start : start + tasks * width].view(dtype).reshape(tasks, -1)
+    return _aligned(tasks, (size,), dtype, np.empty)[0]
+
+
+def private_zeros(tasks, sizes, dtype):
+    """As `private`, several arrays of zeros."""
+    return _aligned(tasks, sizes, dtype, np.zeros)
+
+
+def _aligned(tasks, sizes, dtype, allocate):
+    itemsize = np.dtype(dtype).itemsize
+    widths = [(-(-size * itemsize // _CACHE_LINE) + 2) * _CACHE_LINE for size in sizes]
+    memory = allocate(tasks * sum(widths) + _CACHE_LINE, np.uint8)
+    start, arrays = -memory.__array_interface__["data"][0] % _CACHE_LINE, []
+    for width in widths:
+        arrays.append(memory[start : start + tasks * width].view(dtype).reshape(tasks, -1))
+        start += tasks * width
+    return arrays
 
 
 @intrinsic(prefer_literal=True)

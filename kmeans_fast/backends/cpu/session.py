@@ -53,8 +53,7 @@ class CpuSession:
         plan = self.plan
         if self.weights.size:
             plan = facts.planned(self.threads, self.flat, NO_WEIGHTS, self.d)
-        totals = fixed_point.Totals.zeros(self.threads, 1, self.d, plan.limbs)
-        facts.column_sums(self.threads, self.flat, NO_WEIGHTS, self.d, totals, *plan.arguments)
+        totals = facts.column_totals(self.threads, self.flat, self.d, plan)
         return fixed_point.rounded(1, totals, plan, 1, self.d, False)[0][0] / self.n
 
     def _sum_of_distances(self, weights, centroids, labels):
