@@ -23,7 +23,7 @@ EXPONENTS = 2048
 _SIGNIFICAND = (1 << 52) - 1
 _TABLE_VECTORS = 4
 _TABLE_BLOCK = _TABLE_VECTORS * VECTOR_BYTES // 8
-_BLOCK = 256  # rows
+BLOCK = 256  # rows
 _NEAR = 2.0**-40
 _VANISHING = 2.0**-900  # below, a sum of squares may have lost bits to underflow
 _load_centroids = loads(_TABLE_VECTORS)
@@ -73,7 +73,7 @@ def is_nearer(X, offset, C, d, c, distance, label, least):
 
 
 @inlined
-def _add_rest(X, first, start, stop, C, labels, d, begin, out, at):
+def _add_rest(X, first, start, stop, C, starts, d, begin, out, at):
     """The features from `begin` on: D of the rows from `start` to `stop` of those from `first`, in ``out[at:]`` that of the features before. Four rows
     side by side.
     """
@@ -81,8 +81,7 @@ def _add_rest(X, first, start, stop, C, labels, d, begin, out, at):
     while r + 4 <= stop:
         x0 = (first + r) * d
         x1, x2, x3 = x0 + d, x0 + 2 * d, x0 + 3 * d
-        c0, c1 = element(labels, first + r) * d, element(labels, first + r + 1) * d
-        c2, c3 = element(labels, first + r + 2) * d, element(labels, first + r + 3) * d
+        c0, c1, c2, c3 = starts[r], starts[r + 1], starts[r + 2], starts[r + 3]
         s0 = s1 = s2 = s3 = 0.0
         if begin > 0:
             s0, s1, s2, s3 = out[at + r], out[at + r + 1], out[at + r + 2], out[at + r + 3]
@@ -97,24 +96,20 @@ def _add_rest(X, first, start, stop, C, labels, d, begin, out, at):
     while r < stop:
         total = out[at + r] if begin > 0 else 0.0
         for j in range(begin, d):
-            t = np.float64(element(X, (first + r) * d + j)) - element(C, element(labels, first + r) * d + j)
+            t = np.float64(element(X, (first + r) * d + j)) - element(C, starts[r] + j)
             total += t * t
         out[at + r] = total
         r += 1
 
 
 @inlined
-def _block_distances(X, first, rows, C, labels, d, out, at):
-    """D of at most `_BLOCK` rows from `first` to their own centroids into ``out[at:]``.
+def block_distances(X, first, rows, C, starts, d, out, at):
+    """D of rows from `first`, the r-th one to the centroid at ``C[starts[r]:]``, into ``out[at:]``.
 
     Lanes are rows: the order of a row's additions is the contract's. Two vectors of rows at a time, because additions wait for one another.
     """
-    starts = stack_array(_BLOCK, np.int64)
     step = lanes(starts)
     whole, r = d - d % step, 0
-    if whole > 0:
-        for q in range(rows):
-            starts[q] = np.int64(element(labels, first + q)) * d
     while r + 2 * step <= rows and whole > 0:
         s0 = s1 = splat(0.0)
         x0 = (first + r) * d
@@ -125,8 +120,14 @@ def _block_distances(X, first, rows, C, labels, d, out, at):
         store(out, at + r + step, s1)
         r += 2 * step
     if whole < d:
-        _add_rest(X, first, 0, r, C, labels, d, whole, out, at)
-    _add_rest(X, first, r, rows, C, labels, d, 0, out, at)
+        _add_rest(X, first, 0, r, C, starts, d, whole, out, at)
+    _add_rest(X, first, r, rows, C, starts, d, 0, out, at)
+
+
+@inlined
+def _own_starts(labels, first, rows, d, starts):
+    for r in range(rows):
+        starts[r] = np.int64(element(labels, first + r)) * d
 
 
 @kernel
@@ -142,8 +143,11 @@ def own_distances(
     """D of every row to the centroid it is labelled with. O(n d)."""
     n = labels.size
     start, stop = share(task, tasks, n)
-    for first in range(start, stop, _BLOCK):
-        _block_distances(X, first, min(_BLOCK, stop - first), C, labels, d, out, first)
+    starts = stack_array(BLOCK, np.int64)
+    for first in range(start, stop, BLOCK):
+        rows = min(BLOCK, stop - first)
+        _own_starts(labels, first, rows, d, starts)
+        block_distances(X, first, rows, C, starts, d, out, first)
 
 
 @kernel
@@ -160,12 +164,13 @@ def inertia_bins(
     """Add every ``w * D`` (rounded once) to its bins; `bins_total` reads the sum. O(n d)."""
     n = labels.size
     weighted = weights.size > 0
-    own = stack_array(_BLOCK, np.float64)
+    own, starts = stack_array(BLOCK, np.float64), stack_array(BLOCK, np.int64)
     low, high = bins[task, 0], bins[task, 1]
     start, stop = share(task, tasks, n)
-    for first in range(start, stop, _BLOCK):
-        rows = min(_BLOCK, stop - first)
-        _block_distances(X, first, rows, C, labels, d, own, 0)
+    for first in range(start, stop, BLOCK):
+        rows = min(BLOCK, stop - first)
+        _own_starts(labels, first, rows, d, starts)
+        block_distances(X, first, rows, C, starts, d, own, 0)
         for r in range(rows):
             word = bits_of(weights[first + r] * own[r] if weighted else own[r])
             exponent = word >> 52

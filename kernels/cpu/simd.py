@@ -132,6 +132,19 @@ def store(typingctx, array, offset, value):
 
 
 @intrinsic
+def store_rounded(typingctx, array, offset, value):
+    """Write the float64 lanes, rounded to array's dtype, to ``array.flat[offset:]``."""
+    result = Vector(array.dtype, value.lanes)
+
+    def codegen(context, builder, sig, args):
+        rounded = args[2] if result.dtype == types.float64 else builder.fptrunc(args[2], ir_vector(result))
+        emit_store(context, builder, sig.args[0], args[0], args[1], rounded, result)
+        return context.get_dummy_value()
+
+    return types.void(array, offset, value), codegen
+
+
+@intrinsic
 def splat(typingctx, scalar):
     """`scalar` in every lane of a full vector of its type."""
     vector = Vector(scalar, full_lanes(scalar))
@@ -143,6 +156,15 @@ def splat_like(typingctx, vector, scalar):
     """`scalar` in as many lanes as `vector` has."""
     result = Vector(scalar, vector.lanes)
     return result(vector, scalar), lambda context, builder, sig, args: emit_splat(builder, args[1], result.lanes)
+
+
+@intrinsic(prefer_literal=True)
+def zero_lanes(typingctx, count):
+    """`count` (a constant) float64 lanes of zero."""
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+    vector = Vector(types.float64, count.literal_value)
+    return vector(count), lambda context, builder, sig, args: ir.Constant(ir_vector(vector), [0.0] * vector.lanes)
 
 
 @intrinsic

@@ -7,10 +7,27 @@ import math
 
 import numpy as np
 
-from .distances import squared_distance
+from .distances import BLOCK, block_distances
 from .host import CENTROIDS
 from .jit import inlined, kernel, routine, share
-from .simd import fma, lane_sum, lanes, load, load_widened, mul, narrowed, splat, store, sub
+from .scratch import stack_array
+from .simd import (
+    divide,
+    fma,
+    lane_sum,
+    lanes,
+    load,
+    load_lanes_widened,
+    load_widened,
+    mul,
+    narrowed,
+    splat,
+    splat_like,
+    store,
+    store_rounded,
+    sub,
+    zero_lanes,
+)
 from .tile import SEGMENT
 from .words import bits_of, float_of
 
@@ -134,12 +151,33 @@ def means(
     for c in range(k):
         if weights[c] > weights[heaviest]:
             heaviest = c
-    for c in range(*share(task, tasks, k)):
-        source = c if weights[c] > 0 else heaviest
-        difference = 0.0
-        for j in range(d):
-            new[c * d + j] = sums[source, j] / weights[source]
-            moved = old[c * d + j] - reference[j]
-            difference += moved * (weights[c] * (moved + 2 * reference[j]) - 2 * sums[c, j])
-        differences[c] = difference
-        shifts[c] = squared_distance(new, c * d, old, c * d, d)
+    first, stop = share(task, tasks, k)
+    flat = sums.reshape(-1)
+    columns = sums.shape[1]
+    for c in range(first, stop):
+        source, weight = c if weights[c] > 0 else heaviest, weights[c]
+        at, own, j, total = source * columns, c * columns, 0, 0.0
+        # Eight lanes whatever the machine's vectors, so that it adds in one order.
+        parts = zero_lanes(8)
+        while j + 8 <= d:
+            mean = divide(load_lanes_widened(flat, at + j, 8), splat_like(parts, weights[source]))
+            store_rounded(new, c * d + j, mean)
+            middle = load_lanes_widened(reference, j, 8)
+            moved = sub(load_lanes_widened(old, c * d + j, 8), middle)
+            doubled = mul(load_lanes_widened(flat, own + j, 8), splat_like(parts, -2.0))
+            parts = fma(
+                moved, fma(fma(middle, splat_like(parts, 2.0), moved), splat_like(parts, weight), doubled), parts
+            )
+            j += 8
+        while j < d:
+            new[c * d + j] = flat[at + j] / weights[source]
+            moved_one = old[c * d + j] - reference[j]
+            total += moved_one * (weight * (moved_one + 2 * reference[j]) - 2 * flat[own + j])
+            j += 1
+        differences[c] = total + lane_sum(parts)
+    starts = stack_array(BLOCK, np.int64)
+    for start in range(first, stop, BLOCK):
+        rows = min(BLOCK, stop - start)
+        for r in range(rows):
+            starts[r] = (start + r) * d
+        block_distances(new, start, rows, old, starts, d, shifts, start)

@@ -48,9 +48,9 @@ def exact_sums(X):
     return [[math.fsum(column) for column in X.T.tolist()]]
 
 
-@pytest.mark.parametrize("threads", (1, 3))
-@pytest.mark.parametrize("d", (1, 2, 3, 5, 7, 8, 10, 15, 16, 31, 63, 64, 100))
-@pytest.mark.parametrize("n", (1, 2, 3, 7, 17, 200, 9000))
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("d", [1, 2, 3, 5, 7, 8, 10, 15, 16, 31, 63, 64, 100])
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 17, 200, 9000])
 def test_sums_of_all_rows_in_vectors_are_exact(n, d, threads):
     """Rows that fill no vector, or fill one only together, and tasks of a few rows or of more than an accumulator holds between two spills."""
     for X in (rows(n, d, np.float32), rows(n, d, np.float64)):
@@ -59,9 +59,9 @@ def test_sums_of_all_rows_in_vectors_are_exact(n, d, threads):
         assert_array_equal(fixed_point.rounded(1, totals, plan, 1, d, False)[0], exact_sums(X))
 
 
-@pytest.mark.parametrize("weighted", (False, True))
-@pytest.mark.parametrize("d", (1, 3, 5, 8, 11, 64))
-@pytest.mark.parametrize("n", (1, 5, 16, 700))
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("d", [1, 3, 5, 8, 11, 64])
+@pytest.mark.parametrize("n", [1, 5, 16, 700])
 def test_the_range_of_columns_is_what_python_finds(n, d, weighted):
     """Zeros, powers of two, subnormal numbers and both signs, wherever in a vector they fall."""
     rng = np.random.default_rng(n + d)

@@ -184,7 +184,7 @@ class Assignment:
 
     def _counted(self, scored, path):
         """The `Pass` whose counts of rows that changed and were opened are in `counters`."""
-        changed, opened = (sum(counter.tolist()) for counter in self.counters[:2])
+        changed, opened, *_ = map(sum, self.counters.tolist())
         return Pass(changed, opened, scored, path)
 
     def _pass_nearby(self, centroids, center, packed, known, sums, where):

@@ -6,8 +6,8 @@ from .boxes import box_bytes
 from .gate import worth_it
 from .near import gap_bytes, near_bytes
 
-# n * k * (d + 8) below which one thread is done before a second wakes (measured: about 30 us of work).
-_SMALL = 1_200_000
+# n * k * (d + 8) below which one thread is done before a second wakes (measured: about 40 us of work; with 1.2 million no faster by OpenMP, slower by TBB).
+_SMALL = 2_000_000
 _PRIVATE_BYTES = 128 << 20  # accumulators of all threads up to this size are private to each; larger ones are shared
 _MANY_SEEDS = 32  # reads of the data from which a copy of it pays
 _MANY_FEATURES = 8  # below, bytes and what is kept of a row take as much memory as the row

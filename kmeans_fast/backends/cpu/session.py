@@ -103,14 +103,16 @@ class CpuSession:
                 self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.plan.arguments
             )
         sums, weights = self._sums()
-        empty = 0 if weights.all() else int(np.count_nonzero(weights == 0))
+        empty = self.k - int(np.count_nonzero(weights))
         self.moved = found.changed
         new, shifts, inertia = self._means(sums, weights)
         if empty:
             self._relocate(centroids, np.flatnonzero(weights == 0))
             new, shifts, _ = self._means(*self._sums())
         self.assignment.follow(new, shifts)
-        step = Iteration(new, found.changed, math.fsum(shifts), inertia, empty, found.opened, found.scored, found.path)
+        step = Iteration(
+            new, found.changed, math.fsum(shifts.tolist()), inertia, empty, found.opened, found.scored, found.path
+        )
         return Finished(step)
 
     def fetch(self, centroids):
@@ -135,7 +137,7 @@ class CpuSession:
             self.threads if sums.size >= _LONG else 1, sums, weights, self.assignment.packed.exact, self.center,
             new.reshape(-1), shifts, differences,
         )  # fmt: skip
-        return new, shifts, max(0.0, self.scatter + math.fsum(differences))
+        return new, shifts, max(0.0, self.scatter + math.fsum(differences.tolist()))
 
     def _relocate(self, centroids, empty):
         """Give each empty cluster the row farthest from its centroid (`kmeans_fast.reference.relocate`): in the sums, not in the labels."""
