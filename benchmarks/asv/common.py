@@ -36,6 +36,14 @@ def blobs(shape, dtype):
     return X.astype(dtype)
 
 
+def surface(shape, dtype):
+    """Rows on a curved surface of three dimensions among all features, as patches of photographs nearly are, and the first of them as centroids."""
+    n_samples, n_features, n_clusters = parse(shape)
+    rng = np.random.default_rng(0)
+    X = np.sin(3 * rng.random((n_samples, 3)) @ rng.standard_normal((3, n_features))).astype(dtype)
+    return X, X[:n_clusters].copy()
+
+
 class Benchmark:
     """Parameters that most benchmarks share."""
 

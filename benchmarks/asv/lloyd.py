@@ -4,7 +4,7 @@ import numpy as np
 
 import kmeans_fast
 
-from .common import DTYPES, SHAPES, Benchmark, blobs, gaussian, parse
+from .common import DTYPES, SHAPES, Benchmark, blobs, gaussian, parse, surface
 
 ITERATIONS = 10
 
@@ -42,6 +42,29 @@ class Lloyd(Benchmark):
         return 100 * sum(step.rechecked for step in history) / (len(history) * len(self.X))
 
     track_rechecked.unit = "%"
+
+
+class Nearby(Benchmark):
+    """As `Lloyd`, on rows that have few centroids near them: panels of the others are left out."""
+
+    params = (["50000x64 k=1024"], DTYPES)
+
+    def setup(self, shape, dtype):
+        self.X, self.centroids = surface(shape, dtype)
+        self._fit(max_iter=2)
+
+    def _fit(self, max_iter=ITERATIONS):
+        return kmeans_fast.kmeans(self.X, len(self.centroids), init=self.centroids, max_iter=max_iter, tol=0.0)
+
+    def time_iterations(self, shape, dtype):
+        self._fit()
+
+    def track_passes_nearby(self, shape, dtype):
+        """Share of the passes that left panels out."""
+        history = self._fit().history
+        return 100 * sum("nearby" in step.path for step in history) / len(history)
+
+    track_passes_nearby.unit = "%"
 
 
 class Fit(Benchmark):

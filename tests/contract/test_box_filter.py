@@ -145,7 +145,7 @@ def test_a_fit_goes_over_to_boxes_when_they_pay(monkeypatch):
     start = X[:300]
     fitted = KMeans(300, init=start, n_init=1, max_iter=30).fit(X)
     assert {step.path for step in fitted.history_} == {"boxes"}
-    monkeypatch.setattr(boxes, "_SORTING", 100.0)  # worth three iterations
+    monkeypatch.setattr(boxes, "_SORTING", 200.0)  # half of it is worth three iterations
     later = KMeans(300, init=start, n_init=1, max_iter=30).fit(X)
     assert [step.path == "boxes" for step in later.history_[:4]] == [False, False, True, True]
     monkeypatch.setattr(assignment, "sorts_into_boxes", lambda *sizes: False)

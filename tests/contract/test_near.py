@@ -211,7 +211,7 @@ def test_it_is_asked_more_and_more_seldom_where_it_does_not_pay(monkeypatch):
 def test_a_sample_tells_what_there_is_to_tell():
     X = in_few_directions(8000, 40)
     centroids = X[:500].copy()
-    found = near.sampled(2, X, centroids)
+    found = near.sampled(2, X, centroids, 256)
     labels, own = reference.assign(X, centroids)
     between = reference.squared_distances(centroids, centroids)
     assert found.share == pytest.approx(np.mean(between[labels] <= 4 * own[:, None]), rel=0.2)

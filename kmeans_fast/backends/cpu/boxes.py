@@ -11,6 +11,7 @@ _FAMILY = 32  # leaves
 
 # Nanoseconds a row of one core (measured); only their ratios matter.
 _SORTING = 35.0
+_SPENT = 0.5  # of it, by iterations without, before rows are sorted
 _ROW = 3.0
 _MEASURING = 0.2, 0.16  # a candidate, and for each of its features
 _GAIN = 1.4  # by which boxes must be cheaper: bounds are given up for them
@@ -27,8 +28,8 @@ def box_bytes(threads, n_samples, n_features, n_clusters, itemsize, weighted):
 class Wager:
     """When to sort the rows into boxes: an iteration without costs `plain`, and what boxes will save is known only when there are some.
 
-    So they are made as soon as the iterations without have cost as much, and left again if the first pass measures too many rows: that costs twice what
-    is best at most (as with the rent of skis).
+    So they are made as soon as the iterations without have cost half as much (few fits end before that), and left again if the first pass measures too
+    many rows: that costs three times what is best at most (as with the rent of skis).
     """
 
     def __init__(self, n_samples, n_features, plain):
@@ -38,7 +39,7 @@ class Wager:
     def is_due(self):
         """Whether boxes are to be made before the next iteration."""
         self.spent += self.plain
-        return not self.lost and (self.won or self.spent >= _SORTING)
+        return not self.lost and (self.won or self.spent >= _SPENT * _SORTING)
 
     def settle(self, pairs):
         """Take note of a pass that measured so many pairs of a row and a centroid."""

@@ -12,7 +12,8 @@ from .buffers import flat
 
 _LEVELS = 8  # parts that the rows of a cluster are sorted into
 _TURNS = 8  # steps of the power iteration: any direction serves, that of largest spread serves best
-_ROWS = 256  # of a sample
+_FEW_ROWS, _ROWS = 32, 256  # of a sample: so many, and if they do not say it clearly, so many
+_CLEAR = 2.0  # by which one way is cheaper than the other
 
 # Nanoseconds a row of one core (measured); only their ratios matter.
 _ROW, _FEATURE = 40.0, 1.1
@@ -65,15 +66,16 @@ class Sampled(NamedTuple):
     candidates: float  # for a row, that bytes would leave
 
 
-def sampled(threads, X, centroids):
-    """Measure a few rows against every centroid."""
-    rows = np.ascontiguousarray(X[:: -(-len(X) // _ROWS)])
-    to_points = _squared(threads, rows, centroids)
+def sampled(threads, X, centroids, count):
+    """Measure at most `count` rows against every centroid."""
+    rows = np.ascontiguousarray(X[:: -(-len(X) // count)])
+    columns = distances.columns_padded(centroids)
+    to_points = _squared(threads, rows, columns, len(centroids))
     label = to_points.argmin(axis=1)
     least = to_points[np.arange(len(rows)), label]
     clusters, of_rows = np.unique(label, return_inverse=True)
-    between = np.sort(_squared(threads, centroids[clusters], centroids), axis=1)
-    near = [np.searchsorted(between[c], 4 * reach, side="right") for c, reach in zip(of_rows, least, strict=True)]
+    between = _squared(threads, centroids[clusters], columns, len(centroids))
+    near = np.count_nonzero(between[of_rows] <= 4 * least[:, None])
 
     center = rows.mean(axis=0, dtype=np.float64)
     moved = rows - center, centroids - center
@@ -85,12 +87,14 @@ def sampled(threads, X, centroids):
     steps = [np.abs(a).max(axis=1) / 127 * np.sqrt(len(center) / 12) for a in moved]
     lost = steps[0][:, None] * norms[1] + norms[0][:, None] * steps[1]
     candidates = np.count_nonzero(to_points - least[:, None] <= 4 * lost)
-    return Sampled(np.mean(near) / len(centroids), unsettled.mean(), candidates / len(rows))
+    return Sampled(near / to_points.size, unsettled.mean(), candidates / len(rows))
 
 
-def _squared(threads, rows, points):
-    """Squared distances (len(rows), len(points)) float64. Not by BLAS, whose threads go on spinning on the cores that the next pass needs."""
-    columns, out = distances.columns_padded(points), np.empty((len(rows), len(points)))
+def _squared(threads, rows, columns, k):
+    """Squared distances (len(rows), k) float64 to k points (`distances.columns_padded`). Not by BLAS, whose threads go on spinning on the cores that the
+    next pass needs.
+    """
+    out = np.empty((len(rows), k))
     distances.distance_table(threads, flat(rows), columns.ravel(), rows.shape[1], columns.shape[1], out, True)
     return out
 
@@ -99,7 +103,7 @@ class Near:
     """What such passes need from pass to pass, and what is known of their cost.
 
     A pass costs what its share of pairs of a row and a panel says. Before there was one, a sample tells how many centroids are near; where they are too many,
-    it is asked again after as many passes as there were so far.
+    it is asked again after three times as many passes as there were so far.
     """
 
     def __init__(self, session):
@@ -115,16 +119,26 @@ class Near:
             return False
         share, without = self.share, self.without
         if share is None:
-            found = sampled(self.threads, X, centroids)
-            bytes_serve = by_bytes is not None and found.candidates <= _MOST_CANDIDATES
-            rechecked = by_floats * (1 + _RECHECK * found.open)
-            share, without = _TOGETHER * found.share, by_bytes if bytes_serve else rechecked
-        gaps = _GAP * self.k * self.k * self.d / max(self.rows, 1)
-        if _GAIN * (_ROW + _FEATURE * self.d + _SCORE * share * by_floats + gaps) < without:
+            for rows in (_FEW_ROWS, _ROWS):
+                share, without = self._sampled(X, centroids, by_floats, by_bytes, rows)
+                if not 1 / _CLEAR < without / self._cost(share, by_floats) < _CLEAR:
+                    break
+        if _GAIN * self._cost(share, by_floats) < without:
             self.without = without
             return True
-        self.share, self.wait, self.waited = None, 2 * self.wait + 1, 0
+        self.share, self.wait, self.waited = None, 4 * self.wait + 1, 0
         return False
+
+    def _sampled(self, X, centroids, by_floats, by_bytes, rows):
+        """The share of the centroids that a row would be measured against, and what a row costs otherwise."""
+        found = sampled(self.threads, X, centroids, rows)
+        bytes_serve = by_bytes is not None and found.candidates <= _MOST_CANDIDATES
+        return _TOGETHER * found.share, by_bytes if bytes_serve else by_floats * (1 + _RECHECK * found.open)
+
+    def _cost(self, share, by_floats):
+        """What a row costs in a pass that measures it against this share of the centroids."""
+        gaps = _GAP * self.k * self.k * self.d / max(self.rows, 1)
+        return _ROW + _FEATURE * self.d + _SCORE * share * by_floats + gaps
 
     def _make_panels(self, centroids):
         order = spatial_order(centroids)
