@@ -11,6 +11,7 @@ Examples
 
 import argparse
 import contextlib
+import functools
 import importlib
 import math
 import sys
@@ -19,12 +20,14 @@ from pathlib import Path
 import numpy as np
 from common import fits
 from common.datasets import datasets
+from common.report import table
 from common.timing import interleaved, say
 
 AUTO, AGAIN = "as chosen", "again"  # the second tells the noise
 PAUSE = 0.05  # seconds: only our own threads are to fall asleep
 TOLERATED = 1.05  # time as chosen over that of the best fixed choice
-SLOW = 2.0  # times the time as chosen, from which a fixed choice is not run again
+# A fixed choice that takes so many times the time as chosen, and so many seconds more, is run once only.
+SLOW, LITTLE = 2.0, 0.01
 MOST_BOXED = 8  # features
 
 
@@ -91,43 +94,51 @@ def times(X, k, options):
     start = fits.start(X, k)
     expected = fits.fit(fits.OURS, X, start)
 
-    def run(choice=None):
-        with fixed(choice) if choice else contextlib.nullcontext():
+    def run(choice):
+        with contextlib.nullcontext() if choice in (AUTO, AGAIN) else fixed(choice):
             found = fits.fit(fits.OURS, X, start)
         if not np.array_equal(found.labels_, expected.labels_):
-            raise AssertionError(f"another answer by {choice or AUTO}")
+            raise AssertionError(f"another answer by {choice}")
         return found
 
-    def best(choices, limit, budget):
-        tasks = {name: (lambda n=name: run(None if n in (AUTO, AGAIN) else n)) for name in choices}
-        done = interleaved(
-            {name: (task, task, 1) for name, task in tasks.items()},
-            options.rounds,
-            limit=limit,
-            budget=budget,
-            pause=PAUSE,
+    def best(choices, rounds, limit, budget):
+        tasks = {choice: (functools.partial(run, choice),) * 2 + (1,) for choice in choices}
+        done = interleaved(tasks, rounds, limit=limit, budget=budget, pause=PAUSE)
+        for rounds in done.values():
+            if rounds.skipped.startswith("failed"):
+                raise RuntimeError(rounds.skipped)
+        return {choice: rounds.best if rounds.seconds else None for choice, rounds in done.items()}
+
+    quick = best([AUTO], 2, math.inf, math.inf)[AUTO]
+    choices = [AUTO, *(choice for choice in FIXED if applies(choice, X.shape[1])), AGAIN]
+    return best(choices, options.rounds, SLOW * quick + LITTLE, options.budget)
+
+
+def cells(name, X, k, found):
+    """A row of the table; its last cell is the time as chosen over that of the best."""
+    ours, slower = sorted((found[AUTO], found[AGAIN]))
+    row = [name, f"({len(X):,}, {X.shape[1]}, {k})", f"{ours * 1e3:.1f}", f"{slower / ours:.2f}"]
+    for choice in FIXED:
+        row.append("-" if choice not in found else f"{found[choice] / ours:.2f}" if found[choice] else "slow")
+    return [*row, f"{ours / min(seconds for seconds in found.values() if seconds):.2f}"]
+
+
+def page(rows, rounds):
+    """The whole page."""
+    caption = (
+        f'Best of {rounds} interleaved runs from the same start to convergence. What is chosen is measured twice: "again" is the slower over the faster. Each '
+        f'technique alone, in every pass: its time over that as chosen ("slow": more than {SLOW:.0f} times). Last column: the time as chosen over that of the best.'
+    )
+    over = [float(row[-1]) for row in rows]
+    within = sum(ratio <= TOLERATED for ratio in over)
+    summary = f"Within {TOLERATED - 1:.0%} of the best on {within} of {len(over)} rows; the worst is {max(over):.2f}."
+    header = ["data", "n, d, k", "as chosen, ms", AGAIN, *FIXED, "over the best"]
+    return (
+        "\n\n".join(
+            ["# What is chosen, beside each technique in every pass", caption, table(header, rows, left=2), summary]
         )
-        failed = [rounds.skipped for rounds in done.values() if rounds.skipped.startswith("failed")]
-        if failed:
-            raise RuntimeError(failed[0])
-        return {name: rounds.best if rounds.seconds else None for name, rounds in done.items()}
-
-    quick = min(interleaved({AUTO: (run, run, 1)}, 2, limit=math.inf, budget=math.inf)[AUTO].seconds)
-    choices = (AUTO, *(choice for choice in FIXED if applies(choice, X.shape[1])), AGAIN)
-    return best(choices, SLOW * quick + 0.01, options.budget)
-
-
-def line(name, X, k, found):
-    """A row of the table, and the time as chosen over the best."""
-    ours = min(found[AUTO], found[AGAIN])
-    over = ours / min(filter(None, [ours, *(found.get(choice) for choice in FIXED)]))
-    cells = [
-        "-" if choice not in found else "slow" if not found[choice] else f"{found[choice] / ours:.2f}"
-        for choice in FIXED
-    ]
-    shape = f"({len(X):,}, {X.shape[1]}, {k})"
-    noise = max(found[AUTO], found[AGAIN]) / ours
-    return f"| {name} | {shape} | {ours * 1e3:.1f} | {noise:.2f} | " + " | ".join(cells) + f" | {over:.2f} |", over
+        + "\n"
+    )
 
 
 def main():
@@ -137,33 +148,16 @@ def main():
     parser.add_argument("--budget", type=float, default=10.0, help="seconds that one choice may take on one row")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     options = parser.parse_args()
-    lines, over = [], []
+    rows = []
     for data in datasets():
         if options.only and not any(word in data.name for word in options.only):
             continue
         for k in data.n_clusters:
-            row, times_over = line(data.name, data.X, k, times(data.X, k, options))
-            say(row)
-            lines.append(row)
-            over.append(times_over)
-    if not lines:
+            rows.append(cells(data.name, data.X, k, times(data.X, k, options)))
+            say(" | ".join(rows[-1]))
+    if not rows:
         sys.exit("No data set has a name like that.")
-    text = "\n".join(
-        [
-            "# What is chosen, beside each technique in every pass",
-            "",
-            f'Best of {options.rounds} interleaved runs from the same start to convergence. Each technique alone: its time over that as chosen; "slow": more than '
-            f'{SLOW:.0f} times. "Again": as chosen '
-            "is measured twice, and this is the slower over the faster. Last column: the time as chosen over the best of all.",
-            "",
-            f"| data | n, d, k | as chosen, ms | again | {' | '.join(FIXED)} | over the best |",
-            "| --- | --- | ---: | ---: |" + " ---: |" * (len(FIXED) + 1),
-            *lines,
-            "",
-            f"Within {TOLERATED - 1:.0%} of the best fixed choice on {sum(t <= TOLERATED for t in over)} of {len(over)} rows; the worst is {max(over):.2f}.",
-            "",
-        ]
-    )
+    text = page(rows, options.rounds)
     print(text)
     if options.markdown:
         options.markdown.write_text(text)
