@@ -74,8 +74,8 @@ def is_nearer(X, offset, C, d, c, distance, label, least):
 
 @inlined
 def _add_rest(X, first, start, stop, C, starts, d, begin, out, at):
-    """The features from `begin` on: D of the rows from `start` to `stop` of those from `first`, in ``out[at:]`` that of the features before. Four rows
-    side by side.
+    """Complete D of the rows from `start` to `stop` of those from `first`: ``out[at:]`` holds the sums of the features before `begin` (nothing if there
+    are none), and the others are added, four rows side by side.
     """
     r = start
     while r + 4 <= stop:

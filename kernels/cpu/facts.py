@@ -17,19 +17,20 @@ from .words import bits_of, lowest_set_bits, magnitude
 
 _ROWS = 256  # rows added at a time
 _LANES = host.VECTOR_BYTES // 8  # of float64
-_BLOCK = 16  # rows looked at before the next vector of columns: they stay in L1
+_BLOCK = 16  # rows (or rows together) looked at before the next vector of columns: they are still in a cache
+_MOST_TOGETHER = 1024  # features; longer rows are mostly whole vectors each
 
 
 def _fill_vectors(d):
-    """How many rows of d elements together fill whole vectors of float64."""
-    return _LANES // math.gcd(d, _LANES)
+    """How many rows of d elements together fill whole vectors of float64; 1 where that matters little."""
+    return 1 if d > _MOST_TOGETHER else _LANES // math.gcd(d, _LANES)
 
 
 @inlined
 def _widen_range(largest, lowest, j, value):
     """Take a value into the range of column j."""
-    magnitude, lowest_bit = abs(value), lowest_set_bit(value)
-    largest[j] = max(largest[j], magnitude)
+    largest[j] = max(largest[j], abs(value))
+    lowest_bit = lowest_set_bit(value)
     if lowest_bit > 0.0:
         lowest[j] = min(lowest[j], lowest_bit)
 
@@ -80,15 +81,20 @@ def column_range(
             _widen_range(high, low, width, weights[i])
 
 
-def planned(threads, X, weights, d):
-    """The `fixed_point.Plan` for the columns of the weighted rows of X (n * d,), from one read of it."""
+def column_ranges(threads, X, weights, d):
+    """The largest magnitude and the lowest set bit (infinity where all are zero) of every column of the weighted rows of X (n * d,)."""
     weighted = weights.size > 0
     together = 1 if weighted or d >= _LANES else _fill_vectors(d)
     columns = d * together + weighted
     largest, lowest = private(threads, columns, np.float64), private(threads, columns, np.float64)
     column_range(threads, X, weights, d, together, largest, lowest)
     largest = largest[:, :columns].reshape(-1, d + weighted).max(axis=0)
-    lowest = lowest[:, :columns].reshape(-1, d + weighted).min(axis=0)
+    return largest, lowest[:, :columns].reshape(-1, d + weighted).min(axis=0)
+
+
+def planned(threads, X, weights, d):
+    """The `fixed_point.Plan` for the columns of the weighted rows of X (n * d,), from one read of it."""
+    largest, lowest = column_ranges(threads, X, weights, d)
     lowest[np.isinf(lowest)] = 0
     return plan(largest, lowest)
 
@@ -103,10 +109,9 @@ def column_sums(
     task,
     tasks,
     X,  #         IN   (n * d,)
-    weights,  #   IN   (0,) float64: all ones
     d,
     together,  #       rows whose d * together elements count as so many columns; 1 where there are more limbs than one
-    totals,  #    OUT  Totals of one sum of d * together columns; the sum is in the first d
+    totals,  #    OUT  Totals of one sum of d * together columns; the sum is in the first d, and nothing has counted the rows
     limbs,  #          from `fixed_point.Plan`, as are these, repeated `together` times:
     up,
     up_rest,
@@ -142,7 +147,7 @@ def column_sums(
             numbers[r] = start + r
         add_rows(
             pending, high, low, unspilled, count, the_one, numbers, min(_ROWS, stop - start),
-            X, d, weights, 1, limbs, up, up_rest, down,
+            X, d, up[:0], 1, limbs, up, up_rest, down,
         )  # fmt: skip
     spill(pending, high, low, unspilled, 0, limbs * width)
     for j in range(d, width):
@@ -155,5 +160,5 @@ def column_totals(threads, X, d, plan):
     together = _fill_vectors(d) if plan.limbs == 1 else 1
     totals = Totals.zeros(threads, 1, d * together, plan.limbs)
     scales = (np.concatenate([scale] * together) for scale in (plan.up, plan.up_rest, plan.down))
-    column_sums(threads, X, np.empty(0), d, together, totals, plan.limbs, *scales)
+    column_sums(threads, X, d, together, totals, plan.limbs, *scales)
     return totals

@@ -149,7 +149,7 @@ def _add_vector(pending, base, value, column, columns, limbs, up, up_rest, down)
 
 @inlined
 def _add_row(pending, base, X, offset, d, weight, columns, limbs, up, up_rest, down):
-    """A row times its weight: whole vectors, and what is left by the powers of two in it."""
+    """Add a row times its weight to a sum: in whole vectors, the columns that are left four, two and one at a time."""
     step, j = lanes(up), 0
     while j + step <= d:
         value = load_widened(X, offset + j)

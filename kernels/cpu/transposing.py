@@ -73,9 +73,10 @@ def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale
 
 @intrinsic
 def add_squared_differences(typingctx, totals, array, offset, stride, others, starts, at, element):
-    """`totals`, a float64 lane a row, plus the squares of as many elements of each row as there are lanes, the first element first.
+    """`totals`, a float64 lane a row, plus the squared differences of as many elements of each row as there are lanes, the first element first.
 
-    Rows of `array` start `stride` elements apart from `offset`; row i is compared with the elements of `others` (float64) from ``starts[at + i]`` on.
+    Rows of `array` start `stride` elements apart from `offset`, those that they differ from at ``starts[at + i]`` in `others` (float64); `element` is
+    the first in both.
     """
 
     def codegen(context, builder, sig, args):

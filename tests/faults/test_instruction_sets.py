@@ -22,6 +22,7 @@ path = ""  # a word of the path that is to be taken
 def check(X, weights, k):
     centroids = X[:k].copy()
     opened = CpuSession(X, weights, k, 1)
+    assert opened.mean_variance() == reference.mean_variance(X)
     opened.reset()
     for _ in range(3):
         labels, distances = reference.assign(X, centroids)

@@ -12,8 +12,8 @@ from .buffers import flat
 
 _LEVELS = 8  # parts that the rows of a cluster are sorted into
 _TURNS = 8  # steps of the power iteration: any direction serves, that of largest spread serves best
-_FEW_ROWS, _ROWS = 32, 256  # of a sample: so many, and if they do not say it clearly, so many
-_CLEAR = 2.0  # by which one way is cheaper than the other
+_FEW_ROWS, _ROWS = 32, 256  # of a sample: so many, and unless they say clearly that it does not pay, so many
+_CLEAR = 2.0  # by which it is dearer then
 
 # Nanoseconds a row of one core (measured); only their ratios matter.
 _ROW, _FEATURE = 40.0, 1.1
@@ -103,7 +103,7 @@ class Near:
     """What such passes need from pass to pass, and what is known of their cost.
 
     A pass costs what its share of pairs of a row and a panel says. Before there was one, a sample tells how many centroids are near; where they are too many,
-    it is asked again after three times as many passes as there were so far.
+    it is asked again after up to three times as many passes as there were so far.
     """
 
     def __init__(self, session):
@@ -121,7 +121,7 @@ class Near:
         if share is None:
             for rows in (_FEW_ROWS, _ROWS):
                 share, without = self._sampled(X, centroids, by_floats, by_bytes, rows)
-                if not 1 / _CLEAR < without / self._cost(share, by_floats) < _CLEAR:
+                if _CLEAR * without < self._cost(share, by_floats):
                     break
         if _GAIN * self._cost(share, by_floats) < without:
             self.without = without
