@@ -9,11 +9,11 @@ import numpy as np
 
 from .. import scaling
 from . import host
-from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, Totals, add_rows, clear, lowest_set_bit, plan, spill
+from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, Totals, add_rows, clear, plan, spill
 from .jit import inlined, kernel, share
 from .scratch import private, stack_array
 from .simd import fma, iadd, isub, lanes, load, load_widened, maximum, minimum, mul, splat, store
-from .words import bits_of, lowest_set_bits, magnitude
+from .words import bits_of, lowest_set_bit, magnitude
 
 _ROWS = 256  # rows added at a time
 _LANES = host.VECTOR_BYTES // 8  # of float64
@@ -29,10 +29,7 @@ def _fill_vectors(d):
 @inlined
 def _widen_range(largest, lowest, j, value):
     """Take a value into the range of column j."""
-    largest[j] = max(largest[j], abs(value))
-    lowest_bit = lowest_set_bit(value)
-    if lowest_bit > 0.0:
-        lowest[j] = min(lowest[j], lowest_bit)
+    largest[j], lowest[j] = max(largest[j], magnitude(value)), min(lowest[j], lowest_set_bit(value))
 
 
 @kernel
@@ -73,7 +70,7 @@ def column_range(
                     x = load_widened(X, row * d + at)
                     if weighted:
                         x = mul(x, splat(weights[row]))
-                    most, least = maximum(magnitude(x), most), minimum(lowest_set_bits(x), least)
+                    most, least = maximum(magnitude(x), most), minimum(lowest_set_bit(x), least)
                 store(high, at, most)
                 store(low, at, least)
     if weighted:

@@ -35,7 +35,7 @@ from .simd import (
     sub,
     unequal,
 )
-from .words import bits_of, float_of, leading_zeros
+from .words import bits_of, leading_zeros
 
 LIMB = 50
 SPILL_ROWS = 1 << 12  # 2**50 * 2**12 < 2**63
@@ -92,15 +92,6 @@ class Totals(NamedTuple):
 
 
 @inner
-def lowest_set_bit(value):
-    """The value of the lowest set bit of a finite float64's significand, 0.0 for zero."""
-    word = bits_of(value) & 0x7FFFFFFFFFFFFFFF
-    if word & 0xFFFFFFFFFFFFF == 0:
-        return float_of(word)
-    return float_of(word) - float_of(word & (word - 1))
-
-
-@inner
 def spill(pending, high, low, unspilled, row, cells):
     """Move the pending limbs of the sum `row` into its (high, low) pairs; all arrays are one thread's."""
     for i in range(row * cells, (row + 1) * cells):
@@ -133,9 +124,9 @@ def _add_value(pending, base, value, column, columns, limbs, up, up_rest, down):
 
 
 @inlined
-def _add_vector(pending, base, value, column, columns, limbs, up, up_rest, down):
-    """As `_add_value`, for a vector of neighbouring columns."""
-    magic = splat_like(value, MAGIC)
+def _add_vector(pending, base, x, weight, column, columns, limbs, up, up_rest, down):
+    """As `_add_value`, for a vector of neighbouring columns, times their row's weight."""
+    value, magic = mul(x, splat_like(x, weight)), splat_like(x, MAGIC)
     for limb in range(limbs - 1, -1, -1):
         at = limb * columns + column
         shifted = fma(mul(value, load_like(up, at, value)), load_like(up_rest, at, value), magic)
@@ -152,19 +143,16 @@ def _add_row(pending, base, X, offset, d, weight, columns, limbs, up, up_rest, d
     """Add a row times its weight to a sum: in whole vectors, the columns that are left four, two and one at a time."""
     step, j = lanes(up), 0
     while j + step <= d:
-        value = load_widened(X, offset + j)
-        value = mul(value, splat_like(value, weight))
-        _add_vector(pending, base, value, j, columns, limbs, up, up_rest, down)
+        x = load_widened(X, offset + j)
+        _add_vector(pending, base, x, weight, j, columns, limbs, up, up_rest, down)
         j += step
     if (d - j) & 4:
         four = load_lanes_widened(X, offset + j, 4)
-        four = mul(four, splat_like(four, weight))
-        _add_vector(pending, base, four, j, columns, limbs, up, up_rest, down)
+        _add_vector(pending, base, four, weight, j, columns, limbs, up, up_rest, down)
         j += 4
     if (d - j) & 2:
         two = load_lanes_widened(X, offset + j, 2)
-        two = mul(two, splat_like(two, weight))
-        _add_vector(pending, base, two, j, columns, limbs, up, up_rest, down)
+        _add_vector(pending, base, two, weight, j, columns, limbs, up, up_rest, down)
         j += 2
     if j < d:
         _add_value(pending, base, weight * np.float64(X[offset + j]), j, columns, limbs, up, up_rest, down)

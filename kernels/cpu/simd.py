@@ -76,6 +76,13 @@ def emit_load(context, builder, array_type, array, offset, vector):
     return value
 
 
+def emit_load_widened(context, builder, array_type, array, offset, lanes):
+    """So many elements converted (exactly) to float64."""
+    narrow, wide = (Vector(dtype, lanes) for dtype in (array_type.dtype, types.float64))
+    value = emit_load(context, builder, array_type, array, offset, narrow)
+    return value if narrow == wide else builder.fpext(value, ir_vector(wide))
+
+
 def emit_store(context, builder, array_type, array, offset, value, vector):
     instruction = builder.store(value, emit_pointer(context, builder, array_type, array, offset, ir_vector(vector)))
     instruction.align = vector.dtype.bitwidth // 8
@@ -277,11 +284,9 @@ def prefetch(typingctx, array, offset):
 def load_widened(typingctx, array, offset):
     """The elements ``array.flat[offset:]`` converted (exactly) to one full vector of float64."""
     wide = Vector(types.float64, full_lanes(types.float64))
-    narrow = Vector(array.dtype, wide.lanes)
 
     def codegen(context, builder, sig, args):
-        value = emit_load(context, builder, sig.args[0], args[0], args[1], narrow)
-        return value if narrow.dtype == types.float64 else builder.fpext(value, ir_vector(wide))
+        return emit_load_widened(context, builder, sig.args[0], *args, wide.lanes)
 
     return wide(array, offset), codegen
 
@@ -291,11 +296,10 @@ def load_lanes_widened(typingctx, array, offset, count):
     """The `count` (a constant) elements ``array.flat[offset:]`` converted (exactly) to float64."""
     if not isinstance(count, types.IntegerLiteral):
         return None
-    wide, narrow = (Vector(dtype, count.literal_value) for dtype in (types.float64, array.dtype))
+    wide = Vector(types.float64, count.literal_value)
 
     def codegen(context, builder, sig, args):
-        value = emit_load(context, builder, sig.args[0], args[0], args[1], narrow)
-        return value if narrow.dtype == types.float64 else builder.fpext(value, ir_vector(wide))
+        return emit_load_widened(context, builder, sig.args[0], *args[:2], wide.lanes)
 
     return wide(array, offset, count), codegen
 

@@ -5,7 +5,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .register_tiles import tuple_of
-from .simd import I32, Vector, emit_load, emit_pointer, emit_splat, full_lanes, ir_vector
+from .simd import I32, Vector, emit_load, emit_load_widened, emit_pointer, emit_splat, full_lanes, ir_vector
 
 
 def _transposed(context, builder, starts, array_type, array, shift, scale):
@@ -82,14 +82,12 @@ def add_squared_differences(typingctx, totals, array, offset, stride, others, st
     def codegen(context, builder, sig, args):
         totals_value, array_value, start, step, others_value, starts_value, at_value, element_value = args
         wide, rows = sig.return_type, []
-        source = Vector(sig.args[1].dtype, wide.lanes)
         for i in range(wide.lanes):
             number = builder.add(at_value, ir.Constant(at_value.type, i))
             other = builder.load(emit_pointer(context, builder, sig.args[5], starts_value, number, ir.IntType(64)))
             other = builder.add(other, element_value)
             row = builder.add(builder.add(start, builder.mul(step, ir.Constant(step.type, i))), element_value)
-            x = emit_load(context, builder, sig.args[1], array_value, row, source)
-            x = x if source.dtype == types.float64 else builder.fpext(x, ir_vector(wide))
+            x = emit_load_widened(context, builder, sig.args[1], array_value, row, wide.lanes)
             difference = builder.fsub(x, emit_load(context, builder, sig.args[4], others_value, other, wide))
             rows.append(builder.fmul(difference, difference))
         for squares in _shuffled(builder, rows):

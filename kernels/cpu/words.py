@@ -28,38 +28,41 @@ def float_of(typingctx, word):
 
 
 @intrinsic
-def magnitude(typingctx, vector):
-    """The absolute value of each float64 lane."""
+def magnitude(typingctx, value):
+    """The absolute value of the float64 lanes (or scalar)."""
 
     def codegen(context, builder, sig, args):
-        return builder.bitcast(_without_sign(builder, args[0], sig.args[0].lanes), ir_vector(sig.args[0]))
+        return builder.bitcast(_without_sign(builder, args[0]), args[0].type)
 
-    return vector(vector), codegen
+    return value(value), codegen
 
 
-def _without_sign(builder, value, lanes):
-    words = ir.VectorType(ir.IntType(64), lanes)
-    return builder.and_(builder.bitcast(value, words), ir.Constant(words, [_MAGNITUDE] * lanes))
+def _words_like(value, word):
+    """The constant int64 `word`, in as many lanes as the IR value of float64 has."""
+    if isinstance(value.type, ir.VectorType):
+        return ir.Constant(ir.VectorType(ir.IntType(64), value.type.count), [word] * value.type.count)
+    return ir.Constant(ir.IntType(64), word)
+
+
+def _without_sign(builder, value):
+    mask = _words_like(value, _MAGNITUDE)
+    return builder.and_(builder.bitcast(value, mask.type), mask)
 
 
 @intrinsic
-def lowest_set_bits(typingctx, vector):
-    """The value of the lowest set bit of each finite float64 lane's significand, infinity for zero."""
+def lowest_set_bit(typingctx, value):
+    """The value of the lowest set bit of the significand of the finite float64 lanes (or scalar), infinity for zero."""
 
     def codegen(context, builder, sig, args):
-        kind, lanes = ir_vector(sig.return_type), sig.return_type.lanes
-        words = ir.VectorType(ir.IntType(64), lanes)
-        zero, one = (ir.Constant(words, [number] * lanes) for number in (0, 1))
-        word = _without_sign(builder, args[0], lanes)
-        fraction = builder.and_(word, ir.Constant(words, [_FRACTION] * lanes))
+        kind, word = args[0].type, _without_sign(builder, args[0])
+        zero, one, fraction, infinity = (_words_like(args[0], word) for word in (0, 1, _FRACTION, _EXPONENT))
+        number = builder.bitcast(word, kind)
         cleared = builder.bitcast(builder.and_(word, builder.sub(word, one)), kind)
-        value = builder.bitcast(word, kind)
-        power = builder.icmp_unsigned("==", fraction, zero)  # what is cleared there is of the exponent
-        lowest = builder.select(power, value, builder.fsub(value, cleared))
-        infinity = builder.bitcast(ir.Constant(words, [_EXPONENT] * lanes), kind)
-        return builder.select(builder.icmp_unsigned("==", word, zero), infinity, lowest)
+        is_power = builder.icmp_unsigned("==", builder.and_(word, fraction), zero)  # the bit cleared is the exponent's
+        lowest = builder.select(is_power, number, builder.fsub(number, cleared))
+        return builder.select(builder.icmp_unsigned("==", word, zero), builder.bitcast(infinity, kind), lowest)
 
-    return vector(vector), codegen
+    return value(value), codegen
 
 
 @intrinsic
