@@ -12,6 +12,7 @@ from .arrays import as_data, as_weights, origin_of, to_host
 from .backends import check_device
 from .engine.fit import as_centroids, check_centroids, check_init_size, fit, open_session
 from .engine.history import Progress
+from .engine.seeding import METHODS
 from .engine.seeding import kmeans_plusplus as _seed_rows
 
 
@@ -93,8 +94,9 @@ def kmeans(
         float32 and float64 are used as they are; other numbers become float64. Arrays on a GPU (CuPy, PyTorch, DLPack) stay there.
     n_clusters : int
         From 1 to n_samples.
-    init : {"k-means++", "random"}, array-like (n_clusters, n_features) or callable
-        Where the centroids start; a callable is called as ``init(X, n_clusters, random_state=RandomState)``.
+    init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable
+        Where the centroids start: seeds by one of these methods, given positions, or what ``init(X, n_clusters, random_state=RandomState)`` returns.
+        "k-means||" reads the data six times instead of once for every cluster.
     n_init : int
         Runs from different starts; the one of least inertia is returned. Only 1 makes sense where `init` is an array.
     max_iter : int
@@ -106,7 +108,7 @@ def kmeans(
     seed : int, optional
         Of all random draws; fresh entropy by default. The result depends on it and the data alone.
     init_size : int, optional
-        Draw the seeds ("k-means++" or "random") from a random sample of so many rows, n_clusters at least: for many rows and clusters, where seeding on
+        Draw the seeds, where `init` names a method, from a random sample of so many rows, n_clusters at least: for many rows and clusters, where seeding on
         all of them takes longer than the iterations. The sample goes by row number. Default: all rows.
     refine : "breathing" or None
         "breathing": look for a better optimum once a run has converged, with a few centroids more and as many less; the inertia is never higher for it.
@@ -132,7 +134,8 @@ def kmeans(
 
     Notes
     -----
-    O(n_samples * n_clusters * n_features) an iteration. Method: Lloyd (1982) from greedy k-means++ seeds (Arthur and Vassilvitskii 2007).
+    O(n_samples * n_clusters * n_features) an iteration. Method: Lloyd (1982) from seeds by greedy k-means++ (Arthur and Vassilvitskii 2007) or k-means|| (Bahmani
+    et al. 2012).
 
     Examples
     --------
@@ -146,8 +149,10 @@ def kmeans(
         data = as_data(X)
         weights = as_weights(sample_weight, len(data), origin)
         if isinstance(init, str):
-            if init not in ("k-means++", "random"):
-                raise ValueError(f"init must be 'k-means++', 'random', an array or a callable, got {init!r}.")
+            if init not in METHODS:
+                raise ValueError(
+                    f"init must be one of {', '.join(map(repr, METHODS))}, an array or a callable, got {init!r}."
+                )
         elif not callable(init):
             init = as_centroids(init, data, _check_clusters(n_clusters, len(data)))
         if not isinstance(tol, Real) or isinstance(tol, bool) or not math.isfinite(tol) or tol < 0:

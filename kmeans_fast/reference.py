@@ -1,15 +1,15 @@
 """The contract: k-means in NumPy float64, written to be obviously right.
 
 Every backend returns these bits: the same labels, seeds, centroids and inertia, whatever its threads, chunks or instruction set. Two rules make that
-possible. A squared distance is a fixed sequence of float64 roundings (`squared_distances`), so "nearest" has one meaning; and every sum over rows is
-the exact real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in the order of a hash of the rows' values, so that they do not
-depend on the order of the rows either. Nothing here is fast: O(n k d) with a Python loop over features.
+possible. A squared distance is a fixed sequence of float64 roundings (`distance`), so "nearest" has one meaning; and every sum over rows is the exact
+real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in the order of a hash of the rows' values, so that they do not depend on
+the order of the rows either. Nothing here is fast: O(n k d) with a Python loop over features.
 
 Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids` (n_clusters, n_features) in X's
 dtype, `labels` (n_samples,) int32.
 
-Sources: Lloyd (1982); k-means++: Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; counter-based random numbers: Salmon et al. (2011),
-Philox as NumPy ships it; empty clusters and stopping: scikit-learn's rules.
+Sources: Lloyd (1982); k-means++: Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; k-means||: Bahmani et al. (2012); counter-based random
+numbers: Salmon et al. (2011), Philox as NumPy ships it; empty clusters and stopping: scikit-learn's rules.
 """
 
 import math
@@ -19,6 +19,7 @@ import numpy as np
 
 LABEL = np.int32
 _ROWS = 4096  # rows at a time, to bound the (rows, n_clusters) table
+ROUNDS, OVERSAMPLING = 5, 2  # of k-means||: the paper's
 
 
 class Fit(NamedTuple):
@@ -29,17 +30,18 @@ class Fit(NamedTuple):
     converged: str  # "strict", "tolerance" or "" when max_iter came first
 
 
-# ---- distance, label, inertia --------------------------------------------------------------------------------------
+def distance(x, c):
+    """D along the last axis, float64: ``acc = 0; for each feature: t = x - c; acc = acc + t*t``, each operation rounded once."""
+    x, c, total = x.astype(np.float64), c.astype(np.float64), 0.0
+    for j in range(x.shape[-1]):
+        t = x[..., j] - c[..., j]
+        total = total + t * t
+    return total
 
 
 def squared_distances(X, centroids):
-    """D[i, c]: ``acc = 0; for each feature: t = x - c; acc = acc + t*t``, each operation rounded once to float64."""
-    X, centroids = X.astype(np.float64), centroids.astype(np.float64)
-    total = np.zeros((len(X), len(centroids)))
-    for j in range(X.shape[1]):
-        t = X[:, j, None] - centroids[None, :, j]
-        total = total + t * t
-    return total
+    """D of every row to every centroid, (n_samples, n_clusters)."""
+    return distance(X[:, None], centroids[None])
 
 
 def assign(X, centroids):
@@ -55,12 +57,7 @@ def assign(X, centroids):
 
 def own_distances(X, centroids, labels):
     """D of every row to the centroid that it is labelled with, (n_samples,)."""
-    X, own = X.astype(np.float64), centroids.astype(np.float64)[labels]
-    total = np.zeros(len(X))
-    for j in range(X.shape[1]):
-        t = X[:, j] - own[:, j]
-        total = total + t * t
-    return total
+    return distance(X, centroids[labels])
 
 
 def inertia(X, weights, centroids, labels):
@@ -75,18 +72,15 @@ def mean_variance(X):
     return inertia(X, None, mean, np.zeros(len(X), LABEL)) / X.size
 
 
-# ---- update --------------------------------------------------------------------------------------------------------
-
-
 def cluster_sums(X, weights, labels, n_clusters):
     """Exact sums of ``w_i * x_i`` (products rounded once) and of ``w_i`` over each cluster, each rounded once."""
-    products = X.astype(np.float64) if weights is None else weights[:, None] * X.astype(np.float64)
-    ones = np.ones(len(X)) if weights is None else weights
+    weights = np.ones(len(X)) if weights is None else weights
+    products = weights[:, None] * X.astype(np.float64)
     sums, totals = np.zeros((n_clusters, X.shape[1])), np.zeros(n_clusters)
     for c in range(n_clusters):
         members = labels == c
         sums[c] = [math.fsum(column) for column in products[members].T.tolist()]
-        totals[c] = math.fsum(ones[members])
+        totals[c] = math.fsum(weights[members])
     return sums, totals
 
 
@@ -120,9 +114,6 @@ def squared_shift(new, old):
     return math.fsum(own_distances(new, old, np.arange(len(new))))
 
 
-# ---- seeding -------------------------------------------------------------------------------------------------------
-
-
 def draws(seed, run, shape):
     """Uniform uint64 words, a pure function of (seed, run, position): Philox in counter mode."""
     return np.random.Philox(key=np.array([seed, run], np.uint64)).random_raw(math.prod(shape)).reshape(shape)
@@ -130,7 +121,7 @@ def draws(seed, run, shape):
 
 def sample_rows(n_samples, size, seed, run=0):
     """`size` distinct row numbers, ascending: the first that a stream of words of their own names."""
-    rows, count = np.empty(0, np.uint64), size
+    rows, count = [], size
     while len(rows) < size:
         count *= 2
         named = ((draws(seed, run + 2**63, (count,)) >> np.uint64(32)) * np.uint64(n_samples)) >> np.uint64(32)
@@ -170,12 +161,9 @@ class Masses:
         self.rescale()
 
     def rescale(self):
-        products = self.weights * self.d
-        if not products.any():
-            self.d = np.ones(len(products))
-            products = self.weights * self.d
-        _, exponent = math.frexp(products.max())
-        self.shift = 61 - len(products).bit_length() - exponent
+        if not (self.weights * self.d).any():
+            self.d = np.ones(len(self.d))
+        self.shift = 61 - len(self.d).bit_length() - math.frexp((self.weights * self.d).max())[1]
 
     def of(self, d):
         return np.floor(np.ldexp(self.weights * d, self.shift)).astype(np.int64)
@@ -196,8 +184,7 @@ def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
     """Row numbers of the seeds by greedy k-means++: each step draws `n_trials` rows with probability ``w_i * d_i`` (d: squared distance to the nearest
     seed) and keeps the one that leaves the least total mass, the earliest drawn among equals.
     """
-    words = draws(seed, run, (n_clusters, n_trials(n_clusters)))
-    masses = Masses(X, weights)
+    words, masses = draws(seed, run, (n_clusters, n_trials(n_clusters))), Masses(X, weights)
     rows = [masses.draw(words[0, 0])]
     masses.d = squared_distances(X, X[rows])[:, 0]
     masses.rescale()
@@ -211,21 +198,37 @@ def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
     return np.array(rows)
 
 
+def kmeans_parallel(X, weights, n_clusters, seed, run=0):
+    """Row numbers of the seeds by k-means||: from one drawn row, each of `ROUNDS` draws ``OVERSAMPLING * n_clusters`` candidates with probability
+    ``w_i * d_i`` (d: squared distance to the nearest candidate so far); k-means++ chooses among them, weighted by the mass of the rows nearest to each.
+    """
+    size = OVERSAMPLING * n_clusters
+    words = draws(seed, run + 2**61, (1 + ROUNDS * size,))
+    masses, rows = Masses(X, weights), []
+    for drawn in np.split(words, range(1, len(words), size)):
+        if not (masses.weights * masses.d).any():
+            break
+        masses.rescale()
+        rows += dict.fromkeys(masses.draw(word) for word in drawn)  # each once, in the order of the words
+        owner, masses.d = assign(X, X[rows])
+    whole = Masses(X, weights)
+    shares = np.array([whole.of(whole.d)[owner == c].sum() for c in range(len(rows))], np.float64)
+    rows, shares = np.array(rows)[shares > 0], shares[shares > 0]
+    if len(rows) < n_clusters:  # there are hardly more distinct rows
+        return kmeans_plusplus(X, weights, n_clusters, seed, run)
+    return rows[kmeans_plusplus(X[rows], shares, n_clusters, seed, run)]
+
+
 def random_rows(X, weights, n_clusters, seed, run=0):
     """Row numbers drawn one after the other with probability ``w_i``, without replacement."""
-    words = draws(seed, run, (n_clusters,))
-    masses = Masses(X, weights)
-    rows = []
-    for word in words:
-        if not (masses.weights * masses.d).any():  # too few rows have weight: the lowest not yet taken
+    masses, rows = Masses(X, weights), []
+    for word in draws(seed, run, (n_clusters,)):
+        if (masses.weights * masses.d).any():
+            rows.append(masses.draw(word))
+        else:  # too few rows have weight: the lowest not yet taken
             rows.append(min(set(range(len(X))) - set(rows)))
-            continue
-        rows.append(masses.draw(word))
         masses.d[rows[-1]] = 0.0
     return np.array(rows)
-
-
-# ---- the loop ------------------------------------------------------------------------------------------------------
 
 
 def lloyd(X, weights, centroids, max_iter=300, tol=1e-4):

@@ -1,6 +1,6 @@
 """The contract's squared distance, and what is read off it: inertia, own distances, the distance table of `transform`.
 
-D is ``acc = acc + t*t`` with ``t = x - c`` in float64, features in order, three roundings a step (`kmeans_fast.reference.squared_distances`). The order
+D is ``acc = acc + t*t`` with ``t = x - c`` in float64, features in order, three roundings a step (`kmeans_fast.reference.distance`). The order
 is per (row, centroid), so lanes and unrolling run across rows or centroids and never along features.
 
 Sums of D are exact: a float64 is split into the 32-bit halves of its significand, added to the two integer bins of its exponent. No number of rows below
@@ -102,7 +102,7 @@ def _add_rest(X, first, start, stop, C, starts, d, begin, out, at):
         r += 1
 
 
-@inlined
+@inner
 def block_distances(X, first, rows, C, starts, d, out, at):
     """D of rows from `first`, the r-th one to the centroid at ``C[starts[r]:]``, into ``out[at:]``.
 

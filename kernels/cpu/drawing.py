@@ -58,16 +58,30 @@ def fill_buckets(
 
 
 @kernel
+def hash_rows(
+    task,
+    tasks,
+    X,  #       IN   (n * d,)
+    d,
+    rows,  #    IN   (m,) int64
+    hashes,  #  OUT  (m,) uint64
+):
+    """The hashes of some rows. O(m d)."""
+    for r in range(*share(task, tasks, rows.size)):
+        hashes[r] = _row_hash(X, rows[r] * d, d)
+
+
+@kernel
 def weigh(
     task,
     tasks,
     weights,  #  IN   (n,) float64, or (0,): all ones
     nearest,  #  IN   (n,) float64
     factors,
-    buckets,  #  IN   (n,) uint16
+    buckets,  #  IN   (n,) uint16 or int32
     masses,  #   OUT  (tasks, n_buckets) int64, zeros on entry
 ):
-    """Masses of the buckets from the start. O(n)."""
+    """Masses of the buckets (or of other groups of rows) from the start. O(n)."""
     n = nearest.size
     weighted = weights.size > 0
     for i in range(*share(task, tasks, n)):

@@ -123,7 +123,7 @@ def _add_value(pending, base, value, column, columns, limbs, up, up_rest, down):
             break
 
 
-@inlined
+@inner
 def _add_vector(pending, base, x, weight, column, columns, limbs, up, up_rest, down):
     """As `_add_value`, for a vector of neighbouring columns, times their row's weight."""
     value, magic = mul(x, splat_like(x, weight)), splat_like(x, MAGIC)

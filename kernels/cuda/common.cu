@@ -14,7 +14,7 @@ extern __shared__ __align__(16) unsigned char dynamic_shared[];
 
 #define INFINITE __int_as_float(0x7f800000)
 
-// The contract's squared distance (`kmeans_fast.reference.squared_distances`): features in order, three roundings each.
+// The contract's squared distance (`kmeans_fast.reference.distance`): features in order, three roundings each.
 template <class Centroid>
 __device__ __forceinline__ double squared_distance(const real* x, const Centroid* c, int d) {
   double total = 0.0;

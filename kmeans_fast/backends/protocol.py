@@ -91,6 +91,19 @@ class Seeder(Protocol):
         """Row numbers of the seeds so far, int64."""
 
 
+class Oversampler(Protocol):
+    """The state of k-means||: a distance for every row, to the nearest candidate so far, which with its weight is its mass."""
+
+    def draw(self, words: np.ndarray) -> np.ndarray:
+        """Rows that the uint64 `words` fall on, one for each."""
+
+    def add(self, rows: np.ndarray) -> bool:
+        """Make rows candidates; False when no row has any mass left."""
+
+    def shares(self) -> np.ndarray:
+        """The mass by weight alone, int64, of the rows nearest to each candidate, the first of equally near ones."""
+
+
 class Session(Protocol):
     """A data set opened on a backend."""
 
@@ -129,6 +142,9 @@ class Session(Protocol):
 
     def seeder(self, words: np.ndarray) -> Seeder:
         """Begin to seed, with uint64 `words` (seeds, most candidates) to draw from."""
+
+    def oversampler(self) -> Oversampler:
+        """Begin to draw candidates for seeds. This session's labels are gone."""
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """Rows of the data, copied to the host."""

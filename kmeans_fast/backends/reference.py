@@ -34,6 +34,27 @@ class ReferenceSeeder:
         return np.array(self.seeds, np.int64)
 
 
+class ReferenceOversampler:
+    def __init__(self, X, weights):
+        self.X, self.masses, self.rows = X, reference.Masses(X, weights), []
+
+    def draw(self, words):
+        return np.array([self.masses.draw(word) for word in words])
+
+    def add(self, rows):
+        self.rows += rows.tolist()
+        self.owner, self.masses.d = reference.assign(self.X, self.X[self.rows])
+        any_left = bool((self.masses.weights * self.masses.d).any())
+        self.masses.rescale()
+        return any_left
+
+    def shares(self):
+        self.masses.d = np.ones(len(self.X))
+        self.masses.rescale()
+        masses = self.masses.of(self.masses.d)
+        return np.array([masses[self.owner == c].sum() for c in range(len(self.rows))])
+
+
 class ReferenceSession:
     runs_ahead = False
 
@@ -88,6 +109,9 @@ class ReferenceSession:
 
     def seeder(self, words):
         return ReferenceSeeder(self.X, self.weights, words)
+
+    def oversampler(self):
+        return ReferenceOversampler(self.X, self.weights)
 
     def rows(self, numbers):
         return self.X[numbers]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import KMeans, assign
+from ..engine.seeding import METHODS
 from . import kernel_cache
 from .columns import Selection
 from .model_file import write_model
@@ -111,11 +112,11 @@ def _read(args):
 
 def _init(args, X):
     """A name, or centroids (n_clusters, n_features) in X's dtype."""
-    if args.init in ("k-means++", "random"):
+    if args.init in METHODS:
         return args.init
     path = Path(args.init)
     if path.suffix.lower() not in (".npy", ".csv"):
-        raise ValueError(f"--init must be k-means++, random, or a .npy or .csv file of centroids, got {args.init!r}")
+        raise ValueError(f"--init must be {', '.join(METHODS)}, or a .npy or .csv file of centroids, got {args.init!r}")
     centroids = np.ascontiguousarray(read(path).data, X.dtype)
     if centroids.shape != (args.n_clusters, X.shape[1]):
         raise ValueError(

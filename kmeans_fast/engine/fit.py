@@ -14,9 +14,9 @@ from .history import Progress
 from .lloyd import lloyd
 from .memory import shortage, too_little
 from .refinement import breathe, deepest
-from .seeding import kmeans_plusplus, random_rows
+from .seeding import kmeans_parallel, kmeans_plusplus, most_candidates, random_rows
 
-_REFINING_BYTES = 20  # a row: labels of the best and of the new, with those in boxes; distances
+_SECOND_BYTES = 20  # a row, of a second session: labels of both, with those in boxes; distances
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
 
 
@@ -31,14 +31,16 @@ class Fit(NamedTuple):
     history: tuple[Progress, ...]  # of all runs
 
 
-def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None, spare=0):
-    """The backend that serves (X, n_clusters) and a session on it, after the memory plan has been checked, for `spare` clusters more."""
+def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None, second=None):
+    """The backend that serves (X, n_clusters) and a session on it, after the memory plan has been checked: also that of a second session, for `second`
+    clusters, if there will be one.
+    """
     check_magnitudes(X, weights)
     problem = as_problem(X, weights, n_clusters, device, resident)
     backend = backends.select(problem, device)
     what = f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters"
-    also = (problem._replace(n_clusters=n_clusters + spare),) if spare else ()
-    more = _REFINING_BYTES * len(X) if spare else 0
+    also = (problem._replace(n_clusters=second),) if second else ()
+    more = _SECOND_BYTES * len(X) if second else 0
     return backend, backend.open(X, weights, that_fits(backend, problem, n_threads, more, what, also), n_threads)
 
 
@@ -75,14 +77,17 @@ def check_magnitudes(X, weights):
         )
 
 
-def initial_centroids(session, X, init, n_clusters, seed, run, rng):
+def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=None):
     """Centroids to start a run from, (n_clusters, n_features) in X's dtype.
 
-    `init` is "k-means++", "random", an array, or a callable ``init(X, n_clusters, random_state=rng)``; `session` is open on the rows to draw seeds from.
+    `init` is one of `seeding.METHODS`, an array, or a callable ``init(X, n_clusters, random_state=rng)``; `session` is open on the rows to draw seeds from,
+    and ``open_rows(rows, weights)``, which "k-means||" needs, opens one on others.
     """
     if isinstance(init, str):
         if init == "k-means++":
             return session.rows(kmeans_plusplus(session, n_clusters, seed, run))
+        if init == "k-means||":
+            return session.rows(kmeans_parallel(session, n_clusters, seed, run, open_rows))
         return session.rows(random_rows(session, n_clusters, seed, run))
     if callable(init):
         init = init(X, n_clusters, random_state=rng)
@@ -97,10 +102,14 @@ def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
     weights = session.weights_of(rows)
     if weights is not None and np.count_nonzero(weights) < problem.n_clusters:
         return None
-    problem = _elsewhere(problem)._replace(n_samples=init_size)
-    what = f"seeding on init_size={init_size:,} rows"
-    problem = that_fits(backend, problem, n_threads, problem.data_bytes, what)
-    return backend.open(session.rows(rows), weights, problem, n_threads)
+    return _open_rows(backend, problem, n_threads, session.rows(rows), weights)
+
+
+def _open_rows(backend, problem, n_threads, rows, weights):
+    """A session on rows on the host to draw seeds from, `problem` being that of all."""
+    problem = _elsewhere(problem)._replace(n_samples=len(rows), weighted=weights is not None)
+    problem = that_fits(backend, problem, n_threads, problem.data_bytes, f"seeding on {len(rows):,} rows")
+    return backend.open(np.ascontiguousarray(rows), weights, problem, n_threads)
 
 
 def _distances_to(backend, problem, n_threads, rows, centroids):
@@ -161,7 +170,7 @@ def fit(
     X : ndarray (n_samples, n_features), float32 or float64, C-contiguous, finite
     weights : ndarray (n_samples,) float64, finite and not negative; or None
     n_clusters : int, at most n_samples
-    init : {"k-means++", "random"}, ndarray or callable
+    init : {"k-means++", "k-means||", "random"}, ndarray or callable
     n_init, max_iter : int
     tol : float, relative to the mean variance of the features
     seed : int, the key of all random draws
@@ -178,18 +187,21 @@ def fit(
     Fit
     """
     weights = _trivial_to_none(weights)
+    second = n_clusters + deepest(n_clusters, len(X)) if refine else None
+    if isinstance(init, str) and init == "k-means||":
+        second = max(second or 0, most_candidates(n_clusters, len(X)))
     backend, session = open_session(
-        X, weights, n_clusters, device=device, n_threads=n_threads, resident=resident,
-        spare=deepest(n_clusters, len(X)) if refine else 0,
-    )  # fmt: skip
+        X, weights, n_clusters, device=device, n_threads=n_threads, resident=resident, second=second
+    )
     problem = as_problem(X, weights, n_clusters, device, resident)
+    open_rows = functools.partial(_open_rows, backend, problem, n_threads)
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []
     for run in range(n_init):
         sample = None
         if isinstance(init, str):
             sample = _open_sample(backend, session, problem, init_size, seed, run, n_threads)
-        start = initial_centroids(sample or session, X, init, n_clusters, seed, run, rng)
+        start = initial_centroids(sample or session, X, init, n_clusters, seed, run, rng, open_rows)
         del sample  # its memory is not wanted during the iterations
         if verbose:
             print("Initialization complete")

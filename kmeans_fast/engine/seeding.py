@@ -4,7 +4,9 @@ import itertools
 
 import numpy as np
 
-from ..reference import draws, n_trials
+from ..reference import OVERSAMPLING, ROUNDS, draws, n_trials
+
+METHODS = ("k-means++", "k-means||", "random")
 
 
 def kmeans_plusplus(session, n_clusters, seed, run):
@@ -15,6 +17,32 @@ def kmeans_plusplus(session, n_clusters, seed, run):
     for _ in range(1, n_clusters):
         seeder.choose(seeder.draw(words.shape[1]))
     return seeder.chosen()
+
+
+def most_candidates(n_clusters, n_samples):
+    """Of a round of k-means||: a session must have room for them."""
+    return min(OVERSAMPLING * n_clusters, n_samples)
+
+
+def kmeans_parallel(session, n_clusters, seed, run, open_rows):
+    """Row numbers of the seeds by k-means||, `ROUNDS` assignments to ``OVERSAMPLING * n_clusters`` candidates. O(n d k).
+
+    ``open_rows(rows, weights)`` opens a session on few rows for as many clusters.
+    """
+    size = OVERSAMPLING * n_clusters
+    words = draws(seed, run + 2**61, (1 + ROUNDS * size,))
+    sampler, rounds = session.oversampler(), []
+    for drawn in np.split(words, range(1, len(words), size)):
+        named = sampler.draw(drawn)
+        rounds.append(named[np.sort(np.unique(named, return_index=True)[1])])  # each once, in the order of the words
+        if not sampler.add(rounds[-1]):
+            break
+    shares, rows = sampler.shares(), np.concatenate(rounds)
+    del sampler
+    rows, shares = rows[shares > 0], shares[shares > 0].astype(np.float64)
+    if len(rows) < n_clusters:
+        return kmeans_plusplus(session, n_clusters, seed, run)
+    return rows[kmeans_plusplus(open_rows(session.rows(rows), shares), n_clusters, seed, run)]
 
 
 def random_rows(session, n_clusters, seed, run):

@@ -25,11 +25,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     Parameters
     ----------
     n_clusters : int, default=8
-    init : {"k-means++", "random"}, array-like (n_clusters, n_features) or callable, default="k-means++"
-        Where the centroids start: greedy k-means++ seeds, rows drawn at random, given positions, or what
-        ``init(X, n_clusters, random_state=RandomState)`` returns.
+    init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable, default="k-means++"
+        Where the centroids start: seeds by greedy k-means++, seeds by k-means|| (which reads the data six times instead of once for every cluster, and of
+        which there are as good as many), rows drawn at random, given positions, or what ``init(X, n_clusters, random_state=RandomState)`` returns.
     n_init : "auto" or int, default="auto"
-        Runs from different starts; the one of least inertia is kept. "auto": 1 from "k-means++" or an array, 10 from "random" or a callable.
+        Runs from different starts; the one of least inertia is kept. "auto": 1 from "k-means++", "k-means||" or an array, 10 from "random" or a callable.
     max_iter : int, default=300
         Iterations a run, at most.
     tol : float, default=1e-4

@@ -6,6 +6,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..engine.seeding import METHODS
+
 _RUNS = "a str among {'auto'} or an int in the range [1, inf)"
 
 
@@ -55,11 +57,12 @@ def init(estimator):
     """The parameter `init`: one of the names, a callable, or anything else as an array."""
     value = estimator.init
     if isinstance(value, str):
-        return choice(estimator, "init", ("k-means++", "random"))
+        return choice(estimator, "init", METHODS)
     if callable(value):
         return value
     if value is None or np.ndim(value) == 0:
-        _refuse(estimator, "init", "a str among {'k-means++', 'random'}, a callable or an array-like", value)
+        names = ", ".join(map(repr, METHODS))
+        _refuse(estimator, "init", f"a str among {{{names}}}, a callable or an array-like", value)
     return value
 
 

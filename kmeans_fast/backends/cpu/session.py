@@ -8,6 +8,7 @@ from ...kernels.cpu import assign, distances, facts, fixed_point, update
 from ..protocol import Finished, Iteration
 from .assignment import Assignment
 from .buffers import NO_WEIGHTS, flat
+from .oversampler import CpuOversampler
 from .planning import shares_sums
 from .seeder import CpuSeeder
 
@@ -176,6 +177,11 @@ class CpuSession:
         self.moved = None
         self.assignment.make_room()  # the distances of seeding take their room
         return CpuSeeder(self, words)
+
+    def oversampler(self):
+        self.moved = None
+        self.assignment.make_room()
+        return CpuOversampler(self)
 
     def rows(self, numbers):
         return self.X[numbers]
