@@ -1,4 +1,4 @@
-"""Greedy k-means++."""
+"""Greedy k-means++, and k-means||."""
 
 import kmeans_fast
 
@@ -17,6 +17,10 @@ class KMeansPlusPlus(Benchmark):
 
     def time_kmeans_plusplus(self, shape, dtype):
         kmeans_fast.kmeans_plusplus(self.X, self.n_clusters, seed=0)
+
+    def time_kmeans_parallel(self, shape, dtype):
+        """With an iteration: the seeds alone are nobody's wish."""
+        kmeans_fast.kmeans(self.X, self.n_clusters, init="k-means||", seed=0, max_iter=1)
 
     def track_potential(self, shape, dtype):
         """Mean squared distance of the rows to their nearest seed."""

@@ -45,11 +45,11 @@ def device(backend):
 
 
 def check(opened, n, d, k, dtype, weighted, iterations):
-    """Seeding both ways, iterations with an empty cluster, inertia, distances: all equal to the reference."""
+    """Seeding in every way, iterations with an empty cluster, inertia, distances: all equal to the reference."""
     from kmeans_fast import reference
     from kmeans_fast.backends.cuda.session import CudaSession
     from kmeans_fast.engine.lloyd import lloyd
-    from kmeans_fast.engine.seeding import kmeans_plusplus, random_rows
+    from kmeans_fast.engine.seeding import kmeans_parallel, kmeans_plusplus, random_rows
 
     rng = np.random.default_rng(n)
     X = rng.normal(size=(n, d)).astype(dtype)
@@ -61,6 +61,10 @@ def check(opened, n, d, k, dtype, weighted, iterations):
     same = np.testing.assert_array_equal
     same(kmeans_plusplus(session, seeds, 1, 0), reference.kmeans_plusplus(X, weights, seeds, 1))
     same(random_rows(session, 3, 1, 0), reference.random_rows(X, weights, 3, 1))
+    parallel = kmeans_parallel(
+        session, 3, 1, 0, lambda rows, shares: CudaSession(opened, rows, shares, 3, on_host=True)
+    )
+    same(parallel, reference.kmeans_parallel(X, weights, 3, 1))
     start = X[np.arange(k) % n]
     start[1] = start[0]  # a cluster that comes out empty
     found = lloyd(session, start, max_iter=iterations, threshold=0.0)

@@ -1,4 +1,6 @@
-// Greedy k-means++ without a word to the host: every step draws its candidates, scores them in one pass over X and keeps the best, all on the device.
+// Seeds: greedy k-means++, rows at random, and the candidates of k-means||.
+//
+// k-means++ runs without a word to the host: every step draws its candidates, scores them in one pass over X and keeps the best, all on the device.
 //
 // Mapping    `trials`: a thread a row, which it compares with up to TRIALS candidates while the rows of the block pass through shared memory.
 //            `draw`: a block a candidate. The others: a thread a row.
@@ -10,7 +12,7 @@
 // Cost       A step reads X once, costs 2 n d trials float32 operations, and D for the pairs left. 30 bytes a row.
 // Limits     At most TRIALS candidates a step (n_clusters < e**15); n < 2**31.
 //
-// Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn.
+// Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; Bahmani et al. (2012).
 
 #define FEATURES 16
 #define TOO_SMALL (1ll << 44)  // a total mass below this is scaled anew
@@ -281,6 +283,24 @@ extern "C" __global__ void accept(
     const i64 change = mass_of(how, row, distance) - mass_of(how, row, nearest[row]);
     nearest[row] = distance;
     if (change) atomic_add(masses + buckets[row], change);
+  }
+}
+
+// Candidates of k-means|| join those before: every row's distance to the nearest of all, and which that is. The masses have to be weighed anew.
+extern "C" __global__ void join(
+    const double* distances,  // IN    (n,) to the nearest of the new candidates
+    const int* labels,        // IN    (n,) which of them that is
+    i64 n,
+    int before,               // IN    candidates before
+    double* nearest,          // INOUT (n,)
+    int* owner,               // INOUT (n,) the first of the nearest candidates
+    i64* total                // OUT   (1,) zero
+) {
+  if (first_thread() == 0) *total = 0;
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    if (!(distances[row] < nearest[row])) continue;
+    nearest[row] = distances[row];
+    owner[row] = before + labels[row];
   }
 }
 

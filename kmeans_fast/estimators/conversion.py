@@ -23,7 +23,7 @@ def to_sklearn(model):
     """See `KMeans.to_sklearn`."""
     parameters = {name: getattr(model, name) for name in _SHARED}
     if isinstance(model.init, str) and model.init == "k-means||":
-        parameters["init"] = "k-means++"  # it has no other that starts as near to the optimum
+        parameters["init"] = "k-means++"
     if on_gpu(model.init):
         parameters["init"] = to_host(model.init)
     algorithm = "elkan" if model.algorithm == "elkan" else "lloyd"

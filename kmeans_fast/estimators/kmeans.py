@@ -289,7 +289,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return persistence.load(path, cls)
 
     def to_sklearn(self):
-        """A fitted `sklearn.cluster.KMeans` with the same centroids and labels."""
+        """A fitted `sklearn.cluster.KMeans` with the same centroids and labels; ``init="k-means||"``, which it lacks, becomes "k-means++"."""
         from .conversion import to_sklearn
 
         check_is_fitted(self)

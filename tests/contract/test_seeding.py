@@ -24,15 +24,26 @@ def check_plusplus(X, weights, n_clusters, seed, **options):
     assert_array_equal(centroids, X[wanted])
 
 
-def check_random(X, weights, n_clusters, seed, **options):
-    """Random rows are seen through a fit of one iteration that starts from them."""
-    start = X[reference.random_rows(X, weights, n_clusters, seed)]
+METHODS = {
+    "k-means++": reference.kmeans_plusplus,
+    "k-means||": reference.kmeans_parallel,
+    "random": reference.random_rows,
+}
+
+
+def check_random(X, weights, n_clusters, seed, init="random", **options):
+    """Seeds are seen through a fit of one iteration that starts from them."""
+    start = X[METHODS[init](X, weights, n_clusters, seed)]
     wanted = reference.lloyd(X, weights, start, max_iter=1)
     got = kmeans_fast.kmeans(
-        X, n_clusters, init="random", sample_weight=weights, seed=seed, max_iter=1, tol=1e-4, **options
+        X, n_clusters, init=init, sample_weight=weights, seed=seed, max_iter=1, tol=1e-4, **options
     )
     assert_array_equal(got.centroids, wanted.centroids)
     assert_array_equal(got.labels, wanted.labels)
+
+
+def check_parallel(X, weights, n_clusters, seed, **options):
+    check_random(X, weights, n_clusters, seed, "k-means||", **options)
 
 
 @pytest.mark.parametrize("shape", FEASIBLE, ids=str)
@@ -58,6 +69,16 @@ def test_random_rows_are_the_references(backend, dtype, kind, shape, weighted):
     check_random(rows(*shape[:2], dtype, kind), weights, shape[2], seed=sum(shape))
 
 
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", FEASIBLE[::3], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_parallel_seeds_are_the_references(backend, dtype, kind, shape, weighted):
+    weights = some_weights(shape[0]) if weighted else None
+    check_parallel(rows(*shape[:2], dtype, kind), weights, shape[2], seed=sum(shape))
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "shape", [(4095, 3, 9), (4096, 2, 5), (4097, 33, 20), (8193, 1, 40), (12_289, 70, 12)], ids=str
@@ -67,6 +88,7 @@ def test_seeds_of_many_rows_are_the_references(dtype, shape, weighted):
     X, weights = rows(*shape[:2], dtype), some_weights(shape[0]) if weighted else None
     check_plusplus(X, weights, shape[2], seed=1)
     check_random(X, weights, shape[2], seed=1)
+    check_parallel(X, weights, shape[2], seed=1)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -85,6 +107,7 @@ def test_public_seeds_do_not_depend_on_threads(dtype, n_threads):
     X = rows(12_000, 8, dtype)
     check_plusplus(X, some_weights(12_000), 12, seed=3, n_threads=n_threads)
     check_random(X, some_weights(12_000), 12, seed=3, n_threads=n_threads)
+    check_parallel(X, some_weights(12_000), 5, seed=3, n_threads=n_threads)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31, 2**63, 2**64 - 1])
@@ -92,12 +115,11 @@ def test_every_seed_is_the_references(backend, seed):
     check_plusplus(rows(60, 3, np.float64), None, 7, seed)
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("init", METHODS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_best_of_several_runs_is_kept(backend, dtype, init):
     X = rows(150, 2, dtype)
-    choose = reference.kmeans_plusplus if init == "k-means++" else reference.random_rows
-    fits = [reference.lloyd(X, None, X[choose(X, None, 8, 11, run)]) for run in range(5)]
+    fits = [reference.lloyd(X, None, X[METHODS[init](X, None, 8, 11, run)]) for run in range(5)]
     best = min(fits, key=lambda fit: fit.inertia)
     got = kmeans_fast.kmeans(X, 8, init=init, n_init=5, seed=11)
     assert got.inertia == best.inertia
@@ -116,7 +138,7 @@ def test_kmeans_starts_from_the_seeds_of_kmeans_plusplus(backend):
 
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("check", [check_plusplus, check_random])
+@pytest.mark.parametrize("check", [check_plusplus, check_parallel, check_random])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_fewer_distinct_rows_than_clusters(backend, dtype, check, weighted):
     X = np.repeat(rows(3, 2, dtype), 6, axis=0)
@@ -124,7 +146,7 @@ def test_fewer_distinct_rows_than_clusters(backend, dtype, check, weighted):
 
 
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")
-@pytest.mark.parametrize("check", [check_plusplus, check_random])
+@pytest.mark.parametrize("check", [check_plusplus, check_parallel, check_random])
 def test_fewer_rows_of_positive_weight_than_clusters(backend, check):
     check(rows(12, 2, np.float64), np.array([0, 1, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0.0]), 6, seed=2)
 
@@ -160,6 +182,36 @@ def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype,
         assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))
 
 
+def test_parallel_seeds_of_all_rows_are_all_rows(backend):
+    """As many clusters as rows, of which no draw of any size is sure to name all: k-means++ finds them."""
+    X = rows(40, 3, np.float32)
+    assert kmeans_fast.kmeans(X, 40, init="k-means||", seed=1).inertia == 0.0
+
+
+def test_equally_near_candidates_share_by_their_order(backend):
+    """Rows between candidates, as on a grid nearly all are, belong to the first: shares, and so the seeds, depend on it."""
+    for seed in range(10):
+        check_parallel(rows(300, 1, np.float64, "grid"), None, 3, seed)
+        check_parallel(rows(300, 2, np.float64, "grid"), some_weights(300), 6, seed)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-160, 1e100])
+def test_parallel_seeds_of_tiny_and_huge_values_are_the_references(backend, scale):
+    """The squares of the smallest are subnormal or vanish."""
+    check_parallel(rows(200, 3, np.float64) * scale, some_weights(200), 6, seed=3)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_parallel_seeds_from_bytes_are_the_references(monkeypatch, dtype, threads):
+    if not byte_codes.AVAILABLE:
+        pytest.skip("this machine has no VNNI, without which bytes are never used")
+    monkeypatch.setattr(
+        "kmeans_fast.backends.cpu.assignment.filters_by_bytes", lambda *sizes, passes=None: sizes[2] > 1
+    )
+    check_parallel(rows(3000, 20, dtype), None, 30, seed=2, n_threads=threads)
+
+
 @pytest.mark.parametrize(("n", "size"), [(1, 1), (10, 1), (10, 9), (10, 10), (1000, 37), (5000, 4000)])
 def test_a_sample_has_distinct_rows_in_order(n, size):
     sample = reference.sample_rows(n, size, 3, 1)
@@ -174,15 +226,14 @@ def test_samples_are_uniform_and_differ_by_seed_and_run():
     assert len({tuple(reference.sample_rows(1000, 5, seed, run)) for seed in range(20) for run in range(5)}) == 100
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("init", METHODS)
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_seeds_from_a_sample_are_the_references(backend, dtype, threads, init):
     X, weights = rows(900, 7, dtype), some_weights(900)
-    seeds = reference.kmeans_plusplus if init == "k-means++" else reference.random_rows
     for given in (None, weights):
         sample = reference.sample_rows(900, 200, 5)
-        start = X[sample][seeds(X[sample], None if given is None else given[sample], 12, 5)]
+        start = X[sample][METHODS[init](X[sample], None if given is None else given[sample], 12, 5)]
         wanted = reference.lloyd(X, given, start, max_iter=2)
         got = kmeans_fast.kmeans(
             X, 12, init=init, init_size=200, sample_weight=given, seed=5, max_iter=2, n_threads=threads

@@ -135,6 +135,11 @@ def test_a_fit_is_the_references(device_module, d, k, dtype, weighted):
     session = CudaSession(device_module.CupyDevice(0), X, weights, k, on_host=True)
     start = initial_centroids(session, X, "k-means++", k, 5, 0, None)
     assert_array_equal(start, X[reference.kmeans_plusplus(X, weights, k, 5)])
+    device = session.device
+    of_few = initial_centroids(
+        session, X, "k-means||", 4, 5, 0, None, lambda few, shares: CudaSession(device, few, shares, 4, on_host=True)
+    )
+    assert_array_equal(of_few, X[reference.kmeans_parallel(X, weights, 4, 5)])
     start[-1] = start[0]  # comes out empty
     run = lloyd(session, start, max_iter=9, threshold=0.0)
     expected = reference.lloyd(X, weights, start, 9, 0.0)

@@ -20,7 +20,7 @@ from kmeans_fast import reference
 from kmeans_fast.backends.cuda import device as launching
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.engine.lloyd import lloyd
-from kmeans_fast.engine.seeding import kmeans_plusplus, random_rows
+from kmeans_fast.engine.seeding import kmeans_parallel, kmeans_plusplus, random_rows
 from kmeans_fast.kernels.cuda import sources
 
 sanitizer, launched = sys.argv[2], set()
@@ -39,6 +39,11 @@ def check(n, d, k, dtype, weighted, steps):
     seeds = min(k, 3 if quick else 20)
     np.testing.assert_array_equal(kmeans_plusplus(session, seeds, 1, 0), reference.kmeans_plusplus(X, weights, seeds, 1))
     np.testing.assert_array_equal(random_rows(session, 2, 1, 0), reference.random_rows(X, weights, 2, 1))
+    if weighted or not quick:
+        of_few = lambda rows, shares: CudaSession(device, rows, shares, 2, on_host=True)
+        parallel = reference.kmeans_parallel(X, weights, 2, 1)
+        np.testing.assert_array_equal(kmeans_parallel(session, 2, 1, 0, of_few), parallel)
+        session.reset()
     start = X[np.arange(k) % n]
     start[1] = start[0]  # a cluster that comes out empty
     found, expected = lloyd(session, start, max_iter=steps, threshold=0.0), reference.lloyd(X, weights, start, steps, 0.0)

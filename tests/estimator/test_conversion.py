@@ -34,6 +34,13 @@ def test_to_sklearn_keeps_the_model(dtype):
     theirs.fit(X)
 
 
+def test_what_scikit_learn_has_no_name_for_becomes_what_is_nearest():
+    X = rows(90, 3, np.float64)
+    theirs = KMeans(n_clusters=4, init="k-means||", random_state=0).fit(X).to_sklearn()
+    assert theirs.init == "k-means++"
+    theirs.fit(X)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_from_sklearn_keeps_the_model(dtype):
     X = rows(90, 3, dtype)

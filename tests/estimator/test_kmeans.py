@@ -53,7 +53,7 @@ def test_fit_from_an_array_is_the_reference(backend, dtype, weighted):
     assert model.backend_ == backend
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("init", ["k-means++", "k-means||", "random"])
 @pytest.mark.parametrize("random_state", [0, 42])
 def test_random_state_is_turned_into_a_seed(X, init, random_state):
     seed = int(np.random.RandomState(random_state).randint(np.iinfo(np.int64).max, dtype=np.int64))
@@ -232,7 +232,9 @@ def test_init_may_be_a_numpy_string(X):
     same_fit(*(KMeans(n_clusters=4, init=name, random_state=0).fit(X) for name in ("k-means++", np.str_("k-means++"))))
 
 
-@pytest.mark.parametrize(("init", "runs"), [("k-means++", 1), ("random", 10), (first_rows, 10), (np.eye(4)[:3], 1)])
+@pytest.mark.parametrize(
+    ("init", "runs"), [("k-means++", 1), ("k-means||", 1), ("random", 10), (first_rows, 10), (np.eye(4)[:3], 1)]
+)
 def test_n_init_auto(X, init, runs):
     model = KMeans(n_clusters=3, init=init, random_state=0).fit(X)
     assert model._n_init == runs

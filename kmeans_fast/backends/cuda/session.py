@@ -7,6 +7,7 @@ from . import facts, planning, scoring
 from .buffers import Centroids, RowBuffers, Steering, Sums
 from .chains import Chains
 from .device import Launcher, allocate, attempt, upload
+from .oversampler import CudaOversampler
 from .relocation import farthest_rows
 from .seeder import CudaSeeder
 
@@ -254,6 +255,12 @@ class CudaSession:
         )  # fmt: skip
         return out
 
+    def distances_after_assigning(self, centroids):
+        """Assign; the squared distance of every row to its centroid, on the device."""
+        held = self._held(centroids)
+        self.assign(held)
+        return self._own_distances(held, None)
+
     def own_distances(self, centroids):
         own = self._own_distances(self._held(centroids), None)
         return self.device.download(own) if self.on_host else own
@@ -289,6 +296,10 @@ class CudaSession:
     def seeder(self, words):
         self._forget_labels()  # the distances of seeding take their room
         return CudaSeeder(self, words)
+
+    def oversampler(self):
+        self._forget_labels()
+        return CudaOversampler(self)
 
     def rows(self, numbers):
         return facts.gathered(self.launcher, self.X, numbers)

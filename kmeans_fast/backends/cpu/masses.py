@@ -1,0 +1,93 @@
+"""The masses of the rows on the CPU, and draws from them (`kmeans_fast.reference.Masses`)."""
+
+import math
+
+import numpy as np
+
+from ...kernels.cpu import drawing
+
+
+class CpuMasses:
+    """A distance for every row, which with its weight is its mass. Rows are kept in buckets by hash (`kernels.cpu.drawing`)."""
+
+    def __init__(self, session):
+        self.session, self.n = session, len(session.X)
+        self.nearest = np.ones(self.n)
+        bits = max(0, min(drawing.MOST_BUCKETS, self.n // drawing.ROWS_A_BUCKET).bit_length() - 1)
+        self.n_buckets, self.buckets = 1 << bits, np.empty(self.n, np.uint16)
+        self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
+        drawing.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
+        self.rescale()
+
+    def rescale(self):
+        """Choose the power of two anew. Where no row has mass, one takes the place of all distances."""
+        largest = self.largest()
+        if largest == 0.0:
+            self.nearest.fill(1.0)
+            largest = self.largest()
+        self.shift = 61 - self.n.bit_length() - math.frexp(largest)[1]
+        first = min(self.shift, 1000)
+        self.factors = (math.ldexp(1.0, first), math.ldexp(1.0, self.shift - first))
+        self.of_buckets = self.sums(self.buckets, self.n_buckets)
+        self.total = int(self.of_buckets.sum())
+
+    def sums(self, groups, n_groups):
+        """The mass of every group, `groups` (n,) being the number of each row's."""
+        s = self.session
+        masses = np.zeros((s.threads, n_groups), np.int64)
+        drawing.weigh(s.threads, s.weights, self.nearest, self.factors, groups, masses)
+        return masses.sum(axis=0)
+
+    def largest(self):
+        """The largest ``w_i * d_i``."""
+        weights = self.session.weights
+        return float((weights * self.nearest).max() if weights.size else self.nearest.max())
+
+    def take(self, row):
+        """Leave a row without mass."""
+        weights = self.session.weights
+        weight = float(weights[row]) if weights.size else 1.0
+        mass = int(weight * self.nearest[row] * self.factors[0] * self.factors[1])
+        self.nearest[row] = 0.0
+        self.of_buckets[int(self.buckets[row])] -= mass
+        self.total -= mass
+
+    def targets(self, words):
+        """Where the words fall in the total."""
+        if self.total < 1 << 44:
+            self.rescale()
+        return np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
+
+    def draw(self, words):
+        """The rows that a few words, at most `drawing.MOST_TRIALS`, fall on."""
+        s, targets = self.session, self.targets(words)
+        rows = np.empty(len(words), np.int64)
+        while True:
+            found = drawing.draw(
+                s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, self.of_buckets, *self.drawn, rows
+            )  # fmt: skip
+            if found <= self.drawn[0].size:
+                return rows
+            self._make_room(2 * found)
+
+    def _make_room(self, rows):
+        """Memory for the rows that a draw looks at."""
+        self.drawn = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.uint64)
+
+    def draw_many(self, words):
+        """The rows that any number of words fall on: the rows of their buckets are sorted, all at once."""
+        s, targets = self.session, self.targets(words)
+        ends = np.cumsum(self.of_buckets)
+        falls_in = np.searchsorted(ends, targets, side="right")
+        wanted = np.zeros(self.n_buckets, bool)
+        wanted[falls_in] = True
+        rows = np.flatnonzero(wanted[self.buckets])
+        hashes = np.empty(len(rows), np.uint64)
+        drawing.hash_rows(s.threads, s.flat, s.d, rows, hashes)
+        rows = rows[np.argsort(hashes, kind="stable")]
+        weighted = s.weights[rows] * self.nearest[rows] if s.weights.size else self.nearest[rows]
+        cumulative = np.cumsum((weighted * self.factors[0] * self.factors[1]).astype(np.int64))
+        # What precedes a target: of all buckets before its own those that are wanted, and the part of its own.
+        before = np.cumsum(np.where(wanted, self.of_buckets, 0)) - self.of_buckets
+        targets += before[falls_in] - (ends - self.of_buckets)[falls_in]
+        return rows[np.searchsorted(cumulative, targets, side="right")]

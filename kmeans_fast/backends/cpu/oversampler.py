@@ -1,0 +1,41 @@
+"""The candidates of k-means|| on the CPU."""
+
+import numpy as np
+
+from .masses import CpuMasses
+
+
+class CpuOversampler:
+    """See `kmeans_fast.backends.protocol.Oversampler`."""
+
+    def __init__(self, session):
+        self.session, self.masses, self.count = session, CpuMasses(session), 0
+        self.owner = np.empty(session.n, np.int32)
+
+    def draw(self, words):
+        return self.masses.draw_many(words)
+
+    def add(self, rows):
+        candidates = self.session.X[rows]
+        among = self.session.for_clusters(len(rows))
+        among.assign(candidates)
+        distances, nearest = among.own_distances(candidates), self.masses.nearest
+        if self.count == 0:
+            nearest.fill(np.inf)
+        else:
+            self.session = (
+                among  # the next one takes over the rows as bytes; the first, of one cluster, has no use for them
+            )
+        nearer = distances < nearest
+        np.copyto(nearest, distances, where=nearer)
+        np.copyto(self.owner, among.labels + np.int32(self.count), where=nearer)
+        self.count += len(rows)
+        any_left = self.masses.largest() > 0.0
+        if any_left:
+            self.masses.rescale()
+        return any_left
+
+    def shares(self):
+        self.masses.nearest.fill(1.0)
+        self.masses.rescale()
+        return self.masses.sums(self.owner, self.count)
