@@ -1,0 +1,115 @@
+"""Where to start: whole fits from each kind of seeds, their time and their inertia. See benchmarks/README.md.
+
+Examples
+--------
+    python benchmarks/starts.py --json starts.json --markdown starts.md
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from common.datasets import Dataset, datasets
+from common.machine import machine, versions
+from common.report import table
+from common.timing import say
+
+from kmeans_fast import KMeans
+
+SAMPLED = 20  # rows a cluster that `init_size` leaves
+HEAD = ["data", "n, d, k", "k-means++, s", r"k-means\|\|", "inertia", "sample", "inertia", "random", "inertia"]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="data sets whose name holds one of these words")
+    parser.add_argument("--least", type=int, default=64, metavar="K", help="clusters, below which rows are left out")
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    return parser.parse_args()
+
+
+def many_clusters():
+    """What the other data sets lack: thousands of clusters that are there."""
+    rng = np.random.default_rng(7)
+    centers = rng.standard_normal((3000, 64))
+    X = centers[rng.integers(0, 3000, 200_000)] + 0.5 * rng.standard_normal((200_000, 64))
+    return Dataset("many clusters", X.astype(np.float32), (2000,))
+
+
+def ways(n, k):
+    """Estimators by name."""
+    found = {name: {"init": name, "n_init": 1} for name in ("k-means++", "k-means||", "random")}
+    if k * SAMPLED < n:
+        found["sample"] = {"init_size": k * SAMPLED}
+    return found
+
+
+def measured(X, k, seeds):
+    """Seconds and inertia of every seed, by way, the ways taking turns."""
+    chosen = ways(len(X), k)
+    for options in chosen.values():
+        KMeans(k, random_state=0, max_iter=3, **options).fit(X)  # the kernels are compiled
+    found = {name: {"seconds": [], "inertia": []} for name in chosen}
+    for seed in range(seeds):
+        for name, options in chosen.items():
+            started = time.perf_counter()
+            model = KMeans(k, random_state=seed, **options).fit(X)
+            found[name]["seconds"].append(time.perf_counter() - started)
+            found[name]["inertia"].append(float(model.inertia_))
+    return found
+
+
+def _against(found, usual):
+    """How many times as fast, and the mean inertia relative to the usual one with the standard error of the difference."""
+    relative = statistics.mean(found["inertia"]) / statistics.mean(usual["inertia"]) - 1
+    spread = [statistics.variance(way["inertia"]) / len(way["inertia"]) for way in (found, usual)]
+    error = sum(spread) ** 0.5 / statistics.mean(usual["inertia"])
+    faster = statistics.median(usual["seconds"]) / statistics.median(found["seconds"])
+    return [f"{faster:.2f}", f"{relative:+.2%} ± {error:.2%}"]
+
+
+def cells(row):
+    """A row of the table."""
+    usual = row["k-means++"]
+    found = [row["data"], row["shape"], f"{statistics.median(usual['seconds']):.3f}"]
+    for name in ("k-means||", "sample", "random"):
+        found += _against(row[name], usual) if name in row else ["", ""]
+    return found
+
+
+def main():
+    options = arguments()
+    rows = []
+    for data in [*datasets(), many_clusters()]:
+        if options.only and not any(word in data.name for word in options.only):
+            continue
+        for k in data.n_clusters:
+            if k < options.least:
+                continue
+            shape = f"({len(data.X):,}, {data.X.shape[1]}, {k})"
+            rows.append({"data": data.name, "shape": shape, **measured(data.X, k, options.seeds)})
+            say(" ".join(cells(rows[-1])))
+    text = (
+        f"# Where to start\n\nWhole fits, seeding and iterations, from greedy k-means++ seeds, in seconds; how many times as fast fits are from seeds by "
+        f"k-means||, from k-means++ on a sample of {SAMPLED} rows a cluster (`init_size`), and from rows drawn at random; and their inertia against that from "
+        f"k-means++, with the standard error of the difference. Medians of the times and means of the inertia of {options.seeds} seeds, in turns.\n\n"
+        + table(HEAD, [cells(row) for row in rows], left=2)
+        + "\n"
+    )
+    print(text)
+    if options.json:
+        document = {"machine": machine(), "versions": versions(), "rows": rows}
+        options.json.write_text(json.dumps(document, indent=1, default=str))
+    if options.markdown:
+        options.markdown.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
