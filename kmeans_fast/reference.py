@@ -189,7 +189,6 @@ def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
     masses.d = squared_distances(X, X[rows])[:, 0]
     masses.rescale()
     for step in range(1, n_clusters):
-        masses.total()
         candidates = [masses.draw(word) for word in words[step]]
         nearest = np.minimum(masses.d[:, None], squared_distances(X, X[candidates]))
         best = min(range(len(candidates)), key=lambda trial: int(masses.of(nearest[:, trial]).sum()))

@@ -19,7 +19,6 @@ class ReferenceSeeder:
         self.seeds.append(candidates[0])
 
     def choose(self, candidates):
-        self.masses.total()
         nearest = np.minimum(self.masses.d[:, None], reference.squared_distances(self.X, self.X[candidates]))
         best = min(range(len(candidates)), key=lambda trial: int(self.masses.of(nearest[:, trial]).sum()))
         self.masses.d = nearest[:, best]

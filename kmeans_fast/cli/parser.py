@@ -122,7 +122,7 @@ def _add_fit(commands):
         "--init",
         default="k-means++",
         metavar="START",
-        help="k-means++ (default), k-means||, random, or a .npy or .csv file of K centroids in the data's units",
+        help="k-means++ (default), 'k-means||' (in quotes), random, or a .npy or .csv file of K centroids in the data's units",
     )
     group.add_argument(
         "--n-init",

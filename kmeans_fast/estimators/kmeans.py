@@ -51,8 +51,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Called with a `kmeans_fast.Progress` after every iteration; a true return value ends the fit with what has been reached.
     init_size : int or None, default=None
         Draw the seeds from a random sample of so many rows, n_clusters at least, instead of all: for many rows and clusters, where seeding would take
-        longer than the iterations. Of no effect where `init` is an array or a callable. 20 rows a cluster made fits of 64 to
-        2,048 clusters twice as fast, and their inertia 1.3 % higher (means of 21 data sets, of which two lost 4 and 7 %).
+        longer than the iterations. Of no effect where `init` is an array or a callable. 20 rows a cluster made fits of 64 to 2,048 clusters twice as fast,
+        and their inertia 1.3 % higher (means of 21 cases, of which three lost 4 to 7 %).
     refine : {"breathing"} or None, default=None
         "breathing": look for a better optimum once a run has converged (breathing k-means): centroids are added where the error is largest and as many
         taken away where they are missed least, as long as that lowers the inertia. It takes the time of two to eight runs, and most often finds less
