@@ -181,10 +181,10 @@ def inertia_bins(
 
 def bins_total(bins):
     """The sum held in `bins`, rounded once to float64."""
-    low, high = (bins[:, half].sum(axis=0) for half in (0, 1))
-    total = 0
-    for exponent in np.flatnonzero(low | high):
-        total += ((int(high[exponent]) << 32) + int(low[exponent])) << max(int(exponent) - 1, 0)
+    low, high = bins[0] if len(bins) == 1 else bins.sum(axis=0)
+    used, total = np.flatnonzero(low | high), 0
+    for exponent, lower, upper in zip(used.tolist(), low[used].tolist(), high[used].tolist()):
+        total += ((upper << 32) + lower) << max(exponent - 1, 0)
     return total / (1 << 1074)
 
 

@@ -67,7 +67,7 @@ def plan(largest, lowest_bit):
     unit = exponent + LIMB * np.arange(limbs)[:, None]
     # Limbs above the top of a column near the smallest floats stay zero; any unit within the float range serves them.
     unit = np.minimum(unit, 1000)
-    up = np.clip(-unit, -1000, 1000)
+    up = np.minimum(-unit, 1000)
     return Plan(
         exponent, limbs, np.ldexp(1.0, up).ravel(), np.ldexp(1.0, -unit - up).ravel(), np.ldexp(1.0, unit).ravel()
     )

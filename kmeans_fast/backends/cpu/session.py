@@ -120,10 +120,10 @@ class CpuSession:
         return centroids
 
     def used_clusters(self):
-        used = np.zeros(self.k, bool)
-        for start in range(0, self.n, 1 << 20):  # in parts: indexing widens int32 labels to int64
-            used[self.labels[start : start + (1 << 20)]] = True
-        return int(np.count_nonzero(used))
+        rows = np.zeros(self.k, np.int64)
+        for start in range(0, self.n, 1 << 20):  # in parts: counting widens int32 labels to int64
+            rows += np.bincount(self.labels[start : start + (1 << 20)], minlength=self.k)
+        return int(np.count_nonzero(rows))
 
     def _sums(self):
         """The exact sums (k, columns), rounded once, and the weight of each cluster."""
