@@ -72,7 +72,7 @@ def is_nearer(X, offset, C, d, c, distance, label, least):
     return distance < least or (distance == least and c < label)
 
 
-@inlined
+@inner
 def _add_rest(X, first, start, stop, C, starts, d, begin, out, at):
     """Complete D of the rows from `start` to `stop` of those from `first`: ``out[at:]`` holds the sums of the features before `begin` (nothing if there
     are none), and the others are added, four rows side by side.
