@@ -50,8 +50,7 @@ def assign(X, centroids):
     for start in range(0, len(X), _ROWS):
         rows = slice(start, start + _ROWS)
         distances = squared_distances(X[rows], centroids)
-        labels[rows] = distances.argmin(axis=1)
-        nearest[rows] = distances.min(axis=1)
+        labels[rows], nearest[rows] = distances.argmin(axis=1), distances.min(axis=1)
     return labels, nearest
 
 
@@ -211,7 +210,8 @@ def kmeans_parallel(X, weights, n_clusters, seed, run=0):
         rows += dict.fromkeys(masses.draw(word) for word in drawn)  # each once, in the order of the words
         owner, masses.d = assign(X, X[rows])
     whole = Masses(X, weights)
-    shares = np.array([whole.of(whole.d)[owner == c].sum() for c in range(len(rows))], np.float64)
+    shares = np.array([whole.of(whole.d)[owner == c].sum() for c in range(len(rows))])
+    shares = np.ldexp(shares, -int(shares.max()).bit_length())  # at most 1
     rows, shares = np.array(rows)[shares > 0], shares[shares > 0]
     if len(rows) < n_clusters:  # there are hardly more distinct rows
         return kmeans_plusplus(X, weights, n_clusters, seed, run)

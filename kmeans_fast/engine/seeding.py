@@ -39,7 +39,8 @@ def kmeans_parallel(session, n_clusters, seed, run, open_rows):
             break
     shares, rows = sampler.shares(), np.concatenate(rounds)
     del sampler
-    rows, shares = rows[shares > 0], shares[shares > 0].astype(np.float64)
+    shares = np.ldexp(shares, -int(shares.max()).bit_length())  # at most 1: times distances they stay finite
+    rows, shares = rows[shares > 0], shares[shares > 0]
     if len(rows) < n_clusters:
         return kmeans_plusplus(session, n_clusters, seed, run)
     return rows[kmeans_plusplus(open_rows(session.rows(rows), shares), n_clusters, seed, run)]

@@ -195,10 +195,18 @@ def test_equally_near_candidates_share_by_their_order(backend):
         check_parallel(rows(300, 2, np.float64, "grid"), some_weights(300), 6, seed)
 
 
-@pytest.mark.parametrize("scale", [1e-30, 1e-160, 1e100])
+@pytest.mark.parametrize("scale", [1e-30, 1e-153, 1e-160, 1e100, 1e143])
 def test_parallel_seeds_of_tiny_and_huge_values_are_the_references(backend, scale):
-    """The squares of the smallest are subnormal or vanish."""
-    check_parallel(rows(200, 3, np.float64) * scale, some_weights(200), 6, seed=3)
+    """Squares of the smallest are subnormal or vanish, those of the largest times many rows would be beyond float64."""
+    for weights in (None, some_weights(200)):
+        check_parallel(rows(200, 3, np.float64) * scale, weights, 6, seed=3)
+
+
+def test_many_words_are_drawn_in_parts(monkeypatch):
+    X = rows(5000, 3, np.float32)
+    whole = CpuSession(X, None, 9, 2).oversampler().draw(reference.draws(1, 0, (100,)))
+    monkeypatch.setattr("kmeans_fast.backends.cpu.masses._TOGETHER", 7)
+    assert_array_equal(CpuSession(X, None, 9, 2).oversampler().draw(reference.draws(1, 0, (100,))), whole)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
