@@ -217,7 +217,7 @@ def open_rows(tile, d, best, second, index, half_norms, bound, norms, margin):
     return ~found & _EVERY_ROW
 
 
-@inlined
+@inner  # seldom called, and long
 def recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, point):
     """The contract's label of one row: least D, lowest index, among the centroids whose score reaches `threshold`."""
     label, least = 0, np.inf
