@@ -207,15 +207,15 @@ def kmeans_parallel(X, weights, n_clusters, seed, run=0):
         if not (masses.weights * masses.d).any():
             break
         masses.rescale()
-        rows += dict.fromkeys(masses.draw(word) for word in drawn)  # each once, in the order of the words
+        named = [masses.draw(word) for word in reversed(drawn)]
+        rows += {(X[row] + 0).tobytes(): row for row in named}.values()  # of rows of equal values one
         owner, masses.d = assign(X, X[rows])
     whole = Masses(X, weights)
-    shares = np.array([whole.of(whole.d)[owner == c].sum() for c in range(len(rows))])
+    shares = np.array([max(1, whole.of(whole.d)[owner == c].sum()) for c in range(len(rows))])
     shares = np.ldexp(shares, -int(shares.max()).bit_length())  # at most 1
-    rows, shares = np.array(rows)[shares > 0], shares[shares > 0]
-    if len(rows) < n_clusters:  # there are hardly more distinct rows
+    if len(rows) < n_clusters:
         return kmeans_plusplus(X, weights, n_clusters, seed, run)
-    return rows[kmeans_plusplus(X[rows], shares, n_clusters, seed, run)]
+    return np.array(rows)[kmeans_plusplus(X[rows], shares, n_clusters, seed, run)]
 
 
 def random_rows(X, weights, n_clusters, seed, run=0):

@@ -21,6 +21,7 @@ class Problem(NamedTuple):
     device: str = "auto"  # as the caller named it
     resident: int | None = None  # the GPU that the data is on; None: the host
     frugal: bool = False  # whether to go without memory that only saves time
+    second: int = 0  # clusters of a second session on these rows that will be open at times; 0: none
 
     @property
     def data_bytes(self):

@@ -16,7 +16,6 @@ from .memory import shortage, too_little
 from .refinement import breathe, deepest
 from .seeding import kmeans_parallel, kmeans_plusplus, most_candidates, random_rows
 
-_SECOND_BYTES = 20  # a row, of a second session: labels of both, with those in boxes; distances
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
 
 
@@ -31,31 +30,26 @@ class Fit(NamedTuple):
     history: tuple[Progress, ...]  # of all runs
 
 
-def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None, second=None):
-    """The backend that serves (X, n_clusters) and a session on it, after the memory plan has been checked: also that of a second session, for `second`
-    clusters, if there will be one.
+def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None, second=0):
+    """The backend that serves (X, n_clusters) and a session on it, after the memory plan has been checked, with that of a second session for `second`
+    clusters if there will be one.
     """
     check_magnitudes(X, weights)
-    problem = as_problem(X, weights, n_clusters, device, resident)
+    problem = as_problem(X, weights, n_clusters, device, resident)._replace(second=second)
     backend = backends.select(problem, device)
     what = f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters"
-    also = (problem._replace(n_clusters=second),) if second else ()
-    more = _SECOND_BYTES * len(X) if second else 0
-    return backend, backend.open(X, weights, that_fits(backend, problem, n_threads, more, what, also), n_threads)
+    return backend, backend.open(X, weights, that_fits(backend, problem, n_threads, what), n_threads)
 
 
-def that_fits(backend, problem, n_threads, more, what, also=()):
-    """The problem, frugal if there is not memory enough otherwise for it, or in turn for those of `also`, and for `more` bytes; MemoryError if there is not
-    enough even so.
-    """
+def that_fits(backend, problem, n_threads, what):
+    """The problem, frugal if there is not memory enough otherwise; MemoryError if there is not enough even so."""
     for frugal in (False, True):
         problem = problem._replace(frugal=frugal)
-        plans = [backend.plan(each._replace(frugal=frugal), n_threads) for each in (problem, *also)]
-        needed = max(plan.workspace_bytes for plan in plans) + more
-        available = None if plans[0].on_device else shortage(needed)
+        plan = backend.plan(problem, n_threads)
+        available = None if plan.on_device else shortage(plan.workspace_bytes)
         if available is None:
             return problem
-    raise too_little(needed, available, what)
+    raise too_little(plan.workspace_bytes, available, what)
 
 
 def as_problem(X, weights, n_clusters, device="auto", resident=None):
@@ -108,7 +102,7 @@ def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
 def _open_rows(backend, problem, n_threads, rows, weights):
     """A session on rows on the host to draw seeds from, `problem` being that of all."""
     problem = _elsewhere(problem)._replace(n_samples=len(rows), weighted=weights is not None)
-    problem = that_fits(backend, problem, n_threads, problem.data_bytes, f"seeding on {len(rows):,} rows")
+    problem = that_fits(backend, problem, n_threads, f"seeding on {len(rows):,} rows")
     return backend.open(np.ascontiguousarray(rows), weights, problem, n_threads)
 
 
@@ -187,9 +181,9 @@ def fit(
     Fit
     """
     weights = _trivial_to_none(weights)
-    second = n_clusters + deepest(n_clusters, len(X)) if refine else None
+    second = n_clusters + deepest(n_clusters, len(X)) if refine else 0
     if isinstance(init, str) and init == "k-means||":
-        second = max(second or 0, most_candidates(n_clusters, len(X)))
+        second = max(second, most_candidates(n_clusters, len(X)))
     backend, session = open_session(
         X, weights, n_clusters, device=device, n_threads=n_threads, resident=resident, second=second
     )

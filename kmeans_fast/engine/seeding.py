@@ -31,18 +31,19 @@ def kmeans_parallel(session, n_clusters, seed, run, open_rows):
     """
     size = OVERSAMPLING * n_clusters
     words = draws(seed, run + 2**61, (1 + ROUNDS * size,))
-    sampler, rounds = session.oversampler(), []
+    sampler, rows = session.oversampler(), []
     for drawn in np.split(words, range(1, len(words), size)):
-        named = sampler.draw(drawn)
-        rounds.append(named[np.sort(np.unique(named, return_index=True)[1])])  # each once, in the order of the words
-        if not sampler.add(rounds[-1]):
+        named = sampler.draw(drawn)[::-1]
+        # Of rows of equal values one: others would be nearest to nothing, and a tie wherever that one is near.
+        new = list({value.tobytes(): row for row, value in zip(named.tolist(), session.rows(named) + 0)}.values())
+        rows += new
+        if not sampler.add(np.array(new)):
             break
-    shares, rows = sampler.shares(), np.concatenate(rounds)
+    shares, rows = np.maximum(sampler.shares(), 1), np.array(rows)
     del sampler
-    shares = np.ldexp(shares, -int(shares.max()).bit_length())  # at most 1: times distances they stay finite
-    rows, shares = rows[shares > 0], shares[shares > 0]
-    if len(rows) < n_clusters:
+    if len(rows) < n_clusters:  # few distinct rows, or few that have nearly all the mass in every round
         return kmeans_plusplus(session, n_clusters, seed, run)
+    shares = np.ldexp(shares, -int(shares.max()).bit_length())  # at most 1: times distances they stay finite
     return rows[kmeans_plusplus(open_rows(session.rows(rows), shares), n_clusters, seed, run)]
 
 

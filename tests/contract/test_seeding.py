@@ -8,6 +8,8 @@ from support import DTYPES, SHAPES, rows, some_weights
 
 import kmeans_fast
 from kmeans_fast import reference
+from kmeans_fast.backends.cpu.assignment import Assignment
+from kmeans_fast.backends.cpu.oversampler import CpuOversampler
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.engine import seeding
 
@@ -31,7 +33,7 @@ METHODS = {
 }
 
 
-def check_random(X, weights, n_clusters, seed, init="random", **options):
+def check_start(init, X, weights, n_clusters, seed, **options):
     """Seeds are seen through a fit of one iteration that starts from them."""
     start = X[METHODS[init](X, weights, n_clusters, seed)]
     wanted = reference.lloyd(X, weights, start, max_iter=1)
@@ -42,8 +44,12 @@ def check_random(X, weights, n_clusters, seed, init="random", **options):
     assert_array_equal(got.labels, wanted.labels)
 
 
+def check_random(X, weights, n_clusters, seed, **options):
+    check_start("random", X, weights, n_clusters, seed, **options)
+
+
 def check_parallel(X, weights, n_clusters, seed, **options):
-    check_random(X, weights, n_clusters, seed, "k-means||", **options)
+    check_start("k-means||", X, weights, n_clusters, seed, **options)
 
 
 @pytest.mark.parametrize("shape", FEASIBLE, ids=str)
@@ -182,10 +188,43 @@ def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype,
         assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))
 
 
-def test_parallel_seeds_of_all_rows_are_all_rows(backend):
-    """As many clusters as rows, of which no draw of any size is sure to name all: k-means++ finds them."""
-    X = rows(40, 3, np.float32)
-    assert kmeans_fast.kmeans(X, 40, init="k-means||", seed=1).inertia == 0.0
+def test_where_candidates_are_too_few_all_rows_are(backend, monkeypatch):
+    """As many clusters as rows, and few rows that have nearly all the mass in every round."""
+    X = np.exp(3 * np.random.default_rng(3).normal(size=(200, 3)))
+    on_all, usual = [], seeding.kmeans_plusplus
+
+    def watched(session, *given):
+        on_all.append(session.weights_of(np.arange(1)) is None)  # candidates have weights
+        return usual(session, *given)
+
+    monkeypatch.setattr(seeding, "kmeans_plusplus", watched)
+    for seed in range(10):
+        check_parallel(X, None, 200, seed)
+    assert 0 < sum(on_all) < 10
+
+
+def test_of_equal_rows_one_is_a_candidate(backend):
+    """Copies of a candidate would tie with it for every row that is near: a hundred rows of two values, and zeros of both signs."""
+    session = CpuSession(np.repeat(np.float32([[0.0, 1], [5, 5]]), 50, axis=0), None, 2, 1)
+    added, usual = [], CpuOversampler.add
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CpuOversampler, "add", lambda self, new: added.append(len(new)) or usual(self, new))
+        seeding.kmeans_parallel(session, 2, 1, 0, lambda few, shares: CpuSession(few, shares, 2, 1))
+    assert added == [1, 1]
+    X = rows(300, 2, np.float64, "grid")
+    X[::2] *= -1.0
+    check_parallel(X, None, 5, seed=1)
+
+
+def test_a_light_row_that_has_nearly_all_the_inertia_becomes_a_seed(backend):
+    """Its weight is far below the unit that the masses of the others are cut to."""
+    X, weights = rows(2000, 2, np.float64), np.ones(2000)
+    X[::2] += 50
+    X[7], weights[7] = 1e13, 1e-17
+    for seed in range(3):
+        check_parallel(X, weights, 3, seed)
+        found = kmeans_fast.kmeans(X, 3, init="k-means||", sample_weight=weights, seed=seed)
+        assert found.inertia < 1e4
 
 
 def test_equally_near_candidates_share_by_their_order(backend):
@@ -215,9 +254,12 @@ def test_parallel_seeds_from_bytes_are_the_references(monkeypatch, dtype, thread
     if not byte_codes.AVAILABLE:
         pytest.skip("this machine has no VNNI, without which bytes are never used")
     monkeypatch.setattr(
-        "kmeans_fast.backends.cpu.assignment.filters_by_bytes", lambda *sizes, passes=None: sizes[2] > 1
+        "kmeans_fast.backends.cpu.assignment.filters_by_bytes", lambda n, d, k, itemsize, passes=None: k > 1
     )
+    paths, usual = [], Assignment.once
+    monkeypatch.setattr(Assignment, "once", lambda *given: paths.append(usual(*given).path))
     check_parallel(rows(3000, 20, dtype), None, 30, seed=2, n_threads=threads)
+    assert paths[:6] == ["float32"] + 5 * ["bytes"]
 
 
 @pytest.mark.parametrize(("n", "size"), [(1, 1), (10, 1), (10, 9), (10, 10), (1000, 37), (5000, 4000)])

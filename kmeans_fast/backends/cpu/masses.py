@@ -6,7 +6,7 @@ import numpy as np
 
 from ...kernels.cpu import drawing
 
-_TOGETHER = 2048  # words whose buckets are looked through at once: they have an eighth of many rows at most
+_TOGETHER = 2048  # words whose buckets are looked through at once: an eighth of the rows at most, unless many are equal
 
 
 class CpuMasses:
@@ -78,9 +78,12 @@ class CpuMasses:
 
     def draw_many(self, words):
         """The rows that any number of words fall on."""
-        targets = self.targets(words)
-        parts = [self._named(targets[first : first + _TOGETHER]) for first in range(0, len(words), _TOGETHER)]
-        return np.concatenate(parts)
+        targets, rows = self.targets(words), np.empty(len(words), np.int64)
+        order = np.argsort(targets)  # so that no bucket is looked through more often than it must
+        for first in range(0, len(words), _TOGETHER):
+            part = order[first : first + _TOGETHER]
+            rows[part] = self._named(targets[part])
+        return rows
 
     def _named(self, targets):
         """The rows at so much mass from the first: the rows of their buckets are sorted, those of all at once."""
@@ -92,6 +95,7 @@ class CpuMasses:
         hashes = np.empty(len(rows), np.uint64)
         drawing.hash_rows(s.threads, s.flat, s.d, rows, hashes)
         rows = rows[np.argsort(hashes, kind="stable")]
+        del hashes
         weighted = s.weights[rows] * self.nearest[rows] if s.weights.size else self.nearest[rows]
         cumulative = np.cumsum((weighted * self.factors[0] * self.factors[1]).astype(np.int64))
         # What precedes a target: of all buckets before its own those that are wanted, and the part of its own.

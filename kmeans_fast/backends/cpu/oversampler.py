@@ -9,23 +9,22 @@ class CpuOversampler:
     """See `kmeans_fast.backends.protocol.Oversampler`."""
 
     def __init__(self, session):
-        self.session, self.masses, self.count = session, CpuMasses(session), 0
+        self.masses, self.count = CpuMasses(session), 0
+        self.latest = session  # on these rows
         self.owner = np.empty(session.n, np.int32)
 
     def draw(self, words):
         return self.masses.draw_many(words)
 
     def add(self, rows):
-        candidates = self.session.X[rows]
-        among = self.session.for_clusters(len(rows))
+        candidates = self.latest.X[rows]
+        among = self.latest.for_clusters(len(rows))
         among.assign(candidates)
         distances, nearest = among.own_distances(candidates), self.masses.nearest
         if self.count == 0:
             nearest.fill(np.inf)
-        else:
-            self.session = (
-                among  # the next one takes over the rows as bytes; the first, of one cluster, has no use for them
-            )
+        else:  # the next takes the rows as bytes over from this one; the first, of one cluster, has no use for them
+            self.latest = among
         nearer = distances < nearest
         np.copyto(nearest, distances, where=nearer)
         np.copyto(self.owner, among.labels + np.int32(self.count), where=nearer)

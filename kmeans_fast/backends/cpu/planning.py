@@ -115,8 +115,19 @@ def sorts_into_boxes(n_samples, n_features, n_clusters):
     return time_without_boxes(n_features, n_clusters) >= _WORTH_BOXES
 
 
+_SECOND_BYTES = 20  # a row, of a second session: labels of both, with those in boxes; distances
+
+
 def plan(problem, n_threads):
     """The `Plan` of a problem."""
+    found = _plan_of_one(problem, n_threads)
+    if not problem.second:
+        return found
+    other = _plan_of_one(problem._replace(n_clusters=problem.second), n_threads).workspace_bytes
+    return found._replace(workspace_bytes=max(found.workspace_bytes, other) + _SECOND_BYTES * problem.n_samples)
+
+
+def _plan_of_one(problem, n_threads):
     threads = threads_for(problem, n_threads)
     n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
     limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 2

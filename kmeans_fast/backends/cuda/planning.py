@@ -85,7 +85,12 @@ def private_sums(cells, k, shared_bytes):
 
 
 def workspace_bytes(problem):
-    """Device memory beyond the data: what the arrays of a session and, one after the other, of seeding take."""
+    """Device memory beyond the data: what the arrays of a session, or of two, and of seeding take."""
+    second = _workspace_of_one(problem._replace(n_clusters=problem.second)) if problem.second else 0
+    return _workspace_of_one(problem) + second
+
+
+def _workspace_of_one(problem):
     n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
     chosen = kernels(n, d, k, 1)
     rows = 4 if chosen.points else 4 + 4 + 8 + 12 * chosen.gated
