@@ -96,7 +96,7 @@ def kmeans(
         From 1 to n_samples.
     init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable
         Where the centroids start: seeds by one of these methods, given positions, or what ``init(X, n_clusters, random_state=RandomState)`` returns.
-        "k-means||" takes six passes over the data instead of one for each cluster.
+        "k-means||" takes five passes over the data, each with twice as many candidates as there are clusters, instead of one for each cluster.
     n_init : int
         Runs from different starts; the one of least inertia is returned. Only 1 makes sense where `init` is an array.
     max_iter : int

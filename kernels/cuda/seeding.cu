@@ -9,7 +9,7 @@
 // Precision  Row i is changed by candidate c only where D(x_i, c) < nearest_i. D in float32, off by less than (d + 2) 2**-24 of itself, excludes most pairs;
 //            only the others pay for D in float64.
 // Order      Masses are integers: sums of them have none.
-// Cost       A step reads X once, costs 2 n d trials float32 operations, and D for the pairs left. 30 bytes a row.
+// Cost       A step reads X once, costs 2 n d trials float32 operations, and D for the pairs left. 30 bytes a row. A round of k-means|| is an assignment.
 // Limits     At most TRIALS candidates a step (n_clusters < e**15); n < 2**31.
 //
 // Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; Bahmani et al. (2012).
@@ -114,7 +114,7 @@ __device__ i64 masses_before(i64 own, i64* sums, i64* total) {
 
 // The first row, in the order of the hashes, whose cumulative mass exceeds word / 2**64 of the total. A block a word.
 extern "C" __global__ void __launch_bounds__(THREADS) draw(
-    const u64* words,      // IN    (k, width)
+    const u64* words,      // IN    (k, width); for k-means|| (gridDim.x,), with width 0
     int width,
     const i64* n_seeds,    // IN    (1,) how many seeds there are: the row of the words
     const double* weights, const double* nearest, const double* factors,

@@ -26,8 +26,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     ----------
     n_clusters : int, default=8
     init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable, default="k-means++"
-        Where the centroids start: seeds by greedy k-means++, seeds by k-means|| (found in six passes over the data instead of one for each cluster, and in
-        the mean as good), rows drawn at random, given positions, or what ``init(X, n_clusters, random_state=RandomState)`` returns.
+        Where the centroids start: seeds by greedy k-means++, seeds by k-means|| (five passes over the data, each with twice as many candidates as there
+        are clusters, instead of one for each cluster), rows drawn at random, given positions, or what ``init(X, n_clusters, random_state=RandomState)`` returns.
     n_init : "auto" or int, default="auto"
         Runs from different starts; the one of least inertia is kept. "auto": 1 from "k-means++", "k-means||" or an array, 10 from "random" or a callable.
     max_iter : int, default=300

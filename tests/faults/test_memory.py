@@ -58,15 +58,16 @@ def test_available_memory_is_a_plausible_number():
     assert memory.available_bytes() is None or 0 < memory.available_bytes() < 2**50
 
 
-def test_the_plan_covers_what_a_fit_allocates():
+@pytest.mark.parametrize(("init", "second"), [("k-means++", 0), ("k-means||", 40)])
+def test_the_plan_covers_what_a_fit_allocates(init, second):
     """Beyond the data and compiled code: the peak of a fit's own arrays stays within twice the plan."""
     data = rows(100_000, 4, np.float32)
-    kmeans_fast.kmeans(data, 20, seed=0, max_iter=2, n_threads=2)
-    problem = Problem(*data.shape, 20, data.dtype)
+    kmeans_fast.kmeans(data, 20, init=init, seed=0, max_iter=2, n_threads=2)
+    problem = Problem(*data.shape, 20, data.dtype, second=second)
     planned = select(problem).plan(problem, 2).workspace_bytes
     tracemalloc.start()
     try:
-        kmeans_fast.kmeans(data, 20, seed=0, max_iter=2, n_threads=2)
+        kmeans_fast.kmeans(data, 20, init=init, seed=0, max_iter=2, n_threads=2)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
