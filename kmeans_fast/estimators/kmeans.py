@@ -304,15 +304,17 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return from_sklearn(model, cls)
 
     def _validated(self, X, reset):
-        if not on_gpu(X):
+        if is_ready(X) and (reset or not hasattr(self, "feature_names_in_")):
+            data = X  # to ask scikit-learn, which would find nothing, takes a tenth of a small fit
+        elif on_gpu(X):
+            data = as_data(X)
+        else:
             if origin_of(X).library == "torch":
                 X = to_host(X)  # scikit-learn takes a tensor's dtype for none that it knows
-            dtypes = [np.float64, np.float32]
-            return validate_data(self, X, reset=reset, skip_check_array=is_ready(X), dtype=dtypes, order="C")
-        data = as_data(X)
+            return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
         _check_n_features(self, data, reset=reset)
         if reset:
-            self.__dict__.pop("feature_names_in_", None)  # arrays on a GPU have none
+            self.__dict__.pop("feature_names_in_", None)  # such arrays have none
         return data
 
     def _weights(self, sample_weight, X, origin):
