@@ -195,7 +195,7 @@ def test_callback_is_callable(callback):
 @pytest.mark.parametrize(
     ("init", "text"),
     [
-        ("kmeans", "'k-means\\+\\+', 'random', an array or a callable, got 'kmeans'"),
+        ("kmeans", "'k-means\\+\\+', 'k-means\\|\\|', 'random', an array or a callable, got 'kmeans'"),
         (X[:3], r"\(3, 2\) does not match the number of clusters 2"),
         (X[:2, :1], r"\(2, 1\) does not match the number of features of the data 2"),
         (X[0], "."),
