@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from common import fits
-from common.datasets import datasets
+from common.datasets import datasets, named
 from common.report import table
 from common.timing import interleaved, say, timed
 from kmeans_fast.kernels.cpu import byte_codes
@@ -157,9 +157,7 @@ def main():
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     options = parser.parse_args()
     rows, over = [], []
-    for data in datasets():
-        if options.only and not any(word in data.name for word in options.only):
-            continue
+    for data in named(datasets(), options.only):
         for k in data.n_clusters:
             found = times(data.X, k, options)
             rows.append(cells(data, k, found))

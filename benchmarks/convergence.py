@@ -20,7 +20,7 @@ import numpy as np
 from common import convergence_report, fits
 from common.cells import exact_inertia
 from common.contenders import installed
-from common.datasets import datasets
+from common.datasets import datasets, named
 from common.fit_memory import peaks
 from common.machine import machine, versions
 from common.timing import interleaved, say
@@ -146,11 +146,9 @@ def measured(options):
     """A report of every data set that is asked for."""
     peers, absent = installed()
     rows = []
-    for data in datasets():
-        if options.only and not any(word in data.name for word in options.only):
-            continue
+    for data in named(datasets(), options.only):
         for k in data.n_clusters:
-            shape = f"({len(data.X):,}, {data.X.shape[1]}, {k})"
+            shape = data.shape(k)
             say(f"{data.name} {shape}")
             row = {"data": data.name, "shape": shape, "same_start": same_start(data.X, k, peers, options)}
             times = {name: f"{run['median']:.3f}" for name, run in row["same_start"].items() if "median" in run}

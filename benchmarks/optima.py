@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from common.datasets import datasets
+from common.datasets import datasets, named
 from common.machine import machine, versions
 from common.report import table
 from common.timing import say
@@ -75,11 +75,9 @@ def cells(row):
 def main():
     options = arguments()
     rows = []
-    for data in datasets():
-        if options.only and not any(word in data.name for word in options.only):
-            continue
+    for data in named(datasets(), options.only):
         for k in data.n_clusters:
-            shape = f"({len(data.X):,}, {data.X.shape[1]}, {k})"
+            shape = data.shape(k)
             rows.append({"data": data.name, "shape": shape, **measured(data.X, k, options.limit)})
             say(" ".join(cells(rows[-1])))
     text = (

@@ -6,6 +6,7 @@ Examples
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common.datasets import Dataset, datasets
+from common.datasets import Dataset, datasets, named
 from common.machine import machine, versions
 from common.report import table
 from common.timing import say
@@ -39,7 +40,7 @@ def many_clusters():
     rng = np.random.default_rng(7)
     centers = rng.standard_normal((3000, 64))
     X = centers[rng.integers(0, 3000, 200_000)] + 0.5 * rng.standard_normal((200_000, 64))
-    return Dataset("many clusters", X.astype(np.float32), (2000,))
+    yield Dataset("many clusters", X.astype(np.float32), (2000,))
 
 
 def ways(n, k):
@@ -86,14 +87,9 @@ def cells(row):
 def main():
     options = arguments()
     rows = []
-    for data in [*datasets(), many_clusters()]:
-        if options.only and not any(word in data.name for word in options.only):
-            continue
-        for k in data.n_clusters:
-            if k < options.least:
-                continue
-            shape = f"({len(data.X):,}, {data.X.shape[1]}, {k})"
-            rows.append({"data": data.name, "shape": shape, **measured(data.X, k, options.seeds)})
+    for data in named(itertools.chain(datasets(), many_clusters()), options.only):
+        for k in (k for k in data.n_clusters if k >= options.least):
+            rows.append({"data": data.name, "shape": data.shape(k), **measured(data.X, k, options.seeds)})
             say(" ".join(cells(rows[-1])))
     text = (
         f"# Where to start\n\nWhole fits, seeding and iterations, from greedy k-means++ seeds, in seconds; how many times as fast fits are from seeds by "

@@ -16,6 +16,10 @@ class Dataset(NamedTuple):
     X: np.ndarray  # float32
     n_clusters: tuple[int, ...]
 
+    def shape(self, n_clusters):
+        """Rows, features and clusters, as tables show them."""
+        return f"({len(self.X):,}, {self.X.shape[1]}, {n_clusters})"
+
 
 def _photographs():
     from sklearn.datasets import load_sample_image
@@ -86,3 +90,8 @@ def datasets():
     """All of them, one after the other."""
     for family in (_photographs, _patches, _digits, _embeddings, _synthetic):
         yield from family()
+
+
+def named(sets, words):
+    """Those data sets whose name holds one of the words; all where there are no words."""
+    return (data for data in sets if not words or any(word in data.name for word in words))

@@ -98,8 +98,8 @@ class Oversampler(Protocol):
     def draw(self, words: np.ndarray) -> np.ndarray:
         """Rows that the uint64 `words` fall on, one for each."""
 
-    def add(self, rows: np.ndarray) -> bool:
-        """Make rows candidates; False when no row has any mass left."""
+    def add(self, candidates: np.ndarray) -> bool:
+        """Add candidates, rows of the data on the host; False when no row has any mass left."""
 
     def shares(self) -> np.ndarray:
         """The mass by weight alone, int64, of the rows nearest to each candidate, the first of equally near ones."""

@@ -35,14 +35,14 @@ class ReferenceSeeder:
 
 class ReferenceOversampler:
     def __init__(self, X, weights):
-        self.X, self.masses, self.rows = X, reference.Masses(X, weights), []
+        self.X, self.masses, self.candidates = X, reference.Masses(X, weights), X[:0]
 
     def draw(self, words):
         return np.array([self.masses.draw(word) for word in words])
 
-    def add(self, rows):
-        self.rows += rows.tolist()
-        self.owner, self.masses.d = reference.assign(self.X, self.X[self.rows])
+    def add(self, candidates):
+        self.candidates = np.concatenate([self.candidates, candidates])
+        self.owner, self.masses.d = reference.assign(self.X, self.candidates)
         any_left = bool((self.masses.weights * self.masses.d).any())
         self.masses.rescale()
         return any_left
@@ -51,7 +51,7 @@ class ReferenceOversampler:
         self.masses.d = np.ones(len(self.X))
         self.masses.rescale()
         masses = self.masses.of(self.masses.d)
-        return np.array([masses[self.owner == c].sum() for c in range(len(self.rows))])
+        return np.array([masses[self.owner == c].sum() for c in range(len(self.candidates))])
 
 
 class ReferenceSession:

@@ -31,20 +31,22 @@ def kmeans_parallel(session, n_clusters, seed, run, open_rows):
     """
     size = OVERSAMPLING * n_clusters
     words = draws(seed, run + 2**61, (1 + ROUNDS * size,))
-    sampler, rows = session.oversampler(), []
+    sampler, rows, candidates = session.oversampler(), [], []
     for drawn in np.split(words, range(1, len(words), size)):
         named = sampler.draw(drawn)[::-1]
+        values = session.rows(named)
         # Of rows of equal values one: others would be nearest to nothing, and a tie wherever that one is near.
-        new = list({value.tobytes(): row for row, value in zip(named.tolist(), session.rows(named) + 0)}.values())
-        rows += new
-        if not sampler.add(np.array(new)):
+        one = list({value.tobytes(): at for at, value in enumerate(values + 0)}.values())
+        rows.append(named[one])
+        candidates.append(values[one])
+        if not sampler.add(candidates[-1]):
             break
-    shares, rows = np.maximum(sampler.shares(), 1), np.array(rows)
+    shares, rows, candidates = np.maximum(sampler.shares(), 1), np.concatenate(rows), np.concatenate(candidates)
     del sampler
     if len(rows) < n_clusters:  # few distinct rows, or few that have nearly all the mass in every round
         return kmeans_plusplus(session, n_clusters, seed, run)
     shares = np.ldexp(shares, -int(shares.max()).bit_length())  # at most 1: times distances they stay finite
-    return rows[kmeans_plusplus(open_rows(session.rows(rows), shares), n_clusters, seed, run)]
+    return rows[kmeans_plusplus(open_rows(candidates, shares), n_clusters, seed, run)]
 
 
 def random_rows(session, n_clusters, seed, run):

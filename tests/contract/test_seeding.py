@@ -1,5 +1,7 @@
 """Seeds: which rows they are depends on the values, the weights and the seed, and on nothing else."""
 
+import functools
+
 import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu import byte_codes
@@ -44,12 +46,8 @@ def check_start(init, X, weights, n_clusters, seed, **options):
     assert_array_equal(got.labels, wanted.labels)
 
 
-def check_random(X, weights, n_clusters, seed, **options):
-    check_start("random", X, weights, n_clusters, seed, **options)
-
-
-def check_parallel(X, weights, n_clusters, seed, **options):
-    check_start("k-means||", X, weights, n_clusters, seed, **options)
+check_random = functools.partial(check_start, "random")
+check_parallel = functools.partial(check_start, "k-means||")
 
 
 @pytest.mark.parametrize("shape", FEASIBLE, ids=str)
@@ -70,19 +68,10 @@ def test_weighted_plusplus_is_the_references(backend, dtype, shape):
 @pytest.mark.parametrize("shape", FEASIBLE[::2], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_random_rows_are_the_references(backend, dtype, kind, shape, weighted):
+@pytest.mark.parametrize("check", [check_random, check_parallel])
+def test_other_starts_are_the_references(backend, check, dtype, kind, shape, weighted):
     weights = some_weights(shape[0]) if weighted else None
-    check_random(rows(*shape[:2], dtype, kind), weights, shape[2], seed=sum(shape))
-
-
-@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("shape", FEASIBLE[::3], ids=str)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_parallel_seeds_are_the_references(backend, dtype, kind, shape, weighted):
-    weights = some_weights(shape[0]) if weighted else None
-    check_parallel(rows(*shape[:2], dtype, kind), weights, shape[2], seed=sum(shape))
+    check(rows(*shape[:2], dtype, kind), weights, shape[2], seed=sum(shape))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -203,14 +192,16 @@ def test_where_candidates_are_too_few_all_rows_are(backend, monkeypatch):
     assert 0 < sum(on_all) < 10
 
 
-def test_of_equal_rows_one_is_a_candidate(backend):
-    """Copies of a candidate would tie with it for every row that is near: a hundred rows of two values, and zeros of both signs."""
+def test_of_equal_rows_one_is_a_candidate(monkeypatch):
+    """Copies of a candidate would tie with it for every row that is near."""
     session = CpuSession(np.repeat(np.float32([[0.0, 1], [5, 5]]), 50, axis=0), None, 2, 1)
     added, usual = [], CpuOversampler.add
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CpuOversampler, "add", lambda self, new: added.append(len(new)) or usual(self, new))
-        seeding.kmeans_parallel(session, 2, 1, 0, lambda few, shares: CpuSession(few, shares, 2, 1))
+    monkeypatch.setattr(CpuOversampler, "add", lambda self, new: added.append(len(new)) or usual(self, new))
+    seeding.kmeans_parallel(session, 2, 1, 0, lambda few, shares: CpuSession(few, shares, 2, 1))
     assert added == [1, 1]
+
+
+def test_zeros_of_both_signs_make_one_candidate(backend):
     X = rows(300, 2, np.float64, "grid")
     X[::2] *= -1.0
     check_parallel(X, None, 5, seed=1)

@@ -43,7 +43,6 @@ def check(n, d, k, dtype, weighted, steps):
         of_few = lambda rows, shares: CudaSession(device, rows, shares, 2, on_host=True)
         parallel = reference.kmeans_parallel(X, weights, 2, 1)
         np.testing.assert_array_equal(kmeans_parallel(session, 2, 1, 0, of_few), parallel)
-        session.reset()
     start = X[np.arange(k) % n]
     start[1] = start[0]  # a cluster that comes out empty
     found, expected = lloyd(session, start, max_iter=steps, threshold=0.0), reference.lloyd(X, weights, start, steps, 0.0)

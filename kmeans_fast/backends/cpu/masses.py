@@ -13,10 +13,9 @@ class CpuMasses:
     """A distance for every row, which with its weight is its mass. Rows are kept in buckets by hash (`kernels.cpu.drawing`)."""
 
     def __init__(self, session):
-        self.session, self.n = session, len(session.X)
-        self.nearest = np.ones(self.n)
-        bits = max(0, min(drawing.MOST_BUCKETS, self.n // drawing.ROWS_A_BUCKET).bit_length() - 1)
-        self.n_buckets, self.buckets = 1 << bits, np.empty(self.n, np.uint16)
+        self.session, self.nearest = session, np.ones(session.n)
+        bits = max(0, min(drawing.MOST_BUCKETS, session.n // drawing.ROWS_A_BUCKET).bit_length() - 1)
+        self.n_buckets, self.buckets = 1 << bits, np.empty(session.n, np.uint16)
         self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
         drawing.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
         self.rescale()
@@ -27,9 +26,9 @@ class CpuMasses:
         if largest == 0.0:
             self.nearest.fill(1.0)
             largest = self.largest()
-        self.shift = 61 - self.n.bit_length() - math.frexp(largest)[1]
-        first = min(self.shift, 1000)
-        self.factors = (math.ldexp(1.0, first), math.ldexp(1.0, self.shift - first))
+        shift = 61 - self.session.n.bit_length() - math.frexp(largest)[1]
+        first = min(shift, 1000)
+        self.factors = (math.ldexp(1.0, first), math.ldexp(1.0, shift - first))
         self.of_buckets = self.sums(self.buckets, self.n_buckets)
         self.total = int(self.of_buckets.sum())
 

@@ -16,9 +16,8 @@ class CpuOversampler:
     def draw(self, words):
         return self.masses.draw_many(words)
 
-    def add(self, rows):
-        candidates = self.latest.X[rows]
-        among = self.latest.for_clusters(len(rows))
+    def add(self, candidates):
+        among = self.latest.for_clusters(len(candidates))
         among.assign(candidates)
         distances, nearest = among.own_distances(candidates), self.masses.nearest
         if self.count == 0:
@@ -28,11 +27,9 @@ class CpuOversampler:
         nearer = distances < nearest
         np.copyto(nearest, distances, where=nearer)
         np.copyto(self.owner, among.labels + np.int32(self.count), where=nearer)
-        self.count += len(rows)
-        any_left = self.masses.largest() > 0.0
-        if any_left:
-            self.masses.rescale()
-        return any_left
+        self.count += len(candidates)
+        self.masses.total = 0  # the next draw weighs all anew
+        return self.masses.largest() > 0.0
 
     def shares(self):
         self.masses.nearest.fill(1.0)

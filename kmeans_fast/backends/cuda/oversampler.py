@@ -20,16 +20,16 @@ class CudaOversampler:
         self.masses.prepared("draw", len(words), words=words, width=0, candidates=candidates)()
         return self.device.download(candidates)
 
-    def add(self, rows):
-        among, nearest = self.session.for_clusters(len(rows)), self.masses.state["nearest"]
+    def add(self, candidates):
+        among, nearest = self.session.for_clusters(len(candidates)), self.masses.state["nearest"]
         if self.count == 0:
             self.device.fill(nearest, np.inf)
-        distances = among.distances_after_assigning(self.session.rows(rows))
+        distances = among.distances_after_assigning(candidates)
         self.masses.prepared(
             "join", self.masses.everywhere,
             distances=distances, labels=among.device_labels, before=self.count, owner=self.owner,
         )()  # fmt: skip
-        self.count += len(rows)
+        self.count += len(candidates)
         return self.masses.any_left()
 
     def shares(self):
