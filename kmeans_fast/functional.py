@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,6 +58,16 @@ def _check_threads(n_threads):
     return None if n_threads is None else _check_integer("n_threads", n_threads, 1)
 
 
+def _check_init_size(init_size, n_clusters):
+    if init_size is None or (isinstance(init_size, str) and init_size == "auto"):
+        return init_size
+    if isinstance(init_size, str):
+        raise ValueError(f"init_size must be 'auto', None or an integer of at least 1, got {init_size!r}.")
+    init_size = _check_integer("init_size", init_size, 1)
+    check_init_size(init_size, n_clusters)
+    return init_size
+
+
 def _check_refine(refine):
     if refine is not None and not (isinstance(refine, str) and refine == "breathing"):
         raise ValueError(f"refine must be 'breathing' or None, got {refine!r}.")
@@ -80,7 +90,7 @@ def kmeans(
     tol: float = 1e-4,
     sample_weight: ArrayLike | None = None,
     seed: int | None = None,
-    init_size: int | None = None,
+    init_size: int | Literal["auto"] | None = "auto",
     refine: str | None = None,
     device: str = "auto",
     n_threads: int | None = None,
@@ -107,9 +117,9 @@ def kmeans(
         Not negative.
     seed : int, optional
         Of all random draws; fresh entropy by default. The result depends on it and the data alone.
-    init_size : int, optional
-        Draw the seeds, where `init` names a method, from a random sample of so many rows, n_clusters at least: for many rows and clusters, where seeding on
-        all of them takes longer than the iterations. The sample goes by row number. Default: all rows.
+    init_size : int, "auto" or None
+        Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at least, or all (None). "auto": for
+        "k-means++", 256 rows a cluster and at least 65,536, where X has four times as many or more; else all.
     refine : "breathing" or None
         "breathing": look for a better optimum once a run has converged, with a few centroids more and as many less; the inertia is never higher for it.
         It takes the time of two to eight runs and most often finds less inertia than ten of them (`kmeans_fast.engine.refinement`).
@@ -160,15 +170,14 @@ def kmeans(
         if callback is not None and not callable(callback):
             raise ValueError(f"callback must be callable or None, got {callback!r}.")
         n_clusters = _check_clusters(n_clusters, len(data))
-        if init_size is not None:
-            check_init_size(_check_integer("init_size", init_size, 1), n_clusters)
+        init_size = _check_init_size(init_size, n_clusters)
         seed = _seed(seed)
         options = {
             "n_init": _check_integer("n_init", n_init, 1),
             "max_iter": _check_integer("max_iter", max_iter, 1),
             "tol": float(tol),
             "refine": _check_refine(refine),
-            "init_size": None if init_size is None else int(init_size),
+            "init_size": init_size,
             "device": check_device(device),
             "n_threads": _check_threads(n_threads),
             "callback": callback,
@@ -233,7 +242,7 @@ def kmeans_plusplus(
     Parameters
     ----------
     X, n_clusters, sample_weight, seed, device, n_threads
-        As for `kmeans`, which starts from these seeds for the same `seed`.
+        As for `kmeans`, which starts from these seeds for the same `seed` and ``init_size=None``.
 
     Returns
     -------

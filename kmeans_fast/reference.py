@@ -2,8 +2,8 @@
 
 Every backend returns these bits: the same labels, seeds, centroids and inertia, whatever its threads, chunks or instruction set. Two rules make that
 possible. A squared distance is a fixed sequence of float64 roundings (`distance`), so "nearest" has one meaning; and every sum over rows is the exact
-real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in the order of a hash of the rows' values, so that they do not depend on
-the order of the rows either. Nothing here is fast: O(n k d) with a Python loop over features.
+real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in an order of the rows' values (`content_order`), not of their numbers;
+float32 data has the seeds of the same values in float64. Nothing here is fast: O(n k d) with a Python loop over features.
 
 Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids` (n_clusters, n_features) in X's
 dtype, `labels` (n_samples,) int32.
@@ -118,32 +118,24 @@ def draws(seed, run, shape):
     return np.random.Philox(key=np.array([seed, run], np.uint64)).random_raw(math.prod(shape)).reshape(shape)
 
 
-def sample_rows(n_samples, size, seed, run=0):
-    """`size` distinct row numbers, ascending: the first that a stream of words of their own names."""
-    rows, count = [], size
-    while len(rows) < size:
-        count *= 2
-        named = ((draws(seed, run + 2**63, (count,)) >> np.uint64(32)) * np.uint64(n_samples)) >> np.uint64(32)
-        rows = named[np.sort(np.unique(named, return_index=True)[1])]
-    return np.sort(rows[:size]).astype(np.int64)
-
-
 def n_trials(n_clusters):
     """Candidates drawn for each greedy k-means++ step (scikit-learn's number)."""
     return 2 + int(math.log(n_clusters))
 
 
 def row_hash(X):
-    """A 64-bit hash of the values of each row, as float32: data gets the same seeds in either precision."""
+    """A 64-bit hash of the values of each row, as float64: the same values get the same seeds in either precision."""
     word = np.zeros(len(X), np.uint64)
-    with np.errstate(over="ignore"):
-        values = X.astype(np.float32) + np.float32(0)  # + 0: the two zeros are one value
-    for column in values.T:
-        bits = np.ascontiguousarray(column).view(np.uint32).astype(np.uint64)
-        word = (word ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+    for column in X.astype(np.float64).T + 0.0:  # + 0: the two zeros are one value
+        word = (word ^ column.view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
         word ^= word >> np.uint64(32)
     word *= np.uint64(0xD6E8FEB86659FD93)
     return word ^ (word >> np.uint64(29))
+
+
+def content_order(X, weights):
+    """Row numbers in the order of the rows' content, whatever order they are in: by hash, then by the values, column by column, then by weight."""
+    return np.lexsort((weights, *X.T[::-1], row_hash(X)))
 
 
 class Masses:
@@ -155,7 +147,7 @@ class Masses:
 
     def __init__(self, X, weights):
         self.weights = np.ones(len(X)) if weights is None else weights
-        self.order = np.argsort(row_hash(X), kind="stable")  # by content: the order of X does not matter
+        self.order = content_order(X, self.weights)
         self.d = np.ones(len(X))
         self.rescale()
 
@@ -173,10 +165,19 @@ class Masses:
         return int(self.of(self.d).sum())
 
     def draw(self, word):
-        """The first row, in the order of the hashes, whose cumulative mass exceeds ``word / 2**64`` of the total."""
+        """The first row, in the order of the content, whose cumulative mass exceeds ``word / 2**64`` of the total."""
         target = (int(word) * self.total()) >> 64
         cumulative = np.cumsum(self.of(self.d)[self.order])
         return int(self.order[np.searchsorted(cumulative, target, side="right")])
+
+
+def sample(X, weights, size, seed, run=0):
+    """Rows to draw seeds from: `size` draws with probability ``w_i``, with replacement. Their numbers, of equal rows one, and how often each was drawn."""
+    masses, drawn = Masses(X, weights), {}
+    for word in draws(seed, run + 2**63, (size,)):
+        row = masses.draw(word)
+        drawn.setdefault((X[row] + 0).tobytes(), []).append(row)
+    return np.array([rows[0] for rows in drawn.values()]), np.array([float(len(rows)) for rows in drawn.values()])
 
 
 def kmeans_plusplus(X, weights, n_clusters, seed, run=0):

@@ -1,14 +1,14 @@
 """Draws of rows with probability proportional to mass, whatever order the rows are in.
 
-Masses are integers (`kmeans_fast.reference.Masses`), so sums of them have no order. A draw walks the rows in the order of a hash of their values. That
-order is never made: rows fall into buckets by the top bits of the hash, the bucket is found in the cumulative masses of the buckets, and only its few
-rows are sorted.
+Masses are integers (`kmeans_fast.reference.Masses`), so sums of them have no order. A draw walks the rows in the order of their content
+(`kmeans_fast.reference.content_order`): by a hash of the values, and where hashes are equal by the values themselves. That order is never made: rows
+fall into buckets by the top bits of the hash, the bucket is found in the cumulative masses of the buckets, and only its few rows are sorted.
 """
 
 import numpy as np
 
 from .host import VECTOR_BYTES
-from .jit import inlined, inner, kernel, routine, share
+from .jit import inner, kernel, routine, share
 from .register_tiles import equals_any, loads
 from .scratch import stack_array
 from .simd import bits, load, splat, store
@@ -35,7 +35,7 @@ def _row_hash(X, offset, d):
     """`kmeans_fast.reference.row_hash` of one row."""
     word = np.uint64(0)
     for j in range(d):
-        pattern = np.uint64(np.uint32(bits_of(np.float32(X[offset + j]) + np.float32(0))))
+        pattern = np.uint64(bits_of(np.float64(X[offset + j]) + 0.0))  # + 0: the two zeros are one value
         word = (word ^ pattern) * np.uint64(0x9E3779B97F4A7C15)
         word ^= word >> np.uint64(32)
     word *= np.uint64(0xD6E8FEB86659FD93)
@@ -49,7 +49,7 @@ def fill_buckets(
     X,  #        IN   (n * d,)
     d,
     bits_kept,  #     log2 of the number of buckets
-    buckets,  #  OUT  (n,) uint16
+    buckets,  #  OUT  (n,) uint16 or int32
 ):
     """The bucket of every row: the top bits of its hash. O(n d)."""
     n = buckets.size
@@ -90,37 +90,50 @@ def weigh(
 
 
 @inner
-def _sift(hashes, rows, at, size):
-    """Let the element `at` of a heap (largest hash first, then largest row) sink to its place."""
+def _precedes(X, d, weights, hashes, rows, a, b):
+    """Whether element `a` of the hashes and rows comes before element `b` in the order of the content; equal rows are in the order of their numbers."""
+    if hashes[a] != hashes[b]:
+        return hashes[a] < hashes[b]
+    first, second = rows[a], rows[b]
+    for j in range(d):
+        x, y = X[first * d + j], X[second * d + j]
+        if x != y:
+            return x < y
+    if weights.size > 0 and weights[first] != weights[second]:
+        return weights[first] < weights[second]
+    return first < second
+
+
+@inner
+def _sift(X, d, weights, hashes, rows, at, size):
+    """Let the element `at` of a heap (the last of the order first) sink to its place."""
     while True:
         child = 2 * at + 1
         if child >= size:
             return
-        if child + 1 < size and (
-            hashes[child + 1] > hashes[child] or (hashes[child + 1] == hashes[child] and rows[child + 1] > rows[child])
-        ):
+        if child + 1 < size and _precedes(X, d, weights, hashes, rows, child, child + 1):
             child += 1
-        if hashes[child] < hashes[at] or (hashes[child] == hashes[at] and rows[child] < rows[at]):
+        if _precedes(X, d, weights, hashes, rows, child, at):
             return
         hashes[at], hashes[child] = hashes[child], hashes[at]
         rows[at], rows[child] = rows[child], rows[at]
         at = child
 
 
-@inlined
-def _sort(hashes, rows, size):
-    """Sort the first `size` of both, rows ascending, by hash, then row (heapsort: in place, and short to compile)."""
-    distinct = False
-    for at in range(1, size):
-        distinct |= hashes[at] != hashes[0]
-    if not distinct:
+@inner
+def _sort(X, d, weights, hashes, rows, size):
+    """Sort the first `size` of both, rows ascending, by content (heapsort: in place, and short to compile)."""
+    sorted_up_to = 1
+    while sorted_up_to < size and _precedes(X, d, weights, hashes, rows, sorted_up_to - 1, sorted_up_to):
+        sorted_up_to += 1
+    if sorted_up_to >= size:  # as equal rows are
         return
     for at in range(size // 2 - 1, -1, -1):
-        _sift(hashes, rows, at, size)
+        _sift(X, d, weights, hashes, rows, at, size)
     for last in range(size - 1, 0, -1):
         hashes[0], hashes[last] = hashes[last], hashes[0]
         rows[0], rows[last] = rows[last], rows[0]
-        _sift(hashes, rows, 0, last)
+        _sift(X, d, weights, hashes, rows, 0, last)
 
 
 @inner
@@ -165,7 +178,7 @@ def draw(
     hashes,  #   OUT  (room,) uint64
     chosen,  #   OUT  (draws,) int64
 ):
-    """The first row in the order of the hashes whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws).
+    """The first row in the order of the content whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws).
 
     Returns how many rows come into question; where they are more than there is room for, nothing is chosen.
     """
@@ -190,7 +203,7 @@ def draw(
                 rows[count] = found[r]
                 hashes[count] = _row_hash(X, found[r] * d, d)
                 count += 1
-        _sort(hashes, rows, count)
+        _sort(X, d, weights, hashes, rows, count)
         at = -1
         while left[q] >= 0:
             at += 1

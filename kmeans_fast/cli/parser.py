@@ -43,6 +43,10 @@ def _n_init(text):
     return text if text == "auto" else _integer(1)(text)
 
 
+def _init_size(text):
+    return {"auto": "auto", "all": None}[text] if text in ("auto", "all") else _integer(1)(text)
+
+
 def _delimiter(text):
     value = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
     if len(value) != 1 or value in '"\r\n':
@@ -133,9 +137,11 @@ def _add_fit(commands):
     )
     group.add_argument(
         "--init-size",
-        type=_integer(1),
+        type=_init_size,
+        default="auto",
         metavar="ROWS",
-        help="draw the seeds from a sample of so many rows; default: all",
+        help="draw the seeds from a sample of so many rows, or from 'all'; auto: for k-means++, 256 rows a cluster and "
+        "at least 65,536 where there are four times as many",
     )
     group.add_argument(
         "--refine",

@@ -9,12 +9,11 @@ import numpy as np
 from .. import backends
 from ..arrays import to_host
 from ..backends.protocol import Problem
-from ..reference import sample_rows
 from .history import Progress
 from .lloyd import lloyd
 from .memory import shortage, too_little
 from .refinement import breathe, deepest
-from .seeding import kmeans_parallel, kmeans_plusplus, most_candidates, random_rows
+from .seeding import auto_init_size, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
 
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
 
@@ -89,14 +88,11 @@ def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=No
 
 
 def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
-    """A session on `init_size` rows to draw seeds from; None where all rows serve: if there are no more, or too few of the sample have weight."""
+    """A session on a sample of the rows to draw seeds from; None where all rows serve: if there are no more, or too few different ones were drawn."""
     if init_size is None or init_size >= problem.n_samples:
         return None
-    rows = sample_rows(problem.n_samples, init_size, seed, run)
-    weights = session.weights_of(rows)
-    if weights is not None and np.count_nonzero(weights) < problem.n_clusters:
-        return None
-    return _open_rows(backend, problem, n_threads, session.rows(rows), weights)
+    rows, times = sample(session, init_size, seed, run)
+    return _open_rows(backend, problem, n_threads, rows, times) if len(rows) >= problem.n_clusters else None
 
 
 def _open_rows(backend, problem, n_threads, rows, weights):
@@ -134,7 +130,7 @@ def as_centroids(init, X, n_clusters):
 
 def check_init_size(init_size, n_clusters):
     """Refuse a sample that has not a row for each cluster."""
-    if init_size is not None and init_size < n_clusters:
+    if isinstance(init_size, int) and init_size < n_clusters:
         raise ValueError(f"init_size={init_size} should be >= n_clusters={n_clusters}.")
 
 
@@ -169,8 +165,8 @@ def fit(
     tol : float, relative to the mean variance of the features
     seed : int, the key of all random draws
     rng : numpy.random.RandomState, for a callable `init` only
-    init_size : int, at least n_clusters, or None
-        Rows that seeds are drawn from.
+    init_size : int, at least n_clusters, "auto" or None
+        Rows that seeds are drawn from: so many, as many as `seeding.auto_init_size` says where `init` is "k-means++", or all.
     resident : int or None
         The GPU that X and the weights are on; None: the host.
     refine : "breathing" or None
@@ -181,6 +177,8 @@ def fit(
     Fit
     """
     weights = _trivial_to_none(weights)
+    if init_size == "auto":
+        init_size = auto_init_size(len(X), n_clusters) if isinstance(init, str) and init == "k-means++" else None
     second = n_clusters + deepest(n_clusters, len(X)) if refine else 0
     if isinstance(init, str) and init == "k-means||":
         second = max(second, most_candidates(n_clusters, len(X)))

@@ -19,6 +19,34 @@ def kmeans_plusplus(session, n_clusters, seed, run):
     return seeder.chosen()
 
 
+_AUTO_ROWS, _AUTO_ROWS_A_CLUSTER = 1 << 16, 256
+_WORTH_A_SAMPLE = 4  # times as many rows as the sample has: reading them all costs as much as a few seeds
+
+
+def auto_init_size(n_samples, n_clusters):
+    """The rows that seeds are drawn from by default, or None: all.
+
+    Measured (benchmarks/starts.py).
+    """
+    size = max(_AUTO_ROWS, _AUTO_ROWS_A_CLUSTER * n_clusters)
+    return size if n_samples >= _WORTH_A_SAMPLE * size else None
+
+
+def sample(session, size, seed, run):
+    """Rows to draw seeds from (`kmeans_fast.reference.sample`): their numbers, the rows themselves, and their weights."""
+    named = session.oversampler().draw(draws(seed, run + 2**63, (size,)))
+    values = session.rows(named)
+    first, place, times = [], {}, []
+    for at, value in enumerate(values + 0):
+        content = value.tobytes()
+        if content not in place:
+            place[content] = len(first)
+            first.append(at)
+            times.append(0.0)
+        times[place[content]] += 1.0
+    return np.ascontiguousarray(values[first]), np.array(times)
+
+
 def most_candidates(n_clusters, n_samples):
     """Of a round of k-means||: a session must have room for them."""
     return min(OVERSAMPLING * n_clusters, n_samples)

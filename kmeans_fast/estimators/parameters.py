@@ -32,6 +32,16 @@ def optional_integer(estimator, name):
     return None if getattr(estimator, name) is None else integer(estimator, name)
 
 
+def init_size(estimator):
+    """The parameter `init_size`: an int of at least 1, "auto" or None."""
+    value = estimator.init_size
+    if value is None or (isinstance(value, str) and value == "auto"):
+        return value
+    if not _is_integer(value) or value < 1:
+        _refuse(estimator, "init_size", "'auto', None or an int in the range [1, inf)", value)
+    return int(value)
+
+
 def real(estimator, name):
     """The parameter as a finite float, not negative."""
     value = getattr(estimator, name)

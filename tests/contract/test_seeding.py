@@ -235,7 +235,7 @@ def test_parallel_seeds_of_tiny_and_huge_values_are_the_references(backend, scal
 def test_many_words_are_drawn_in_parts(monkeypatch):
     X = rows(5000, 3, np.float32)
     whole = CpuSession(X, None, 9, 2).oversampler().draw(reference.draws(1, 0, (100,)))
-    monkeypatch.setattr("kmeans_fast.backends.cpu.masses._TOGETHER", 7)
+    monkeypatch.setattr("kmeans_fast.backends.cpu.masses._TOGETHER", 1 << 30)  # one word at a time
     assert_array_equal(CpuSession(X, None, 9, 2).oversampler().draw(reference.draws(1, 0, (100,))), whole)
 
 
@@ -253,18 +253,29 @@ def test_parallel_seeds_from_bytes_are_the_references(monkeypatch, dtype, thread
     assert paths[:6] == ["float32"] + 5 * ["bytes"]
 
 
-@pytest.mark.parametrize(("n", "size"), [(1, 1), (10, 1), (10, 9), (10, 10), (1000, 37), (5000, 4000)])
-def test_a_sample_has_distinct_rows_in_order(n, size):
-    sample = reference.sample_rows(n, size, 3, 1)
-    assert len(sample) == size
-    assert (np.diff(sample) > 0).all()
-    assert 0 <= sample[0] <= sample[-1] < n
+@pytest.mark.parametrize(("n", "size"), [(1, 1), (10, 1), (10, 30), (1000, 37), (5000, 4000)])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_sample_is_the_references(dtype, kind, weighted, n, size):
+    X, weights = rows(n, 3, dtype, kind), some_weights(n) if weighted else None
+    numbers, wanted = reference.sample(X, weights, size, 3, 1)
+    values, times = seeding.sample(CpuSession(X, weights, 1, 2), size, 3, 1)
+    assert_array_equal(values, X[numbers])
+    assert_array_equal(times, wanted)
+    assert times.sum() == size
+    assert len(np.unique(values, axis=0)) == len(values)
 
 
 def test_samples_are_uniform_and_differ_by_seed_and_run():
-    hits = sum(np.bincount(reference.sample_rows(50, 10, seed), minlength=50) for seed in range(2000))
-    assert (np.abs(hits - 400) < 6 * np.sqrt(320)).all()
-    assert len({tuple(reference.sample_rows(1000, 5, seed, run)) for seed in range(20) for run in range(5)}) == 100
+    X, hits = rows(50, 2, np.float64), np.zeros(50)
+    for seed in range(2000):
+        numbers, times = reference.sample(X, None, 10, seed)
+        hits[numbers] += times
+    assert (np.abs(hits - 400) < 6 * np.sqrt(392)).all()
+    X = rows(1000, 2, np.float64)
+    drawn = {tuple(reference.sample(X, None, 5, seed, run)[0]) for seed in range(20) for run in range(5)}
+    assert len(drawn) == 100
 
 
 @pytest.mark.parametrize("init", METHODS)
@@ -273,8 +284,8 @@ def test_samples_are_uniform_and_differ_by_seed_and_run():
 def test_seeds_from_a_sample_are_the_references(backend, dtype, threads, init):
     X, weights = rows(900, 7, dtype), some_weights(900)
     for given in (None, weights):
-        sample = reference.sample_rows(900, 200, 5)
-        start = X[sample][METHODS[init](X[sample], None if given is None else given[sample], 12, 5)]
+        sample, times = reference.sample(X, given, 200, 5)
+        start = X[sample][METHODS[init](X[sample], times, 12, 5)]
         wanted = reference.lloyd(X, given, start, max_iter=2)
         got = kmeans_fast.kmeans(
             X, 12, init=init, init_size=200, sample_weight=given, seed=5, max_iter=2, n_threads=threads
@@ -283,9 +294,9 @@ def test_seeds_from_a_sample_are_the_references(backend, dtype, threads, init):
         assert_array_equal(got.labels, wanted.labels)
 
 
-def test_a_sample_without_enough_weight_is_not_used(backend):
-    X, weights = rows(300, 3, np.float64), np.zeros(300)
-    weights[::30] = 1.0
+def test_a_sample_without_enough_different_rows_is_not_used(backend):
+    X, weights = rows(300, 3, np.float64), np.full(300, 1e-9)
+    weights[:7] = 1.0
     options = {"sample_weight": weights, "seed": 2, "max_iter": 1}
     sampled, whole = (kmeans_fast.kmeans(X, 8, init_size=size, **options) for size in (20, None))
     assert_array_equal(sampled.centroids, whole.centroids)

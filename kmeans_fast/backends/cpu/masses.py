@@ -6,16 +6,22 @@ import numpy as np
 
 from ...kernels.cpu import drawing
 
-_TOGETHER = 2048  # words whose buckets are looked through at once: an eighth of the rows at most, unless many are equal
+_TOGETHER = 8  # this part of the buckets, and so of the rows unless many are equal, is looked through at once
+_MOST_FINE_BUCKETS, _ROWS_A_FINE_BUCKET = 1 << 22, 4
 
 
 class CpuMasses:
-    """A distance for every row, which with its weight is its mass. Rows are kept in buckets by hash (`kernels.cpu.drawing`)."""
+    """A distance for every row, which with its weight is its mass. Rows are kept in buckets by hash (`kernels.cpu.drawing`): few buckets, which change
+    with every seed; or, for many words at a time, `fine` ones, of which few rows are sorted.
+    """
 
-    def __init__(self, session):
+    def __init__(self, session, fine=False):
         self.session, self.nearest = session, np.ones(session.n)
-        bits = max(0, min(drawing.MOST_BUCKETS, session.n // drawing.ROWS_A_BUCKET).bit_length() - 1)
-        self.n_buckets, self.buckets = 1 << bits, np.empty(session.n, np.uint16)
+        most, rows_a_bucket = drawing.MOST_BUCKETS, drawing.ROWS_A_BUCKET
+        if fine:
+            most, rows_a_bucket = _MOST_FINE_BUCKETS, _ROWS_A_FINE_BUCKET
+        bits = max(0, min(most, session.n // rows_a_bucket).bit_length() - 1)
+        self.n_buckets, self.buckets = 1 << bits, np.empty(session.n, np.int32 if fine else np.uint16)
         self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
         drawing.fill_buckets(session.threads, session.flat, session.d, bits, self.buckets)
         self.rescale()
@@ -35,9 +41,12 @@ class CpuMasses:
     def sums(self, groups, n_groups):
         """The mass of every group, `groups` (n,) being the number of each row's."""
         s = self.session
-        masses = np.zeros((s.threads, n_groups), np.int64)
-        drawing.weigh(s.threads, s.weights, self.nearest, self.factors, groups, masses)
-        return masses.sum(axis=0)
+        tasks = min(
+            s.threads, max(1, s.n // (4 * n_groups))
+        )  # each has sums of its own, which must be few beside the rows
+        masses = np.zeros((tasks, n_groups), np.int64)
+        drawing.weigh(tasks, s.weights, self.nearest, self.factors, groups, masses)
+        return masses.sum(axis=0) if tasks > 1 else masses[0]
 
     def largest(self):
         """The largest ``w_i * d_i``."""
@@ -79,8 +88,9 @@ class CpuMasses:
         """The rows that any number of words fall on."""
         targets, rows = self.targets(words), np.empty(len(words), np.int64)
         order = np.argsort(targets)  # so that no bucket is looked through more often than it must
-        for first in range(0, len(words), _TOGETHER):
-            part = order[first : first + _TOGETHER]
+        together = max(1, self.n_buckets // _TOGETHER)
+        for first in range(0, len(words), together):
+            part = order[first : first + together]
             rows[part] = self._named(targets[part])
         return rows
 
@@ -90,14 +100,30 @@ class CpuMasses:
         falls_in = np.searchsorted(ends, targets, side="right")
         wanted = np.zeros(self.n_buckets, bool)
         wanted[falls_in] = True
-        rows = np.flatnonzero(wanted[self.buckets])
-        hashes = np.empty(len(rows), np.uint64)
-        drawing.hash_rows(s.threads, s.flat, s.d, rows, hashes)
-        rows = rows[np.argsort(hashes, kind="stable")]
-        del hashes
+        rows = self._by_content(np.flatnonzero(wanted[self.buckets]))
         weighted = s.weights[rows] * self.nearest[rows] if s.weights.size else self.nearest[rows]
         cumulative = np.cumsum((weighted * self.factors[0] * self.factors[1]).astype(np.int64))
         # What precedes a target: of all buckets before its own those that are wanted, and the part of its own.
         before = np.cumsum(np.where(wanted, self.of_buckets, 0)) - self.of_buckets
         within = targets - (ends - self.of_buckets)[falls_in] + before[falls_in]
         return rows[np.searchsorted(cumulative, within, side="right")]
+
+    def _by_content(self, rows):
+        """`rows`, ascending, in the order of their content (`kmeans_fast.reference.content_order`)."""
+        s, hashes = self.session, np.empty(len(rows), np.uint64)
+        drawing.hash_rows(s.threads, s.flat, s.d, rows, hashes)
+        order = np.argsort(hashes, kind="stable")
+        rows, hashes = rows[order], hashes[order]
+        same = hashes[1:] == hashes[:-1]
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        if len(tied):
+            keys, values = [hashes[tied]], s.X[rows[tied]]
+            if (
+                (values[1:] != values[:-1]).any(axis=1) & same[tied[:-1]]
+            ).any():  # most often, rows of equal hash are equal
+                keys = [*values.T[::-1], *keys]
+            if s.weights.size:
+                keys = [s.weights[rows[tied]], *keys]
+            if len(keys) > 1:
+                rows[tied] = rows[tied][np.lexsort(keys)]
+        return rows

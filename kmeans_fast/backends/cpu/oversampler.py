@@ -9,9 +9,9 @@ class CpuOversampler:
     """See `kmeans_fast.backends.protocol.Oversampler`."""
 
     def __init__(self, session):
-        self.masses, self.count = CpuMasses(session), 0
+        self.masses, self.count = CpuMasses(session, fine=True), 0
         self.latest = session  # on these rows
-        self.owner = np.empty(session.n, np.int32)
+        self.owner = None  # of every row its nearest candidate; a sample needs none
 
     def draw(self, words):
         return self.masses.draw_many(words)
@@ -22,6 +22,7 @@ class CpuOversampler:
         distances, nearest = among.own_distances(candidates), self.masses.nearest
         if self.count == 0:
             nearest.fill(np.inf)
+            self.owner = np.empty(len(nearest), np.int32)
         else:  # the next takes the rows as bytes over from this one; the first, of one cluster, has no use for them
             self.latest = among
         nearer = distances < nearest

@@ -137,7 +137,7 @@ def _plan_of_one(problem, n_threads):
     bounded = spends and worth_it(n, d, k) and not shared and not searched
     filtered = spends and filters_by_bytes(n, d, k, itemsize)
     boxed = spends and sorts_into_boxes(n, d, k) and not shared
-    seeding = n * 12 + code_bytes(n, d) * (spends and worth_encoding(n, d, k, itemsize))
+    seeding = n * 13 + code_bytes(n, d) * (spends and worth_encoding(n, d, k, itemsize))
     nearby = bounded and looks_nearby(n, d, k, itemsize)
     bounds = n * 8 * bounded + code_bytes(n, d) * filtered + near_bytes(threads, n, d, k) * nearby
     boxes = box_bytes(threads, n, d, k, itemsize, problem.weighted) * boxed
