@@ -29,8 +29,12 @@ class Origin(NamedTuple):
         return array
 
     def current(self) -> contextlib.AbstractContextManager:
-        """While it lasts, CuPy works where the data is and after what the caller has enqueued there: on its GPU, on its library's current stream."""
+        """While it lasts, CuPy works where the data is and after what the caller has enqueued there: on its GPU, on its library's current stream.
+
+        The caller's `numpy.seterr` does not matter either: what overflows or underflows on the way is dealt with, or refused by name.
+        """
         context = contextlib.ExitStack()
+        context.enter_context(np.errstate(all="ignore"))
         if self.resident is not None:
             cuda = _cupy().cuda
             context.enter_context(cuda.Device(self.resident))
@@ -140,6 +144,7 @@ def as_data(X, *, name="X"):
     """
     if is_ready(X):
         return X
+    refuse_masked(X, name)
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
         raise TypeError(f"{name} is sparse ({type(X).__name__}); a dense array is required: use {name}.toarray().")
     try:
@@ -163,6 +168,23 @@ def as_data(X, *, name="X"):
         array = _cupy().ascontiguousarray(array, dtype)
     check_finite(array, name)
     return array
+
+
+def refuse_masked(X, name):
+    """Raise ValueError for a masked array with masked values: NumPy would quietly use what is under the mask."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} is a masked array with {np.ma.count_masked(X):,} masked values, which have no place in k-means: fill them "
+            f"({name}.filled(value)) or leave out their rows (numpy.ma.compress_rows({name}))."
+        )
+
+
+def in_the_wider_dtype(data, centroids):
+    """`data` (n_samples, n_features) and `centroids` (n_clusters, n_features), NumPy's, both in the wider of their dtypes, float32 or float64: rounding
+    either would change distances. A copy of what is narrower; C-contiguous.
+    """
+    dtype = np.float64 if np.result_type(data.dtype, centroids.dtype) != np.float32 else np.float32
+    return data.astype(dtype, copy=False), np.array(centroids, dtype=dtype, order="C")
 
 
 def check_finite(array, name):
@@ -196,6 +218,7 @@ def as_weights(sample_weight, n_samples, origin=ON_HOST):
     """
     if sample_weight is None:
         return None
+    refuse_masked(sample_weight, "sample_weight")
     if on_gpu(sample_weight):
         if origin.resident is None:
             raise ValueError("sample_weight is on a GPU and X is not: copy one of them to where the other is.")
@@ -209,7 +232,6 @@ def as_weights(sample_weight, n_samples, origin=ON_HOST):
         weights = np.full(n_samples, float(weights))
     if weights.shape != (n_samples,):
         raise ValueError(f"sample_weight must have shape ({n_samples},), got {weights.shape}.")
-    check_finite(weights, "sample_weight")
     check_weights(weights)
     if origin.resident is None:
         return np.ascontiguousarray(weights)
@@ -217,8 +239,10 @@ def as_weights(sample_weight, n_samples, origin=ON_HOST):
 
 
 def check_weights(weights):
-    """Raise ValueError for weights that are negative or all zero."""
-    if weights.min() < 0:
-        raise ValueError(f"sample_weight must not be negative, got {weights.min()} at row {int(weights.argmin())}.")
-    if weights.max() == 0:
+    """Raise ValueError for weights (n_samples,) that are NaN, infinite, negative or all zero."""
+    check_finite(weights, "sample_weight")
+    least = float(weights.min())
+    if least < 0:
+        raise ValueError(f"sample_weight must not be negative, got {least} at row {int(weights.argmin())}.")
+    if float(weights.max()) == 0:
         raise ValueError("sample_weight must not be zero for every row: at least one must be positive.")

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import as_data, as_weights, origin_of, to_host
+from .arrays import as_data, as_weights, in_the_wider_dtype, origin_of, to_host
 from .backends import check_device
 from .engine.fit import as_centroids, check_centroids, check_init_size, fit, open_session
 from .engine.history import Progress
@@ -196,7 +196,7 @@ def assign(
     ----------
     X : array-like (n_samples, n_features)
     centroids : array-like (n_clusters, n_features)
-        Rounded to X's dtype.
+        Where X is float32 and these are float64, or the other way, distances are those of float64.
     device, n_threads
         As for `kmeans`.
 
@@ -219,7 +219,7 @@ def assign(
     origin = origin_of(X)
     with origin.current():
         data = as_data(X)
-        nearest = np.array(to_host(as_data(centroids, name="centroids")), dtype=data.dtype, order="C")
+        data, nearest = in_the_wider_dtype(data, to_host(as_data(centroids, name="centroids")))
         check_centroids(nearest, data, len(nearest))
         check_device(device)
         threads = _check_threads(n_threads)

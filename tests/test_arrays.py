@@ -241,3 +241,61 @@ def test_numpys_global_random_state_is_neither_read_nor_changed():
 
 def test_without_a_seed_results_vary():
     assert len({kmeans_fast.kmeans_plusplus(X, 1)[1].tobytes() for _ in range(40)}) > 1
+
+
+MASKED = np.ma.masked_greater(rows(9, 2, np.float64), 1.0)
+MASKED_CALLS = {
+    "kmeans": lambda: kmeans_fast.kmeans(MASKED, 2, seed=0),
+    "init": lambda: kmeans_fast.kmeans(MASKED.data, 9, init=MASKED),
+    "assign": lambda: kmeans_fast.assign(MASKED, MASKED.data),
+    "centroids": lambda: kmeans_fast.assign(MASKED.data, MASKED),
+    "kmeans_plusplus": lambda: kmeans_fast.kmeans_plusplus(MASKED, 2, seed=0),
+    "sample_weight": lambda: kmeans_fast.kmeans(MASKED.data, 2, sample_weight=np.ma.masked_equal(np.arange(9.0), 3)),
+    "fit": lambda: kmeans_fast.KMeans(2).fit(MASKED),
+    "init of fit": lambda: kmeans_fast.KMeans(9, init=MASKED).fit(MASKED.data),
+    "weights of fit": lambda: kmeans_fast.KMeans(2).fit(
+        MASKED.data, sample_weight=np.ma.masked_equal(np.arange(9.0), 3)
+    ),
+    "predict": lambda: kmeans_fast.KMeans(2).fit(MASKED.data).predict(MASKED),
+    "transform": lambda: kmeans_fast.KMeans(2).fit(MASKED.data).transform(MASKED),
+    "score": lambda: kmeans_fast.KMeans(2).fit(MASKED.data).score(MASKED),
+}
+
+
+@pytest.mark.parametrize("call", MASKED_CALLS.values(), ids=MASKED_CALLS.keys())
+def test_masked_values_are_refused_with_the_way_out(call):
+    with pytest.raises(ValueError, match=r"is a masked array with \d+ masked values.*filled"):
+        call()
+
+
+def test_masked_arrays_without_a_masked_value_are_arrays():
+    plain = rows(9, 2, np.float64)
+    found = kmeans_fast.kmeans(np.ma.masked_array(plain), 2, seed=0)
+    assert_array_equal(found.labels, kmeans_fast.kmeans(plain, 2, seed=0).labels)
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -1.0, 0.0])
+def test_a_single_weight_is_checked_as_many_are(backend, weight):
+    with pytest.raises(ValueError, match="sample_weight"):
+        kmeans_fast.kmeans(X, 2, sample_weight=weight)
+    with pytest.raises(ValueError, match=r"sample_weight|Sample weights"):
+        kmeans_fast.KMeans(2).fit(X, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [(np.float32, 1e-40), (np.float32, 1e38), *((np.float64, scale) for scale in (1e-160, 1e-40, 1.0, 1e38, 1e140))],
+)
+@pytest.mark.parametrize("init", ["k-means++", "k-means||", "random"])
+def test_the_callers_error_state_does_not_matter(backend, init, dtype, scale):
+    with np.errstate(over="ignore", under="ignore"):
+        data = (np.clip(rows(300, 3, np.float64), -3, 3) * scale).astype(dtype)
+    usual = kmeans_fast.kmeans(data, 4, init=init, seed=0, refine="breathing")
+    with np.errstate(all="raise"):
+        found = kmeans_fast.kmeans(data, 4, init=init, seed=0, refine="breathing")
+        model = kmeans_fast.KMeans(4, init=init, random_state=0).fit(data)
+        model.predict(data)
+        model.transform(data)
+        model.score(data)
+        kmeans_fast.assign(data, found.centroids)
+    assert_array_equal(found.labels, usual.labels)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backends
-from ..arrays import to_host
+from ..arrays import refuse_masked, to_host
 from ..backends.protocol import Problem
 from .history import Progress
 from .lloyd import lloyd
@@ -16,6 +16,9 @@ from .refinement import breathe, deepest
 from .seeding import auto_init_size, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
 
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
+# Products with a weight of at least this are wrong by at most 2**-575 of the weight where they underflow: by less than differences whose square vanishes.
+_LIGHT = 2.0**-500
+_ROWS = 1 << 16  # at a time
 
 
 class Fit(NamedTuple):
@@ -68,6 +71,24 @@ def check_magnitudes(X, weights):
         raise ValueError(
             f"sample_weight up to {heaviest:.3g} and X up to {largest:.3g}: their inertia may overflow. Scale them."
         )
+    if weights is not None:
+        _check_products(X, weights)
+
+
+def _check_products(X, weights):
+    """Refuse weights so small that a product with X is subnormal, and has lost digits: a mean would be quietly wrong."""
+    lightest = float(weights.min()) or float(np.where(weights > 0, weights, np.inf).min())
+    if lightest >= _LIGHT:
+        return
+    smallest = np.inf  # magnitude in X but for zeros
+    for start in range(0, len(X), _ROWS):
+        rows = abs(X[start : start + _ROWS])
+        smallest = min(smallest, float(np.where(rows > 0, rows, np.inf).min()))
+    if lightest * smallest < np.finfo(np.float64).tiny:
+        raise ValueError(
+            f"sample_weight down to {lightest:.3g} and X down to {smallest:.3g}: their products underflow. Scale the weights; "
+            "only their ratios count."
+        )
 
 
 def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=None):
@@ -116,6 +137,7 @@ def _elsewhere(problem):
 
 def as_centroids(init, X, n_clusters):
     """Given initial centroids as a new array in X's dtype; ValueError if they are not such."""
+    refuse_masked(init, "init")
     try:
         given = to_host(init)
         if given.dtype.kind == "c":

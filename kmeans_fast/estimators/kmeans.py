@@ -8,7 +8,17 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
 
 from .. import persistence
-from ..arrays import as_data, as_weights, check_weights, is_ready, on_gpu, origin_of, to_host
+from ..arrays import (
+    as_data,
+    as_weights,
+    check_weights,
+    in_the_wider_dtype,
+    is_ready,
+    on_gpu,
+    origin_of,
+    refuse_masked,
+    to_host,
+)
 from ..backends import check_device
 from ..engine.fit import check_centroids, check_init_size, fit, open_session
 from . import parameters
@@ -190,6 +200,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 stacklevel=3,
             )
         if not isinstance(init, str) and not callable(init):
+            refuse_masked(init, "init")
             init = to_host(init)
             if not (is_ready(init) and init.dtype == X.dtype):
                 init = check_array(init, dtype=X.dtype, order="C")
@@ -241,7 +252,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
         Returns
         -------
-        distances : ndarray (n_samples, n_clusters), X's dtype
+        distances : ndarray (n_samples, n_clusters), the wider dtype of X and the centroids
             Euclidean, computed in float64; 0 exactly for a row that equals a centroid.
         """
         origin = origin_of(X)
@@ -308,6 +319,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         elif on_gpu(X):
             data = as_data(X)
         else:
+            refuse_masked(X, "X")
             if origin_of(X).library == "torch":
                 X = to_host(X)  # scikit-learn takes a tensor's dtype for none that it knows
             return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
@@ -321,17 +333,18 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             return None
         if origin.resident is not None or on_gpu(sample_weight):
             return as_weights(sample_weight, len(X), origin)
+        refuse_masked(sample_weight, "sample_weight")
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
         check_weights(weights)
         return np.ascontiguousarray(weights)
 
     def _session(self, X, sample_weight=None):
-        """A session on validated X, and the centroids in X's dtype."""
+        """A session on validated X, and the centroids, in the wider dtype of both."""
         check_is_fitted(self)
         origin = origin_of(X)
         X = self._validated(X, reset=False)
         weights = self._weights(sample_weight, X, origin)
-        centroids = np.array(to_host(self.cluster_centers_), dtype=X.dtype, order="C")
+        X, centroids = in_the_wider_dtype(X, to_host(self.cluster_centers_))
         threads = parameters.optional_integer(self, "n_threads")
         _, session = open_session(
             X, weights, len(centroids), device=self.device, n_threads=threads, resident=origin.resident

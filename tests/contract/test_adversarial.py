@@ -280,10 +280,27 @@ def test_mostly_zero_weights(backend, dtype, kept):
     check(rows(90, 3, dtype), 4, weights)
 
 
-@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-200, 1e-30, 1e30, 1e200, 1e290])
+@pytest.mark.parametrize("scale", [1e-290, 1e-200, 1e-30, 1e30, 1e200, 1e290])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_all_weights_tiny_or_huge(backend, dtype, scale):
     check(rows(90, 3, dtype), 4, np.random.default_rng(0).integers(1, 5, 90) * scale)
+
+
+@pytest.mark.parametrize("weight", [5e-324, 1e-310])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weights_whose_products_underflow_are_refused(backend, dtype, weight):
+    """5e-324 * 0.3 is 0: the mean of such a cluster would be 0."""
+    with pytest.raises(ValueError, match=f"sample_weight down to {weight:.3g} and X down to 0.3: .*Scale the weights"):
+        kmeans_fast.kmeans(np.full((9, 2), 0.3, dtype), 1, sample_weight=np.full(9, weight))
+
+
+def test_weights_and_values_whose_products_underflow_are_refused(backend):
+    X, weights = rows(90, 3, np.float64), np.ones(90)
+    X[7], weights[7] = 1e-150, 1e-160
+    with pytest.raises(ValueError, match="sample_weight down to 1e-160 and X down to 1e-150"):
+        kmeans_fast.kmeans(X, 4, sample_weight=weights)
+    X[7] = 1e-100
+    check(X, 4, weights)
 
 
 @pytest.mark.parametrize("heavy", [1e6, 1e15, 1e100])

@@ -42,10 +42,16 @@ def test_public_assign_gives_labels_and_squared_distances(backend, dtype, shape)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_centroids_are_rounded_to_the_dtype_of_the_data(dtype):
-    X, _ = problem(50, 3, 4, dtype)
-    centroids = np.random.default_rng(1).normal(size=(4, 3))
-    assert_array_equal(kmeans_fast.assign(X, centroids), reference.assign(X, centroids.astype(dtype)))
+@pytest.mark.parametrize("given", [np.float16, np.float32, np.float64, np.int64])
+def test_neither_rows_nor_centroids_are_rounded(backend, dtype, given):
+    """Distances between a row in one dtype and a centroid in another are those of their values."""
+    X, _ = problem(50, 3, 4, dtype, "grid")
+    X += 128
+    centroids = (X[:4].astype(np.float64) + np.random.default_rng(1).normal(size=(4, 3))).astype(given)
+    labels, distances = kmeans_fast.assign(X, centroids)
+    wanted = reference.assign(X.astype(np.float64), centroids.astype(np.float64))
+    assert_array_equal(labels, wanted[0])
+    assert_array_equal(distances, wanted[1])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
