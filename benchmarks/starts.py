@@ -20,9 +20,12 @@ from common.report import table
 from common.timing import say
 
 from kmeans_fast import KMeans
+from kmeans_fast.engine.seeding import auto_init_size
 
-SAMPLED = 20  # rows a cluster that `init_size` leaves
-HEAD = ["data", "n, d, k", "k-means++, s", r"k-means\|\|", "inertia", "sample", "inertia", "random", "inertia"]
+SAMPLED = (20, 64, 256)  # rows a cluster that `init_size` leaves
+WAYS = ("auto", *(f"{rows} a cluster" for rows in SAMPLED), "k-means||", "random")
+HEAD = ["data", "n, d, k", "all rows, s"]
+HEAD += [title for way in WAYS for title in (way.replace("|", r"\|"), "inertia")]
 
 
 def arguments():
@@ -35,20 +38,26 @@ def arguments():
     return parser.parse_args()
 
 
-def many_clusters():
-    """What the other data sets lack: thousands of clusters that are there."""
+def further():
+    """What the other data sets lack: thousands of clusters that are there, many rows, and clusters of very unequal size."""
     rng = np.random.default_rng(7)
     centers = rng.standard_normal((3000, 64))
     X = centers[rng.integers(0, 3000, 200_000)] + 0.5 * rng.standard_normal((200_000, 64))
     yield Dataset("many clusters", X.astype(np.float32), (2000,))
+    X = 2 * rng.standard_normal((256, 16))[rng.integers(0, 256, 1_000_000)] + rng.standard_normal((1_000_000, 16))
+    yield Dataset("many rows", X.astype(np.float32), (64, 256))
+    share = np.minimum(rng.zipf(1.3, 200), 10_000).astype(float)
+    X = 6 * rng.standard_normal((200, 8))[rng.choice(200, 500_000, p=share / share.sum())]
+    X += rng.standard_normal(X.shape)
+    yield Dataset("unequal clusters", X.astype(np.float32), (100, 200))
 
 
 def ways(n, k):
     """Estimators by name."""
-    found = {name: {"init": name, "n_init": 1} for name in ("k-means++", "k-means||", "random")}
-    if k * SAMPLED < n:
-        found["sample"] = {"init_size": k * SAMPLED}
-    return found
+    found = {name: {"init": name, "n_init": 1, "init_size": None} for name in ("k-means++", "k-means||", "random")}
+    if auto_init_size(n, k):
+        found["auto"] = {"init_size": "auto"}
+    return found | {f"{rows} a cluster": {"init_size": k * rows} for rows in SAMPLED if k * rows < n}
 
 
 def measured(X, k, seeds):
@@ -79,7 +88,7 @@ def cells(row):
     """A row of the table."""
     usual = row["k-means++"]
     found = [row["data"], row["shape"], f"{statistics.median(usual['seconds']):.3f}"]
-    for name in ("k-means||", "sample", "random"):
+    for name in WAYS:
         found += _against(row[name], usual) if name in row else ["", ""]
     return found
 
@@ -87,14 +96,15 @@ def cells(row):
 def main():
     options = arguments()
     rows = []
-    for data in named(itertools.chain(datasets(), many_clusters()), options.only):
+    for data in named(itertools.chain(datasets(), further()), options.only):
         for k in (k for k in data.n_clusters if k >= options.least):
             rows.append({"data": data.name, "shape": data.shape(k), **measured(data.X, k, options.seeds)})
             say(" ".join(cells(rows[-1])))
     text = (
-        f"# Where to start\n\nWhole fits, seeding and iterations, from greedy k-means++ seeds, in seconds; how many times as fast fits are from seeds by "
-        f"k-means||, from k-means++ on a sample of {SAMPLED} rows a cluster (`init_size`), and from rows drawn at random; and their inertia against that from "
-        f"k-means++, with the standard error of the difference. Medians of the times and means of the inertia of {options.seeds} seeds, in turns.\n\n"
+        "# Where to start\n\nWhole fits, seeding and iterations, from greedy k-means++ seeds among all rows, in seconds; how many times "
+        "as fast fits are from k-means++ on samples of the rows (`init_size`; auto: where it takes one), from k-means|| and from rows "
+        "drawn at random; and their inertia against that of all rows, with the standard error of the difference. Medians of the times "
+        f"and means of the inertia of {options.seeds} seeds, in turns.\n\n"
         + table(HEAD, [cells(row) for row in rows], left=2)
         + "\n"
     )

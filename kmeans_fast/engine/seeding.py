@@ -1,5 +1,6 @@
 """Initial centroids. Which rows they are depends on the data, the weights and the seed alone (`kmeans_fast.reference`)."""
 
+import collections
 import itertools
 
 import numpy as np
@@ -33,18 +34,11 @@ def auto_init_size(n_samples, n_clusters):
 
 
 def sample(session, size, seed, run):
-    """Rows to draw seeds from (`kmeans_fast.reference.sample`): their numbers, the rows themselves, and their weights."""
-    named = session.oversampler().draw(draws(seed, run + 2**63, (size,)))
-    values = session.rows(named)
-    first, place, times = [], {}, []
-    for at, value in enumerate(values + 0):
-        content = value.tobytes()
-        if content not in place:
-            place[content] = len(first)
-            first.append(at)
-            times.append(0.0)
-        times[place[content]] += 1.0
-    return np.ascontiguousarray(values[first]), np.array(times)
+    """Rows to draw seeds from (`kmeans_fast.reference.sample`), of equal rows one, and how often each was drawn."""
+    drawn = session.rows(session.oversampler().draw(draws(seed, run + 2**63, (size,)))) + 0  # the two zeros are one value
+    times = collections.Counter(row.tobytes() for row in drawn)
+    rows = np.frombuffer(b"".join(times), drawn.dtype).reshape(-1, drawn.shape[1])
+    return rows, np.fromiter(times.values(), np.float64)
 
 
 def most_candidates(n_clusters, n_samples):
