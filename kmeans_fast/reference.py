@@ -84,13 +84,13 @@ def cluster_sums(X, weights, labels, n_clusters):
 
 
 def relocate(X, weights, centroids, labels, empty):
-    """Owners of the rows for the update: each empty cluster, in order, takes the row farthest from its centroid, the lowest among equals. Rows of zero
-    weight and rows that sit on their centroid are never taken.
+    """Owners of the rows for the update: each empty cluster, in order, takes the row farthest from its centroid, of equally far ones the first by content.
+    Rows of zero weight and rows that sit on their centroid are never taken.
     """
-    distances = own_distances(X, centroids, labels)
-    if weights is not None:
-        distances = np.where(weights > 0, distances, 0.0)
-    farthest = np.lexsort((np.arange(len(X)), -distances))[: len(empty)]
+    weights = np.ones(len(X)) if weights is None else weights
+    distances = np.where(weights > 0, own_distances(X, centroids, labels), 0.0)
+    farthest = content_order(X, weights)
+    farthest = farthest[np.argsort(-distances[farthest], kind="stable")][: len(empty)]
     farthest = farthest[distances[farthest] > 0]
     owners = labels.copy()
     owners[farthest] = empty[: len(farthest)]

@@ -1,7 +1,7 @@
-// The contract's squared distance D (`common.cu`), and what is read off it: own distances, their exact sum, the table of `transform`, the farthest rows.
+// The contract's squared distance D (`common.cu`), and what is read off it: own distances, their exact sum, the table of `transform`.
 //
 // Mapping    A thread a row (or a row and centroid): D adds its features in order. A warp's rows are read side by side, 32 bytes of each at a time.
-// Order      D as the contract has it; sums of D are exact (`exact_sum.cu`); the farthest of equals is the lowest row.
+// Order      D as the contract has it; sums of D are exact (`exact_sum.cu`).
 // Cost       n d differences, in float64; `distance_table` n k d.
 
 extern "C" __global__ void own_distances(
@@ -74,40 +74,4 @@ extern "C" __global__ void distance_table(
     const double distance = squared_distance(X + at / k * d, centroids + at % k * d, d);
     out[at] = (real)(squared ? distance : sqrt(distance));
   }
-}
-
-// The farthest row, in two steps: the largest distance, then the lowest row that has it. It is taken out, so that the next round finds the next.
-extern "C" __global__ void largest_distance(
-    const double* distances,  // IN    (n,)
-    i64 n,
-    u64* largest              // INOUT (1,) its bits, zero on entry
-) {
-  __shared__ u64 of_block;
-  if (threadIdx.x == 0) of_block = 0;
-  __syncthreads();
-  u64 own = 0;
-  for (i64 row = first_thread(); row < n; row += all_threads()) {
-    const u64 word = (u64)__double_as_longlong(distances[row]);
-    if (word > own) own = word;
-  }
-  atomicMax(&of_block, own);
-  __syncthreads();
-  if (threadIdx.x == 0) atomicMax(largest, of_block);
-}
-
-extern "C" __global__ void lowest_row(
-    const double* distances,  // IN    (n,)
-    i64 n,
-    const u64* largest,       // IN    (1,)
-    u64* row_found            // INOUT (1,) all ones on entry
-) {
-  for (i64 row = first_thread(); row < n; row += all_threads())
-    if ((u64)__double_as_longlong(distances[row]) == *largest) atomicMin(row_found, (u64)row);
-}
-
-extern "C" __global__ void take_out(
-    double* distances,     // INOUT (n,)
-    const u64* row_found   // IN    (1,)
-) {
-  if (threadIdx.x == 0) distances[*row_found] = 0.0;
 }

@@ -1,5 +1,7 @@
 """One iteration: assign, relocate what is empty, move each centroid to the exact weighted mean of its rows."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -138,10 +140,16 @@ def test_empty_clusters_take_the_farthest_rows(engine, dtype, weighted, n_empty)
     check(engine, X, some_weights(97) if weighted else None, centroids, iterations=4)
 
 
-def test_among_equally_far_rows_the_lowest_is_relocated(engine):
-    X = np.array([[0.0], [2.0], [-2.0], [2.0], [1.0]])
-    step = check(engine, X, None, np.array([[0.0], [100.0], [200.0]]), iterations=1)
-    assert_array_equal(step.centroids[1:], [[2.0], [-2.0]])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_among_equally_far_rows_their_content_decides(engine, weighted):
+    """In any order of the rows; of equal rows, the lighter comes first."""
+    X = np.array([[0.0], [2.0], [-2.0], [2.0], [1.0], [-2.0]])
+    weights, found = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]) if weighted else None, set()
+    for order in itertools.islice(itertools.permutations(range(6)), 0, None, 60):
+        given = None if weights is None else weights[list(order)]
+        step = check(engine, X[list(order)], given, np.array([[0.0], [100.0], [200.0], [300.0]]), iterations=1)
+        found.add(step.centroids.tobytes())
+    assert len(found) == 1
 
 
 def test_a_row_of_zero_weight_is_never_relocated(engine):

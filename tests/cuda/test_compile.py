@@ -25,7 +25,6 @@ BUDGET = {
     "gate": (64, 16, 0),
     "column_range": (64, 0, 0), "column_sums": (64, 0, 0), "row_hashes": (64, 0, 0), "gather_rows": (64, 0, 0), "squared_norms": (64, 0, 0),
     "own_distances": (64, 0, 0), "inertia_bins": (80, 18_000, 0), "bins_total": (64, 18_000, 0), "distance_table": (64, 0, 0),
-    "largest_distance": (64, 16, 0), "lowest_row": (64, 0, 0), "take_out": (64, 0, 0),
     "fill_buckets": (64, 0, 0), "peak": (64, 0, 0), "weigh": (64, 16, 0), "draw": (64, 2_100, 0), "begin": (64, 0, 0),
     "trials": (144, 38_000, 0), "accept": (64, 0, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
 }  # fmt: skip

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.testing import assert_array_equal
@@ -16,11 +16,13 @@ from kmeans_fast import kmeans_plusplus, reference
 
 pytestmark = pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 
+WEIGHTS = st.just(0.0) | st.floats(2.0**-500, 1e6)  # products of lighter ones may underflow, and are refused
+
 
 @given(floats(), st.data(), SEEDS)
 def test_seeds_of_floats_are_the_references(X, data, seed):
     k = data.draw(st.integers(1, len(X)))
-    weights = data.draw(arrays.arrays(np.float64, len(X), elements=st.floats(0, 1e6)).filter(np.any))
+    weights = data.draw(arrays.arrays(np.float64, len(X), elements=WEIGHTS).filter(np.any))
     for w in (None, weights):
         assert_array_equal(
             kmeans_plusplus(X, k, sample_weight=w, seed=seed)[1], reference.kmeans_plusplus(X, w, k, seed)
@@ -56,7 +58,7 @@ def test_rows_of_zero_weight_are_never_chosen(X, data, seed):
 @given(floats(), st.data(), SEEDS)
 def test_parallel_seeds_of_floats_are_the_references(X, data, seed):
     k = data.draw(st.integers(1, min(5, len(X))))
-    weights = data.draw(arrays.arrays(np.float64, len(X), elements=st.floats(0, 1e6)).filter(np.any))
+    weights = data.draw(arrays.arrays(np.float64, len(X), elements=WEIGHTS).filter(np.any))
     for w in (None, weights):
         start = X[reference.kmeans_parallel(X, w, k, seed)]
         seeded = kmeans_fast.kmeans(X, k, init="k-means||", sample_weight=w, seed=seed, max_iter=1)
@@ -102,7 +104,6 @@ def test_the_whole_fit_does_not_depend_on_the_order_of_rows(init, X, data, seed)
     k = data.draw(st.integers(1, min(6, len(X))))
     order = data.draw(st.permutations(range(len(X))))
     one = kmeans_fast.kmeans(X, k, init=init, n_init=2, seed=seed)
-    assume(not any(step.empty for step in one.history))  # relocation goes by row number among equally far rows
     other = kmeans_fast.kmeans(X[order], k, init=init, n_init=2, seed=seed)
     assert_array_equal(other.labels, one.labels[order])
     assert_array_equal(other.centroids, one.centroids)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...kernels.cpu import assign, distances, facts, fixed_point, update
 from ..protocol import Finished, Iteration
+from ..relocation import farthest_rows
 from .assignment import Assignment
 from .buffers import NO_WEIGHTS, flat
 from .oversampler import CpuOversampler
@@ -145,11 +146,7 @@ class CpuSession:
         own = self.own_distances(centroids)
         if self.weights.size:
             own[self.weights == 0] = 0.0
-        wanted = min(len(empty), self.n)
-        least = np.partition(own, self.n - wanted)[self.n - wanted]
-        rows = np.flatnonzero(own >= least)
-        rows = rows[np.lexsort((rows, -own[rows]))][:wanted]
-        rows = rows[own[rows] > 0]
+        rows = farthest_rows(self, own, len(empty))
         fixed_point.relocate(
             self.totals, self.flat, rows, self.d, self.weights, self.labels[rows], empty[: len(rows)].astype(np.int32),
             *self.plan.arguments,

@@ -3,12 +3,12 @@
 import numpy as np
 
 from ..protocol import Iteration
+from ..relocation import farthest_rows
 from . import facts, planning, scoring
 from .buffers import Centroids, RowBuffers, Steering, Sums
 from .chains import Chains
 from .device import Launcher, allocate, attempt, upload
 from .oversampler import CudaOversampler
-from .relocation import farthest_rows
 from .seeder import CudaSeeder
 
 _MANY_MOVED = 0.5  # the share of rows that changed from which adding all anew beats moving them (two additions each)
@@ -233,8 +233,8 @@ class CudaSession:
         device = self.device
         device.fill(self.steering.halted, 0)
         empty = np.flatnonzero(device.download(self.steering.weights) == 0).astype(np.int32)
-        distances = self._own_distances(step.source, self.weights)
-        rows = farthest_rows(self.launcher, distances, min(len(empty), self.n))
+        distances = device.download(self._own_distances(step.source, self.weights))
+        rows = farthest_rows(self, distances, len(empty)).astype(np.uint64)
         if len(rows):
             self.launcher.prepare(
                 "centroids", "relocate", len(rows), X=self.X, weights=self.weights, d=self.d, rows=upload(device, rows, "relocation"),
