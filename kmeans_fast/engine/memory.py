@@ -1,46 +1,105 @@
 """The memory plan: what a fit needs is compared with what there is before anything is allocated."""
 
-import contextlib
 import os
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]
+
 _NEGLIGIBLE = 16 << 20  # not worth the time of asking the system
+_UNLIMITED = 1 << 60  # version 1 of cgroups says "no limit" by a number just below 2^63
+
+
+def _text(path):
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""
 
 
 def _first_number(path):
-    try:
-        return int(Path(path).read_text().split()[0])
-    except (OSError, ValueError, IndexError):
+    """The number that a file begins with; None where there is no such file, or it says "max"."""
+    words = _text(path).split()
+    return int(words[0]) if words and words[0].isdecimal() else None
+
+
+def _fields(path):
+    """The numbers of a file with lines ``name number`` or ``name: number kB``, in bytes."""
+    found = {}
+    for line in _text(path).splitlines():
+        name, *words = line.replace(":", " ", 1).split()
+        if words and words[0].isdecimal():
+            found[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
+    return found
+
+
+def _cgroups(root, controller):
+    """The directories of the process's cgroup and of all above it, which limit it too.
+
+    In a container the path that the kernel tells may be that of the host; the container's own cgroup is then the root.
+    """
+    own = ""
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if controllers == controller or controller in controllers.split(","):
+            own = path.strip("/")
+    top = root / "sys/fs/cgroup" / controller
+    place = top / own if ".." not in own.split("/") else top
+    return [place, *(parent for parent in place.parents if parent.is_relative_to(top))]
+
+
+def _left_in(place, limit, used):
+    """Bytes left in a cgroup, given the names of the files that tell; None without a limit.
+
+    Pages that hold files count as free: the system takes them back when it needs them.
+    """
+    limit = _first_number(place / limit)
+    if limit is None or limit >= _UNLIMITED or (used := _first_number(place / used)) is None:
         return None
+    pages = _fields(place / "memory.stat")
+    files = (pages.get(f"total_{name}", pages.get(name, 0)) for name in ("active_file", "inactive_file"))
+    return max(0, limit - max(0, used - sum(files)))
 
 
-def _reclaimable(text):
-    """Bytes of a cgroup's memory.stat that hold files: the system takes them back when it needs them."""
-    pages = dict(line.split() for line in text.splitlines())
-    return sum(int(pages.get(name, 0)) for name in ("active_file", "inactive_file"))
+def _left_of_limits(root):
+    """Bytes left of the limits that ``ulimit`` sets on the process's address space and its data."""
+    if resource is None:
+        return []
+    status, left = _fields(root / "proc/self/status"), []
+    for name, used in (("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")):
+        limit = resource.getrlimit(getattr(resource, name))[0] if hasattr(resource, name) else resource.RLIM_INFINITY
+        if limit != resource.RLIM_INFINITY:
+            left.append(max(0, limit - status.get(used, 0)))
+    return left
 
 
-def available_bytes():
-    """Memory that can still be had, or None where the system does not tell: the least of the system's and the cgroup's."""
-    found = []
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found.append(int(line.split()[1]) * 1024)
-    except (OSError, ValueError):
-        if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-            found.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    limit = _first_number("/sys/fs/cgroup/memory.max")
-    used = _first_number("/sys/fs/cgroup/memory.current")
-    if limit is not None and used is not None:
-        with contextlib.suppress(OSError, ValueError):
-            used -= _reclaimable(Path("/sys/fs/cgroup/memory.stat").read_text())
-        found.append(max(0, limit - max(0, used)))
-    return min(found, default=None)
+def available_bytes(root="/"):
+    """Memory that can still be had: the least that the system, cgroups (version 1 or 2) and the process's limits leave.
+
+    Parameters
+    ----------
+    root : path-like
+        Where ``proc`` and ``sys`` are.
+
+    Returns
+    -------
+    int or None
+        None where nothing tells.
+    """
+    root = Path(root)
+    found = [_fields(root / "proc/meminfo").get("MemAvailable")]
+    if found == [None] and hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        found = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    found += [_left_in(place, "memory.max", "memory.current") for place in _cgroups(root, "")]
+    found += [_left_in(place, "memory.limit_in_bytes", "memory.usage_in_bytes") for place in _cgroups(root, "memory")]
+    found += _left_of_limits(root)
+    return min((number for number in found if number is not None), default=None)
 
 
 def shortage(needed):
-    """The bytes that are available where they are fewer than `needed`; None where they suffice, as far as the system tells."""
+    """The bytes that are available where they are fewer than `needed`; None where they suffice, as far as one knows."""
     if needed < _NEGLIGIBLE:
         return None
     available = available_bytes()

@@ -1,11 +1,12 @@
 """Too little memory: refused before anything is allocated, with the numbers."""
 
+import sys
 import tracemalloc
 
 import numpy as np
 import pytest
 from simulator.device import SimDevice
-from support import rows
+from support import rows, run_python
 
 import kmeans_fast
 from kmeans_fast import KMeans
@@ -72,3 +73,85 @@ def test_the_plan_covers_what_a_fit_allocates(init, second):
     finally:
         tracemalloc.stop()
     assert peak < 2 * planned
+
+
+MIB = 1 << 20
+
+
+def system(directory, **files):
+    """A root directory with these files, and 900 MiB of memory."""
+    for name, text in {"proc/meminfo": f"MemTotal: 9 kB\nMemAvailable: {900 * 1024} kB\n", **files}.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(text))
+    return directory
+
+
+STAT = f"anon 5\nactive_file {30 * MIB}\ninactive_file {20 * MIB}\n"
+TOTALS = f"active_file 1\ninactive_file 1\ntotal_active_file {30 * MIB}\ntotal_inactive_file {20 * MIB}\n"
+
+
+def version_2(place, limit, used, stat=STAT):
+    return {f"{place}/memory.max": limit, f"{place}/memory.current": used, f"{place}/memory.stat": stat}
+
+
+def version_1(place, limit, used, stat=TOTALS):
+    names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat")
+    return {f"{place}/{name}": text for name, text in zip(names, (limit, used, stat), strict=True)}
+
+
+V2, V1 = "sys/fs/cgroup", "sys/fs/cgroup/memory"
+CASES = {
+    "no limits": ({}, 900),
+    "version 2": (version_2(V2, 300 * MIB, 200 * MIB), 150),
+    "version 2, no limit": (version_2(V2, "max", 200 * MIB), 900),
+    "version 2, own cgroup": ({"proc/self/cgroup": "0::/a/b\n", **version_2(f"{V2}/a/b", 300 * MIB, 200 * MIB)}, 150),
+    "version 2, one above": ({"proc/self/cgroup": "0::/a/b\n", **version_2(f"{V2}/a", 300 * MIB, 299 * MIB)}, 51),
+    "version 2, a path of the host": ({"proc/self/cgroup": "0::/../x\n", **version_2(V2, 100 * MIB, 60 * MIB)}, 90),
+    "version 1": (version_1(V1, 400 * MIB, 200 * MIB), 250),
+    "version 1, no limit": (version_1(V1, 9223372036854771712, 200 * MIB), 900),
+    "version 1, own cgroup": (
+        {"proc/self/cgroup": "3:cpu,memory:/d/1\n1:cpuset:/x\n", **version_1(f"{V1}/d/1", 80 * MIB, 60 * MIB)},
+        70,
+    ),
+    "version 1, full": (version_1(V1, 100 * MIB, 300 * MIB), 0),
+    "no statistics": ({f"{V2}/memory.max": 300 * MIB, f"{V2}/memory.current": 200 * MIB}, 100),
+    "files that say nothing": ({f"{V2}/memory.max": "", f"{V2}/memory.current": "?", f"{V2}/memory.stat": "x\n"}, 900),
+}
+
+
+@pytest.mark.parametrize(("files", "left"), CASES.values(), ids=CASES)
+def test_limits_of_cgroups_are_seen(tmp_path, files, left):
+    assert memory.available_bytes(system(tmp_path, **files)) == left * MIB
+
+
+@pytest.mark.skipif(memory.resource is None, reason="Windows has no such limits")
+@pytest.mark.parametrize(("limit", "line"), [("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")])
+def test_limits_of_the_process_are_seen(tmp_path, monkeypatch, limit, line):
+    resource = memory.resource
+    limits = {getattr(resource, limit): (500 * MIB, resource.RLIM_INFINITY)}
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits.get(which, unlimited))
+    root = system(tmp_path, **{"proc/self/status": f"Name:\tx\n{line}:\t  {400 * 1024} kB\n"})
+    assert memory.available_bytes(root) == 100 * MIB
+    (root / "proc/self/status").unlink()
+    assert memory.available_bytes(root) == 500 * MIB  # what is in use is not known
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the process does not tell what it has in use")
+def test_a_limited_process_is_refused_and_not_killed():
+    run_python("""
+        import resource
+        import kmeans_fast, numpy as np
+        X = np.zeros((4_000_000, 4), np.float32)
+        X[:, 0] = np.arange(len(X))
+        kmeans_fast.kmeans(X[:1000], 3, seed=0, n_threads=1)
+        used = {line.split()[0]: int(line.split()[1]) for line in open("/proc/self/status") if "kB" in line}["VmSize:"]
+        resource.setrlimit(resource.RLIMIT_AS, (used * 1024 + (8 << 20), resource.RLIM_INFINITY))
+        try:
+            kmeans_fast.kmeans(X, 50, seed=0, n_threads=1)
+        except MemoryError as error:
+            assert "GiB are available" in str(error), error
+        else:
+            raise SystemExit("no MemoryError")
+    """)
