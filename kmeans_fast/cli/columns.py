@@ -1,12 +1,37 @@
-"""Which columns of a file are features and which holds the weights."""
+"""Which columns of a file are features, which holds the weights, and which are left out."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
 def describe(index, names):
-    """A column in words, as error messages name it: its number from 1, and its name where it has one."""
+    """A column in words, as messages name it: its number from 1, and its name where it has one."""
     return f"column {index + 1}" + (f" ({names[index]!r})" if names else "")
+
+
+def listed(items, most=8):
+    """Names in quotes, separated by commas, the first few of many."""
+    shown = ", ".join(repr(item) for item in items[:most])
+    return shown + (f", ... ({len(items):,} in all)" if len(items) > most else "")
+
+
+def numbered(indices, most=8):
+    """Positions as --columns takes them: numbers from 1 and ranges, ``1,3-5``."""
+    spans = []
+    for index in indices:
+        if spans and spans[-1][1] == index - 1:
+            spans[-1][1] = index
+        else:
+            spans.append([index, index])
+    parts = [f"{first + 1}" if first == last else f"{first + 1}-{last + 1}" for first, last in spans]
+    return ",".join(parts[:most]) + (",..." if len(parts) > most else "")
+
+
+def left_out(indices, names):
+    """Columns in words that were not chosen: their numbers, and their names where they have them."""
+    called = f" ({listed([names[index] for index in indices])})" if names else ""
+    return f"left out: column{'s' if len(indices) > 1 else ''} {numbered(indices)}{called}"
 
 
 class Selection(NamedTuple):
@@ -15,7 +40,8 @@ class Selection(NamedTuple):
     Attributes
     ----------
     columns : str, optional
-        Names, numbers from 1 and ranges, separated by commas; None: all columns but that of the weights.
+        Names, numbers from 1 and ranges, separated by commas; None: all columns but that of the weights and those that
+        are no features.
     weights : str, optional
         Name or number of the column of weights.
     expected : tuple of str
@@ -26,7 +52,12 @@ class Selection(NamedTuple):
     weights: str | None = None
     expected: tuple[str, ...] = ()
 
-    def resolve(self, names, n_columns):
+    @property
+    def by_default(self):
+        """Whether the file decides which columns are features."""
+        return self.columns is None and not self.expected
+
+    def resolve(self, names, n_columns, left_out: Mapping[int, str] = {}):
         """Positions of the features, in the order asked for, and of the weights.
 
         Parameters
@@ -34,6 +65,8 @@ class Selection(NamedTuple):
         names : list of str or None
             The file's columns.
         n_columns : int
+        left_out : dict of int to str, optional
+            Columns that are no features unless they are asked for, and why.
 
         Returns
         -------
@@ -45,55 +78,70 @@ class Selection(NamedTuple):
         ValueError
             For a column that is not there or is asked for twice.
         """
+        places = _places(names)
         weights = None
         if self.weights is not None:
-            found = _positions(self.weights, names, n_columns, "--weights")
+            found = _positions(self.weights, names, places, n_columns, "--weights")
             if len(found) != 1:
                 raise ValueError(f"--weights must name one column, got {self.weights!r}")
             weights = found[0]
         if self.columns is not None:
-            features = _positions(self.columns, names, n_columns, "--columns")
+            features = _positions(self.columns, names, places, n_columns, "--columns")
         elif self.expected and names:
-            missing = [name for name in self.expected if name not in names]
-            if missing:
-                raise ValueError(
-                    f"the model was fitted on columns named {_list(self.expected)}; {_list(missing)} not found among "
-                    f"{_list(names)} (choose columns with --columns)"
-                )
-            features = [names.index(name) for name in self.expected]
+            features = self._expected(names, places)
         else:
-            features = [index for index in range(n_columns) if index != weights]
+            features = [index for index in range(n_columns) if index != weights and index not in left_out]
         if not features:
             raise ValueError(f"there must be at least one column of features, got {n_columns} columns with the weights")
+        seen = set()
         for index in features:
-            if features.count(index) > 1:
+            if index in seen:
                 raise ValueError(f"every column may be chosen once, got {describe(index, names)} twice: {self.columns}")
+            seen.add(index)
         return features, weights
 
+    def _expected(self, names, places):
+        missing = [name for name in self.expected if name not in places]
+        if missing:
+            raise ValueError(
+                f"the model was fitted on columns named {listed(self.expected)}; {listed(missing)} not found among "
+                f"{listed(names)} (choose columns with --columns)"
+            )
+        for name in self.expected:
+            if len(places[name]) > 1:
+                raise ValueError(
+                    f"the model was fitted on a column named {name!r}, and {len(places[name])} columns are named so: "
+                    "choose columns by number with --columns"
+                )
+        return [places[name][0] for name in self.expected]
 
-def _list(names, most=8):
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+def _places(names):
+    """Where each name stands."""
+    places = {}
+    for index, name in enumerate(names or ()):
+        places.setdefault(name, []).append(index)
+    return places
 
 
-def _positions(text, names, n_columns, option):
-    if names and text in names:  # a name may contain a comma
-        return [names.index(text)]
+def _positions(text, names, places, n_columns, option):
+    if len(places.get(text, ())) == 1:  # a name may contain a comma
+        return places[text]
     found = []
     for item in text.split(","):
         item = item.strip()
-        span = re.fullmatch(r"(\d+)(?:-(\d+))?", item)
-        if names and item in names:
-            if names.count(item) > 1:
-                raise ValueError(f"{option}: {names.count(item)} columns are named {item!r}; use numbers")
-            found.append(names.index(item))
+        span = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", item)
+        if item in places:
+            if len(places[item]) > 1:
+                raise ValueError(f"{option}: {len(places[item])} columns are named {item!r}; use numbers")
+            found += places[item]
         elif span:
             first, last = int(span[1]), int(span[2] or span[1])
             if not 1 <= first <= last <= n_columns:
                 raise ValueError(f"{option}: columns are numbered from 1 to {n_columns}, got {item!r}")
             found += range(first - 1, last)
         elif names:
-            raise ValueError(f"{option}: there is no column {item!r}; the columns are {_list(names)}")
+            raise ValueError(f"{option}: there is no column {item!r}; the columns are {listed(names)}")
         else:
             raise ValueError(f"{option}: the columns have no names, so they must be numbers or ranges, got {item!r}")
     return found

@@ -15,7 +15,7 @@ from .columns import Selection
 from .model_file import write_model
 from .outputs import check_writable, write_centroids, write_labels
 from .progress import Silent, outcome, reporter
-from .readers import check_file, load_array, read
+from .readers import check_file, load_array, read, say, text_options
 from .scaling import Scaler
 from .tables import pairs, table
 
@@ -33,7 +33,7 @@ class _Destinations(NamedTuple):
 def run(args):
     """Run the subcommand."""
     started = time.perf_counter()
-    X, names, weights = _read(args)
+    X, names, weights, notes = _read(args)
     init = _init(args, X)
     to = _destinations(args)
     scaler = None
@@ -57,7 +57,7 @@ def run(args):
     _write(to, model, scaler, centroids, names)
 
     if args.json:
-        print(json.dumps(_summary(args, model, X, clusters, seconds, compiled, to)))
+        print(json.dumps(_summary(args, model, X, clusters, seconds, compiled, to) | {"notes": notes}))
     elif not args.quiet:
         print(_report(args, model, X, clusters, seconds, compiled, to, weights is not None))
 
@@ -86,10 +86,12 @@ def _destinations(args):
 
 
 def _read(args):
-    """Data, names of the columns or None, weights or None."""
+    """Data, names of the columns or None, weights or None, and what there is to say about the file; it is said."""
     from_file = args.weights is not None and args.weights.lower().endswith(".npy")
     selection = Selection(args.columns, None if from_file else args.weights)
-    X, names, weights = read(args.file, selection, header=args.header, delimiter=args.delimiter, dtype=args.dtype)
+    X, names, weights, notes = read(args.file, selection, text=text_options(args), dtype=args.dtype)
+    if not args.quiet:
+        say(args.file, notes)
     if from_file:
         path = Path(args.weights)
         check_file(path)
@@ -107,7 +109,7 @@ def _read(args):
             raise ValueError("--weights: at least one weight must be positive, got zeros only")
     if args.n_clusters > len(X):
         raise ValueError(f"-k must be at most the number of rows, {len(X)}, got {args.n_clusters}")
-    return X, names, weights
+    return X, names, weights, notes
 
 
 def _init(args, X):
@@ -117,7 +119,10 @@ def _init(args, X):
     path = Path(args.init)
     if path.suffix.lower() not in (".npy", ".csv"):
         raise ValueError(f"--init must be {', '.join(METHODS)}, or a .npy or .csv file of centroids, got {args.init!r}")
-    centroids = np.ascontiguousarray(read(path).data, X.dtype)
+    found = read(path)
+    if not args.quiet:
+        say(path, found.notes)
+    centroids = np.ascontiguousarray(found.data, X.dtype)
     if centroids.shape != (args.n_clusters, X.shape[1]):
         raise ValueError(
             f"{path}: the centroids must have shape ({args.n_clusters}, {X.shape[1]}) (clusters, columns), got "

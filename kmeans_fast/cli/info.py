@@ -12,7 +12,7 @@ from ..backends import backends
 from . import kernel_cache
 from .tables import pairs
 
-_PACKAGES = ("numpy", "numba", "llvmlite", "scikit-learn", "scipy", "pyarrow", "matplotlib", "cupy")
+_PACKAGES = ("numpy", "numba", "llvmlite", "scikit-learn", "scipy", "pandas", "pyarrow", "matplotlib", "cupy")
 _FEATURES = (
     "sse4.2",
     "avx",

@@ -49,9 +49,17 @@ def _init_size(text):
 
 def _delimiter(text):
     value = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
-    if len(value) != 1 or value in '"\r\n':
-        raise argparse.ArgumentTypeError(f"must be one character, 'tab' or 'space', got {text!r}")
+    if len(value) != 1 or not value.isascii() or value in '"\r\n\0':
+        raise argparse.ArgumentTypeError(f"must be one ASCII character, 'tab' or 'space', got {text!r}")
     return value
+
+
+def _encoding(text):
+    try:
+        "a".encode(text)
+    except (LookupError, ValueError):
+        raise argparse.ArgumentTypeError(f"must be an encoding that Python knows, got {text!r}") from None
+    return text
 
 
 def _path_ending(*endings):
@@ -81,20 +89,43 @@ def make_parser():
 
 def _add_input(parser):
     group = parser.add_argument_group("the file")
-    group.add_argument("file", type=Path, metavar="FILE", help=".npy, .csv, .tsv, .txt or .parquet, one row a sample")
+    group.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help=".npy, .parquet, .csv, .tsv, .txt, .dat or .data, one row a sample; "
+        "text may be packed (.gz, .bz2, .xz); - is text on standard input",
+    )
     group.add_argument(
         "--columns",
         metavar="LIST",
-        help="columns to use, by name, number (from 1) or range, such as 'width,height' or '1,3-5'; default: all",
+        help="columns to use, by name, number (from 1) or range, such as 'width,height' or '1,3-5'; default: all "
+        "but an index that pandas or R wrote",
     )
     group.add_argument(
         "--header",
         choices=("auto", "yes", "no"),
         default="auto",
-        help="whether the first row of a text file names the columns; auto: if none of its cells is a number",
+        help="whether the first row of a text file names the columns; auto: judged by the rows below",
     )
     group.add_argument(
-        "--delimiter", type=_delimiter, metavar="C", help="of a text file: one character, 'tab' or 'space'"
+        "--delimiter",
+        type=_delimiter,
+        metavar="C",
+        help="of a text file: one character, 'tab', or 'space' for runs of blanks; default: found from the first rows",
+    )
+    group.add_argument(
+        "--decimal", choices=(".", ","), default=".", help="decimal mark of a text file (default: a point)"
+    )
+    group.add_argument(
+        "--encoding", type=_encoding, metavar="NAME", help="of a text file, such as latin-1; default: UTF-8"
+    )
+    group.add_argument(
+        "--quotes",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="what double quotes do in a text file; auto: they enclose cells; yes: cells that may span lines, too; "
+        "no: they are ordinary characters",
     )
     return group
 
@@ -188,6 +219,7 @@ def _add_predict(commands):
         help="also give each row's distance to its centroid (in scaled units if the model scales): a second CSV "
         "column, or a second file '...-distances.npy'",
     )
+    parser.add_argument("--quiet", action="store_true", help="do not say what was read and written")
 
 
 def _add_info(commands):

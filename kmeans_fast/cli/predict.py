@@ -8,7 +8,7 @@ from .. import assign
 from .columns import Selection
 from .model_file import read_model
 from .outputs import check_writable, distances_path, write_labels
-from .readers import read
+from .readers import read, say, text_options
 from .tables import counted
 
 
@@ -23,9 +23,9 @@ def run(args):
     expected = tuple(getattr(model, "feature_names_in_", ()))
     # The model's dtype: rows that were rounded to float32 for the fit are rounded in the same way here.
     dtype = str(centroids.dtype) if args.dtype == "auto" else args.dtype
-    X, _, _ = read(
-        args.file, Selection(args.columns, None, expected), header=args.header, delimiter=args.delimiter, dtype=dtype
-    )
+    X, _, _, notes = read(args.file, Selection(args.columns, None, expected), text=text_options(args), dtype=dtype)
+    if not args.quiet:
+        say(args.file, notes)
     if X.shape[1] != centroids.shape[1]:
         raise ValueError(
             f"{args.file}: the model was fitted on {counted(centroids.shape[1], 'column')}, got {X.shape[1]} (choose "
@@ -35,5 +35,5 @@ def run(args):
         X = scaler.apply(X)
     labels, squared = assign(X, centroids, device=args.device, n_threads=args.threads)
     written = write_labels(args.output, labels, np.sqrt(squared) if args.distances else None)
-    if written:
+    if written and not args.quiet:
         print(f"{counted(len(labels), 'label')} written: {', '.join(map(str, written))}", file=sys.stderr)

@@ -1,0 +1,113 @@
+"""Files in: `read` gives a .npy, text or Parquet file as an array of finite numbers, or says which cell is not one."""
+
+import sys
+from typing import NamedTuple
+
+import numpy as np
+
+from ..columns import Selection, listed
+from ..tables import counted
+from .checks import check_file
+from .head import TextOptions
+from .npy import load_array, read_npy
+
+__all__ = ["Table", "TextOptions", "check_file", "load_array", "read", "say", "text_options"]
+
+_TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
+_PACKED = (".gz", ".bz2", ".xz")
+_PARQUET = (".parquet", ".pq")
+
+
+class Table(NamedTuple):
+    """What was read.
+
+    Attributes
+    ----------
+    data : ndarray (n_samples, n_features), float32 or float64
+        A read-only memory map where the file allows it.
+    names : list of str or None
+        Of the features.
+    weights : ndarray (n_samples,) float64, or None
+    notes : list of str
+        In words: what was read, what was left out and why, and what was judged, with the option that overrides it.
+    """
+
+    data: np.ndarray
+    names: list[str] | None
+    weights: np.ndarray | None
+    notes: list[str]
+
+
+def text_options(args):
+    """The options of a command line that are about text files."""
+    return TextOptions(args.header, args.delimiter, args.decimal, args.quotes, args.encoding)
+
+
+def say(path, notes):
+    """Print the notes of a `Table` on stderr."""
+    for note in notes:
+        print(f"{path}: {note}", file=sys.stderr)
+
+
+def read(path, selection=None, *, text=None, dtype="auto", progress=None):
+    """Read a table of numbers.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        .npy, .parquet, .pq, .csv, .tsv, .txt, .dat or .data; text may be packed (.gz, .bz2, .xz). ``-`` is text on
+        standard input.
+    selection : Selection, optional
+        Default: all columns are features, but for an index that pandas or R wrote.
+    text : TextOptions, optional
+        What is known of a text file; the rest is found from its first rows.
+    dtype : {"auto", "float32", "float64"}
+        auto: float32 stays float32, all else becomes float64.
+    progress : callable, optional
+        Called as the rows come: ``progress(share, text)``, with the share of the file, 0 to 1 (None where it is not
+        known), and the rows in words.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ValueError
+        If there is no such file, or it is damaged, of an unknown kind or in doubt, or has a cell that is not a finite
+        number.
+    ImportError
+        For Parquet without pyarrow, or text without pandas.
+    MemoryError
+        If the data does not fit.
+    """
+    selection = selection or Selection()
+    ending = path.suffix.lower()
+    if ending in _PACKED and path.with_suffix("").suffix.lower() not in (".npy", *_PARQUET):
+        ending = _TEXT[0]
+    if str(path) == "-":
+        ending = _TEXT[0]
+    else:
+        check_file(path)
+    if ending == ".npy":
+        found = read_npy(path, selection, dtype, progress)
+    elif ending in _TEXT:
+        from .text import read_text
+
+        found = read_text(path, selection, text or TextOptions(), dtype, progress)
+    elif ending in _PARQUET:
+        from .parquet import read_parquet
+
+        found = read_parquet(path, selection, dtype, progress)
+    else:
+        known = ", ".join((".npy", *_PARQUET, *_TEXT))
+        raise ValueError(
+            f"{path}: the file's ending must be one of {known}, the last five also with {' or '.join(_PACKED)}; got "
+            f"{path.suffix!r}"
+        )
+    data, names, weights, notes = found
+    if len(data) == 0:
+        raise ValueError(f"{path}: at least one row is needed, got none")
+    called = f": {listed(names)}" if names else ""
+    size = f"{counted(len(data), 'row')}, {counted(data.shape[1], 'column')}{called}"
+    return Table(data, names, weights, [size, *notes])

@@ -1,0 +1,268 @@
+"""What the first rows of a text table tell: where cells end, what the columns are called, and which are no features."""
+
+import io
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from ..columns import numbered
+from ..tables import counted
+from .header import Judge, is_missing, is_number
+from .rows import BLANKS, Cell, Dialect, cells, check_quotes, check_rows, delimiter_name, without_comment
+from .source import Piece
+
+_MOST_ROWS = 100
+_MOST_BYTES = 1 << 16  # of the rows that are looked at; more only where three rows are longer
+_FEWEST_ROWS = 3
+_DELIMITERS = ("\t", ";", "|", ",", BLANKS)  # the first wins where several would do
+_UNNAMED = re.compile(r"(?:Unnamed: \d+(?:_level_\d+)?(?:\.\d+)*)?")  # what pandas calls a column without a name
+
+
+class TextOptions(NamedTuple):
+    """What the user says about a text file.
+
+    Attributes
+    ----------
+    header : {"auto", "yes", "no"}
+        Whether the first row names the columns.
+    delimiter : str, optional
+        One ASCII character, " " for runs of blanks; default: found from the first rows.
+    decimal : {".", ","}
+    quotes : {"auto", "yes", "no"}
+        See `Dialect`.
+    encoding : str, optional
+        Default: UTF-8, with or without its mark, or UTF-16 with its mark.
+    """
+
+    header: str = "auto"
+    delimiter: str | None = None
+    decimal: str = "."
+    quotes: str = "auto"
+    encoding: str | None = None
+
+
+class Head(NamedTuple):
+    """What the first rows tell.
+
+    Attributes
+    ----------
+    dialect : Dialect
+    n_columns : int
+    names : list of str or None
+    left_out : dict of int to str
+        Columns that are no features, and why.
+    unclear : dict of int to str
+        Columns that are features only if the user says so, and why.
+    notes : list of str
+    n_comments : int
+        Above `rest`.
+    rest : Piece
+        The rows without the header.
+    """
+
+    dialect: Dialect
+    n_columns: int
+    names: list[str] | None
+    left_out: dict[int, str]
+    unclear: dict[int, str]
+    notes: list[str]
+    n_comments: int
+    rest: Piece
+
+
+class _Sample(NamedTuple):
+    rows: list[str]
+    lines: list[int]  # of the file, that the rows begin in
+    after_first: int  # bytes before the second row
+    comment: str  # the last one above the first row
+
+
+def read_head(piece, options, path):
+    """What the first rows tell of the table that begins with `piece`.
+
+    Parameters
+    ----------
+    piece : Piece
+    options : TextOptions
+    path : pathlib.Path
+
+    Returns
+    -------
+    Head or None
+        None if the piece has no row.
+
+    Raises
+    ------
+    ValueError
+        If the rows leave it open.
+    """
+    sample = _sample(piece, options.quotes)
+    if not sample.rows:
+        return None
+    delimiter = options.delimiter or _found_delimiter(sample.rows, options)
+    dialect = Dialect(delimiter, options.decimal, options.quotes)
+    first, *below = (cells(without_comment(row, delimiter), dialect) for row in sample.rows)
+    n_header_cells = len(first)
+    notes = [] if options.delimiter or delimiter == "," else [f"cells end at {delimiter_name(delimiter)} (--delimiter)"]
+    if delimiter != BLANKS and _ends_with_delimiter(first, below):
+        dialect = dialect._replace(ends_with_delimiter=True)
+        first, below = first[: len(below[0]) - 1 if below else -1], [row[:-1] for row in below]
+        notes.append("the delimiter at the end of every row begins no column")
+    check_quotes(piece, dialect, path)
+    nameless = options.header != "no" and _lacks_a_name(first, below, dialect, f"{path}: row {sample.lines[0]}")
+    judge = Judge([Cell("", False), *first] if nameless else first, _as_wide(below, len(first) + nameless))
+    if options.header == "auto":
+        has_names = judge.names_columns(f"{path}: row {sample.lines[0]}")
+        option = "no: it is data" if has_names else "yes: it names the columns"
+        notes.append(f"row {sample.lines[0]} {'names the columns' if has_names else 'is data'} (--header {option})")
+    else:
+        has_names = options.header == "yes"
+    if not has_names:
+        names = _names_in(sample.comment, len(first), dialect) if options.header == "auto" else None
+        if names:
+            notes[-1] = "the comment above the first row names the columns (--header no: it does not)"
+        unclear = _texts(Judge([], [first, *judge.below]), sample.lines, len(first))
+        return Head(dialect, len(first), names, {}, unclear, notes, 0, piece)
+    names = [cell.text for cell in judge.first]
+    left_out = _index_columns(names, nameless)
+    unclear = _texts(judge, sample.lines[1:], len(names))
+    unclear |= {index: "has no name" for index, name in enumerate(names) if not name}
+    above, rest = piece.text[: sample.after_first], piece.text[sample.after_first :]
+    plain = dialect._replace(ends_with_delimiter=False)
+    n_comments = check_rows(Piece(above, piece.line, None), plain, n_header_cells, path).n_comments
+    unclear = {index: why for index, why in unclear.items() if index not in left_out}
+    rest = Piece(rest, piece.line + above.count(b"\n"), piece.share)
+    return Head(dialect, len(names), names, left_out, unclear, notes, n_comments, rest)
+
+
+def refuse_unclear(head, path):
+    """Raise ValueError if a column is a feature only when the user says so."""
+    if not head.unclear:
+        return
+    index, why = next(iter(head.unclear.items()))
+    name = f" ({head.names[index]!r})" if head.names and head.names[index] else ""
+    others = [i for i in range(head.n_columns) if i not in head.unclear and i not in head.left_out]
+    more = f", and {len(head.unclear) - 1} others are no clear features either" if len(head.unclear) > 1 else ""
+    if not others:
+        way_out = (
+            f"no column is left (cells end at {delimiter_name(head.dialect.delimiter)}; --delimiter says otherwise)"
+        )
+    else:
+        text = numbered(others)
+        way_out = "choose columns with --columns" if text.endswith("...") else f"--columns {text} chooses the others"
+    raise ValueError(f"{path}: column {index + 1}{name} {why}{more}; every feature must be a number: {way_out}")
+
+
+def _sample(piece, quotes):
+    rows, lines, comment, size, line, after_first = [], [], "", 0, piece.line, 0
+    stream = io.BytesIO(piece.text)
+    for raw in stream:
+        begins = line
+        while quotes == "yes" and raw.count(b'"') % 2 and (more := stream.readline()):
+            raw += more
+        line += raw.count(b"\n")
+        content = raw.strip(b" \t\n")
+        if content.startswith(b"#"):
+            comment = comment if rows else content.decode()
+        elif content:
+            if len(rows) >= _FEWEST_ROWS and (len(rows) >= _MOST_ROWS or size > _MOST_BYTES):
+                break
+            rows.append(raw.removesuffix(b"\n").decode())
+            lines.append(begins)
+            size += len(raw)
+            after_first = after_first or stream.tell()
+    return _Sample(rows, lines, after_first, comment)
+
+
+def _found_delimiter(rows, options):
+    """The delimiter that cuts the rows into equal numbers of cells, as many of them numbers as can be."""
+    best, found = None, "," if options.decimal == "." else ";"
+    for delimiter in _DELIMITERS:
+        if delimiter == options.decimal:
+            continue
+        dialect = Dialect(delimiter, options.decimal, options.quotes)
+        first, *below = (cells(without_comment(row, delimiter), dialect) for row in rows)
+        below = below or [first]
+        n_cells, count = Counter(map(len, below)).most_common(1)[0]
+        if n_cells < 2:
+            continue
+        agree = count == len(below) and len(first) in (n_cells, n_cells - 1)
+        columns = zip(*(row for row in below if len(row) == n_cells), strict=True)
+        share = sum(_looks_numeric(column, delimiter) for column in columns) / n_cells
+        rating = (agree, share, count / len(below))
+        if best is None or rating > best:
+            best, found = rating, delimiter
+    return found
+
+
+def _looks_numeric(column, delimiter):
+    """Whether a column holds numbers, with whatever decimal mark."""
+    marks = ".," if delimiter != "," else "."
+    texts = [cell.text for cell in column if not is_missing(cell.text)]
+    return bool(texts) and any(all(is_number(text, mark) for text in texts) for mark in marks)
+
+
+def _ends_with_delimiter(first, below):
+    """Whether every row ends with a delimiter. A last column that is empty but has a name is a column."""
+    rows = below or [first]
+    n_cells = len(rows[0])
+    if n_cells < 2 or any(len(row) != n_cells or row[-1].text or row[-1].quoted for row in rows):
+        return False
+    return len(first) == n_cells - 1 or (len(first) == n_cells and not first[-1].text)
+
+
+def _lacks_a_name(first, below, dialect, where):
+    """Whether the first row names all columns but the first, as R writes row names; other lengths are refused."""
+    widths = {len(row) for row in below}
+    if len(widths) != 1 or widths == {len(first)}:
+        return False
+    (n_cells,) = widths
+    texts = [row[0].text for row in below]
+    row_names = (
+        all(row[0].quoted or not is_number(row[0].text, dialect.decimal) for row in below)
+        or texts == [str(1 + index) for index in range(len(texts))]
+        or texts == [str(index) for index in range(len(texts))]
+    )
+    if n_cells == len(first) + 1 and row_names and (len(first) > 1 or first[0].quoted):
+        return True
+    if len(below) > 1:
+        raise ValueError(
+            f"{where} has {counted(len(first), 'cell')}, and the rows below it have {n_cells}: if it is a title, "
+            f"remove it or begin it with # (cells end at {delimiter_name(dialect.delimiter)}; --delimiter says otherwise)"
+        )
+    return False
+
+
+def _as_wide(below, n_cells):
+    return [row for row in below if len(row) == n_cells]
+
+
+def _names_in(comment, n_columns, dialect):
+    """The names that a comment holds, as ``numpy.savetxt(header=...)`` writes them; None if it holds other words."""
+    if not comment:
+        return None
+    names = [cell.text for cell in cells(comment.lstrip("# \t"), dialect)]
+    words = all(name and not is_number(name, dialect.decimal) and not is_missing(name) for name in names)
+    return names if len(names) == n_columns == len(set(names)) and words else None
+
+
+def _index_columns(names, nameless):
+    """The first columns without names: an index that pandas or R wrote."""
+    found = {}
+    for index, name in enumerate(names):
+        if not _UNNAMED.fullmatch(name):
+            return found
+        found[index] = (
+            "the header has no name for it" if nameless else "it has no name, like an index that pandas wrote"
+        )
+    return {}
+
+
+def _texts(judge, lines, n_columns):
+    """The columns that hold text, with a cell of each."""
+    found = {}
+    for column in range(n_columns):
+        if judge.kinds[column] == "text":
+            row = next(i for i, row in enumerate(judge.below) if not is_missing(row[column].text))
+            found[column] = f"is text ({judge.below[row][column].text!r} in row {lines[row]})"
+    return found
