@@ -70,7 +70,7 @@ def _destinations(args):
         if directory.exists() and not directory.is_dir():
             raise ValueError(f"{directory}: -o names a directory, but this is a file")
         directory.mkdir(parents=True, exist_ok=True)
-        stem = args.file.stem
+        stem = "stdin" if str(args.file) == "-" else args.file.stem
         default = ("labels.npy", "centroids.csv", "model.npz")
         chosen = _Destinations(
             *(path or directory / f"{stem}-{name}" for path, name in zip(chosen, default, strict=True))

@@ -17,10 +17,9 @@ import pandas
 import pyarrow.parquet
 
 from kmeans_fast.cli.columns import Selection
-from kmeans_fast.cli.readers import TextOptions, numbers, read
+from kmeans_fast.cli.readers import TextOptions, numbers, read, source
 from kmeans_fast.cli.readers.head import read_head
 from kmeans_fast.cli.readers.rows import BLANKS, whole_rows
-from kmeans_fast.cli.readers.source import Source
 
 _BYTES = b'0123456789.,;|\t "\n\r#+-eEnaifx_\x00\xff\xc3\xa9\x0b\x0c'
 _X = np.random.default_rng(0).normal(size=(12, 4)).round(3) * 10.0 ** np.arange(4)
@@ -119,10 +118,10 @@ def mutated(content, rng, alphabet=None):
 
 def _expected_text(path, options):
     """All cells, as text, as pandas reads them once it is told how they are written; and what our reader found out."""
-    with Source(path, options.encoding) as source:
+    with source.Source(path, options.encoding) as opened:
         head = next(
             head
-            for piece in source.pieces(whole_rows if options.quotes == "yes" else None)
+            for piece in opened.pieces(whole_rows if options.quotes == "yes" else None)
             if (head := read_head(piece, options, path))
         )
     content = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
@@ -178,10 +177,11 @@ def kinds():
     def text(directory, rng):
         name, content, columns, options = files["text"][rng.integers(len(files["text"]))]
         path = _written(directory / name, mutated(content, rng, _BYTES))
-        with mock.patch.object(numbers, "_WORTH_PYARROW", 0 if rng.random() < 0.5 else 1 << 20):
+        first, at_a_time = (0, 1 << 20)[rng.integers(2)], (50, 200, 1 << 20)[rng.integers(3)]
+        with mock.patch.object(numbers, "_WORTH_PYARROW", first), mock.patch.object(source, "_BYTES", at_a_time):
             table = _accepted(path, columns, text=options)
-        if table:
-            _check_text(path, columns, options, table)
+            if table:
+                _check_text(path, columns, options, table)
         return table is not None
 
     def npy(directory, rng):

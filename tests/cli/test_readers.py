@@ -292,6 +292,9 @@ def test_what_is_read_and_left_out_is_said(table):
         "row 1 is data (--header yes: it names the columns)",
     ]
     assert table("1;2\n3;4\n", "2", header="no", delimiter=";").notes == ["2 rows, 1 column", "left out: column 1"]
+    glass = "1,1.52,13.6\n2,1.51,13.9\n3,1.53,13.5\n"
+    assert table(glass).notes[-1].startswith("feature 1 numbers the rows (1, 2, ...): if it should not count, choose")
+    assert not any("numbers the rows" in note for note in table(glass, "1-2").notes)
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.npy", "t.parquet", "t.csv.gz"])

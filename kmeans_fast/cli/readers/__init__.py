@@ -110,4 +110,20 @@ def read(path, selection=None, *, text=None, dtype="auto", progress=None):
         raise ValueError(f"{path}: at least one row is needed, got none")
     called = f": {listed(names)}" if names else ""
     size = f"{counted(len(data), 'row')}, {counted(data.shape[1], 'column')}{called}"
+    if selection.by_default:
+        notes += _counters(data, names)
     return Table(data, names, weights, [size, *notes])
+
+
+def _counters(data, names):
+    """What to say of columns that number the rows: they are features, for nobody knows whether they should not be."""
+    found = []
+    for column in np.flatnonzero(np.isin(data[0], (0, 1)) & (data[-1] == data[0] + len(data) - 1)).tolist():
+        first = int(data[0, column])
+        if len(data) > 2 and np.array_equal(data[:, column], np.arange(first, first + len(data))):
+            called = f" ({names[column]!r})" if names else ""
+            found.append(
+                f"feature {column + 1}{called} numbers the rows ({first}, {first + 1}, ...): if it should not count, choose "
+                "columns with --columns"
+            )
+    return found
