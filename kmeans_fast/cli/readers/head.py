@@ -142,7 +142,7 @@ def refuse_unclear(head, path):
     index, why = next(iter(head.unclear.items()))
     name = f" ({head.names[index]!r})" if head.names and head.names[index] else ""
     others = [i for i in range(head.n_columns) if i not in head.unclear and i not in head.left_out]
-    more = f", and {len(head.unclear) - 1} others are no clear features either" if len(head.unclear) > 1 else ""
+    more = f", one of {len(head.unclear)} columns that are no clear features" if len(head.unclear) > 1 else ""
     if not others:
         way_out = (
             f"no column is left (cells end at {delimiter_name(head.dialect.delimiter)}; --delimiter says otherwise)"

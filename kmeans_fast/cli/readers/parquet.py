@@ -127,7 +127,7 @@ class _Columns:
             way_out = (
                 f"--columns {numbered(numbers, len(numbers))} chooses the others" if len(numbers) < 50 else way_out
             )
-        more = f", and {len(bad) - 1} others are no numbers either" if len(bad) > 1 else ""
+        more = f", one of {len(bad)} columns without numbers" if len(bad) > 1 else ""
         raise ValueError(
             f"{self.path}: {describe(bad[0], self.names)} is of type {self.types[bad[0]]}{more}; features must be "
             f"numbers ({way_out})"

@@ -157,7 +157,7 @@ def check_rows(piece, dialect, n_columns, path):
     has_quotes = dialect.quotes != "no" and _QUOTE in text
     inside = _inside_quotes(text, codes, feeds, dialect, piece.line, path) if has_quotes else None
     ends = feeds if inside is None else feeds[~inside[feeds]]
-    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.intp)
+    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.intp)[: len(ends)]
     widths = _widths(text, codes, starts, ends, inside, dialect)
     lines = piece.line + np.searchsorted(feeds, starts)
     expected = n_columns + dialect.ends_with_delimiter

@@ -49,12 +49,11 @@ def read_text(path, selection, options, dtype="auto", progress=None):
                 head = read_head(piece, options, path)
                 if head is None:
                     continue
-                table = _Table(head, selection, dtype, path)
                 n_comments, piece = head.n_comments, head.rest
-            if piece.text:
-                rows = check_rows(piece, head.dialect, head.n_columns, path)
-                n_comments += rows.n_comments
-                table.add(rows, piece.share)
+            rows = check_rows(piece, head.dialect, head.n_columns, path)
+            n_comments += rows.n_comments
+            table = table or _Table(head, selection, dtype, path)
+            table.add(rows, piece.share)
             if progress is not None:
                 progress(piece.share, f"{table.n_rows:,} rows")
     if head is None:
