@@ -81,6 +81,8 @@ class _Columns:
         names = self.names
         if not names:
             raise ValueError(f"{self.path}: at least one column is needed, got none")
+        if self.n_samples < 0:
+            raise ValueError(f"{self.path}: damaged: it tells of {self.n_samples} rows")
         features, weights = selection.resolve(names, len(names), self.left_out)
         chosen = features if weights is None else [*features, weights]
         if len(features) == 1 and self._is_vector(features[0]):
