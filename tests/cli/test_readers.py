@@ -146,6 +146,7 @@ def test_many_columns(table, parser, delimiter, columns):
 
 
 def test_pieces_of_a_file_are_read_as_one(table, parser, monkeypatch):
+    from kmeans_fast.cli.readers import rows as rows_of_text
     from kmeans_fast.cli.readers import source
 
     rows = [f'"n{i}",{i},{i / 7!r}' for i in range(400)]
@@ -159,6 +160,9 @@ def test_pieces_of_a_file_are_read_as_one(table, parser, monkeypatch):
     assert len(whole.data) == 400
     with pytest.raises(ValueError, match=r"row 402, column 2 \('a'\) is 'x'"):
         table(content + "n,x,1\r\n", "a,b")
+    monkeypatch.setattr(rows_of_text, "_LONGEST_ROW", 50)
+    with pytest.raises(ValueError, match="csv: row 1: a quote opens a cell that does not end within"):
+        table('"' + content, "a,b", quotes="yes")
     with pytest.raises(ValueError, match="row 402 is no UTF-8 text: byte 0xe9"):
         table(content.encode() + b"\xe9,2,1\n", "a,b")
 

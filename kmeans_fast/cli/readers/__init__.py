@@ -123,7 +123,7 @@ def _counters(data, names):
         if len(data) > 2 and np.array_equal(data[:, column], np.arange(first, first + len(data))):
             called = f" ({names[column]!r})" if names else ""
             found.append(
-                f"feature {column + 1}{called} numbers the rows ({first}, {first + 1}, ...): if it should not count, choose "
-                "columns with --columns"
+                f"feature {column + 1}{called} numbers the rows ({first}, {first + 1}, ...): if it should not count, "
+                "choose columns with --columns"
             )
     return found

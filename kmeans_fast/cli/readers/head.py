@@ -228,7 +228,8 @@ def _lacks_a_name(first, below, dialect, where):
     if len(below) > 1:
         raise ValueError(
             f"{where} has {counted(len(first), 'cell')}, and the rows below it have {n_cells}: if it is a title, "
-            f"remove it or begin it with # (cells end at {delimiter_name(dialect.delimiter)}; --delimiter says otherwise)"
+            "remove it or begin it with # (cells end at "
+            f"{delimiter_name(dialect.delimiter)}; --delimiter says otherwise)"
         )
     return False
 

@@ -103,7 +103,10 @@ def by_pyarrow(rows, dialect, n_columns, chosen):
     try:
         table = csv.read_csv(
             pyarrow.BufferReader(text),
-            csv.ReadOptions(column_names=names, block_size=max(1 << 20, 2 * int((rows.ends - rows.starts).max()))),
+            csv.ReadOptions(
+                column_names=names,
+                block_size=min(max(1 << 20, 2 * int((rows.ends - rows.starts).max())), (1 << 31) - 1),
+            ),
             csv.ParseOptions(
                 delimiter=delimiter,
                 quote_char='"' if has_quotes else False,

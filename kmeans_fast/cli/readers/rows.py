@@ -124,7 +124,7 @@ def whole_rows(text):
     ends, quotes = np.flatnonzero(codes == _LINE), np.flatnonzero(codes == ord(_QUOTE))
     outside = ends[np.searchsorted(quotes, ends) % 2 == 0]
     if len(outside) == 0 and len(text) > _LONGEST_ROW:
-        raise ValueError(f"a quote opens a cell that has not ended after {_LONGEST_ROW >> 20} MiB (see --quotes)")
+        raise ValueError(f"a quote opens a cell that does not end within {_LONGEST_ROW >> 20} MiB (--quotes)")
     return int(outside[-1]) + 1 if len(outside) else 0
 
 

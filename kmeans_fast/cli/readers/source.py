@@ -95,7 +95,8 @@ class Source:
         Parameters
         ----------
         whole_rows : callable, optional
-            How many of given bytes, which end with a line feed, are whole rows; default: all, each line being one.
+            How many of given bytes, which end with a line feed, are whole rows, or ValueError; default: all, each line
+            being one.
 
         Raises
         ------
@@ -115,7 +116,10 @@ class Source:
             waiting.append(text[:end])
             if end:
                 lines = b"".join(waiting)
-                end_of_rows = len(lines) if whole_rows is None else whole_rows(lines)
+                try:
+                    end_of_rows = len(lines) if whole_rows is None else whole_rows(lines)
+                except ValueError as error:
+                    raise ValueError(f"{self.path}: row {line}: {error}") from error
                 waiting = [lines[end_of_rows:]]
                 if end_of_rows:
                     yield Piece(lines[:end_of_rows], line, self._share())
