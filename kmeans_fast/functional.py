@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import as_data, as_weights, in_the_wider_dtype, origin_of, to_host
+from .arrays import as_data, as_weights, in_the_wider_dtype, origin_of
 from .backends import check_device
-from .engine.fit import as_centroids, check_centroids, check_init_size, fit, open_session
+from .engine.fit import as_centroids, check_centroids, check_init_size, fit, given_centroids, open_session
 from .engine.history import Progress
 from .engine.seeding import METHODS
 from .engine.seeding import kmeans_plusplus as _seed_rows
@@ -219,8 +219,8 @@ def assign(
     origin = origin_of(X)
     with origin.current():
         data = as_data(X)
-        data, nearest = in_the_wider_dtype(data, to_host(as_data(centroids, name="centroids")))
-        check_centroids(nearest, data, len(nearest))
+        data, nearest = in_the_wider_dtype(data, given_centroids(centroids, "centroids"))
+        check_centroids(nearest, data, name="centroids")
         check_device(device)
         threads = _check_threads(n_threads)
         _, session = open_session(data, None, len(nearest), device=device, n_threads=threads, resident=origin.resident)

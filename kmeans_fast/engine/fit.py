@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backends
-from ..arrays import refuse_masked, to_host
+from ..arrays import as_data, refuse_masked, to_host
 from ..backends.protocol import Problem
 from .history import Progress
 from .lloyd import lloyd
@@ -64,15 +64,20 @@ def check_magnitudes(X, weights):
     if X.dtype == np.float32 and weights is None:
         return  # 2 * 3.4e38 squared and summed is far inside float64
     largest = max(abs(float(X.max())), abs(float(X.min())))
-    heaviest = 1.0 if weights is None else float(weights.max())
-    if largest > _LARGEST:
-        raise ValueError(f"X has values up to {largest:.3g}; k-means needs them below {_LARGEST:.3g}. Scale the data.")
-    if heaviest * X.size * (2 * largest) ** 2 > 2.0**1000:
-        raise ValueError(
-            f"sample_weight up to {heaviest:.3g} and X up to {largest:.3g}: their inertia may overflow. Scale them."
-        )
+    _check_largest("X has", largest, X.size, weights)
     if weights is not None:
         _check_products(X, weights)
+
+
+def _check_largest(who, largest, size, weights):
+    if largest > _LARGEST:
+        raise ValueError(f"{who} values up to {largest:.3g}; k-means needs them below {_LARGEST:.3g}. Scale the data.")
+    heaviest = 1.0 if weights is None else float(weights.max())
+    if heaviest * size * (2 * largest) ** 2 > 2.0**1000:
+        raise ValueError(
+            f"sample_weight has values up to {heaviest:.3g} and {who} values up to {largest:.3g}: the inertia may "
+            "overflow. Scale them."
+        )
 
 
 def _check_products(X, weights):
@@ -91,7 +96,7 @@ def _check_products(X, weights):
         )
 
 
-def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=None):
+def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=None, weights=None):
     """Centroids to start a run from, (n_clusters, n_features) in X's dtype.
 
     `init` is one of `seeding.METHODS`, an array, or a callable ``init(X, n_clusters, random_state=rng)``; `session` is open on the rows to draw seeds from,
@@ -105,7 +110,7 @@ def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=No
         return session.rows(random_rows(session, n_clusters, seed, run))
     if callable(init):
         init = init(X, n_clusters, random_state=rng)
-    return as_centroids(init, X, n_clusters)
+    return as_centroids(init, X, n_clusters, weights)
 
 
 def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
@@ -135,7 +140,16 @@ def _elsewhere(problem):
     return problem._replace(device=device, resident=None)
 
 
-def as_centroids(init, X, n_clusters):
+def given_centroids(given, name):
+    """Centroids to label rows with as an array on the host, finite float32 or float64 of two dimensions, C-contiguous.
+
+    They may have been set by hand: ValueError, naming `name`, if they are not such.
+    """
+    refuse_masked(given, name)
+    return as_data(to_host(given), name=name)
+
+
+def as_centroids(init, X, n_clusters, weights=None):
     """Given initial centroids as a new array in X's dtype; ValueError if they are not such."""
     refuse_masked(init, "init")
     try:
@@ -146,7 +160,7 @@ def as_centroids(init, X, n_clusters):
             centroids = np.array(given, dtype=X.dtype, order="C", ndmin=2)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The initial centers must be an array of real numbers, got {init!r}: {error}.") from error
-    check_centroids(centroids, X, n_clusters)
+    check_centroids(centroids, X, n_clusters, weights)
     return centroids
 
 
@@ -156,19 +170,27 @@ def check_init_size(init_size, n_clusters):
         raise ValueError(f"init_size={init_size} should be >= n_clusters={n_clusters}.")
 
 
-def check_centroids(centroids, X, n_clusters):
-    """Refuse initial centroids of another shape (scikit-learn's messages) or with NaN or infinity."""
-    if centroids.ndim != 2 or centroids.shape[0] != n_clusters:
+def check_centroids(centroids, X=None, n_clusters=None, weights=None, name=None):
+    """Refuse centroids whose shape does not fit, with NaN or infinity, or so large that distances to them may overflow.
+
+    Without a `name` they are initial ones, which scikit-learn has messages for; with one, any number of them will do.
+    Without X only the values are looked at.
+    """
+    if name is None and (centroids.ndim != 2 or centroids.shape[0] != n_clusters):
         raise ValueError(
             f"The shape of the initial centers {centroids.shape} does not match the number of clusters {n_clusters}."
         )
-    if centroids.shape[1] != X.shape[1]:
+    if X is not None and centroids.shape[1] != X.shape[1]:
         raise ValueError(
-            f"The shape of the initial centers {centroids.shape} does not match "
+            f"The shape of {name or 'the initial centers'} {centroids.shape} does not match "
             f"the number of features of the data {X.shape[1]}."
         )
     if not np.isfinite(centroids).all():
-        raise ValueError("The initial centers contain NaN or infinity.")
+        raise ValueError(f"{name or 'The initial centers'} must be finite, without NaN or infinity.")
+    if centroids.dtype == np.float64 or weights is not None:
+        largest = max(abs(float(centroids.max())), abs(float(centroids.min())))
+        size = centroids.size if X is None else X.size
+        _check_largest(f"{name} has" if name else "The initial centers have", largest, size, weights)
 
 
 def fit(
@@ -215,7 +237,7 @@ def fit(
         sample = None
         if isinstance(init, str):
             sample = _open_sample(backend, session, problem, init_size, seed, run, n_threads)
-        start = initial_centroids(sample or session, X, init, n_clusters, seed, run, rng, open_rows)
+        start = initial_centroids(sample or session, X, init, n_clusters, seed, run, rng, open_rows, weights)
         del sample  # its memory is not wanted during the iterations
         if verbose:
             print("Initialization complete")

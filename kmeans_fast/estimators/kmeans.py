@@ -20,7 +20,7 @@ from ..arrays import (
     to_host,
 )
 from ..backends import check_device
-from ..engine.fit import check_centroids, check_init_size, fit, open_session
+from ..engine.fit import check_centroids, check_init_size, fit, given_centroids, open_session
 from . import parameters
 
 _ARRAYS = ("cluster_centers_", "labels_")
@@ -344,7 +344,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         origin = origin_of(X)
         X = self._validated(X, reset=False)
         weights = self._weights(sample_weight, X, origin)
-        X, centroids = in_the_wider_dtype(X, to_host(self.cluster_centers_))
+        X, centroids = in_the_wider_dtype(X, given_centroids(self.cluster_centers_, "cluster_centers_"))
+        check_centroids(centroids, X, weights=weights, name="cluster_centers_")
         threads = parameters.optional_integer(self, "n_threads")
         _, session = open_session(
             X, weights, len(centroids), device=self.device, n_threads=threads, resident=origin.resident

@@ -169,3 +169,77 @@ def test_the_convergence_warning_points_at_the_caller(face):
     with pytest.warns(ConvergenceWarning) as caught:
         call(np.zeros((9, 2)))
     assert [w.filename for w in caught] == [__file__]
+
+
+# ---- centroids given by hand ---------------------------------------------------------------------------------------
+
+BAD_CENTROIDS = {
+    "too narrow": (X[:3, :1], "features of the data 2"),
+    "too wide": (np.ones((3, 5)), "features of the data 2"),
+    "one dimension": (X[0], "2 dimensions"),
+    "three dimensions": (np.ones((3, 2, 2)), "2 dimensions"),
+    "a number": (3.0, "2 dimensions"),
+    "no rows": (np.empty((0, 2)), "at least one row"),
+    "NaN": (np.full((3, 2), np.nan), "NaN"),
+    "infinity": (np.full((3, 2), np.inf), "infinity"),
+    "too large": (np.full((3, 2), 1e200), "1e"),
+    "complex": (X[:3] * 1j, "complex"),
+    "text": (np.full((3, 2), "a"), "numbers"),
+    "objects": (np.full((3, 2), None), "."),
+    "ragged": ([[1.0, 2.0], [3.0]], "."),
+}
+USES = {
+    "predict": lambda model, data: model.predict(data),
+    "transform": lambda model, data: model.transform(data),
+    "score": lambda model, data: model.score(data),
+    "weighted score": lambda model, data: model.score(data, sample_weight=np.ones(len(data))),
+    "assign": lambda model, data: kmeans_fast.assign(data, model.cluster_centers_),
+    "KMeans.fit": lambda model, data: KMeans(3, init=model.cluster_centers_, n_init=1).fit(data),
+    "KMeans.fit from a callable": lambda model, data: KMeans(
+        3, init=lambda X, k, random_state: model.cluster_centers_, n_init=1
+    ).fit(data),
+    "kmeans": lambda model, data: kmeans_fast.kmeans(data, 3, init=model.cluster_centers_),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("kind", BAD_CENTROIDS)
+def test_bad_centroids_are_refused_wherever_they_enter(tmp_path, monkeypatch, kind, use):
+    monkeypatch.chdir(tmp_path)
+    model = KMeans(3, random_state=0).fit(X)
+    model.cluster_centers_, text = BAD_CENTROIDS[kind]
+    starts = "fit" in use or use == "kmeans"  # scikit-learn's words for them name another rule in some cases
+    with pytest.raises(ValueError, match="." if starts else text):
+        USES[use](model, X)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("use", ["predict", "transform", "score", "assign"])
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda centers: centers.tolist(),
+        np.asfortranarray,
+        lambda centers: centers.astype(">f8"),
+        lambda centers: np.repeat(centers, 2, axis=0)[::2],
+    ],
+    ids=["list", "Fortran", "big-endian", "strided"],
+)
+def test_good_centroids_in_any_form_give_the_same_answer(convert, use):
+    model = KMeans(3, random_state=0).fit(X)
+    expected = USES[use](model, X)
+    model.cluster_centers_ = convert(model.cluster_centers_)
+    for one, other in zip(np.atleast_1d(expected), np.atleast_1d(USES[use](model, X)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_weights_and_centroids_whose_inertia_may_overflow_are_refused():
+    heavy = np.full(len(X), 1e100)
+    far = np.full((3, 2), 1e140)
+    model = KMeans(3, random_state=0).fit(X)
+    model.cluster_centers_ = far
+    with pytest.raises(ValueError, match="may overflow"):
+        model.score(X, sample_weight=heavy)
+    with pytest.raises(ValueError, match="may overflow"):
+        kmeans_fast.kmeans(X, 3, init=far, sample_weight=heavy)
+    assert np.isfinite(model.score(X))
