@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .backends import backends, explain, use_backend
     from .engine.history import Progress
     from .estimators import KMeans
+    from .estimators.pipelines import load, save
     from .functional import KMeansResult, assign, kmeans, kmeans_plusplus
-    from .persistence import load
 
 _HOME = {
     "KMeans": "estimators",
@@ -30,7 +30,8 @@ _HOME = {
     "explain": "backends",
     "kmeans": "functional",
     "kmeans_plusplus": "functional",
-    "load": "persistence",
+    "load": "estimators.pipelines",
+    "save": "estimators.pipelines",
     "use_backend": "backends",
 }
 
@@ -45,6 +46,7 @@ __all__ = [
     "kmeans",
     "kmeans_plusplus",
     "load",
+    "save",
     "use_backend",
 ]
 

@@ -1,196 +1,293 @@
-"""Models in files: an .npz archive of arrays and a JSON header. No pickle is written or read, and no name in a file is ever imported."""
+"""Models in files: an .npz archive of arrays and a JSON header. No pickle is written or read, and no name in a file is ever imported.
 
-import io
+A file holds a fitted KMeans and, where its rows were scaled first, the attributes of the scaler (`kmeans_fast.estimators.pipelines`). What `write` would
+write and what `read` has read pass the same checks, so that a file that was written can be read.
+"""
+
 import json
 import math
 import os
-import zipfile
-from pathlib import Path
 
 import numpy as np
 
-from .arrays import on_gpu, to_host
+from .archives import read_arrays, write_arrays
+from .arrays import to_host
+from .engine.fit import check_centroids, given_centroids
 
 FORMAT = "kmeans_fast.KMeans"
-FORMAT_VERSION = 1
-_MOST_HEADER_BYTES = 1 << 20
+FORMAT_VERSION = 2
+_MOST_HEADER_BYTES = 1 << 24  # names of 100,000 columns
+_FIELDS = {
+    "format", "format_version", "arrays", "parameters", "inertia", "n_iter", "backend", "feature_names", "preparation",
+}  # fmt: skip
 _PARAMETERS = (
     "n_clusters", "init", "n_init", "max_iter", "tol", "verbose", "random_state", "copy_x", "algorithm", "device",
     "n_threads", "init_size", "refine",
 )  # fmt: skip
+_FITTED = ("cluster_centers_", "inertia_", "n_iter_", "backend_")
+
+# Scalers by their names in scikit-learn: parameters, and arrays that `fit` makes (without the underscore at the end).
+SCALERS = {
+    "StandardScaler": (("copy", "with_mean", "with_std"), ("mean", "var", "scale")),
+    "MinMaxScaler": (("copy", "clip", "feature_range"), ("min", "scale", "data_min", "data_max", "data_range")),
+}
+
+
+def check_class(cls):
+    """Refuse a class that a file cannot hold: a subclass of KMeans with other parameters."""
+    others = set(cls._get_param_names()) ^ {*_PARAMETERS, "callback"}
+    if others:
+        raise ValueError(
+            f"A file holds the parameters of KMeans and no others; {cls.__name__} differs in {', '.join(sorted(others))}. "
+            "Save a KMeans that has its attributes, or pickle it."
+        )
 
 
 def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def save(model, path):
-    """See `KMeans.save`. The file appears whole or not at all."""
+def packed(model, labels=True):
+    """Header and arrays of a fitted KMeans; ValueError for what cannot be written."""
+    check_class(type(model))
+    missing = [name for name in _FITTED if not hasattr(model, name)]
+    if missing:
+        raise ValueError(f"The model must have been fitted to be saved; it has no {missing[0]}. Call fit.")
     parameters = {name: _plain(getattr(model, name)) for name in _PARAMETERS}
-    if on_gpu(parameters["init"]):
-        parameters["init"] = to_host(parameters["init"])
-    arrays = {
-        "cluster_centers": to_host(model.cluster_centers_),
-        "labels": np.asarray(to_host(model.labels_), np.int32),
-    }
-    if callable(parameters["init"]):
-        raise ValueError(f"init={parameters['init']!r} is a callable, which a file cannot hold; set init to a name.")
-    if not isinstance(parameters["init"], str):
-        arrays["init"] = np.asarray(parameters["init"], np.float64)
+    init = parameters["init"]
+    if callable(init):
+        raise ValueError(f"init={init!r} is a callable, which a file cannot hold; set init to a name.")
+    arrays = {"cluster_centers": given_centroids(model.cluster_centers_, "cluster_centers_")}
+    if labels and hasattr(model, "labels_"):
+        arrays["labels"] = _labels(model.labels_)
+    if not isinstance(init, str):
+        arrays["init"] = given_centroids(init, "init").astype(np.float64)
         parameters["init"] = None
-    if not isinstance(parameters["random_state"], int):
+    if isinstance(parameters["random_state"], np.random.RandomState):
         parameters["random_state"] = None
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
+        "arrays": sorted(arrays),
         "parameters": parameters,
-        "inertia": float(model.inertia_),
-        "n_iter": int(model.n_iter_),
-        "backend": str(model.backend_),
-        "feature_names": [str(name) for name in getattr(model, "feature_names_in_", ())],
+        "inertia": _plain(model.inertia_),
+        "n_iter": _plain(model.n_iter_),
+        "backend": model.backend_,
+        "feature_names": feature_names(model),
+        "preparation": None,
     }
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    width = getattr(model, "n_features_in_", None)
+    if width is not None and width != arrays["cluster_centers"].shape[1]:
+        raise ValueError(
+            f"cluster_centers_ must have a column for each of the {width} features that the model was fitted on, got "
+            f"shape {arrays['cluster_centers'].shape}"
+        )
+    return header, arrays
 
 
-def load(path, cls=None):
-    """Read a model that `KMeans.save` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    KMeans
-
-    Raises
-    ------
-    ValueError
-        If the file is not such a model, is damaged, or holds anything but plain numbers.
-    FileNotFoundError
-        If there is none.
-    """
-    try:
-        arrays = read_arrays(path, ("header", "cluster_centers", "labels", "init"))
-        header = _header(arrays)
-        _check(header, arrays)
-    except (KeyError, TypeError, RecursionError, UnicodeDecodeError, ValueError) as error:
-        raise ValueError(f"{path} is not a sound kmeans_fast model: {error}.") from error
-    return _model(header, arrays, cls)
+def _labels(labels):
+    found = to_host(labels)
+    if found.dtype.kind not in "iu":
+        raise ValueError(f"labels_ must be integers, got dtype {found.dtype}; save with labels=False goes without them")
+    if found.size and int(found.max()) >= 2**31:
+        raise ValueError(f"labels_ must be numbers of clusters, got {found.max()}")
+    return found.astype(np.int32)
 
 
-def read_arrays(path, names):
-    """Those of the arrays `names` that the .npz file `path` holds.
+def feature_names(estimator):
+    """The names of the columns that an estimator was fitted on, as a list; empty without."""
+    return [str(name) for name in getattr(estimator, "feature_names_in_", ())]
 
-    A member must be stored as it is (not compressed) and hold just what its own header says, which is checked before memory is taken; only little-endian
-    numbers of 8 bytes or fewer are read, so nothing is ever unpickled.
+
+def write(files, path, header, arrays):
+    """Write header and arrays to `path` among `files`, a WholeFiles; ValueError for what `read` would refuse."""
+    check(header, arrays)
+    text = np.frombuffer(json.dumps(header, allow_nan=False).encode(), np.uint8)
+    _check_header_size(text)
+    write_arrays(files.open(path), {"header": text, **arrays})
+
+
+def read(path):
+    """Header and arrays of a file that `write` wrote, checked.
 
     Raises
     ------
     ValueError
-        For anything else.
-    FileNotFoundError
-        If there is no such file.
+        If the file is not such, or is damaged.
+    OSError
+        If it cannot be opened.
     """
-    with open(path, "rb") as file:  # its errors are the caller's to see; from here on an OSError means a damaged offset
+    with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            with zipfile.ZipFile(file) as archive:
-                members = {info.filename: info for info in archive.infolist()}
-                return {
-                    name: _read(archive, members[f"{name}.npy"], size) for name in names if f"{name}.npy" in members
-                }
-        except (
-            zipfile.BadZipFile,
-            zipfile.LargeZipFile,
-            EOFError,
-            NotImplementedError,
-            OSError,
-            RuntimeError,
-            SyntaxError,
-        ) as error:
-            raise ValueError(f"{path} is not an .npz file, or is damaged: {error}") from error
+            arrays = read_arrays(file, size)
+            header = _header(arrays.pop("header", None))
+            check(header, arrays)
+        except MemoryError:
+            raise
+        except Exception as error:  # damaged bytes make zipfile, NumPy and json raise whatever they like
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise ValueError(f"{path} is not a sound kmeans_fast model: {reason}.") from error
+    return header, arrays
 
 
-def _read(archive, info, file_size):
-    if info.compress_type != zipfile.ZIP_STORED or info.file_size > file_size:
-        raise ValueError(f"its member {info.filename} is compressed, or larger than the file")
-    content = io.BytesIO(archive.read(info))
-    version = np.lib.format.read_magic(content)
-    if version != (1, 0):
-        raise ValueError(f"its member {info.filename} has the unknown array format {version}")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(content)
-    if dtype.str not in ("<f4", "<f8", "<i4", "|u1") or fortran:
-        raise ValueError(f"its member {info.filename} holds {dtype.str}, which no model does")
-    data = content.read()
-    if math.prod(shape) * dtype.itemsize != len(data):
-        raise ValueError(f"its member {info.filename} says {shape} {dtype.str} and holds {len(data)} bytes")
-    return np.frombuffer(data, dtype).reshape(shape).copy()
+def _check_header_size(text):
+    if text.nbytes > _MOST_HEADER_BYTES:
+        raise ValueError(f"the header must have at most {_MOST_HEADER_BYTES:,} bytes, got {text.nbytes:,}")
 
 
-def _header(arrays):
-    raw = arrays["header"]
-    if raw.dtype != np.uint8 or raw.ndim != 1 or raw.size > _MOST_HEADER_BYTES:
-        raise ValueError(f"the header is not JSON text of at most {_MOST_HEADER_BYTES} bytes")
-    header = json.loads(raw.tobytes().decode())
+def _header(text):
+    if text is None or text.dtype != np.uint8 or text.ndim != 1:
+        raise ValueError("it has no header of JSON text")
+    _check_header_size(text)
+    header = json.loads(text.tobytes().decode())
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError(f"the file is not a {FORMAT} model")
-    if header.get("format_version") != FORMAT_VERSION:
-        raise ValueError(f"format version {header.get('format_version')!r} is not {FORMAT_VERSION}, the one known here")
+        raise ValueError(f"it is not a {FORMAT} file")
+    version = header.get("format_version")
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        raise ValueError(
+            f"its format version is {version!r}, and only {FORMAT_VERSION} is known here: fit and save the model again"
+        )
+    if set(header) != _FIELDS:
+        raise ValueError(f"its header must have the fields {', '.join(sorted(_FIELDS))}, got {', '.join(header)}")
     return header
 
 
-def _check(header, arrays):
-    """Raise ValueError unless header and arrays fit each other."""
-    centroids, labels, init = arrays["cluster_centers"], arrays["labels"], arrays.get("init")
-    parameters, names = header["parameters"], header["feature_names"]
-    rules = {
-        "parameters are plain values": isinstance(parameters, dict)
-        and all(value is None or isinstance(value, (int, float, str)) for value in parameters.values()),
-        "inertia is a number": isinstance(header["inertia"], (int, float)),
-        "n_iter is an integer": isinstance(header["n_iter"], int),
-        "backend is a name": isinstance(header["backend"], str),
-        "feature_names are names": isinstance(names, list) and all(isinstance(name, str) for name in names),
-        "cluster_centers are finite floats in two dimensions": centroids.ndim == 2
-        and centroids.dtype.kind == "f"
-        and bool(np.isfinite(centroids).all()),
-        "labels are int32 in one dimension": labels.ndim == 1 and labels.dtype == np.int32,
-    }
-    broken = [rule for rule, kept in rules.items() if not kept]
-    if not broken:
-        k, d = centroids.shape
-        sizes = {
-            "init is as the parameters say": (init is None) == (parameters.get("init") is not None),
-            "there is a centroid for each cluster": k == parameters.get("n_clusters") and d > 0,
-            "labels name centroids": labels.size == 0 or (labels.min() >= 0 and labels.max() < k),
-            "feature_names name every column": len(names) in (0, d),
-            "init has a row for each cluster": init is None or (init.shape == (k, d) and bool(np.isfinite(init).all())),
-        }
-        broken = [rule for rule, kept in sizes.items() if not kept]
-    if broken:
-        raise ValueError(f"it is damaged: not so that {broken[0]}")
+def _is_number(value):
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
-def _model(header, arrays, cls):
-    from .estimators import KMeans
+def _is_integer(value):
+    return _is_number(value) and isinstance(value, int)
 
-    parameters = {name: header["parameters"][name] for name in _PARAMETERS if name in header["parameters"]}
+
+def _are_names(values):
+    return isinstance(values, list) and all(isinstance(name, str) for name in values)
+
+
+def _require(*rules):
+    """Raise ValueError with the first rule that is not kept; a rule is (whether it is kept, the rule in words)."""
+    for kept, rule in rules:
+        if not kept:
+            raise ValueError(rule)
+
+
+def check(header, arrays):
+    """Raise ValueError unless header and arrays are sound and fit each other."""
+    parameters, names, centroids = header["parameters"], header["feature_names"], arrays.get("cluster_centers")
+    _require(
+        (header["arrays"] == sorted(arrays), f"its arrays must be {header['arrays']}, got {sorted(arrays)}"),
+        (isinstance(parameters, dict) and set(parameters) == {*_PARAMETERS}, "its parameters must be those of KMeans"),
+        (_is_number(header["inertia"]), f"inertia_ must be a finite number, got {header['inertia']!r}"),
+        (_is_integer(header["n_iter"]), f"n_iter_ must be an integer, got {header['n_iter']!r}"),
+        (isinstance(header["backend"], str), f"backend_ must be a name, got {header['backend']!r}"),
+        (_are_names(names), "feature_names_in_ must be names"),
+        (
+            centroids is not None and centroids.ndim == 2 and centroids.dtype.kind == "f" and centroids.size > 0,
+            "cluster_centers_ must be floats in two dimensions",
+        ),
+    )
+    for name, value in parameters.items():
+        plain = value is None or isinstance(value, (bool, str)) or _is_number(value)
+        _require((plain, f"{name} must be a finite number, a name or None, got {value!r}"))
+    check_centroids(centroids, name="cluster_centers_")
+    k, d = centroids.shape
+    n_clusters, allowed = parameters["n_clusters"], {"cluster_centers", "labels", "init"}
+    _require(
+        (
+            _is_integer(n_clusters) and n_clusters == k,
+            f"n_clusters must be the number of rows of cluster_centers_, {k}, got {n_clusters!r}: set it, or fit again",
+        ),
+        (len(names) in (0, d), f"feature_names_in_ must name all {d} columns or none, got {len(names)} names"),
+    )
+    if "labels" in arrays:
+        _check_labels(arrays["labels"], k)
+    init = arrays.get("init")
+    if init is None:
+        _require((isinstance(parameters["init"], str), f"init must be a name or an array, got {parameters['init']!r}"))
+    else:
+        fits = init.shape == (k, d) and init.dtype == np.float64 and parameters["init"] is None
+        _require((fits, f"init must have the shape of cluster_centers_, {(k, d)}, got {init.shape}"))
+        check_centroids(init, name="init")
+    if header["preparation"] is not None:
+        allowed.update(_check_preparation(header["preparation"], arrays, d))
+    _require((set(arrays) <= allowed, f"it has arrays that no model has: {', '.join(sorted(set(arrays) - allowed))}"))
+
+
+def _check_labels(labels, k):
+    _require(
+        (labels.ndim == 1 and labels.dtype == np.int32, f"labels_ must have one dimension, got shape {labels.shape}"),
+        (
+            labels.size == 0 or (labels.min() >= 0 and labels.max() < k),
+            f"labels_ must be numbers of clusters, 0 to {k - 1}; save with labels=False goes without them",
+        ),
+    )
+
+
+def _check_preparation(preparation, arrays, d):
+    """Check the scaler in a header and its arrays; the names of those that it may have."""
+    fields = {"scaler", "parameters", "n_samples_seen", "steps"}
+    _require((isinstance(preparation, dict) and set(preparation) == fields, "its preparation must be a scaler"))
+    _require((preparation["scaler"] in SCALERS, f"its scaler must be one of {', '.join(SCALERS)}"))
+    given, steps = preparation["parameters"], preparation["steps"]
+    parameters, names = SCALERS[preparation["scaler"]]
+    _require(
+        (
+            isinstance(given, dict) and set(given) == set(parameters),
+            f"the scaler must have the parameters {parameters}",
+        ),
+        (_is_number(preparation["n_samples_seen"]), "n_samples_seen_ of the scaler must be one number"),
+        (
+            _are_names(steps) and len(set(steps)) == len(steps) == 2 and not any("__" in name for name in steps),
+            f"the steps must be two different names without '__', got {steps!r}",
+        ),
+    )
+    for name, value in given.items():
+        if name == "feature_range":
+            _require(
+                (
+                    isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] < value[1],
+                    f"feature_range of the scaler must be two numbers, the lower first, got {value!r}",
+                )
+            )
+        else:
+            _require((isinstance(value, bool), f"{name} of the scaler must be True or False, got {value!r}"))
+    uses = {"mean": given.get("with_mean"), "var": False, "scale": given.get("with_std")}  # of a StandardScaler
+    for name in names:
+        array = arrays.get(f"scaler_{name}")
+        if array is None:
+            _require((preparation["scaler"] == "StandardScaler" and not uses[name], f"the scaler has no {name}_"))
+            continue
+        _require(
+            (
+                array.shape == (d,) and array.dtype.kind == "f" and bool(np.isfinite(array).all()),
+                f"{name}_ of the scaler must be {d} finite floats, one for each column, got shape {array.shape}",
+            ),
+            (name != "scale" or bool((array > 0).all()), f"scale_ of the scaler must be above 0, got {array.min()}"),
+        )
+    return {f"scaler_{name}" for name in names}
+
+
+def unpacked(header, arrays, cls):
+    """The fitted KMeans, an instance of `cls`, that header and arrays hold."""
+    parameters = dict(header["parameters"])
     if "init" in arrays:
         parameters["init"] = arrays["init"]
-    model = (cls or KMeans)(**parameters)
+    model = cls(**parameters)
     centroids = model.cluster_centers_ = arrays["cluster_centers"]
-    model.labels_ = arrays["labels"]
-    model.inertia_, model.n_iter_ = float(header["inertia"]), int(header["n_iter"])
-    model.backend_, model.history_ = str(header["backend"]), ()
+    if "labels" in arrays:
+        model.labels_ = arrays["labels"]
+    model.inertia_, model.n_iter_ = float(header["inertia"]), header["n_iter"]
+    model.backend_, model.history_ = header["backend"], ()
     model.n_features_in_, model._n_features_out = centroids.shape[1], len(centroids)
-    if header["feature_names"]:
-        model.feature_names_in_ = np.array(header["feature_names"], dtype=object)
+    if header["preparation"] is None:  # otherwise the names are those of the scaler's columns
+        name_features(model, header)
     return model
+
+
+def name_features(estimator, header):
+    """Give an estimator the names of its columns, where the file has them."""
+    if header["feature_names"]:
+        estimator.feature_names_in_ = np.array(header["feature_names"], dtype=object)

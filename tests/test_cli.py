@@ -95,11 +95,11 @@ def expected(X, k=3, weights=None, **options):
 def test_fit_npy_writes_labels_centroids_and_model(here, X):
     done = run_process(here, "fit", "data.npy", "-k", "3")
     model = expected(X)
-    assert np.array_equal(np.load(here / "data-labels.npy"), model.labels_)
-    lines = (here / "data-centroids.csv").read_text().splitlines()
+    assert np.array_equal(np.load(here / "data.npy-labels.npy"), model.labels_)
+    lines = (here / "data.npy-centroids.csv").read_text().splitlines()
     assert lines[0] == "x1,x2,x3"
     assert np.array_equal([list(map(float, line.split(","))) for line in lines[1:]], model.cluster_centers_)
-    loaded = kmeans_fast.load(here / "data-model.npz")
+    loaded = kmeans_fast.load(here / "data.npy-model.npz")
     assert np.array_equal(loaded.cluster_centers_, model.cluster_centers_)
     assert loaded.inertia_ == model.inertia_
     largest = f"{np.bincount(model.labels_).max() / len(X):.1%}"
@@ -248,14 +248,17 @@ def test_options_reach_the_fit(here, X, run):
 @pytest.mark.parametrize("scale", ["none", "standard", "minmax"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_predict_on_the_training_file_gives_the_labels_of_the_fit(here, X, scale, dtype, run):
+    pandas = pytest.importorskip("pandas")
     run("fit", "named.csv", "-k", "3", "--columns", "a,b,c", "--scale", scale, "--dtype", dtype)
-    labels = np.load(here / "named-labels.npy")
-    run("predict", "named-model.npz", "named.csv", "-o", "again.npy")  # columns are found by name
+    labels = np.load(here / "named.csv-labels.npy")
+    run("predict", "named.csv-model.npz", "named.csv", "-o", "again.npy")  # columns are found by name
     assert np.array_equal(np.load(here / "again.npy"), labels)
-    centroids = np.loadtxt(here / "named-centroids.csv", delimiter=",", skiprows=1)
+    centroids = np.loadtxt(here / "named.csv-centroids.csv", delimiter=",", skiprows=1)
     means = [X[labels == cluster].mean(axis=0) for cluster in range(3)]
     assert np.allclose(centroids, means, rtol=1e-4, atol=1e-4)  # in the data's units, whatever the scaling
-    assert kmeans_fast.load(here / "named-model.npz").n_clusters == 3
+    loaded = kmeans_fast.load(here / "named.csv-model.npz")
+    assert np.array_equal(loaded.predict(pandas.read_csv(here / "named.csv")[["a", "b", "c"]].astype(dtype)), labels)
+    assert list(loaded.feature_names_in_) == ["a", "b", "c"]
 
 
 def test_scaling_is_that_of_scikit_learn(here, X, run):
@@ -270,39 +273,39 @@ def test_scaling_is_that_of_scikit_learn(here, X, run):
 def test_predict_prints_text_and_distances(here, X, run):
     run("fit", "data.npy", "-k", "3")
     model = expected(X)
-    lines = run("predict", "data-model.npz", "data.npy").out.splitlines()
+    lines = run("predict", "data.npy-model.npz", "data.npy").out.splitlines()
     assert lines[0] == "label"
     assert np.array_equal(np.array(lines[1:], int), model.labels_)
-    lines = run("predict", "data-model.npz", "bare.csv", "--distances").out.splitlines()
+    lines = run("predict", "data.npy-model.npz", "bare.csv", "--distances").out.splitlines()
     assert lines[0] == "label,distance"
     distances = model.transform(X).min(axis=1)
     assert np.array_equal([float(line.split(",")[1]) for line in lines[1:]], distances)
-    run("predict", "data-model.npz", "data.npy", "--distances", "-o", "l.npy")
+    run("predict", "data.npy-model.npz", "data.npy", "--distances", "-o", "l.npy")
     assert np.array_equal(np.load(here / "l-distances.npy"), distances)
-    run("predict", "data-model.npz", "data.npy", "-o", "l.csv")
+    run("predict", "data.npy-model.npz", "data.npy", "-o", "l.csv")
     assert (here / "l.csv").read_text().splitlines()[1:] == list(map(str, model.labels_.tolist()))
 
 
 def test_predict_refuses_what_does_not_fit(here, run, refused):
     run("fit", "named.csv", "-k", "3", "--columns", "a,b,c")
-    line = refused("predict", "named-model.npz", "data.npy", "--columns", "1-2")
+    line = refused("predict", "named.csv-model.npz", "data.npy", "--columns", "1-2")
     assert "fitted on 3 columns, got 2" in line
     (here / "other.csv").write_text("a,b,z\n1,2,3\n")
-    assert "'c' not found among 'a', 'b', 'z'" in refused("predict", "named-model.npz", "other.csv")
+    assert "'c' not found among 'a', 'b', 'z'" in refused("predict", "named.csv-model.npz", "other.csv")
     for name in ("data.npy", "bare.csv"):
-        assert "not a model of kmeans-fast" in refused("predict", name, "data.npy")
+        assert "not a sound kmeans_fast model" in refused("predict", name, "data.npy")
     assert "no such file" in refused("predict", "nothing.npz", "data.npy")
 
 
 def test_a_damaged_scaler_is_refused(here, run, refused):
     run("fit", "data.npy", "-k", "3", "--scale", "standard")
-    with np.load(here / "data-model.npz") as archive:
+    with np.load(here / "data.npy-model.npz") as archive:
         arrays = dict(archive)
     np.savez(here / "damaged.npz", **{**arrays, "scaler_scale": np.zeros(3)})
-    assert "damaged" in refused("predict", "damaged.npz", "data.npy")
+    assert "scale_ of the scaler must be above 0" in refused("predict", "damaged.npz", "data.npy")
     del arrays["scaler_scale"]
     np.savez(here / "damaged.npz", **arrays)
-    assert "not a model" in refused("predict", "damaged.npz", "data.npy")
+    assert "not a sound kmeans_fast model" in refused("predict", "damaged.npz", "data.npy")
 
 
 # ---- wrong use -----------------------------------------------------------------------------------------------------

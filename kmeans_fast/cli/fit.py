@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.pipeline import make_pipeline
 
-from .. import KMeans, assign
+from .. import KMeans, assign, persistence
 from ..engine.seeding import METHODS
+from ..estimators.pipelines import packed
+from ..whole_files import WholeFiles
 from . import kernel_cache
 from .columns import Selection
-from .model_file import write_model
 from .outputs import check_writable, write_centroids, write_labels
 from .progress import Silent, outcome, reporter
 from .readers import check_file, load_array, read, say, text_options
-from .scaling import Scaler
+from .scaling import fitted, scaled, unscaled
 from .tables import pairs, table
 
 _MOST_ROWS = 20
@@ -38,9 +40,9 @@ def run(args):
     to = _destinations(args)
     scaler = None
     if args.scale != "none":
-        scaler = Scaler.of(X, args.scale)
-        X = scaler.apply(X)
-        init = init if isinstance(init, str) else scaler.apply(init)
+        scaler = fitted(X, args.scale)
+        X = scaled(scaler, X)
+        init = init if isinstance(init, str) else scaled(scaler, init)
     seconds = {"read": time.perf_counter() - started}
 
     cached = kernel_cache.contents()["files"]
@@ -50,11 +52,8 @@ def run(args):
     model = _fit(args, X, weights, init)
     seconds["fit"] = time.perf_counter() - started
     compiled = kernel_cache.contents()["files"] > cached
-    if names and len(set(names)) == len(names):
-        model.feature_names_in_ = np.array(names, dtype=object)
-    centroids = scaler.undo(model.cluster_centers_) if scaler else model.cluster_centers_
     clusters = _clusters(model, X, weights)
-    _write(to, model, scaler, centroids, names)
+    _write(to, model, scaler, names)
 
     if args.json:
         print(json.dumps(_summary(args, model, X, clusters, seconds, compiled, to) | {"notes": notes}))
@@ -70,10 +69,9 @@ def _destinations(args):
         if directory.exists() and not directory.is_dir():
             raise ValueError(f"{directory}: -o names a directory, but this is a file")
         directory.mkdir(parents=True, exist_ok=True)
-        stem = "stdin" if str(args.file) == "-" else args.file.stem
         default = ("labels.npy", "centroids.csv", "model.npz")
         chosen = _Destinations(
-            *(path or directory / f"{stem}-{name}" for path, name in zip(chosen, default, strict=True))
+            *(path or directory / f"{args.file.name}-{name}" for path, name in zip(chosen, default, strict=True))
         )
     named = (name for name in (args.init, args.weights or "") if name.lower().endswith((".npy", ".csv")))
     inputs = [args.file, *map(Path, named)]
@@ -169,13 +167,20 @@ def _clusters(model, X, weights):
     return found
 
 
-def _write(to, model, scaler, centroids, names):
-    if to.labels:
-        write_labels(to.labels, model.labels_)
-    if to.centroids:
-        write_centroids(to.centroids, centroids, names)
-    if to.model:
-        write_model(model, to.model, scaler)
+def _write(to, model, scaler, names):
+    """All files, or none of them."""
+    centroids = unscaled(scaler, model.cluster_centers_) if scaler else model.cluster_centers_
+    with WholeFiles() as files:
+        if to.labels:
+            write_labels(files, to.labels, model.labels_)
+        if to.centroids:
+            write_centroids(files, to.centroids, centroids, names)
+        if to.model:
+            first = scaler or model
+            if names and len(set(names)) == len(names):
+                first.feature_names_in_ = np.array(names, dtype=object)
+            whole = make_pipeline(scaler, model) if scaler else model
+            persistence.write(files, to.model, *packed(whole, labels=False))
 
 
 def _kept_iterations(model):

@@ -20,11 +20,12 @@ def check_writable(path, inputs=()):
         raise ValueError(f"{path}: this would overwrite an input")
 
 
-def write_labels(path, labels, distances=None):
+def write_labels(files, path, labels, distances=None):
     """Write `labels` (n_samples,), and `distances` (n_samples,) beside them, as text.
 
     Parameters
     ----------
+    files : kmeans_fast.whole_files.WholeFiles
     path : pathlib.Path or None
         .npy (distances then go to ``<stem>-distances.npy``) or text; None: text on stdout.
     labels : ndarray (n_samples,) of int
@@ -39,14 +40,13 @@ def write_labels(path, labels, distances=None):
         _write_rows(sys.stdout, labels, distances)
         return []
     if path.suffix.lower() == ".npy":
-        np.save(path, labels)
+        np.save(files.open(path), labels)
         if distances is None:
             return [path]
         second = distances_path(path)
-        np.save(second, distances)
+        np.save(files.open(second), distances)
         return [path, second]
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        _write_rows(file, labels, distances)
+    _write_rows(files.open(path, "w", encoding="utf-8", newline="\n"), labels, distances)
     return [path]
 
 
@@ -67,15 +67,14 @@ def _write_rows(file, labels, distances):
         file.write("\n".join(lines) + "\n")
 
 
-def write_centroids(path, centroids, names=None):
-    """Write `centroids` (n_clusters, n_features) as .npy, or as text with every digit.
+def write_centroids(files, path, centroids, names=None):
+    """Write `centroids` (n_clusters, n_features) among `files` as .npy, or as text with every digit.
 
     The header of the text is `names`, or ``x1``, ``x2``, ... without them.
     """
     if path.suffix.lower() == ".npy":
-        np.save(path, centroids)
+        np.save(files.open(path), centroids)
         return
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(names or [f"x{index + 1}" for index in range(centroids.shape[1])])
-        writer.writerows([str(value) for value in row] for row in centroids)  # str of a NumPy number reads back exactly
+    writer = csv.writer(files.open(path, "w", encoding="utf-8", newline=""), lineterminator="\n")
+    writer.writerow(names or [f"x{index + 1}" for index in range(centroids.shape[1])])
+    writer.writerows([str(value) for value in row] for row in centroids)  # str of a NumPy number reads back exactly

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from .. import assign
+from ..whole_files import WholeFiles
 from .tables import duration
 
 _DPI = 160
@@ -22,7 +23,8 @@ def _figure(width, height, title, subtitle):
 
 
 def _save(figure, path):
-    figure.savefig(path)
+    with WholeFiles() as files:
+        figure.savefig(files.open(path), format="png")
     return path
 
 

@@ -3,12 +3,14 @@
 import sys
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
-from .. import assign
+from .. import assign, load
+from ..whole_files import WholeFiles
 from .columns import Selection
-from .model_file import read_model
 from .outputs import check_writable, distances_path, write_labels
-from .readers import read, say, text_options
+from .readers import check_file, read, say, text_options
+from .scaling import scaled
 from .tables import counted
 
 
@@ -18,8 +20,10 @@ def run(args):
         check_writable(args.output, [args.file, args.model])
         if args.distances and args.output.suffix.lower() == ".npy":
             check_writable(distances_path(args.output), [args.file, args.model])
-    model, scaler = read_model(args.model)
-    centroids = model.cluster_centers_
+    check_file(args.model)
+    model = load(args.model)
+    scaler, kmeans = model if isinstance(model, Pipeline) else (None, model)
+    centroids = kmeans.cluster_centers_
     expected = tuple(getattr(model, "feature_names_in_", ()))
     # The model's dtype: rows that were rounded to float32 for the fit are rounded in the same way here.
     dtype = str(centroids.dtype) if args.dtype == "auto" else args.dtype
@@ -32,8 +36,9 @@ def run(args):
             "columns with --columns)"
         )
     if scaler is not None:
-        X = scaler.apply(X)
+        X = scaled(scaler, X)
     labels, squared = assign(X, centroids, device=args.device, n_threads=args.threads)
-    written = write_labels(args.output, labels, np.sqrt(squared) if args.distances else None)
+    with WholeFiles() as files:
+        written = write_labels(files, args.output, labels, np.sqrt(squared) if args.distances else None)
     if written and not args.quiet:
         print(f"{counted(len(labels), 'label')} written: {', '.join(map(str, written))}", file=sys.stderr)

@@ -15,7 +15,8 @@ def _copy_attributes(source, target):
         if hasattr(source, name):
             setattr(target, name, getattr(source, name))
     target.cluster_centers_ = np.array(to_host(source.cluster_centers_))
-    target.labels_ = np.array(to_host(source.labels_))
+    if hasattr(source, "labels_"):  # a model may be loaded without
+        target.labels_ = np.array(to_host(source.labels_))
     return target
 
 

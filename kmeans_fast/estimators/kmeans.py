@@ -21,6 +21,7 @@ from ..arrays import (
 )
 from ..backends import check_device
 from ..engine.fit import check_centroids, check_init_size, fit, given_centroids, open_session
+from ..whole_files import WholeFiles
 from . import parameters
 
 _ARRAYS = ("cluster_centers_", "labels_")
@@ -282,21 +283,31 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             session.assign(centroids)
             return -session.inertia(centroids)
 
-    def save(self, path):
-        """Write the fitted model to `path` (.npz: arrays and a JSON header, no pickle); `kmeans_fast.load` reads it.
+    def save(self, path, *, labels=True):
+        """Write the fitted model to `path`: `kmeans_fast.save`, which says more.
 
-        Raises
-        ------
-        ValueError
-            If `init` is a callable, which a file cannot hold.
+        Parameters
+        ----------
+        path : path-like
+        labels : bool, default=True
+            Whether to write `labels_`.
         """
         check_is_fitted(self)
-        persistence.save(self, path)
+        header, arrays = persistence.packed(self, labels)
+        with WholeFiles() as files:
+            persistence.write(files, path, header, arrays)
 
     @classmethod
     def load(cls, path):
-        """The model that `save` wrote to `path`."""
-        return persistence.load(path, cls)
+        """The model that `save` wrote to `path`, as an instance of this class; for a Pipeline there is `kmeans_fast.load`."""
+        persistence.check_class(cls)
+        header, arrays = persistence.read(path)
+        if header["preparation"] is not None:
+            raise ValueError(
+                f"{path} holds a Pipeline of a {header['preparation']['scaler']} and a KMeans, for raw rows: "
+                "read it with kmeans_fast.load."
+            )
+        return persistence.unpacked(header, arrays, cls)
 
     def to_sklearn(self):
         """A fitted `sklearn.cluster.KMeans` with the same centroids and labels; ``init="k-means||"``, which it lacks, becomes "k-means++"."""

@@ -174,8 +174,8 @@ def test_the_convergence_warning_points_at_the_caller(face):
 # ---- centroids given by hand ---------------------------------------------------------------------------------------
 
 BAD_CENTROIDS = {
-    "too narrow": (X[:3, :1], "features of the data 2"),
-    "too wide": (np.ones((3, 5)), "features of the data 2"),
+    "too narrow": (X[:3, :1], "features of the data 2|each of the 2 features"),
+    "too wide": (np.ones((3, 5)), "features of the data 2|each of the 2 features"),
     "one dimension": (X[0], "2 dimensions"),
     "three dimensions": (np.ones((3, 2, 2)), "2 dimensions"),
     "a number": (3.0, "2 dimensions"),
@@ -199,6 +199,7 @@ USES = {
         3, init=lambda X, k, random_state: model.cluster_centers_, n_init=1
     ).fit(data),
     "kmeans": lambda model, data: kmeans_fast.kmeans(data, 3, init=model.cluster_centers_),
+    "save": lambda model, data: model.save("never-written.npz"),
 }
 
 

@@ -80,6 +80,125 @@ def test_subclasses_load_as_themselves(model, path):
     assert type(Special.load(path)) is Special
 
 
+def test_subclasses_with_other_parameters_are_refused(X, model, path):
+    class Other(KMeans):
+        def __init__(self, n_clusters=4, alpha=1.0):
+            super().__init__(n_clusters)
+            self.alpha = alpha
+
+    model.save(path)
+    for call in (lambda: Other().fit(X).save(path), lambda: Other.load(path)):
+        with pytest.raises(ValueError, match="Other differs in .*alpha"):
+            call()
+
+
+def test_a_model_without_labels_predicts_and_is_saved_again(X, model, path, tmp_path):
+    model.save(path)
+    with_labels = path.stat().st_size
+    kmeans_fast.save(model, path, labels=False)
+    assert with_labels - path.stat().st_size >= 4 * len(X)
+    back = kmeans_fast.load(path)
+    assert not hasattr(back, "labels_")
+    assert_array_equal(back.predict(X), model.labels_)
+    back.save(tmp_path / "again.npz")
+    assert not hasattr(KMeans.load(tmp_path / "again.npz"), "labels_")
+    assert_array_equal(back.to_sklearn().cluster_centers_, model.cluster_centers_)
+
+
+def test_names_of_very_many_columns_are_kept(path):
+    names = [f"a rather long name of a column, number {j}" for j in range(40_000)]
+    model = KMeans(1, random_state=0).fit(np.zeros((1, len(names))))
+    model.feature_names_in_ = np.array(names, dtype=object)
+    model.save(path)
+    assert list(kmeans_fast.load(path).feature_names_in_) == names
+
+
+def _set(**attributes):
+    def change(model, X):
+        for name, value in attributes.items():
+            setattr(model, name, value(model, X) if callable(value) else value)
+
+    return change
+
+
+def _frame(model, X):
+    return pytest.importorskip("pandas").DataFrame(X[:4])
+
+
+# What users do to a fitted model; "kept": it is saved and comes back equal; else the rule that the refusal names.
+CHANGES = {
+    "init as a list": (_set(init=lambda model, X: X[:4].tolist()), "kept"),
+    "init as a DataFrame": (_set(init=_frame), "kept"),
+    "init in Fortran order": (_set(init=lambda model, X: np.asfortranarray(X[:4])), "kept"),
+    "init as integers": (_set(init=np.arange(12).reshape(4, 3)), "kept"),
+    "init of big-endian numbers": (_set(init=lambda model, X: X[:4].astype(">f8")), "kept"),
+    "init of fewer rows": (_set(init=lambda model, X: X[:3]), "init must have the shape"),
+    "init with NaN": (_set(init=np.full((4, 3), np.nan)), "init contains NaN"),
+    "init of text": (_set(init=np.full((4, 3), "a")), "init must be"),
+    "init None": (_set(init=None), "init"),
+    "centers as float16": (_set(cluster_centers_=np.arange(12).reshape(4, 3).astype(np.float16)), "kept"),
+    "centers as integers": (_set(cluster_centers_=np.arange(12).reshape(4, 3)), "kept"),
+    "centers as a list": (_set(cluster_centers_=np.arange(12).reshape(4, 3).tolist()), "kept"),
+    "big-endian centers": (_set(cluster_centers_=lambda model, X: model.cluster_centers_.astype(">f8")), "kept"),
+    "big-endian float32": (_set(cluster_centers_=lambda model, X: model.cluster_centers_.astype(">f4")), "kept"),
+    "Fortran centers": (_set(cluster_centers_=lambda model, X: np.asfortranarray(model.cluster_centers_)), "kept"),
+    "more centers": (_set(cluster_centers_=np.eye(6, 3)), "n_clusters must be the number of rows.* 6, got 4"),
+    "fewer centers": (_set(cluster_centers_=np.eye(2, 3)), "n_clusters must be the number of rows.* 2, got 4"),
+    "wider centers": (_set(cluster_centers_=np.eye(4, 5)), "each of the 3 features"),
+    "centers and all that goes with them": (
+        _set(cluster_centers_=np.eye(6, 3), n_clusters=6, labels_=np.arange(6)),
+        "kept",
+    ),
+    "n_clusters set after the fit": (lambda model, X: model.set_params(n_clusters=7), "n_clusters must be.* 4, got 7"),
+    "n_clusters True": (_set(n_clusters=True), "n_clusters must be"),
+    "tol set after the fit": (lambda model, X: model.set_params(tol=np.float32(0.5)), "kept"),
+    "tol NaN": (lambda model, X: model.set_params(tol=float("nan")), "tol must be a finite number"),
+    "n_init as a list": (lambda model, X: model.set_params(n_init=[1]), "n_init must be"),
+    "a huge seed": (lambda model, X: model.set_params(random_state=10**400), "random_state must be"),
+    "labels as int64": (_set(labels_=lambda model, X: model.labels_.astype(np.int64)), "kept"),
+    "labels as a list": (_set(labels_=lambda model, X: model.labels_.tolist()), "kept"),
+    "big-endian labels": (_set(labels_=lambda model, X: model.labels_.astype(">i4")), "kept"),
+    "labels as uint8": (_set(labels_=lambda model, X: model.labels_.astype(np.uint8)), "kept"),
+    "labels as floats": (_set(labels_=lambda model, X: model.labels_.astype(float)), "labels_ must be integers"),
+    "labels as a column": (_set(labels_=lambda model, X: model.labels_[:, None]), "labels_ must have one dimension"),
+    "labels beyond": (_set(labels_=np.array([4])), "labels_ must be numbers of clusters, 0 to 3"),
+    "labels far beyond": (_set(labels_=np.array([2**33])), "labels_ must be numbers of clusters"),
+    "labels below": (_set(labels_=np.array([-1])), "labels_ must be numbers of clusters, 0 to 3"),
+    "no labels": (lambda model, X: delattr(model, "labels_"), "kept"),
+    "no inertia": (lambda model, X: delattr(model, "inertia_"), "it has no inertia_"),
+    "inertia NaN": (_set(inertia_=float("nan")), "inertia_ must be a finite number"),
+    "inertia huge": (_set(inertia_=10**400), "inertia_ must be a finite number"),
+    "inertia a NumPy number": (_set(inertia_=np.float32(3)), "kept"),
+    "n_iter a NumPy number": (_set(n_iter_=np.int64(3)), "kept"),
+    "n_iter a float": (_set(n_iter_=2.5), "n_iter_ must be an integer"),
+    "backend None": (_set(backend_=None), "backend_ must be a name"),
+    "too few names": (_set(feature_names_in_=np.array(["a"], dtype=object)), "feature_names_in_ must name all 3"),
+    "names": (_set(feature_names_in_=np.array(["a", "b", "\ud800"], dtype=object)), "kept"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_saved_comes_back_equal_or_is_refused_in_words(X, model, path, change):
+    alter, expected = CHANGES[change]
+    alter(model, X)
+    if expected != "kept":
+        with pytest.raises(ValueError, match=expected):
+            model.save(path)
+        assert not list(path.parent.iterdir())
+        return
+    model.save(path)
+    back, parameters = kmeans_fast.load(path), model.get_params()
+    for name, value in back.get_params().items():
+        assert_array_equal(value, parameters[name])
+    assert_array_equal(back.cluster_centers_, np.asarray(model.cluster_centers_, np.float64))
+    assert hasattr(back, "labels_") == hasattr(model, "labels_")
+    assert_array_equal(getattr(back, "labels_", ()), getattr(model, "labels_", ()))
+    assert (back.inertia_, back.n_iter_, back.backend_) == (model.inertia_, model.n_iter_, model.backend_)
+    assert list(getattr(back, "feature_names_in_", ())) == list(getattr(model, "feature_names_in_", ()))
+    if not hasattr(model, "feature_names_in_"):
+        assert_array_equal(back.predict(X), model.predict(X))
+
+
 def test_feature_names_are_kept(model, path, X):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=["a", "b", "\N{GREEK SMALL LETTER GAMMA}"])
@@ -173,6 +292,24 @@ class Bomb:
         return (pytest.fail, ("a pickle was run",))
 
 
+def test_files_of_the_first_format_are_refused_with_a_way_out(model, path):
+    model.save(path)
+    rewrite_header(path, format_version=1, arrays=..., preparation=...)
+    with pytest.raises(ValueError, match="format version is 1, and only 2 is known here: fit and save the model again"):
+        kmeans_fast.load(path)
+
+
+def test_an_array_header_that_python_cannot_tokenize_is_a_value_error(model, path):
+    model.save(path)
+    with zipfile.ZipFile(path) as old:
+        members = {member: old.read(member) for member in old.namelist()}
+    damaged = members["cluster_centers.npy"].replace(b"{", b"(", 1)
+    with zipfile.ZipFile(path, "w") as new:
+        for member, content in {**members, "cluster_centers.npy": damaged}.items():
+            new.writestr(member, content)
+    refused(path)
+
+
 def test_pickles_are_never_run(model, path):
     path.write_bytes(pickle.dumps(Bomb()))
     refused(path)
@@ -200,10 +337,13 @@ def test_a_missing_array_is_refused(model, path, name):
         ("cluster_centers", np.zeros((4, 3), complex)),
         ("cluster_centers", np.full((4, 3), np.nan)),
         ("cluster_centers", np.full((4, 3), "a")),
+        ("cluster_centers", np.full((4, 3), 1e200)),
+        ("unknown", np.zeros(3)),
         ("labels", np.zeros(60)),
         ("labels", np.zeros((60, 1), np.int32)),
         ("labels", np.full(60, 4, np.int32)),
         ("labels", np.full(60, -1, np.int32)),
+        ("init", np.zeros((4, 3))),
         ("init", np.full((4, 3), "a")),
         ("init", np.zeros((4, 2))),
         ("init", np.full((4, 3), np.nan)),
@@ -226,7 +366,8 @@ def test_arrays_that_do_not_fit_are_refused(model, path, name, array):
     "changes",
     [
         {"format": "other"},
-        {"format_version": 2},
+        {"format_version": 3},
+        {"format_version": True},
         {"format_version": "1"},
         {"format_version": ...},
         {"parameters": []},
@@ -234,6 +375,17 @@ def test_arrays_that_do_not_fit_are_refused(model, path, name, array):
         {"parameters": {"n_clusters": 5}},
         {"parameters": {"n_clusters": "4"}},
         {"parameters": {"n_clusters": 4, "tol": {"nested": 1}}},
+        {"parameters": {"n_clusters": 4}},
+        {"arrays": []},
+        {"arrays": ...},
+        {"more": 1},
+        {"preparation": {}},
+        {"preparation": ...},
+        {"inertia": 10**400},
+        {"inertia": float("nan")},
+        {"inertia": True},
+        {"n_iter": 10**400},
+        {"n_iter": 1.5},
         {"inertia": ...},
         {"inertia": "small"},
         {"inertia": None},

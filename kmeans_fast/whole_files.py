@@ -1,0 +1,102 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import os
+import secrets
+import stat
+
+_OWN_STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # names of what the process has open, even where that is a file
+
+
+class WholeFiles(contextlib.AbstractContextManager):
+    """Several files that appear together when the block ends, or not at all if it raises.
+
+    Each is written under a new name in the directory of its target, flushed to the disk and then renamed, so that an old file is replaced only by a complete
+    new one. Nothing is left of a file that could not be written. The target of a symbolic link is replaced, and a file keeps its permissions. What is no file
+    (a device, a pipe) is written to directly.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from kmeans_fast.whole_files import WholeFiles
+    >>> path = os.path.join(tempfile.mkdtemp(), "numbers.txt")
+    >>> with WholeFiles() as files:
+    ...     _ = files.open(path, "w").write("1 2 3")
+    ...     os.path.exists(path)
+    False
+    >>> open(path).read()
+    '1 2 3'
+    """
+
+    def __init__(self):
+        self._files = []
+        self._renames = []  # (new name, target)
+
+    def open(self, path, mode="wb", **options):
+        """A file to write `path` with, closed and renamed when the block ends.
+
+        Parameters
+        ----------
+        path : path-like
+        mode : {"wb", "w"}
+        **options
+            As for the built-in `open`.
+
+        Raises
+        ------
+        OSError
+            Naming `path`: if there is no such directory, or one may not write there.
+        """
+        path = os.path.abspath(os.fspath(path))
+        old = _status(path)
+        if path.startswith(_OWN_STREAMS) or not (old is None or stat.S_ISREG(old.st_mode)):
+            file = open(path, mode, **options)  # noqa: SIM115 (closed when the block ends); a directory is refused here
+        else:
+            target = os.path.realpath(path)
+            if old is not None and not os.access(target, os.W_OK):
+                raise PermissionError(13, "the file may not be written", path)
+            partial = os.path.join(os.path.dirname(target), f".kmeans-fast-{secrets.token_hex(8)}.partial")
+            self._renames.append((partial, target))
+            try:
+                file = open(partial, mode, opener=_create, **options)  # noqa: SIM115
+            except OSError as error:
+                raise type(error)(error.errno, error.strerror, path) from None
+            if old is not None and hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
+        self._files.append(file)
+        return file
+
+    def __exit__(self, kind, error, traceback):
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            for file in self._files:
+                with contextlib.suppress(OSError):  # what could not be flushed is of no use
+                    file.close()
+            for partial, _ in self._renames:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(partial)
+
+    def _finish(self):
+        """All bytes of all files are on the disk before the first old one is replaced."""
+        for file in self._files:
+            file.flush()
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.fsync(file.fileno())
+            file.close()
+        for partial, target in self._renames:
+            os.replace(partial, target)
+
+
+def _create(path, flags):
+    """A new file, never one that is there already, nor what a link points at. Its permissions are those that the process gives to all its files."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return os.open(path, flags, 0o666)
+
+
+def _status(path):
+    try:
+        return os.stat(path)
+    except OSError:  # no such file, or a link that leads nowhere: opening tells the rest
+        return None
