@@ -10,8 +10,18 @@ _MOST_MEMBERS = 32
 _DTYPES = ("<f4", "<f8", "<i4", "|u1")
 
 
+def write_array(file, array):
+    """Write an array as .npy to a file that is open for writing bytes.
+
+    As `numpy.save`, which however hands a real file to the C library and does not hear of it when the disk is full.
+    """
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+    file.write(array.data.cast("B") if array.size else b"")
+
+
 def write_arrays(file, arrays):
-    """Write arrays by name to a file that is open for writing bytes."""
+    """Write arrays by name as .npz to a file that is open for writing bytes."""
     np.savez(file, **arrays)
 
 

@@ -4,7 +4,7 @@ import csv
 import sys
 from pathlib import Path
 
-import numpy as np
+from ..archives import write_array
 
 _ROWS_AT_A_TIME = 1 << 16
 
@@ -40,11 +40,11 @@ def write_labels(files, path, labels, distances=None):
         _write_rows(sys.stdout, labels, distances)
         return []
     if path.suffix.lower() == ".npy":
-        np.save(files.open(path), labels)
+        write_array(files.open(path), labels)
         if distances is None:
             return [path]
         second = distances_path(path)
-        np.save(files.open(second), distances)
+        write_array(files.open(second), distances)
         return [path, second]
     _write_rows(files.open(path, "w", encoding="utf-8", newline="\n"), labels, distances)
     return [path]
@@ -73,7 +73,7 @@ def write_centroids(files, path, centroids, names=None):
     The header of the text is `names`, or ``x1``, ``x2``, ... without them.
     """
     if path.suffix.lower() == ".npy":
-        np.save(files.open(path), centroids)
+        write_array(files.open(path), centroids)
         return
     writer = csv.writer(files.open(path, "w", encoding="utf-8", newline=""), lineterminator="\n")
     writer.writerow(names or [f"x{index + 1}" for index in range(centroids.shape[1])])

@@ -14,7 +14,7 @@ def fitted(X, kind):
     X = np.asarray(X)  # a memory map's array
     with np.errstate(over="ignore", invalid="ignore"):
         scaler = MinMaxScaler().fit(X) if kind == "minmax" else _standard(X)
-    parts = (scaler.min_ if kind == "minmax" else scaler.mean_, scaler.scale_)
+    parts = (scaler.data_range_, scaler.min_) if kind == "minmax" else (scaler.mean_, scaler.var_)
     if not all(np.isfinite(part).all() for part in parts):
         raise ValueError(f"--scale {kind}: the values are too large to scale (up to {np.abs(X).max():.3g})")
     return scaler

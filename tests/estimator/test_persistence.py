@@ -88,7 +88,7 @@ def test_subclasses_with_other_parameters_are_refused(X, model, path):
 
     model.save(path)
     for call in (lambda: Other().fit(X).save(path), lambda: Other.load(path)):
-        with pytest.raises(ValueError, match="Other differs in .*alpha"):
+        with pytest.raises(ValueError, match=r"Other differs in .*alpha"):
             call()
 
 
