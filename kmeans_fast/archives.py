@@ -1,4 +1,8 @@
-"""Arrays in and out of .npz files, read so strictly that no file can do harm: nothing is unpickled, nothing is unpacked, no memory is taken on a file's word."""
+"""Arrays in and out of .npz files.
+
+They are read so strictly that no file can do harm: nothing is unpickled or unpacked, and no memory is taken on a file's
+word.
+"""
 
 import io
 import math

@@ -1,7 +1,8 @@
-"""Models in files: an .npz archive of arrays and a JSON header. No pickle is written or read, and no name in a file is ever imported.
+"""Models in files: an .npz archive of arrays and a JSON header. No pickle is written or read, and no name is imported.
 
-A file holds a fitted KMeans and, where its rows were scaled first, the attributes of the scaler (`kmeans_fast.estimators.pipelines`). What `write` would
-write and what `read` has read pass the same checks, so that a file that was written can be read.
+A file holds a fitted KMeans and, where its rows were scaled first, the attributes of the scaler
+(`kmeans_fast.estimators.pipelines`). What `write` would write and what `read` has read pass the same checks, so that a
+file that was written can be read.
 """
 
 import json
@@ -38,8 +39,8 @@ def check_class(cls):
     others = set(cls._get_param_names()) ^ {*_PARAMETERS, "callback"}
     if others:
         raise ValueError(
-            f"A file holds the parameters of KMeans and no others; {cls.__name__} differs in {', '.join(sorted(others))}. "
-            "Save a KMeans that has its attributes, or pickle it."
+            f"A file holds the parameters of KMeans and no others; {cls.__name__} differs in "
+            f"{', '.join(sorted(others))}. Save a KMeans that has its attributes, or pickle it."
         )
 
 

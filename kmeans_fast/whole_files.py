@@ -11,9 +11,10 @@ _OWN_STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # names of what the process h
 class WholeFiles(contextlib.AbstractContextManager):
     """Several files that appear together when the block ends, or not at all if it raises.
 
-    Each is written under a new name in the directory of its target, flushed to the disk and then renamed, so that an old file is replaced only by a complete
-    new one. Nothing is left of a file that could not be written. The target of a symbolic link is replaced, and a file keeps its permissions. What is no file
-    (a device, a pipe) is written to directly.
+    Each is written under a new name in the directory of its target, flushed to the disk and then renamed, so that an
+    old file is replaced only by a complete new one. Nothing is left of a file that could not be written. The target of
+    a symbolic link is replaced, and a file keeps its permissions. What is no file (a device, a pipe, the process's own
+    standard output) is written to directly.
 
     Examples
     --------
@@ -90,7 +91,7 @@ class WholeFiles(contextlib.AbstractContextManager):
 
 
 def _create(path, flags):
-    """A new file, never one that is there already, nor what a link points at. Its permissions are those that the process gives to all its files."""
+    """A new file, never one that is there already or that a link points at, with the permissions of all new files."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     return os.open(path, flags, 0o666)
 

@@ -36,6 +36,15 @@ def names(directory):
     return sorted(path.name for path in directory.iterdir())
 
 
+def write_two(error=None):
+    """Write a and b in one go, which an error may end."""
+    with WholeFiles() as files:
+        files.open("a").write(b"new")
+        files.open("b").write(b"new")
+        if error is not None:
+            raise error
+
+
 # ---- WholeFiles ----------------------------------------------------------------------------------------------------
 
 
@@ -52,10 +61,8 @@ def test_files_appear_together_when_the_block_ends(here):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, MemoryError])
 def test_after_any_error_all_is_as_it_was(here, error):
     (here / "a").write_text("old")
-    with pytest.raises(error), WholeFiles() as files:
-        files.open("a").write(b"new")
-        files.open("b").write(b"new")
-        raise error
+    with pytest.raises(error):
+        write_two(error)
     assert names(here) == ["a"]
     assert (here / "a").read_text() == "old"
 
@@ -70,9 +77,8 @@ def test_an_error_while_flushing_replaces_nothing(here, monkeypatch):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"), WholeFiles() as files:
-        files.open("a").write(b"new")
-        files.open("b").write(b"new")
+    with pytest.raises(OSError, match="No space"):
+        write_two()
     assert names(here) == ["a"]
     assert (here / "a").read_text() == "old"
 

@@ -145,7 +145,8 @@ def _add_fit(commands):
         help="cluster the rows of a file",
         description="Cluster the rows of FILE; print the clusters; write labels, centroids and a model for 'predict'.",
         epilog="Without -o and without --labels, --centroids or --model, all three are written to the current "
-        "directory: the name of FILE with -labels.npy, -centroids.csv and -model.npz added. The result is that of kmeans_fast.KMeans(k, random_state=seed).",
+        "directory: the name of FILE with -labels.npy, -centroids.csv or -model.npz added. The result is that of "
+        "kmeans_fast.KMeans(k, random_state=seed).",
     )
     _add_input(parser).add_argument(
         "--weights", metavar="COLUMN", help="the column (name or number) of sample weights, or a .npy file of them"

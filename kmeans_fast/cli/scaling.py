@@ -1,4 +1,4 @@
-"""Scaling of columns, by scikit-learn's own scalers; the means and variances are exact, so the order of rows is of no account."""
+"""Scaling of columns by scikit-learn's scalers, with exact means and variances: the order of rows is of no account."""
 
 import copy
 
@@ -10,7 +10,7 @@ _PIECES = 3
 
 
 def fitted(X, kind):
-    """A fitted scaler for `X` (n_samples, n_features): `kind` is "standard" or "minmax". Sample weights play no part."""
+    """A scaler fitted on `X` (n_samples, n_features), "standard" or "minmax". Sample weights play no part."""
     X = np.asarray(X)  # a memory map's array
     with np.errstate(over="ignore", invalid="ignore"):
         scaler = MinMaxScaler().fit(X) if kind == "minmax" else _standard(X)
@@ -34,7 +34,7 @@ def unscaled(scaler, centroids):
 
 
 def _standard(X):
-    """A StandardScaler as `fit` makes it, but for the last bits: scikit-learn's sums depend on the order of the rows."""
+    """A StandardScaler as `fit` makes it, but for the last bits: scikit-learn's sums depend on the order of rows."""
     n = len(X)
     low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
     mean = _column_sums(X, np.maximum(-low, high), lambda rows: rows) / n
@@ -54,9 +54,9 @@ def _standard(X):
 def _column_sums(X, largest, function):
     """Sums over all rows of ``function(rows)``, (n_features,), of numbers up to `largest` (n_features,) in size.
 
-    They are the same for every order of the rows. Each number is cut into pieces, multiples of a power of 2 which depends
-    on n and `largest` alone and is so large that sums of n pieces stay exact in float64. What is left after the last piece
-    is below 2**-64 of `largest` for up to 2**30 rows.
+    They are the same for every order of the rows. Each number is cut into pieces, multiples of a power of 2 that
+    depends on n and `largest` alone and is so large that sums of n pieces stay exact in float64. What is left after the
+    last piece is below 2**-64 of `largest` for up to 2**30 rows.
     """
     n, d = X.shape
     digits = 52 - n.bit_length()  # of a piece

@@ -299,7 +299,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     @classmethod
     def load(cls, path):
-        """The model that `save` wrote to `path`, as an instance of this class; for a Pipeline there is `kmeans_fast.load`."""
+        """The model that `save` wrote to `path`, as an instance of this class; `kmeans_fast.load` reads Pipelines too."""
         persistence.check_class(cls)
         header, arrays = persistence.read(path)
         if header["preparation"] is not None:

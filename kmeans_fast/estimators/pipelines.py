@@ -10,8 +10,8 @@ from ..whole_files import WholeFiles
 from .kmeans import KMeans
 
 _RULE = (
-    "save takes a fitted kmeans_fast.KMeans, or a fitted sklearn Pipeline of two steps, a StandardScaler or MinMaxScaler "
-    "and a kmeans_fast.KMeans"
+    "save takes a fitted kmeans_fast.KMeans, or a fitted sklearn Pipeline of two steps, a StandardScaler or "
+    "MinMaxScaler and a kmeans_fast.KMeans"
 )
 
 

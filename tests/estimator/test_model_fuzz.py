@@ -20,8 +20,8 @@ from kmeans_fast import KMeans
 
 _MUTATIONS = 2000
 _VALUES = (
-    None, True, False, 0, 1, -1, 3, 2**31, 2**63, 10**400, 0.5, float("nan"), float("inf"), 1e308, "", "cpu", "\ud800", "a" * 300,
-    [], [1], ["a", "b", "c"], {}, {"a": 1}, [[[]]],
+    None, True, False, 0, 1, -1, 3, 2**31, 2**63, 10**400, 0.5, float("nan"), float("inf"), 1e308, "", "cpu", "\ud800",
+    "a" * 300, [], [1], ["a", "b", "c"], {}, {"a": 1}, [[[]]],
 )  # fmt: skip
 _DTYPES = ("<f4", "<f8", "<i4", "|u1", ">f8", "<f2", "<i8", "<c16", "|b1", "<U3", "|S4", "|V8", "|O", "<M8[s]")
 
