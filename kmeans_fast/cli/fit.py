@@ -14,8 +14,9 @@ from ..engine.seeding import METHODS
 from ..estimators.pipelines import packed
 from ..whole_files import WholeFiles
 from . import kernel_cache
+from .append import Appender
 from .columns import Selection
-from .outputs import check_writable, write_centroids, write_labels
+from .outputs import check_writable, distances_beside, write_centroids, write_labels
 from .progress import Silent, outcome, reporter
 from .readers import check_file, load_array, read, say, text_options
 from .scaling import fitted, scaled, unscaled
@@ -30,6 +31,7 @@ class _Destinations(NamedTuple):
     labels: Path | None
     centroids: Path | None
     model: Path | None
+    append: Path | None
 
 
 def run(args):
@@ -38,6 +40,7 @@ def run(args):
     X, names, weights, notes = _read(args)
     init = _init(args, X)
     to = _destinations(args)
+    appender = Appender.of(args)
     scaler = None
     if args.scale != "none":
         scaler = fitted(X, args.scale)
@@ -52,8 +55,10 @@ def run(args):
     model = _fit(args, X, weights, init)
     seconds["fit"] = time.perf_counter() - started
     compiled = kernel_cache.contents()["files"] > cached
-    clusters = _clusters(model, X, weights)
-    _write(to, model, scaler, names)
+    _, squared = assign(X, model.cluster_centers_, device=model.device, n_threads=model.n_threads)
+    distances = np.sqrt(squared)
+    clusters = _clusters(model, distances, weights)
+    _write(to, model, scaler, names, distances if args.distances else None, appender)
 
     if args.json:
         print(json.dumps(_summary(args, model, X, clusters, seconds, compiled, to) | {"notes": notes}))
@@ -63,23 +68,24 @@ def run(args):
 
 def _destinations(args):
     """The files to write, checked before the work starts; the directory of -o is made."""
-    chosen = _Destinations(args.labels, args.centroids, args.model)
+    chosen = _Destinations(args.labels, args.centroids, args.model, args.append)
     if args.output is not None or not any(chosen):
         directory = args.output or Path()
         if directory.exists() and not directory.is_dir():
             raise ValueError(f"{directory}: -o names a directory, but this is a file")
         directory.mkdir(parents=True, exist_ok=True)
         default = ("labels.npy", "centroids.csv", "model.npz")
-        chosen = _Destinations(
-            *(path or directory / f"{args.file.name}-{name}" for path, name in zip(chosen, default, strict=True))
-        )
+        paths = (path or directory / f"{args.file.name}-{name}" for path, name in zip(chosen, default, strict=False))
+        chosen = _Destinations(*paths, args.append)
     named = (name for name in (args.init, args.weights or "") if name.lower().endswith((".npy", ".csv")))
     inputs = [args.file, *map(Path, named)]
     written = [path for path in chosen if path is not None]
+    if chosen.labels and args.distances:
+        written += distances_beside(chosen.labels)
     for path in written:
         check_writable(path, inputs)
-    if len({path.absolute() for path in written}) < len(written):
-        raise ValueError(f"labels, centroids and model need different files, got {', '.join(map(str, written))}")
+    if len({path.resolve() for path in written}) < len(written):
+        raise ValueError(f"every output needs a file of its own, got {', '.join(map(str, written))}")
     return chosen
 
 
@@ -148,11 +154,9 @@ def _fit(args, X, weights, init):
         ).fit(X, sample_weight=weights)
 
 
-def _clusters(model, X, weights):
+def _clusters(model, distances, weights):
     """A dict a cluster: rows, share (of the weight, where there are weights) and weighted mean distance of its rows."""
     labels, k = model.labels_, model.n_clusters
-    _, squared = assign(X, model.cluster_centers_, device=model.device, n_threads=model.n_threads)
-    distances = np.sqrt(squared)
     sizes = np.bincount(labels, minlength=k)
     mass = sizes if weights is None else np.bincount(labels, weights, k)
     total = np.bincount(labels, distances if weights is None else distances * weights, k)
@@ -167,12 +171,12 @@ def _clusters(model, X, weights):
     return found
 
 
-def _write(to, model, scaler, names):
+def _write(to, model, scaler, names, distances, appender):
     """All files, or none of them."""
     centroids = unscaled(scaler, model.cluster_centers_) if scaler else model.cluster_centers_
     with WholeFiles() as files:
         if to.labels:
-            write_labels(files, to.labels, model.labels_)
+            write_labels(files, to.labels, model.labels_, distances)
         if to.centroids:
             write_centroids(files, to.centroids, centroids, names)
         if to.model:
@@ -181,6 +185,8 @@ def _write(to, model, scaler, names):
                 first.feature_names_in_ = np.array(names, dtype=object)
             whole = make_pipeline(scaler, model) if scaler else model
             persistence.write(files, to.model, *packed(whole, labels=False))
+        if appender:
+            appender.write(files, model.labels_, distances)
 
 
 def _kept_iterations(model):

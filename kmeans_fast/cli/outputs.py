@@ -41,18 +41,17 @@ def write_labels(files, path, labels, distances=None):
         return []
     if path.suffix.lower() == ".npy":
         write_array(files.open(path), labels)
-        if distances is None:
-            return [path]
-        second = distances_path(path)
-        write_array(files.open(second), distances)
-        return [path, second]
+        beside = [] if distances is None else distances_beside(path)
+        for second in beside:
+            write_array(files.open(second), distances)
+        return [path, *beside]
     _write_rows(files.open(path, "w", encoding="utf-8", newline="\n"), labels, distances)
     return [path]
 
 
-def distances_path(path):
-    """Where distances go if labels go to the .npy file `path`."""
-    return path.with_name(f"{path.stem}-distances.npy")
+def distances_beside(path):
+    """The file that distances go to if labels go to `path`, as a list: none for text, which has room for both."""
+    return [path.with_name(f"{path.stem}-distances.npy")] if path.suffix.lower() == ".npy" else []
 
 
 def _write_rows(file, labels, distances):

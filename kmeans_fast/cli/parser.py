@@ -139,12 +139,22 @@ def _add_computing(parser, auto_dtype):
     )
 
 
+def _add_append(group):
+    group.add_argument(
+        "--append",
+        type=Path,
+        metavar="PATH",
+        help="the rows of FILE with a column 'cluster' added (and 'distance' with --distances): .csv, .tsv or .txt if "
+        "FILE is text, .parquet if it is that",
+    )
+
+
 def _add_fit(commands):
     parser = commands.add_parser(
         "fit",
         help="cluster the rows of a file",
         description="Cluster the rows of FILE; print the clusters; write labels, centroids and a model for 'predict'.",
-        epilog="Without -o and without --labels, --centroids or --model, all three are written to the current "
+        epilog="Without -o, --labels, --centroids, --model and --append, the first three are written to the current "
         "directory: the name of FILE with -labels.npy, -centroids.csv or -model.npz added. The result is that of "
         "kmeans_fast.KMeans(k, random_state=seed).",
     )
@@ -197,6 +207,13 @@ def _add_fit(commands):
     group.add_argument("--labels", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv")
     group.add_argument("--centroids", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv")
     group.add_argument("--model", type=_path_ending(".npz"), metavar="PATH", help=".npz, for 'predict'")
+    _add_append(group)
+    group.add_argument(
+        "--distances",
+        action="store_true",
+        help="also give each row's distance to its centroid (in scaled units with --scale): a column beside the "
+        "labels, or a second file '...-distances.npy'",
+    )
     group.add_argument("--quiet", action="store_true", help="print no progress and no table")
     group.add_argument("--json", action="store_true", help="print a JSON summary in place of the table")
 
@@ -214,11 +231,12 @@ def _add_predict(commands):
     parser.add_argument(
         "-o", "--output", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv; default: CSV on stdout"
     )
+    _add_append(parser)
     parser.add_argument(
         "--distances",
         action="store_true",
-        help="also give each row's distance to its centroid (in scaled units if the model scales): a second CSV "
-        "column, or a second file '...-distances.npy'",
+        help="also give each row's distance to its centroid (in scaled units if the model scales): a column beside the "
+        "labels, or a second file '...-distances.npy'",
     )
     parser.add_argument("--quiet", action="store_true", help="do not say what was read and written")
 

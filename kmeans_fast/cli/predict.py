@@ -7,8 +7,9 @@ from sklearn.pipeline import Pipeline
 
 from .. import assign, load
 from ..whole_files import WholeFiles
+from .append import Appender
 from .columns import Selection
-from .outputs import check_writable, distances_path, write_labels
+from .outputs import check_writable, distances_beside, write_labels
 from .readers import check_file, read, say, text_options
 from .scaling import scaled
 from .tables import counted
@@ -16,10 +17,13 @@ from .tables import counted
 
 def run(args):
     """Run the subcommand."""
-    if args.output is not None:
-        check_writable(args.output, [args.file, args.model])
-        if args.distances and args.output.suffix.lower() == ".npy":
-            check_writable(distances_path(args.output), [args.file, args.model])
+    outputs = [path for path in (args.output, args.append) if path is not None]
+    if args.output is not None and args.distances:
+        outputs += distances_beside(args.output)
+    for path in outputs:
+        check_writable(path, [args.file, args.model])
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise ValueError(f"every output needs a file of its own, got {', '.join(map(str, outputs))}")
     check_file(args.model)
     model = load(args.model)
     scaler, kmeans = model if isinstance(model, Pipeline) else (None, model)
@@ -35,10 +39,16 @@ def run(args):
             f"{args.file}: the model was fitted on {counted(centroids.shape[1], 'column')}, got {X.shape[1]} (choose "
             "columns with --columns)"
         )
+    appender = Appender.of(args)
     if scaler is not None:
         X = scaled(scaler, X)
     labels, squared = assign(X, centroids, device=args.device, n_threads=args.threads)
+    distances = np.sqrt(squared) if args.distances else None
+    written = []
     with WholeFiles() as files:
-        written = write_labels(files, args.output, labels, np.sqrt(squared) if args.distances else None)
+        if args.output is not None or appender is None:
+            written += write_labels(files, args.output, labels, distances)
+        if appender is not None:
+            written.append(appender.write(files, labels, distances))
     if written and not args.quiet:
         print(f"{counted(len(labels), 'label')} written: {', '.join(map(str, written))}", file=sys.stderr)

@@ -11,7 +11,7 @@ from .checks import check_file
 from .head import TextOptions
 from .npy import load_array, read_npy
 
-__all__ = ["Table", "TextOptions", "check_file", "load_array", "read", "say", "text_options"]
+__all__ = ["Table", "TextOptions", "check_file", "kind_of", "load_array", "read", "say", "text_options"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 _PACKED = (".gz", ".bz2", ".xz")
@@ -49,6 +49,18 @@ def say(path, notes):
         print(f"{path}: {note}", file=sys.stderr)
 
 
+def kind_of(path):
+    """What a file's name says of it: "npy", "text", "parquet" or None, and the ending that says so (not that of packing)."""
+    if str(path) == "-":
+        return "text", ""
+    ending = path.suffix.lower()
+    if ending in _PACKED:
+        inner = path.with_suffix("").suffix.lower()
+        return (None, ending) if inner in (".npy", *_PARQUET) else ("text", inner)
+    kinds = {".npy": "npy", **dict.fromkeys(_TEXT, "text"), **dict.fromkeys(_PARQUET, "parquet")}
+    return kinds.get(ending), ending
+
+
 def read(path, selection=None, *, text=None, dtype="auto", progress=None):
     """Read a table of numbers.
 
@@ -82,20 +94,16 @@ def read(path, selection=None, *, text=None, dtype="auto", progress=None):
         If the data does not fit.
     """
     selection = selection or Selection()
-    ending = path.suffix.lower()
-    if ending in _PACKED and path.with_suffix("").suffix.lower() not in (".npy", *_PARQUET):
-        ending = _TEXT[0]
-    if str(path) == "-":
-        ending = _TEXT[0]
-    else:
+    kind, _ = kind_of(path)
+    if str(path) != "-":
         check_file(path)
-    if ending == ".npy":
+    if kind == "npy":
         found = read_npy(path, selection, dtype, progress)
-    elif ending in _TEXT:
+    elif kind == "text":
         from .text import read_text
 
         found = read_text(path, selection, text or TextOptions(), dtype, progress)
-    elif ending in _PARQUET:
+    elif kind == "parquet":
         from .parquet import read_parquet
 
         found = read_parquet(path, selection, dtype, progress)

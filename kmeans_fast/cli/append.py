@@ -1,0 +1,140 @@
+"""The rows of a file with columns added: what was found, beside the data that it was found in."""
+
+import contextlib
+
+from .readers import kind_of, text_options
+from .readers.head import read_head
+from .readers.rows import BLANKS, check_rows, whole_rows, without_comment
+from .readers.source import Source
+
+_ROWS = 1 << 16  # of a Parquet file, at a time
+
+
+class Appender:
+    """Writes the rows of one file, with more columns, to another of its kind.
+
+    Made before the work, so that a file that has no room for the columns is refused before it. Text comes out in UTF-8,
+    as it stands but for comments, empty lines and delimiters at the end of rows.
+
+    Parameters
+    ----------
+    source, target : pathlib.Path
+    with_distances : bool
+        Whether there is a column "distance" beside "cluster".
+    options : kmeans_fast.cli.readers.TextOptions
+        Of a text file.
+
+    Raises
+    ------
+    ValueError
+        If the columns cannot be added to such a file.
+    """
+
+    def __init__(self, source, target, with_distances, options):
+        kind, ending = kind_of(source)
+        if str(source) == "-":
+            raise ValueError("--append: standard input can be read only once; write it to a file first")
+        if kind not in ("text", "parquet"):
+            raise ValueError(f"--append: {source} has no columns with names; write the labels to a file of their own")
+        if target.suffix.lower() != ending:
+            raise ValueError(f"--append: the rows of {source} need a file that ends in {ending}, got {target}")
+        self.source, self.target, self.options = source, target, options
+        self.names = ["cluster", "distance"] if with_distances else ["cluster"]
+        if kind == "parquet":
+            self._write_rows = self._write_parquet
+            with contextlib.closing(self._parquet_file()) as file:
+                there = file.schema_arrow.names
+        else:
+            self._write_rows = self._write_text
+            with Source(source, options.encoding) as text:
+                head, *_ = next(self._parts(text), (None,))
+                there = head and head.names
+        for name in self.names:
+            if name in (there or ()):
+                raise ValueError(f"--append: {source} has a column called {name!r} already; rename it there")
+
+    @classmethod
+    def of(cls, args):
+        """That which the options of `fit` or `predict` ask for, or None."""
+        if args.append is None:
+            return None
+        return cls(args.file, args.append, args.distances, text_options(args))
+
+    def write(self, files, labels, distances=None):
+        """Write the target among `files`, a WholeFiles; its path."""
+        columns = [labels] if distances is None else [labels, distances]
+        written = self._write_rows(files, columns)
+        if written != len(labels):  # the file has changed in the meantime
+            raise ValueError(f"--append: {self.source} has {written:,} rows now, and {len(labels):,} were labelled")
+        return self.target
+
+    def _parts(self, text):
+        """The head of a text file, a piece of it and, where that is the header, True; piece by piece."""
+        head = None
+        for piece in text.pieces(whole_rows if self.options.quotes == "yes" else None):
+            if head is None:
+                head = read_head(piece, self.options, self.source)
+                if head is None:
+                    continue
+                above = piece.text[: len(piece.text) - len(head.rest.text)]
+                if head.names:
+                    yield head, piece._replace(text=above), True
+                piece = head.rest
+            yield head, piece, False
+
+    def _write_text(self, files, columns):
+        written, file = 0, files.open(self.target)
+        with Source(self.source, self.options.encoding) as text:
+            for head, piece, is_header in self._parts(text):
+                if is_header:
+                    file.write(self._row(_header_row(piece.text, head), self.names, head.dialect))
+                    continue
+                rows = check_rows(piece, head.dialect, head.n_columns, self.source)
+                added = [column[written : written + len(rows.lines)].tolist() for column in columns]
+                cells = zip(
+                    *([repr(cell).replace(".", head.dialect.decimal) for cell in new] for new in added), strict=True
+                )
+                pairs = zip(rows.starts.tolist(), rows.ends.tolist(), cells, strict=False)
+                file.writelines(self._row(rows.text[start:end], new, head.dialect) for start, end, new in pairs)
+                written += len(rows.lines)
+        return written
+
+    @staticmethod
+    def _row(text, cells, dialect):
+        delimiter = dialect.delimiter
+        if delimiter == BLANKS:
+            text = text.rstrip(b" \t")
+        elif dialect.ends_with_delimiter:
+            text = text.removesuffix(delimiter.encode())
+        return b"%b%b\n" % (text, "".join(delimiter + cell for cell in cells).encode())
+
+    def _parquet_file(self):
+        from pyarrow import parquet
+
+        return parquet.ParquetFile(self.source, memory_map=True)
+
+    def _write_parquet(self, files, columns):
+        import pyarrow
+        from pyarrow import parquet
+
+        written = 0
+        with contextlib.closing(self._parquet_file()) as source:
+            schema = source.schema_arrow
+            for name, column in zip(self.names, columns, strict=True):
+                schema = schema.append(pyarrow.field(name, pyarrow.from_numpy_dtype(column.dtype)))
+            with parquet.ParquetWriter(files.open(self.target), schema) as writer:
+                for batch in source.iter_batches(_ROWS):
+                    added = [pyarrow.array(column[written : written + len(batch)]) for column in columns]
+                    writer.write_batch(pyarrow.RecordBatch.from_arrays([*batch.columns, *added], schema=schema))
+                    written += len(batch)
+        return written
+
+
+def _header_row(text, head):
+    """The row that names the columns, at the end of `text`, below comments and empty lines; a comment where one did."""
+    if not text:
+        return f"# {head.dialect.delimiter.join(head.names)}".encode()
+    lines = text.splitlines(keepends=True)
+    while not lines[0].strip() or lines[0].lstrip(b" \t").startswith(b"#"):
+        del lines[0]
+    return without_comment(b"".join(lines).rstrip(b"\n").decode(), head.dialect.delimiter).encode()
