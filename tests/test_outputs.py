@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import os
 import signal
 import stat
@@ -12,6 +13,7 @@ import pytest
 from support import run_python
 
 import kmeans_fast
+from kmeans_fast import archives
 from kmeans_fast.cli import main, outputs
 from kmeans_fast.whole_files import WholeFiles
 
@@ -84,6 +86,16 @@ def test_an_error_while_flushing_replaces_nothing(here, monkeypatch):
     assert (here / "a").read_text() == "old"
 
 
+@pytest.mark.parametrize(
+    "array", [np.arange(6, dtype=np.int32), np.eye(3)[:, ::2], np.zeros((0, 2)), np.float64(2)], ids=repr
+)
+def test_arrays_are_written_as_numpy_writes_them(array):
+    ours, theirs = io.BytesIO(), io.BytesIO()
+    archives.write_array(ours, array)
+    np.save(theirs, np.ascontiguousarray(array))
+    assert ours.getvalue() == theirs.getvalue()
+
+
 def test_errors_name_the_file_and_not_its_new_name(here):
     with pytest.raises(FileNotFoundError) as caught, WholeFiles() as files:
         files.open("no/such")
@@ -136,6 +148,13 @@ def test_a_pipe_and_devices_are_written_to_directly(here):
         files.open("/dev/null").write(b"away")
     reader.join(20)
     assert found == [b"through"]
+    model = kmeans_fast.KMeans(2, random_state=0).fit(np.arange(40.0).reshape(20, 2))
+    reader = threading.Thread(target=lambda: (here / "copy.npz").write_bytes((here / "pipe").read_bytes()))
+    reader.start()
+    model.save("pipe")
+    reader.join(20)
+    assert np.array_equal(kmeans_fast.load("copy.npz").labels_, model.labels_)
+    (here / "copy.npz").unlink()
     assert stat.S_ISFIFO((here / "pipe").stat().st_mode)
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     assert names(here) == ["pipe"]

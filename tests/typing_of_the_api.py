@@ -21,4 +21,7 @@ def _functions(X: np.ndarray) -> None:
     with kmeans_fast.use_backend("reference"):
         text: str = kmeans_fast.explain(X, 3)
     model: kmeans_fast.KMeans = kmeans_fast.KMeans(3).fit(X)
-    del labels, squared_distances, centroids, indices, reasons, text, model
+    kmeans_fast.save(model, "model.npz", labels=False)
+    model.save("model.npz")
+    loaded = kmeans_fast.load("model.npz").predict(X)
+    del loaded, labels, squared_distances, centroids, indices, reasons, text, model

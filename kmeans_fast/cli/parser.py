@@ -154,9 +154,9 @@ def _add_fit(commands):
         "fit",
         help="cluster the rows of a file",
         description="Cluster the rows of FILE; print the clusters; write labels, centroids and a model for 'predict'.",
-        epilog="Without -o, --labels, --centroids, --model and --append, the first three are written to the current "
-        "directory: the name of FILE with -labels.npy, -centroids.csv or -model.npz added. The result is that of "
-        "kmeans_fast.KMeans(k, random_state=seed).",
+        epilog="If none of -o, --labels, --centroids, --model and --append is given, labels, centroids and a model are "
+        "written to the current directory, called FILE-labels.npy, FILE-centroids.csv and FILE-model.npz (FILE with its "
+        "ending). The result is that of kmeans_fast.KMeans(k, random_state=seed).",
     )
     _add_input(parser).add_argument(
         "--weights", metavar="COLUMN", help="the column (name or number) of sample weights, or a .npy file of them"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backends
-from ..arrays import as_data, refuse_masked, to_host
+from ..arrays import as_data, on_gpu, refuse_masked, to_host
 from ..backends.protocol import Problem
 from .history import Progress
 from .lloyd import lloyd
@@ -145,8 +145,7 @@ def given_centroids(given, name):
 
     They may have been set by hand: ValueError, naming `name`, if they are not such.
     """
-    refuse_masked(given, name)
-    return as_data(to_host(given), name=name)
+    return as_data(to_host(given) if on_gpu(given) else given, name=name)
 
 
 def as_centroids(init, X, n_clusters, weights=None):

@@ -1,5 +1,7 @@
 """Models in files as users meet them: a KMeans, or a scikit-learn Pipeline of a scaler and a KMeans."""
 
+import os
+
 import numpy as np
 from sklearn import preprocessing
 from sklearn.pipeline import Pipeline
@@ -15,7 +17,7 @@ _RULE = (
 )
 
 
-def save(model, path, *, labels=True):
+def save(model: KMeans | Pipeline, path: str | os.PathLike[str], *, labels: bool = True) -> None:
     """Write a fitted model to a file, whole or not at all; `kmeans_fast.load` reads it.
 
     Parameters
@@ -23,7 +25,7 @@ def save(model, path, *, labels=True):
     model : KMeans or sklearn.pipeline.Pipeline
         A Pipeline has two steps: a StandardScaler or MinMaxScaler, and a KMeans.
     path : path-like
-        By custom .npz, for that is the format: arrays and a JSON header, no pickle.
+        The file is an .npz archive, arrays and a JSON header, whatever its name; no pickle.
     labels : bool, default=True
         Whether to write `labels_`, 4 bytes a row. A model loaded without them predicts as ever.
 
@@ -103,7 +105,7 @@ def _packed_scaler(scaler, arrays):
     return {"scaler": type(scaler).__name__, "parameters": given, "n_samples_seen": seen.item()}
 
 
-def load(path):
+def load(path: str | os.PathLike[str]) -> KMeans | Pipeline:
     """Read a model that `kmeans_fast.save`, `KMeans.save` or ``kmeans-fast fit`` wrote.
 
     Parameters

@@ -202,6 +202,23 @@ def test_the_command_line_and_python_give_the_same_labels(tmp_path, monkeypatch,
         assert_array_equal(np.load("x.npy"), X)  # the memory map was not written to
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("option", OPTIONS)
+def test_own_arrays_are_scaled_in_place_and_read_only_ones_are_copied(option, dtype):
+    X = two_groups(dtype=dtype)
+    scaler = scaling.fitted(X, option)
+    kept = X.copy()
+    kept.flags.writeable = False
+    copied, in_place = scaling.scaled(scaler, kept), scaling.scaled(scaler, X)
+    assert np.shares_memory(in_place, X)
+    assert not np.shares_memory(copied, kept)
+    assert_array_equal(copied, in_place)
+    assert_array_equal(copied, scaler.transform(kept))
+    assert copied.dtype == dtype
+    assert copied.flags.c_contiguous
+    np.testing.assert_allclose(scaling.unscaled(scaler, copied), kept, rtol=1e-4, atol=1e-4)
+
+
 def test_moments_are_exact_and_the_order_of_rows_is_of_no_account():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(301, 6)) * 10.0 ** np.arange(-20, 10, 5) + [0, 1e9, 0, 1, 0, 1e-3]
