@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import gzip
 import io
 import os
 import signal
@@ -320,6 +321,64 @@ def test_rows_of_text_come_back_with_their_clusters(here, table, ending, delimit
     assert (here / f"again{ending}").read_bytes() == (here / f"out{ending}").read_bytes()
 
 
+# Two rows of two clusters as people write them, the options to read them with, and what comes out.
+TABLES = {
+    "names": ("a,b\n1,2\n7,8\n", [], "a,b,cluster\n1,2,{}\n7,8,{}\n"),
+    "no names": ("1,2\n7,8", [], "1,2,{}\n7,8,{}\n"),
+    "decimal commas": ("a;b\n1,5;2\n7;8,25\n", ["--decimal", ","], "a;b;cluster\n1,5;2;{}\n7;8,25;{}\n"),
+    "comments": ("# by hand\na,b\n1,2 # one\n\n7,8\n# end\n", [], "a,b,cluster\n1,2,{}\n7,8,{}\n"),
+    "names in a comment": ("# a b\n1.0 2.0\n7.5 8.5\n", [], "# a b cluster\n1.0 2.0 {}\n7.5 8.5 {}\n"),
+    "blanks": ("  a   b  \n 1.0    2.0\n 7.5\t8.5  \n", [], "  a   b cluster\n 1.0    2.0 {}\n 7.5\t8.5 {}\n"),
+    "row names of R": ('"a","b"\n"1",1,2\n"2",7,8\n', [], '"a","b",cluster\n"1",1,2,{}\n"2",7,8,{}\n'),
+    "an index of pandas": (",a,b\n0,1,2\n1,7,8\n", [], ",a,b,cluster\n0,1,2,{}\n1,7,8,{}\n"),
+    "delimiters at the end": ("a;b;\n1;2;\n7;8;\n", [], "a;b;cluster\n1;2;{}\n7;8;{}\n"),
+    "delimiters at the end of rows": ("a;b\n1;2;\n7;8;\n", [], "a;b;cluster\n1;2;{}\n7;8;{}\n"),
+    "quoted cells": ('a,"b, c"\n"1","2"\n"7","8"\n', [], 'a,"b, c",cluster\n"1","2",{}\n"7","8",{}\n'),
+    "cells of two lines": (
+        'name,a,b\n"x\ny",1,2\n"z",7,8\n',
+        ["--quotes", "yes", "--columns", "a,b"],
+        'name,a,b,cluster\n"x\ny",1,2,{}\n"z",7,8,{}\n',
+    ),
+    "latin-1": (b"\xe4,b\n1,2\n7,8\n", ["--encoding", "latin-1"], "\xe4,b,cluster\n1,2,{}\n7,8,{}\n"),
+    "line ends of Windows": ("a,b\r\n1,2\r\n7,8\r\n", [], "a,b,cluster\n1,2,{}\n7,8,{}\n"),
+    "packed": (gzip.compress(b"a,b\n1,2\n7,8\n"), [], "a,b,cluster\n1,2,{}\n7,8,{}\n"),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_text_of_all_kinds_comes_back_with_its_clusters(here, kind):
+    pytest.importorskip("pandas")
+    text, options, expected = TABLES[kind]
+    name = "in.csv.gz" if kind == "packed" else "in.csv"
+    (here / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert main(["fit", name, "-k2", "--quiet", *options, "--append", "out.csv", "--labels", "l.npy"]) == 0
+    labels = np.load("l.npy")
+    assert sorted(labels) == [0, 1]
+    assert (here / "out.csv").read_bytes().decode() == expected.format(*labels)
+
+
+def test_distances_are_written_with_the_decimal_mark_of_the_file(here):
+    pytest.importorskip("pandas")
+    (here / "in.csv").write_text("a;b\n1,5;2\n2,5;2\n7;8,25\n7;8,25\n")
+    assert main(["fit", "in.csv", "-k2", "--quiet", "--decimal", ",", "--distances", "--append", "out.csv"]) == 0
+    rows = [line.split(";") for line in (here / "out.csv").read_text().splitlines()]
+    assert [row[-1] for row in rows] == ["distance", "0,5", "0,5", "0,0", "0,0"]
+
+
+def test_standard_input_has_outputs_called_after_it_and_cannot_be_appended_to(here, monkeypatch, capsys):
+    pytest.importorskip("pandas")
+
+    def given():
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1,2\n7,8\n")))
+
+    given()
+    assert main(["fit", "-", "-k2", "--quiet"]) == 0
+    assert names(here) == ["stdin-centroids.csv", "stdin-labels.npy", "stdin-model.npz"]
+    given()
+    assert main(["fit", "-", "-k2", "--append", "out.csv"]) == 2
+    assert "can be read only once" in capsys.readouterr().err
+
+
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_rows_of_parquet_come_back_with_their_clusters(here, table, monkeypatch):
     pandas, _ = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
@@ -349,9 +408,10 @@ def test_rows_of_parquet_come_back_with_their_clusters(here, table, monkeypatch)
     ("file", "options", "text"),
     [
         ("data.npy", ["--append", "out.csv"], "data.npy has no columns with names"),
-        ("named.csv", ["--append", "out.parquet"], "need a file that ends in .csv or .tsv or .txt"),
+        ("named.csv", ["--append", "out.parquet"], "need a file that ends in .csv, got"),
         ("named.csv", ["--append", "named.csv"], "overwrite an input"),
         ("clustered.csv", ["--append", "out.csv"], "has a column called 'cluster' already"),
+        ("named.csv", ["--append", "out.tsv"], "need a file that ends in .csv, got"),
         ("named.csv", ["--append", "a.csv", "--labels", "a.csv"], "file of its own"),
         ("named.csv", ["--append", "no/a.csv"], "does not exist"),
     ],

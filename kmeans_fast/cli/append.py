@@ -36,6 +36,7 @@ class Appender:
             raise ValueError("--append: standard input can be read only once; write it to a file first")
         if kind not in ("text", "parquet"):
             raise ValueError(f"--append: {source} has no columns with names; write the labels to a file of their own")
+        ending = ending or ".csv"
         if target.suffix.lower() != ending:
             raise ValueError(f"--append: the rows of {source} need a file that ends in {ending}, got {target}")
         self.source, self.target, self.options = source, target, options

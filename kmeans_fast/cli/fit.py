@@ -74,8 +74,9 @@ def _destinations(args):
         if directory.exists() and not directory.is_dir():
             raise ValueError(f"{directory}: -o names a directory, but this is a file")
         directory.mkdir(parents=True, exist_ok=True)
+        name = "stdin" if str(args.file) == "-" else args.file.name
         default = ("labels.npy", "centroids.csv", "model.npz")
-        paths = (path or directory / f"{args.file.name}-{name}" for path, name in zip(chosen, default, strict=False))
+        paths = (path or directory / f"{name}-{what}" for path, what in zip(chosen, default, strict=False))
         chosen = _Destinations(*paths, args.append)
     named = (name for name in (args.init, args.weights or "") if name.lower().endswith((".npy", ".csv")))
     inputs = [args.file, *map(Path, named)]

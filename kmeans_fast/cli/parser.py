@@ -144,8 +144,7 @@ def _add_append(group):
         "--append",
         type=Path,
         metavar="PATH",
-        help="the rows of FILE with a column 'cluster' added (and 'distance' with --distances): .csv, .tsv or .txt if "
-        "FILE is text, .parquet if it is that",
+        help="the rows of FILE with a column 'cluster' added (and 'distance' with --distances): text or Parquet like FILE",
     )
 
 
