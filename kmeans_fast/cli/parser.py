@@ -144,7 +144,7 @@ def _add_append(group):
         "--append",
         type=Path,
         metavar="PATH",
-        help="the rows of FILE with a column 'cluster' added (and 'distance' with --distances): text or Parquet like FILE",
+        help="the rows of FILE with a column 'cluster' added (and 'distance' with --distances): a file like FILE",
     )
 
 
@@ -154,8 +154,8 @@ def _add_fit(commands):
         help="cluster the rows of a file",
         description="Cluster the rows of FILE; print the clusters; write labels, centroids and a model for 'predict'.",
         epilog="If none of -o, --labels, --centroids, --model and --append is given, labels, centroids and a model are "
-        "written to the current directory, called FILE-labels.npy, FILE-centroids.csv and FILE-model.npz (FILE with its "
-        "ending). The result is that of kmeans_fast.KMeans(k, random_state=seed).",
+        "written to the current directory, called FILE-labels.npy, FILE-centroids.csv and FILE-model.npz (FILE with "
+        "its ending). The result is that of kmeans_fast.KMeans(k, random_state=seed).",
     )
     _add_input(parser).add_argument(
         "--weights", metavar="COLUMN", help="the column (name or number) of sample weights, or a .npy file of them"

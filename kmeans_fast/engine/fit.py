@@ -189,7 +189,7 @@ def check_centroids(centroids, X=None, n_clusters=None, weights=None, name=None)
     if centroids.dtype == np.float64 or weights is not None:
         largest = max(abs(float(centroids.max())), abs(float(centroids.min())))
         size = centroids.size if X is None else X.size
-        _check_largest(f"{name} has" if name else "The initial centers have", largest, size, weights)
+        _check_largest(f"{name} have" if name else "The initial centers have", largest, size, weights)
 
 
 def fit(

@@ -212,10 +212,11 @@ def test_values_whose_squares_could_overflow_are_refused_with_the_value(backend)
         kmeans_fast.assign(X, np.zeros((2, 3)))
 
 
-@pytest.mark.filterwarnings("ignore:overflow encountered")
-def test_an_enormous_centroid_is_nobodys_nearest(backend):
+def test_an_enormous_centroid_is_nobodys_nearest_or_refused(backend):
     X = rows(20, 3, np.float64)
-    labels, distances = kmeans_fast.assign(X, np.array([[1e200] * 3, [0.0] * 3]))
+    with pytest.raises(ValueError, match=r"centroids have values up to 1e\+200.*below 3.12e\+144"):
+        kmeans_fast.assign(X, np.array([[1e200] * 3, [0.0] * 3]))
+    labels, distances = kmeans_fast.assign(X, np.array([[2.0**480] * 3, [0.0] * 3]))
     assert_array_equal(labels, np.ones(20))
     assert np.isfinite(distances).all()
 

@@ -50,7 +50,7 @@ def say(path, notes):
 
 
 def kind_of(path):
-    """What a file's name says of it: "npy", "text", "parquet" or None, and the ending that says so (not that of packing)."""
+    """What a file's name says that it is, "npy", "text", "parquet" or None, and the ending that says so, unpacked."""
     if str(path) == "-":
         return "text", ""
     ending = path.suffix.lower()
