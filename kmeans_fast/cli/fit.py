@@ -78,8 +78,7 @@ def _destinations(args):
         default = ("labels.npy", "centroids.csv", "model.npz")
         paths = (path or directory / f"{name}-{what}" for path, what in zip(chosen, default, strict=False))
         chosen = _Destinations(*paths, args.append)
-    named = (name for name in (args.init, args.weights or "") if name.lower().endswith((".npy", ".csv")))
-    inputs = [args.file, *map(Path, named)]
+    inputs = [args.file, *map(Path, filter(None, (args.init, args.weights)))]  # where those are files
     written = [path for path in chosen if path is not None]
     if chosen.labels and args.distances:
         written += distances_beside(chosen.labels)

@@ -88,17 +88,15 @@ def _packed_scaler(scaler, arrays):
     """What a header says of a scaler; its arrays join `arrays`."""
     parameters, names = persistence.SCALERS[type(scaler).__name__]
     for name in names:
-        value = getattr(scaler, f"{name}_")
+        value = getattr(scaler, f"{name}_", None)
         if value is not None:
             value = np.asarray(value)
             arrays[f"scaler_{name}"] = np.ascontiguousarray(
                 value, np.float32 if value.dtype == np.float32 else np.float64
             )
-    seen = np.asarray(scaler.n_samples_seen_)
+    seen = np.asarray(getattr(scaler, "n_samples_seen_", None))
     if seen.ndim:
-        raise ValueError(
-            "The scaler must have seen the same number of values in every column; got missing values (NaN)."
-        )
+        raise ValueError("The scaler must have seen as many values in every column; there were missing ones (NaN).")
     given = {name: getattr(scaler, name) for name in parameters}
     if "feature_range" in given:
         given["feature_range"] = np.asarray(given["feature_range"]).tolist()

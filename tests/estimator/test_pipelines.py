@@ -133,8 +133,10 @@ def _with(**attributes):
         (_with(scale_=np.ones(3)), "scale_ of the scaler must be 2 finite floats"),
         (_with(mean_=np.array([np.nan, 0.0])), "mean_ of the scaler must be 2 finite floats"),
         (_with(mean_=None), "has no mean_"),
+        (lambda scaler: delattr(scaler, "mean_"), "has no mean_"),
+        (lambda scaler: delattr(scaler, "n_samples_seen_"), "n_samples_seen_ of the scaler must be one number"),
         (_with(with_mean=1), "with_mean of the scaler must be True or False"),
-        (_with(n_samples_seen_=np.array([3, 4])), "missing values"),
+        (_with(n_samples_seen_=np.array([3, 4])), "there were missing ones"),
     ],
 )
 def test_a_scaler_that_could_not_be_loaded_is_refused(path, change, text):
