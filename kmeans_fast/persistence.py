@@ -90,8 +90,8 @@ def _labels(labels):
     found = to_host(labels)
     if found.dtype.kind not in "iu":
         raise ValueError(f"labels_ must be integers, got dtype {found.dtype}; save with labels=False goes without them")
-    if found.size and int(found.max()) >= 2**31:
-        raise ValueError(f"labels_ must be numbers of clusters, got {found.max()}")
+    if found.size and (int(found.min()) < 0 or int(found.max()) >= 2**31):  # the rest of the range is for `check`
+        raise ValueError(f"labels_ must be numbers of clusters, got {found.min()} to {found.max()}")
     return found.astype(np.int32)
 
 

@@ -1,7 +1,9 @@
 """What several test modules need: problems to solve, sessions to solve them with, and Python processes to do it in."""
 
+import contextlib
 import functools
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -120,3 +122,16 @@ def run_python(code, *arguments, timeout=300, **environment):
     if done.stdout.startswith("SKIP: "):
         pytest.skip(done.stdout[6:].strip())
     return done.stdout
+
+
+@contextlib.contextmanager
+def most_bytes(limit):
+    """No file can have more bytes: what happens is what happens on a full disk, with another number of the error."""
+    resource = pytest.importorskip("resource")
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)

@@ -82,10 +82,7 @@ def _destinations(args):
     written = [path for path in chosen if path is not None]
     if chosen.labels and args.distances:
         written += distances_beside(chosen.labels)
-    for path in written:
-        check_writable(path, inputs)
-    if len({path.resolve() for path in written}) < len(written):
-        raise ValueError(f"every output needs a file of its own, got {', '.join(map(str, written))}")
+    check_writable(written, inputs)
     return chosen
 
 

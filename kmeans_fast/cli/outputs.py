@@ -1,23 +1,25 @@
 """Files out: labels, distances and centroids as .npy or as text."""
 
 import csv
+import os
 import sys
-from pathlib import Path
 
 from ..archives import write_array
 
 _ROWS_AT_A_TIME = 1 << 16
 
 
-def check_writable(path, inputs=()):
-    """Raise ValueError, before a long computation, if `path` cannot be written or would replace one of `inputs`."""
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path}: a file is to be written here, but it is a directory")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"{path}: the directory {path.parent} does not exist")
-    if path.exists() and any(path.samefile(other) for other in inputs if Path(other).exists()):
-        raise ValueError(f"{path}: this would overwrite an input")
+def check_writable(paths, inputs):
+    """Raise ValueError, before a long computation, if one of `paths` cannot be written or would replace another file."""
+    for path in paths:
+        if path.is_dir():
+            raise ValueError(f"{path}: a file is to be written here, but it is a directory")
+        if not path.absolute().parent.is_dir():
+            raise ValueError(f"{path}: the directory {path.parent} does not exist")
+        if path.exists() and any(path.samefile(other) for other in inputs if os.path.exists(other)):
+            raise ValueError(f"{path}: this would overwrite an input")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise ValueError(f"every output needs a file of its own, got {', '.join(map(str, paths))}")
 
 
 def write_labels(files, path, labels, distances=None):

@@ -20,10 +20,7 @@ def run(args):
     outputs = [path for path in (args.output, args.append) if path is not None]
     if args.output is not None and args.distances:
         outputs += distances_beside(args.output)
-    for path in outputs:
-        check_writable(path, [args.file, args.model])
-    if len({path.resolve() for path in outputs}) < len(outputs):
-        raise ValueError(f"every output needs a file of its own, got {', '.join(map(str, outputs))}")
+    check_writable(outputs, [args.file, args.model])
     check_file(args.model)
     model = load(args.model)
     scaler, kmeans = model if isinstance(model, Pipeline) else (None, model)
