@@ -76,7 +76,7 @@ class WholeFiles(contextlib.AbstractContextManager):
                 with contextlib.suppress(OSError):  # what could not be flushed is of no use
                     file.close()
             for partial, _ in self._renames:
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):  # it has been renamed, or could not be made
                     os.unlink(partial)
 
     def _finish(self):

@@ -100,7 +100,11 @@ def test_errors_name_the_file_and_not_its_new_name(here):
     (here / "directory").mkdir()
     with pytest.raises(OSError, match="directory"), WholeFiles() as files:
         files.open("directory")
-    assert names(here) == ["directory"]
+    (here / "file").write_text("")
+    with pytest.raises(NotADirectoryError) as caught, WholeFiles() as files:
+        files.open("file/below")
+    assert caught.value.filename == str(here / "file" / "below")
+    assert names(here) == ["directory", "file"]
 
 
 @POSIX
