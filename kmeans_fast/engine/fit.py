@@ -82,13 +82,14 @@ def _check_largest(who, largest, size, weights):
 
 def _check_products(X, weights):
     """Refuse weights so small that a product with X is subnormal, and has lost digits: a mean would be quietly wrong."""
-    lightest = float(weights.min()) or float(np.where(weights > 0, weights, np.inf).min())
+    lightest = float(weights.min()) or float(weights[weights > 0].min())
     if lightest >= _LIGHT:
         return
     smallest = np.inf  # magnitude in X but for zeros
     for start in range(0, len(X), _ROWS):
         rows = abs(X[start : start + _ROWS])
-        smallest = min(smallest, float(np.where(rows > 0, rows, np.inf).min()))
+        rows = rows[rows > 0]
+        smallest = min(smallest, float(rows.min())) if len(rows) else smallest
     if lightest * smallest < np.finfo(np.float64).tiny:
         raise ValueError(
             f"sample_weight down to {lightest:.3g} and X down to {smallest:.3g}: their products underflow. Scale the weights; "
