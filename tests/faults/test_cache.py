@@ -9,14 +9,14 @@ import stat
 
 import numpy as np
 import pytest
-from kmeans_fast.kernels.cpu.jit import cache_directory
+from kmeans_fast.kernels.cpu.kept import cache_directory
 from support import run_python
 
 SCRIPT = """
 import numpy as np
 from kmeans_fast import reference
 from kmeans_fast.backends.cpu.session import CpuSession
-from kmeans_fast.kernels.cpu.jit import cache_directory
+from kmeans_fast.kernels.cpu.kept import cache_directory
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 session = CpuSession(X, None, 4, 1)

@@ -1,0 +1,55 @@
+"""Who is told that a kernel is being compiled, which takes a second or so and would look like a hang.
+
+The logger "kmeans_fast" is, at level INFO, and so is every function in `listeners`. What is loaded from the cache is
+not announced.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+listeners: list[Callable[[str, float | None], object]] = []
+"""Called as ``listener(kernel_name, None)`` when the compilation of a kernel begins and as
+``listener(kernel_name, seconds)`` when it has ended, on the thread that compiles, which need not be the one that asked
+for it. What a listener raises is logged and goes no further."""
+
+_logger = logging.getLogger("kmeans_fast")
+_here = threading.local()
+
+
+class _Compilation:
+    def __init__(self, kernel_name):
+        self.kernel_name, self.started = kernel_name, None
+
+
+@contextlib.contextmanager
+def may_compile(kernel_name: str) -> Iterator[None]:
+    """Around what compiles a kernel unless it is in the cache; `begins` tells which, on the same thread."""
+    _here.compilation = compilation = _Compilation(kernel_name)
+    try:
+        yield
+    finally:
+        _here.compilation = None
+        if compilation.started is not None:
+            seconds = time.perf_counter() - compilation.started
+            _logger.info("compiling the kernel %s took %.1f s", kernel_name, seconds)
+            _tell(kernel_name, seconds)
+
+
+def begins() -> None:
+    """The kernel is not in the cache."""
+    compilation = getattr(_here, "compilation", None)
+    if compilation is not None and compilation.started is None:
+        compilation.started = time.perf_counter()
+        _logger.info("compiling the kernel %s", compilation.kernel_name)
+        _tell(compilation.kernel_name, None)
+
+
+def _tell(kernel_name, seconds):
+    for listener in tuple(listeners):
+        try:
+            listener(kernel_name, seconds)
+        except Exception:
+            _logger.warning("a listener of compilations failed", exc_info=True)
