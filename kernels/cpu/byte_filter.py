@@ -345,7 +345,7 @@ def settle_anew(
         return np.uint64(0), False
     many = stack_array(ROWS, np.int32)
     for r in range(ROWS):
-        many[r] = 0
+        many[r] = index[r] = 0
     for p in range(count):
         many[tile.pair_rows[p]] += 1
     area = codes.scale * codes.scale

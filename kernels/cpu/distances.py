@@ -182,6 +182,8 @@ def inertia_bins(
 def bins_total(bins):
     """The sum held in `bins`, rounded once to float64."""
     low, high = bins[0] if len(bins) == 1 else bins.sum(axis=0)
+    if low[-1] | high[-1]:  # the exponent of infinity and NaN
+        return math.nan
     used, total = np.flatnonzero(low | high), 0
     for exponent, lower, upper in zip(used.tolist(), low[used].tolist(), high[used].tolist()):
         total += ((upper << 32) + lower) << max(exponent - 1, 0)

@@ -180,14 +180,15 @@ def draw(
 ):
     """The first row in the order of the content whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws).
 
-    Returns how many rows come into question; where they are more than there is room for, nothing is chosen.
+    Returns how many rows come into question; where they are more than there is room for, nothing is chosen. Some row is
+    chosen whatever the masses are: another thread of the caller's may write to X meanwhile, and then they do not agree.
     """
     draws, weighted = targets.size, weights.size > 0
     left, wanted = stack_array(MOST_TRIALS, np.int64), stack_array(_WANTED, np.uint16)
     for q in range(draws):
         left[q] = targets[q]
         bucket = 0
-        while left[q] >= masses[bucket]:
+        while bucket + 1 < masses.size and left[q] >= masses[bucket]:
             left[q] -= masses[bucket]
             bucket += 1
         store(wanted, q * _LANES, splat(np.uint16(bucket)))
@@ -205,9 +206,9 @@ def draw(
                 count += 1
         _sort(X, d, weights, hashes, rows, count)
         at = -1
-        while left[q] >= 0:
+        while left[q] >= 0 and at + 1 < count:
             at += 1
             i = rows[at]
             left[q] -= mass(weights[i] if weighted else 1.0, nearest[i], factors)
-        chosen[q] = rows[at]
+        chosen[q] = rows[max(at, 0)] if count > 0 else 0
     return n_found

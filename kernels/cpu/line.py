@@ -70,7 +70,9 @@ def _search(xs, count, values, owners, starts, origin, per_unit, halvings, low, 
     """The labels of `count` numbers. Each loop does one step for all of them, without a branch, so that LLVM vectorises it."""
     last, most = owners.size - 1, np.float64(starts.size - 2)
     for i in range(count):
-        step = np.int64(min(max((xs[i] - origin) * per_unit, 0.0), most))
+        at = (xs[i] - origin) * per_unit
+        at = at if at > 0.0 else 0.0  # NaN, written by another thread of the caller's, is a step too
+        step = np.int64(at if at < most else most)
         low[i], high[i] = element(starts, step), element(starts, step + 1)
     for _ in range(halvings):  # to the first value that is not below x, as often as the fullest step needs
         for i in range(count):

@@ -245,7 +245,7 @@ def recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, poin
                 distance = squared(X, offset, exact, c * d, d)
                 if label < 0 or is_nearer(X, offset, exact, d, c, distance, label, least):
                     label, least = c, distance
-    return label
+    return max(label, 0)  # no score reaches a threshold that overflowed
 
 
 @inlined

@@ -1,11 +1,28 @@
 """The backend object: what it can run, and sessions."""
 
+import functools
+import importlib
+
+from ...kernels.undisturbed import undisturbed
+
+
+@functools.cache
+def _imported(name, package=None):
+    """A module that Numba is imported with, which an interrupt must not leave half done."""
+    return undisturbed(importlib.import_module, name, package)
+
 
 class CpuBackend:
     name = "cpu"
     devices: tuple[str, ...] = ("cpu",)
 
     def is_available(self):
+        try:
+            numba = _imported("numba")
+        except Exception as error:  # also what Numba raises beside a library of the wrong version
+            return False, f"Numba, which compiles its kernels, cannot be imported: {error}"
+        if numba.config.DISABLE_JIT:
+            return False, "Numba compiles nothing while NUMBA_DISABLE_JIT is set; unset it"
         return True, ""
 
     def supports(self, problem):
@@ -19,12 +36,9 @@ class CpuBackend:
         return ""
 
     def plan(self, problem, n_threads):
-        from .planning import plan
-
-        return plan(problem, n_threads)
+        return _imported(".planning", __package__).plan(problem, n_threads)
 
     def open(self, X, weights, problem, n_threads):
-        from .planning import threads_for
-        from .session import CpuSession
-
-        return CpuSession(X, weights, problem.n_clusters, threads_for(problem, n_threads), problem.frugal)
+        threads = _imported(".planning", __package__).threads_for(problem, n_threads)
+        session = _imported(".session", __package__)
+        return session.CpuSession(X, weights, problem.n_clusters, threads, problem.frugal)

@@ -97,7 +97,7 @@ class CpuMasses:
     def _named(self, targets):
         """The rows at so much mass from the first: the rows of their buckets are sorted, those of all at once."""
         s, ends = self.session, np.cumsum(self.of_buckets)
-        falls_in = np.searchsorted(ends, targets, side="right")
+        falls_in = np.minimum(np.searchsorted(ends, targets, side="right"), self.n_buckets - 1)
         wanted = np.zeros(self.n_buckets, bool)
         wanted[falls_in] = True
         rows = self._by_content(np.flatnonzero(wanted[self.buckets]))
@@ -106,7 +106,9 @@ class CpuMasses:
         # What precedes a target: of all buckets before its own those that are wanted, and the part of its own.
         before = np.cumsum(np.where(wanted, self.of_buckets, 0)) - self.of_buckets
         within = targets - (ends - self.of_buckets)[falls_in] + before[falls_in]
-        return rows[np.searchsorted(cumulative, within, side="right")]
+        found = np.searchsorted(cumulative, within, side="right")
+        # Masses that do not agree, because another thread writes to X meanwhile, name some row too.
+        return rows[np.minimum(found, len(rows) - 1)] if len(rows) else np.zeros(len(targets), np.int64)
 
     def _by_content(self, rows):
         """`rows`, ascending, in the order of their content (`kmeans_fast.reference.content_order`)."""

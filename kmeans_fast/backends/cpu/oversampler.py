@@ -22,7 +22,7 @@ class CpuOversampler:
         distances, nearest = among.own_distances(candidates), self.masses.nearest
         if self.count == 0:
             nearest.fill(np.inf)
-            self.owner = np.empty(len(nearest), np.int32)
+            self.owner = np.zeros(len(nearest), np.int32)
         else:  # the next takes the rows as bytes over from this one; the first, of one cluster, has no use for them
             self.latest = among
         nearer = distances < nearest

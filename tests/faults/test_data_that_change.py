@@ -1,0 +1,84 @@
+"""Another thread of the caller's writes to X during a fit. Nothing is promised of the result but that there is one.
+
+Each case in its own interpreter: what reads outside an array ends the process, or does not.
+"""
+
+import pytest
+from support import run_python
+
+POISONED = """
+import itertools, sys, warnings
+import numpy as np
+import kmeans_fast
+from kmeans_fast.kernels.cpu import jit
+
+n, d, k, dtype = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+rng = np.random.default_rng(0)
+original = (rng.normal(size=(n, d)) + 8 * rng.integers(0, 6, (n, 1))).astype(dtype)
+X, calls, at, poison = original.copy(), itertools.count(), None, None
+
+def counting(call):
+    def counted(self, *arguments):
+        if next(calls) == at:
+            X[:: 1 + at % 7] = poison
+        return call(self, *arguments)
+    return counted
+
+for kind in (jit.Routine, jit.Kernel):
+    kind.__call__ = counting(kind.__call__)
+
+def fit(**options):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return kmeans_fast.kmeans(X, k, seed=0, max_iter=4, n_threads=1, **options)
+
+values = itertools.cycle((np.nan, np.inf, -np.finfo(dtype).max))
+for init in ("k-means++", "k-means||"):
+    calls, at, X[:] = itertools.count(), None, original
+    fit(init=init)
+    in_all = next(calls)
+    for at in {*range(min(10, in_all)), *np.linspace(10, in_all, 20, dtype=int).tolist()}:
+        calls, poison = itertools.count(), next(values)
+        X[:] = original
+        try:
+            found = fit(init=init)
+        except ValueError as error:  # the candidates of k-means|| are looked at as all data are
+            assert "Scale" in str(error), error
+        else:
+            assert 0 <= found.labels.min() <= found.labels.max() < k
+"""
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "k", "dtype"),
+    [
+        (6000, 1, 130, "float64"),  # searched on a line
+        (6000, 2, 60, "float32"),  # in boxes
+        (3000, 20, 60, "float32"),  # with bounds, and bytes where there are instructions for them
+        (6000, 40, 300, "float32"),  # nearby
+    ],
+)
+def test_values_that_are_no_numbers_appear_during_a_fit(n, d, k, dtype):
+    run_python(POISONED, n, d, k, dtype)
+
+
+def test_a_draw_from_masses_that_do_not_agree_names_some_row():
+    """The sums of the buckets are those of the distances before, or after; targets lie beyond them."""
+    run_python("""
+import numpy as np
+from kmeans_fast.backends.cpu.masses import CpuMasses
+from kmeans_fast.backends.cpu.session import CpuSession
+
+n = 3000
+for weights in (None, np.ones(n)):
+    for nearest in (0.0, np.nan, -1.0, 1e300, np.inf):
+        session = CpuSession(np.random.default_rng(0).normal(size=(n, 3)), weights, 4, 1)
+        masses = CpuMasses(session)
+        masses.nearest[::2] = nearest
+        for total in (0, 1 << 44, 1 << 62, -(1 << 50)):
+            masses.rescale = lambda: None
+            masses.total = total
+            words = np.array([0, 1, 2**63, 2**64 - 1] * 4, np.uint64)
+            for rows in (masses.draw(words), masses.draw_many(words)):
+                assert 0 <= rows.min() <= rows.max() < n
+""")
