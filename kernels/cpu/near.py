@@ -102,7 +102,7 @@ def _contenders(tile, used, d, panels, place, bound, gaps, start, width, reach, 
     """How many contenders the rows of the tile have, whose centroid has the place `place` and its gaps at ``gaps[start:]``, -1 if there is no room for them;
     the gap of the nearest panel that was left out; how many panels were not.
     """
-    count, taken, own_group = 0, 0, place // GROUP
+    count, taken, own_group, groups = 0, 0, place // GROUP, panels.order.size // GROUP
     left_out = splat(-_INFINITE)
     store_tile(tile.rest, 0, LANES, negative_infinity_like(load_scores(tile.rest, 0, LANES)))
     for v in range(0, width, LANES):
@@ -113,6 +113,8 @@ def _contenders(tile, used, d, panels, place, bound, gaps, start, width, reach, 
         while near != 0:
             group = v + trailing_zeros(near)
             near &= near - np.uint64(1)
+            if group >= groups:  # the padding of the gaps, which an infinite reach reaches
+                break
             taken += 1
             store_tile(tile.half_norms, 0, LANES, load_group(panels.half_norms, group * GROUP, LANES))
             if group == own_group:

@@ -4,6 +4,7 @@ Each case in its own interpreter: what reads outside an array ends the process, 
 """
 
 import pytest
+from kmeans_fast.kernels.cpu import byte_codes
 from support import run_python
 
 POISONED = """
@@ -12,7 +13,7 @@ import numpy as np
 import kmeans_fast
 from kmeans_fast.kernels.cpu import jit
 
-n, d, k, dtype = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+n, d, k, dtype, path = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
 rng = np.random.default_rng(0)
 original = (rng.normal(size=(n, d)) + 8 * rng.integers(0, 6, (n, 1))).astype(dtype)
 X, calls, at, poison = original.copy(), itertools.count(), None, None
@@ -27,39 +28,42 @@ def counting(call):
 for kind in (jit.Routine, jit.Kernel):
     kind.__call__ = counting(kind.__call__)
 
-def fit(**options):
+def fit(init):
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return kmeans_fast.kmeans(X, k, seed=0, max_iter=4, n_threads=1, **options)
+        return kmeans_fast.kmeans(X, k, init=init, seed=0, max_iter=10, n_threads=1)
 
 values = itertools.cycle((np.nan, np.inf, -np.finfo(dtype).max))
-for init in ("k-means++", "k-means||"):
+paths = set()
+for init in ("k-means++", "k-means||") if k < 100 else (original[:k],):
     calls, at, X[:] = itertools.count(), None, original
-    fit(init=init)
+    paths |= {step.path for step in fit(init).history}
     in_all = next(calls)
-    for at in {*range(min(10, in_all)), *np.linspace(10, in_all, 20, dtype=int).tolist()}:
+    for at in {*range(min(10, in_all)), *np.linspace(10, in_all, 10, dtype=int).tolist()}:
         calls, poison = itertools.count(), next(values)
         X[:] = original
         try:
-            found = fit(init=init)
+            found = fit(init)
         except ValueError as error:  # the candidates of k-means|| are looked at as all data are
             assert "Scale" in str(error), error
         else:
             assert 0 <= found.labels.min() <= found.labels.max() < k
+assert any(path in taken for taken in paths), paths
 """
 
 
 @pytest.mark.parametrize(
-    ("n", "d", "k", "dtype"),
+    ("n", "d", "k", "dtype", "path"),
     [
-        (6000, 1, 130, "float64"),  # searched on a line
-        (6000, 2, 60, "float32"),  # in boxes
-        (3000, 20, 60, "float32"),  # with bounds, and bytes where there are instructions for them
-        (6000, 40, 300, "float32"),  # nearby
+        (4000, 1, 130, "float64", "sorted"),
+        (6000, 2, 60, "float32", "boxes"),
+        (3000, 300, 130, "float32", "bytes" if byte_codes.AVAILABLE else "float32"),
+        (9000, 24, 600, "float32", "bounds, float32"),
+        (30_000, 40, 300, "float32", "nearby"),
     ],
 )
-def test_values_that_are_no_numbers_appear_during_a_fit(n, d, k, dtype):
-    run_python(POISONED, n, d, k, dtype)
+def test_values_that_are_no_numbers_appear_during_a_fit(n, d, k, dtype, path):
+    run_python(POISONED, n, d, k, dtype, path)
 
 
 def test_a_draw_from_masses_that_do_not_agree_names_some_row():

@@ -66,7 +66,8 @@ class CpuMasses:
         """Where the words fall in the total."""
         if self.total < 1 << 44:
             self.rescale()
-        return np.array([(int(word) * self.total) >> 64 for word in words], np.int64)
+        total = min(max(self.total, 0), 2**63 - 1)  # as it is, unless another thread writes to X
+        return np.array([(int(word) * total) >> 64 for word in words], np.int64)
 
     def draw(self, words):
         """The rows that a few words, at most `drawing.MOST_TRIALS`, fall on."""
