@@ -10,15 +10,13 @@ A process that forks waits for such work too, because its child would wait for a
 """
 
 import _thread
-import contextlib
 import contextvars
-import os
 import threading
-from operator import methodcaller
 
-# Reentrant locks, in the order in which they are taken, that a child must not find in the hands of a thread it lacks.
-held_at_fork = []
+from .forks import held_at_fork
+
 _one_at_a_time = threading.RLock()
+held_at_fork.append(_one_at_a_time)
 _worker = None  # the thread that holds it
 
 
@@ -62,32 +60,3 @@ def undisturbed(function, *arguments):
     if error is not None:
         raise error
     return value
-
-
-held_at_fork.append(_one_at_a_time)
-_taken = []  # an element for each lock that the fork under way holds
-
-
-def _before_fork():
-    # Taken by a single call of C code, which an interrupt may end between two locks only: `_taken` is always right.
-    _taken.clear()
-    interrupted = None
-    while len(_taken) < len(held_at_fork):
-        try:
-            _taken.extend(map(methodcaller("acquire"), held_at_fork[len(_taken) :]))
-        except BaseException as error:
-            interrupted = error  # a fork cannot fail here, and without the locks the child might wait for ever
-    if interrupted is not None:
-        raise interrupted  # which Python reports
-
-
-def _after_fork():
-    with contextlib.suppress(RuntimeError):  # they are released
-        list(map(methodcaller("release"), held_at_fork[: len(_taken)]))
-    _taken.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
-    # Again, because an interrupt may hit the first before its first instruction.
-    os.register_at_fork(after_in_parent=_after_fork, after_in_child=_after_fork)

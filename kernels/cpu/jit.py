@@ -14,8 +14,6 @@ that no signal reaches (`undisturbed`), and what must be undone after a parallel
 code (`driver`).
 """
 
-import contextlib
-import os
 import threading
 import types as python_types
 
@@ -25,7 +23,8 @@ from numba.core import cgutils, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
-from ..undisturbed import held_at_fork, undisturbed
+from .. import forks
+from ..undisturbed import undisturbed
 from . import compiling
 from .code_cache import CodeCache, EntryCache
 from .driver import threads
@@ -152,20 +151,7 @@ def _entry(driver, tasks, *arguments):
     _run_tasks(body, driver, tasks, arguments)  # noqa: F821  `Kernel._make` says which
 
 
-_alone = False  # whether this process must not use threads
-
-
-def _after_fork():
-    """Know a child of a process in which Numba's threads run, for us or for others."""
-    global _alone
-    with contextlib.suppress(ValueError):  # they do not run
-        numba.threading_layer()
-        _alone = True
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-    held_at_fork += [global_compiler_lock._lock, _making]
+forks.held_at_fork += [global_compiler_lock._lock, _making]
 
 
 class Kernel(Routine):
@@ -181,7 +167,7 @@ class Kernel(Routine):
 
     def __call__(self, tasks, *arguments):
         compiled = self._compiled or self.compiled()
-        compiled(0 if tasks == 1 or _alone else threads(), tasks, *arguments)
+        compiled(0 if tasks == 1 or forks.threads_are_lost else threads(), tasks, *arguments)
 
 
 kernel = Kernel

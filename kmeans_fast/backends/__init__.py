@@ -64,11 +64,12 @@ def use_backend(name: str) -> Iterator[None]:
     available, reason = backend.is_available()
     if not available:
         raise RuntimeError(f"The backend {name!r} cannot run here: {reason}.")
-    token = _forced.set(name)
-    try:
+    before = _forced.get()
+    try:  # the name is set inside, so that an interrupt leaves nothing set
+        _forced.set(name)
         yield
     finally:
-        _forced.reset(token)
+        _forced.set(before)
 
 
 def _objection(backend, problem, device, forced=False):

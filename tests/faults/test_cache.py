@@ -9,6 +9,7 @@ import stat
 
 import numpy as np
 import pytest
+from kmeans_fast.kernels import cache
 from kmeans_fast.kernels.cpu.kept import cache_directory
 from support import run_python
 
@@ -112,6 +113,91 @@ def test_a_directory_that_others_may_write_is_not_trusted(warm):
     directory.chmod(0o777)
     assert run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=warm).strip() == "None"
     assert not files(warm)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+@pytest.mark.parametrize("mode", [0o777, 0o757, 0o1777])
+def test_a_directory_above_that_others_may_write_is_not_trusted_unless_sticky(warm, tmp_path, mode):
+    """They could put another directory in the place of the one that was looked at."""
+    above = tmp_path / "above"
+    above.mkdir()
+    root = warm.rename(above / "cache")
+    above.chmod(mode)
+    printed = run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=root).strip()
+    assert printed == (str(next(root.iterdir())) if mode & stat.S_ISVTX else "None")
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may give directories away")
+@pytest.mark.parametrize("level", ["above", "above/cache"])
+def test_a_directory_that_is_anothers_is_not_trusted(warm, tmp_path, level):
+    (tmp_path / "above").mkdir()
+    root = warm.rename(tmp_path / "above" / "cache")
+    os.chown(tmp_path / level, 12345, -1)
+    assert run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=root).strip() == "None"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions are POSIX's")
+def test_a_group_that_is_the_users_alone_may_write_above(tmp_path, monkeypatch):
+    """Many systems give each user such a group, and let it write what the user makes."""
+    import grp
+    import pwd
+
+    user = pwd.getpwuid(os.getuid())
+    tmp_path.chmod(0o775)
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(tmp_path / "cache"))
+    for name, members, trusted in ((user.pw_name, [], True), (user.pw_name, ["other"], False), ("users", [], False)):
+        group = grp.struct_group((name, "x", user.pw_gid, members))
+        monkeypatch.setattr(grp, "getgrgid", lambda number, group=group: group)
+        os.chown(tmp_path, -1, user.pw_gid)
+        assert (cache.directory("kernels") is not None) == trusted
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink") or os.name != "posix", reason="links are POSIX's")
+def test_a_file_that_is_a_link_is_not_read(warm, tmp_path):
+    for path in files(warm):
+        path.rename(tmp_path / path.name)
+        path.symlink_to(tmp_path / path.name)
+    run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=warm)
+    assert not any(path.is_symlink() for path in files(warm))
+
+
+def test_a_directory_that_becomes_unsafe_while_in_use_costs_a_compilation(warm, tmp_path):
+    """Neither is anything read from there, nor is a directory made somewhere else."""
+    work = tmp_path / "work"
+    work.mkdir()
+    run_python(
+        """
+import os, sys
+import numpy as np
+from kmeans_fast.kernels.cpu import distances
+distances.distance_table.compiled()
+os.chmod(sys.argv[1], 0o777)
+os.chdir(sys.argv[2])
+from kmeans_fast.backends.cpu.session import CpuSession
+X = np.random.default_rng(0).normal(size=(40, 3))
+CpuSession(X, None, 4, 1).distances(X[:4], squared=True)
+(compiled,) = distances.distance_table.compiled().stats.cache_misses.values()
+assert compiled == 1
+assert not os.listdir(".")
+""",
+        next(warm.iterdir()),
+        work,
+        KMEANS_FAST_CACHE_DIR=warm,
+    )
+
+
+def test_files_that_changed_places_are_compiled_anew(warm):
+    names = sorted(files(warm))
+    contents = [path.read_bytes() for path in names]
+    for path, content in zip(names, contents[1:] + contents[:1]):
+        path.write_bytes(content)
+    run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=warm)
+    assert [path.read_bytes()[:32] for path in names] != [content[:32] for content in contents[1:] + contents[:1]]
+
+
+def test_a_tilde_is_the_home_directory(tmp_path):
+    printed = run_python(SCRIPT, KMEANS_FAST_CACHE_DIR="~/kept", HOME=tmp_path, USERPROFILE=tmp_path).strip()
+    assert printed.startswith(str(tmp_path / "kept"))
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write everywhere")

@@ -135,6 +135,114 @@ thread.join()
     )
 
 
+FORKING = """
+import os, sys, threading, time, warnings
+import numpy as np
+import kmeans_fast
+
+warnings.simplefilter("ignore")
+X = np.random.default_rng(0).normal(size=(40, 3))
+
+def works_in_a_child(work):
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    for _ in range(3000):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status == 0
+        time.sleep(0.02)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    return False
+"""
+
+
+def test_a_child_forked_while_another_thread_imports_and_loads_kernels():
+    run_python(
+        FORKING
+        + """
+kmeans_fast.kmeans, kmeans_fast.backends  # Python itself hangs if a child wants a module that is just being imported
+
+def fit():
+    kmeans_fast.kmeans(X, 3, seed=0)
+
+thread = threading.Thread(target=fit)
+thread.start()
+while thread.is_alive():
+    time.sleep(0.02)
+    assert works_in_a_child(fit)
+fit()
+"""
+    )
+
+
+@pytest.mark.parametrize("whose", ["kernels", "the caller's functions"])
+def test_a_child_forked_while_another_thread_compiles(whose):
+    """Numba's lock would be held in the child by a thread that is not there."""
+    run_python(
+        FORKING
+        + """
+import numba
+from kmeans_fast.backends.cpu.session import CpuSession
+
+def measure(dtype):
+    CpuSession(X.astype(dtype), None, 4, 1).distances(X[:4].astype(dtype))
+
+def compile_much():
+    if sys.argv[1] == "kernels":
+        measure(np.float32)
+        CpuSession(X, None, 4, 1).mean_variance()
+    else:
+        for _ in range(3):
+            numba.njit(lambda x: np.sort(x)[::2].sum() + np.median(x))(X[:, 0].copy())
+
+measure(np.float64)
+thread = threading.Thread(target=compile_much)
+thread.start()
+time.sleep(0.05)
+forks = 0
+while thread.is_alive() and forks < 5:
+    assert works_in_a_child(lambda: measure(np.float32))
+    forks += 1
+    time.sleep(0.1)
+assert forks
+thread.join()
+""",
+        whose,
+        KMEANS_FAST_CACHE_DIR="",
+    )
+
+
+def test_a_child_of_a_process_that_uses_numbas_threads_itself(layer):
+    """No fit has run before: it is the caller's threads that must not be used."""
+    run_python(
+        PROBLEM
+        + """
+@numba.njit(parallel=True)
+def total(x):
+    s = 0.0
+    for i in numba.prange(len(x)):
+        s += x[i]
+    return s
+warnings.simplefilter("ignore")
+assert total(np.ones(1000)) == 1000
+child = os.fork()
+if child == 0:
+    os._exit(0 if fit() == fit(n_threads=1) else 1)
+_, status = os.waitpid(child, 0)
+assert status == 0, status
+assert fit() == fit(n_threads=1)
+""",
+        **layer,
+    )
+
+
 @pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
 def test_worker_processes_give_the_same(tmp_path, method):
     script = tmp_path / "script.py"
