@@ -47,25 +47,27 @@ def collect():
         ``versions``, ``system``, ``cpu``, ``threads``, ``kernel_cache``, ``backends`` (name to the reason why it cannot
         run, or an empty string), ``gpus`` and ``environment``.
     """
-    from ..kernels.cpu import host
-
     return {
         "versions": {"kmeans_fast": __version__, "python": platform.python_version()}
         | {name: version for name in _PACKAGES if (version := _version(name))},
         "system": {"platform": platform.platform(), "machine": platform.machine(), "executable": sys.executable},
-        "cpu": {
-            "model": _cpu_model(),
-            "features": [name for name in _FEATURES if name in host.FEATURES],
-            "vector_bytes": host.VECTOR_BYTES,
-            "cpus": os.cpu_count(),
-            "usable_cpus": host.usable_cpus(),
-        },
+        "cpu": {"model": _cpu_model(), "cpus": os.cpu_count(), **_host()},
         "threads": _threading(),
         "kernel_cache": kernel_cache.contents(),
         "backends": backends(),
         "gpus": _gpus(),
         "environment": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(_VARIABLES)},
     }
+
+
+def _host():
+    """What the CPU kernels see of the machine; nothing where Numba cannot be imported."""
+    try:
+        from ..kernels.cpu import host
+    except Exception:
+        return {"features": [], "vector_bytes": 0, "usable_cpus": os.cpu_count()}
+    features = [name for name in _FEATURES if name in host.FEATURES]
+    return {"features": features, "vector_bytes": host.VECTOR_BYTES, "usable_cpus": host.usable_cpus()}
 
 
 def _gpus():
@@ -100,8 +102,12 @@ def _cpu_model():
 
 def _threading():
     """Numba's threads and their layer, which Numba chooses when a parallel function first runs: so one runs here."""
-    import numba
     import numpy as np
+
+    try:
+        import numba
+    except Exception as error:
+        return {"limit": 1, "layer": f"none: {' '.join(str(error).split())}"}
 
     @numba.njit(parallel=True)
     def touch(out):

@@ -1,0 +1,100 @@
+"""What is said of compilations, and what happens where nothing can be compiled."""
+
+import pytest
+from support import run_python
+
+MEASURE = """
+import logging, sys
+import numpy as np
+import kmeans_fast
+from kmeans_fast.kernels.cpu import compiling
+
+records, heard = [], []
+
+class Keep(logging.Handler):
+    def emit(self, record):
+        records.append((record.levelname, record.getMessage()))
+
+logging.getLogger("kmeans_fast").addHandler(Keep())
+logging.getLogger("kmeans_fast").setLevel(logging.INFO)
+compiling.listeners.append(lambda name, seconds: heard.append((name, seconds)))
+
+def measure():
+    from kmeans_fast.backends.cpu.session import CpuSession
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    return CpuSession(X, None, 4, 1).distances(X[:4])
+"""
+
+
+def test_a_compilation_is_announced_once_and_loading_is_not(tmp_path):
+    once = (
+        MEASURE
+        + """
+measure()
+(first, nothing), (second, seconds) = heard
+assert first == second == "distance_table" and nothing is None and seconds > 0
+assert [level for level, _ in records] == ["INFO", "INFO"]
+assert records[0][1] == "compiling the kernel distance_table"
+assert records[1][1].startswith("compiling the kernel distance_table took ")
+measure()
+assert len(heard) == len(records) == 2
+"""
+    )
+    run_python(once, KMEANS_FAST_CACHE_DIR=tmp_path)
+    run_python(
+        MEASURE + "measure()\nassert not heard and not records, (heard, records)", KMEANS_FAST_CACHE_DIR=tmp_path
+    )
+    run_python(once, KMEANS_FAST_CACHE_DIR="")
+
+
+def test_a_listener_that_fails_breaks_no_fit():
+    run_python(
+        MEASURE
+        + """
+def fails(name, seconds):
+    raise RuntimeError("no")
+
+compiling.listeners.insert(0, fails)
+assert measure().shape == (40, 4)
+assert len(heard) == 2
+assert any(level == "WARNING" for level, _ in records)
+""",
+        KMEANS_FAST_CACHE_DIR="",
+    )
+
+
+FIT = """
+import sys
+import kmeans_fast
+assert "numba" not in sys.modules
+reason = kmeans_fast.backends()["cpu"]
+assert sys.argv[1] in reason, reason
+X = [[0.0], [1], [10], [11]]
+found = kmeans_fast.kmeans(X, 2, seed=0)
+assert found.backend == "reference" and sorted(found.centroids.ravel()) == [0.5, 10.5]
+assert kmeans_fast.assign(X, [[0.0], [10]])[0].tolist() == [0, 0, 1, 1]
+assert kmeans_fast.KMeans(2, random_state=0).fit(X).predict(X).tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
+assert sys.argv[1] in kmeans_fast.explain((1000, 3), 5)
+try:
+    with kmeans_fast.use_backend("cpu"):
+        pass
+except RuntimeError as error:
+    assert sys.argv[1] in str(error)
+else:
+    raise SystemExit("the backend was forced")
+assert not any(name.startswith("kmeans_fast.kernels.cpu.jit") for name in sys.modules)
+from kmeans_fast.cli import main
+assert main(["info"]) == 0
+"""
+
+
+def test_where_numba_is_told_not_to_compile_the_reference_runs():
+    assert "backend reference  available" in run_python(FIT, "NUMBA_DISABLE_JIT", NUMBA_DISABLE_JIT=1)
+
+
+@pytest.mark.parametrize("error", ["ImportError('no NumPy that Numba likes')", "SystemError('made for another')"])
+def test_where_numba_cannot_be_imported_the_reference_runs(tmp_path, error):
+    (tmp_path / "numba.py").write_text(f"raise {error}")
+    (tmp_path / "llvmlite.py").write_text("raise ImportError('as Numba')")
+    printed = run_python("import sys; sys.path.insert(0, sys.argv[2])\n" + FIT, "cannot be imported", tmp_path)
+    assert "backend reference  available" in printed
