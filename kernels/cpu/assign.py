@@ -20,6 +20,7 @@ from .tile import EVERY_LANE, LANES, ROWS, distance_bounds, pack_points, row_ste
 from .words import set_bits, trailing_zeros
 
 SUMS_LEFT, SUMS_ANEW, SUMS_MOVED = 0, 1, 2
+NO_BOUNDS = np.float32(1), np.empty(0, np.float32), np.empty(0, np.float32)
 _GIVEN_UP = 8  # tiles that had too many candidates, after which a task tries the filter no more
 MOVES = 256  # rows to be moved are collected: a call for each would cost more than the additions
 
@@ -62,14 +63,16 @@ def assign(
     sums,  #              SUMS_LEFT: as they are; SUMS_ANEW: add every row; SUMS_MOVED: move the rows whose label changes
     memory,  #            `tile.workspaces`
     lane_sums,  #   INOUT (tasks, k * d * LANES + d * ROWS) int64, the first part zeros in and out: `lane_sums.scratch`; or None
-    bounds,  #            (factor, upper, lower) for `gate`, or None. upper OUT (n,) float32: not below `factor` times the distance to the own
-    #                     centroid in units of x'; lower OUT (n,) float32: not above that to any other
+    bounds,  #            (factor, upper, lower) for `gate`, or NO_BOUNDS. upper OUT (n,) float32: not below `factor`
+    #                     times the distance to the own centroid in units of x'; lower OUT (n,) float32: not above that
+    #                     to any other
     codes,  #             `byte_codes.Encoded`, or None: rows are scored in float32
     too_many,  #    OUT   (tasks,) int64: tiles that had too many candidates for the filter
 ):
     """Label every row and bring the exact sums of the clusters up to date. Reads X once.
 
-    It is compiled anew for None and for arrays, so that what is not wanted costs no compilation.
+    It is compiled anew for None and for arrays, so that what is not wanted costs no compilation; but not for bounds, so that
+    predict, which has none, uses what fit has compiled.
     """
     n, k = labels.size, exact.size // d
     first, stop = share(task, tasks, -(-n // ROWS))
@@ -82,10 +85,9 @@ def assign(
     moved, rechecked, n_moves = 0, 0, 0
     if lane_sums is not None:
         of_lanes, tile_limbs, waiting = lane_sums[task], lane_sums[task, k * d * LANES :], 0
-    above, below, unit = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32), 1.0
-    if bounds is not None:
-        factor, upper, lower = bounds
-        unit = np.float64(factor) * np.float64(scale)
+    above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
+    factor, upper, lower = bounds
+    bounded, unit = upper.size > 0, np.float64(factor) * np.float64(scale)
     if codes is not None:
         byte_tile, unfiltered = new_tile(codes.tiles[task]), 0
     if sums == SUMS_ANEW:
@@ -109,7 +111,7 @@ def assign(
                 work, X, row * d, steps, used, d, exact, packed, half_norms, bound, (row + ROWS) * d
             )  # fmt: skip
         rechecked += set_bits(np.int64(still_open))
-        if bounds is not None:
+        if bounded:
             if not settled:
                 distance_bounds(work, d, still_open, factor, above, below)
             for r in range(used):

@@ -154,7 +154,7 @@ class Assignment:
 
     def _pass_over_all(self, centroids, packed, scale, sums, where, codes):
         changed, opened, _, too_many = self.counters
-        bounds = None
+        bounds = assign.NO_BOUNDS
         if self.gate is not None:
             self.gate.begin(scale)
             bounds = np.float32(1), self.gate.upper, self.gate.lower
@@ -199,7 +199,7 @@ class Assignment:
         packed = update.Packed(*points.shape, self.X.dtype)
         assign.assign(
             self.threads, self.flat, NO_WEIGHTS, self.d, *packed.fill(flat(points), center), out, *self.counters[:2],
-            self.no_totals, *_NO_SUMS, assign.SUMS_LEFT, self.memory, None, None, None, self.counters[3],
+            self.no_totals, *_NO_SUMS, assign.SUMS_LEFT, self.memory, None, assign.NO_BOUNDS, None, self.counters[3],
         )  # fmt: skip
 
     def _find_gaps(self, centroids, packed, factor):
