@@ -71,8 +71,8 @@ def assign(
 ):
     """Label every row and bring the exact sums of the clusters up to date. Reads X once.
 
-    It is compiled anew for None and for arrays, so that what is not wanted costs no compilation; but not for bounds, so that
-    predict, which has none, uses what fit has compiled.
+    It is compiled anew for None and for arrays, so that what is not wanted costs no compilation; but not for bounds, so
+    that predict, which has none, uses what fit has compiled.
     """
     n, k = labels.size, exact.size // d
     first, stop = share(task, tasks, -(-n // ROWS))
