@@ -187,12 +187,23 @@ assert not os.listdir(".")
 
 
 def test_files_that_changed_places_are_compiled_anew(warm):
-    names = sorted(files(warm))
-    contents = [path.read_bytes() for path in names]
-    for path, content in zip(names, contents[1:] + contents[:1]):
-        path.write_bytes(content)
-    run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=warm)
-    assert [path.read_bytes()[:32] for path in names] != [content[:32] for content in contents[1:] + contents[:1]]
+    """The code of one signature where that of another was: it is whole, and not what its name says."""
+    both = (
+        SCRIPT
+        + """
+single = X.astype(np.float32)
+found = CpuSession(single, None, 4, 1).distances(single[:4], squared=True)
+assert (found == reference.squared_distances(single, single[:4]).astype(np.float32)).all()
+"""
+    )
+    run_python(both, KMEANS_FAST_CACHE_DIR=warm)
+    for kind in ("distances.distance_table-", "distances.distance_table_entry-"):
+        one, other = sorted(path for path in files(warm) if path.name.startswith(kind) and path.suffix == ".nbc")
+        swapped = one.read_bytes(), other.read_bytes()
+        other.write_bytes(swapped[0])
+        one.write_bytes(swapped[1])
+        run_python(both, KMEANS_FAST_CACHE_DIR=warm)
+        assert (one.read_bytes(), other.read_bytes()) != swapped[::-1]  # the next process loads again
 
 
 def test_a_tilde_is_the_home_directory(tmp_path):
