@@ -14,6 +14,7 @@ that no signal reaches (`undisturbed`), and what must be undone after a parallel
 code (`driver`).
 """
 
+import functools
 import threading
 import types as python_types
 
@@ -24,7 +25,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from .. import forks
-from ..undisturbed import undisturbed
+from ..undisturbed import held_at_fork, undisturbed
 from . import compiling
 from .code_cache import CodeCache, EntryCache
 from .driver import threads
@@ -68,12 +69,7 @@ def _protected(dispatcher, name, cache):
         with compiling.may_compile(name):
             return compile_for_arguments(*arguments)
 
-    def undisturbed_for(*arguments):
-        if global_compiler_lock.is_locked():  # by this thread, which compiles: another would wait for ever
-            return announced(*arguments)
-        return undisturbed(announced, *arguments)
-
-    dispatcher._compile_for_args = undisturbed_for
+    dispatcher._compile_for_args = functools.partial(undisturbed, announced)
     return dispatcher
 
 
@@ -151,7 +147,7 @@ def _entry(driver, tasks, *arguments):
     _run_tasks(body, driver, tasks, arguments)  # noqa: F821  `Kernel._make` says which
 
 
-forks.held_at_fork += [global_compiler_lock._lock, _making]
+held_at_fork += [global_compiler_lock._lock, _making]
 
 
 class Kernel(Routine):

@@ -139,6 +139,8 @@ FORKING = """
 import os, sys, threading, time, warnings
 import numpy as np
 import kmeans_fast
+import logging  # has a lock that is held while a process forks, and compilations are announced
+logging.getLogger("kmeans_fast").setLevel(logging.INFO)
 
 warnings.simplefilter("ignore")
 X = np.random.default_rng(0).normal(size=(40, 3))
