@@ -18,7 +18,8 @@ import numpy as np
 
 X = np.random.default_rng(0).normal(size=(12_000, 8)).astype(np.float32)
 aimed = int(sys.argv[1])
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with SIGINT ignored
+# A shell starts what runs in the background with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def state(model):
     fitted = {name: value for name, value in vars(model).items() if name[-1] == "_"}
@@ -47,7 +48,8 @@ from kmeans_fast import KMeans
 
 OURS = os.path.dirname(kmeans_fast.__file__)
 ROOTS = (OURS, *(os.path.join(os.path.abspath(path), "kernels") for path in kmeans_fast.__path__), contextlib.__file__)
-CHECKED = ("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "POP_JUMP_BACKWARD")  # after these Python looks for signals
+# After these Python looks for signals.
+CHECKED = ("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "POP_JUMP_BACKWARD")
 names = {}
 count = target = 0
 
