@@ -49,7 +49,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     verbose : int, default=0
         Print every iteration.
     random_state : int, RandomState or None, default=None
-        An int makes the result reproducible.
+        An int makes the result reproducible: it is the `seed` of `kmeans_fast.kmeans`, which gives the same bits. A RandomState is asked for a seed at every
+        fit, and so is NumPy's global one for None.
     copy_x : bool, default=True
         For compatibility; X is never modified.
     algorithm : {"auto", "lloyd", "elkan"}, default="auto"
@@ -214,8 +215,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                     stacklevel=3,
                 )
                 n_init = self._n_init = 1
-        seed = int(rng.randint(np.iinfo(np.int64).max, dtype=np.int64))
-        options |= {"seed": seed, "rng": rng, "resident": origin.resident}
+        options |= {"seed": parameters.seed(self, rng), "rng": rng, "resident": origin.resident}
         found = fit(X, weights, n_clusters, init=init, n_init=n_init, **options)
         self.cluster_centers_, self.labels_ = origin.back(found.centroids), origin.back(found.labels)
         self.inertia_, self.n_iter_ = found.inertia, found.n_iter

@@ -120,3 +120,9 @@ def random_state(estimator):
     except ValueError:
         rule = "an int in the range [0, 4294967295], an instance of 'numpy.random.mtrand.RandomState' or None"
         return _refuse(estimator, "random_state", rule, estimator.random_state)
+
+
+def seed(estimator, rng):
+    """The seed of all draws: `random_state` itself where it is an int, as for `kmeans_fast.kmeans`; else drawn from `rng`, what `random_state` made of it."""
+    value = estimator.random_state
+    return int(value) if isinstance(value, Integral) else int(rng.randint(np.iinfo(np.int64).max, dtype=np.int64))

@@ -53,14 +53,41 @@ def test_fit_from_an_array_is_the_reference(backend, dtype, weighted):
     assert model.backend_ == backend
 
 
-@pytest.mark.parametrize("init", ["k-means++", "k-means||", "random"])
-@pytest.mark.parametrize("random_state", [0, 42])
-def test_random_state_is_turned_into_a_seed(X, init, random_state):
-    seed = int(np.random.RandomState(random_state).randint(np.iinfo(np.int64).max, dtype=np.int64))
-    model = KMeans(n_clusters=5, init=init, n_init=3, random_state=random_state).fit(X)
-    result = kmeans_fast.kmeans(X, 5, init=init, n_init=3, seed=seed)
+def _drawn(X, n_clusters, random_state):
+    return X[random_state.permutation(len(X))[:n_clusters]]
+
+
+@pytest.mark.parametrize("init", ["k-means++", "k-means||", "random", _drawn])
+@pytest.mark.parametrize("random_state", [0, 42, 2**32 - 1, np.int64(7), np.uint8(200)])
+@pytest.mark.parametrize("options", [{}, {"n_init": 3}, {"n_init": 2, "init_size": 60, "max_iter": 3}])
+def test_an_integer_random_state_is_the_seed_of_the_functions(X, init, random_state, options):
+    options = {"n_init": 1} | options
+    model = KMeans(n_clusters=5, init=init, random_state=random_state, **options).fit(X)
+    result = kmeans_fast.kmeans(X, 5, init=init, seed=random_state, **options)
+    assert_array_equal(model.labels_, result.labels)
     assert_array_equal(model.cluster_centers_, result.centroids)
     assert (model.inertia_, model.n_iter_) == (result.inertia, result.n_iter)
+    assert [step.inertia for step in model.history_] == [step.inertia for step in result.history]
+    same_fit(model, clone(model).fit(X))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_seeds_of_kmeans_plusplus_are_the_start_of_both(X, weighted, seed):
+    weights = some_weights(200) if weighted else None
+    start, indices = kmeans_fast.kmeans_plusplus(X, 5, seed=seed, sample_weight=weights)
+    assert_array_equal(start, X[indices])
+    given = kmeans_fast.kmeans(X, 5, init=start, sample_weight=weights)
+    assert_array_equal(kmeans_fast.kmeans(X, 5, seed=seed, sample_weight=weights).centroids, given.centroids)
+    model = KMeans(n_clusters=5, random_state=seed).fit(X, sample_weight=weights)
+    assert_array_equal(model.cluster_centers_, given.centroids)
+    assert model.n_iter_ == given.n_iter
+
+
+def test_a_random_state_object_is_asked_for_a_seed(X):
+    seed = int(np.random.RandomState(3).randint(np.iinfo(np.int64).max, dtype=np.int64))
+    model = KMeans(n_clusters=5, random_state=np.random.RandomState(3)).fit(X)
+    assert_array_equal(model.cluster_centers_, kmeans_fast.kmeans(X, 5, seed=seed).centroids)
 
 
 def test_random_state_object_advances(X):
