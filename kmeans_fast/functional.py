@@ -31,6 +31,8 @@ class KMeansResult(NamedTuple):
         What ran.
     history : tuple of Progress
         Every iteration.
+    timings : dict of str to float
+        Seconds, all runs together: "preparing" (opening the data), "seeding", "iterating", "last_pass" (the final labels and the exact inertia).
     """
 
     centroids: Any
@@ -39,6 +41,7 @@ class KMeansResult(NamedTuple):
     n_iter: int
     backend: str
     history: tuple[Progress, ...]
+    timings: dict[str, float]
 
 
 def _check_integer(name, value, least):
@@ -127,7 +130,8 @@ def kmeans(
     n_threads : int, optional
         Default: all usable CPUs. The result does not depend on it.
     callback : callable, optional
-        Called with a `Progress` after every iteration; a true return value ends the fit with what has been reached.
+        Called with a `Progress` after every iteration; a true return value ends the fit with what has been reached. If it has a method ``on_phase``, that is
+        called with a key of `KMeansResult.timings` when that phase begins.
 
     Returns
     -------

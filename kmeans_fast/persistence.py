@@ -281,7 +281,7 @@ def unpacked(header, arrays, cls):
     if "labels" in arrays:
         model.labels_ = arrays["labels"]
     model.inertia_, model.n_iter_ = float(header["inertia"]), header["n_iter"]
-    model.backend_, model.history_ = header["backend"], ()
+    model.backend_, model.history_, model.timings_ = header["backend"], (), {}
     model.n_features_in_, model._n_features_out = centroids.shape[1], len(centroids)
     if header["preparation"] is None:  # otherwise the names are those of the scaler's columns
         name_features(model, header)

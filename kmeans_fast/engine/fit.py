@@ -12,6 +12,7 @@ from ..backends.protocol import Problem
 from .history import Progress
 from .lloyd import lloyd
 from .memory import shortage, too_little
+from .phases import PREPARING, SEEDING, Phases
 from .refinement import breathe, deepest
 from .seeding import auto_init_size, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
 
@@ -30,6 +31,7 @@ class Fit(NamedTuple):
     n_iter: int
     backend: str
     history: tuple[Progress, ...]  # of all runs
+    timings: dict[str, float]  # seconds by phase (`phases.NAMES`), all runs together
 
 
 def open_session(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None, second=0):
@@ -220,6 +222,8 @@ def fit(
     -------
     Fit
     """
+    phases = Phases(callback)
+    phases.begin(PREPARING)
     weights = _trivial_to_none(weights)
     if init_size == "auto":
         init_size = auto_init_size(len(X), n_clusters) if isinstance(init, str) and init == "k-means++" else None
@@ -234,6 +238,7 @@ def fit(
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []
     for run in range(n_init):
+        phases.begin(SEEDING)
         sample = None
         if isinstance(init, str):
             sample = _open_sample(backend, session, problem, init_size, seed, run, n_threads)
@@ -242,6 +247,7 @@ def fit(
         if verbose:
             print("Initialization complete")
         how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}
+        how["phases"] = phases
         found = lloyd(session, start, **how)
         if refine is not None:
             distances = functools.partial(_distances_to, backend, problem, n_threads)
@@ -251,8 +257,9 @@ def fit(
             best = found
         if found.stopped:
             break
+    phases.end()
     _warn_of_few_clusters(best.n_used, n_clusters)
-    return Fit(best.centroids, best.labels, best.inertia, best.n_iter, backend.name, tuple(history))
+    return Fit(best.centroids, best.labels, best.inertia, best.n_iter, backend.name, tuple(history), phases.seconds)
 
 
 def _trivial_to_none(weights):

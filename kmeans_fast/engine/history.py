@@ -1,9 +1,28 @@
 """What is recorded of every iteration, and told to the callback."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
 
 
-class Progress(NamedTuple):
+class _Numbers(NamedTuple):
+    """The fields of a `Progress`."""
+
+    run: int
+    iteration: int
+    inertia: float
+    squared_shift: float
+    changed: int
+    seconds: float
+    empty: int
+    rechecked: int
+    scored: int
+    path: str
+    stage: int = 0
+
+
+class Progress(_Numbers):
     """One iteration of one run, as a callback receives it and as `history_` keeps it.
 
     Attributes
@@ -32,16 +51,31 @@ class Progress(NamedTuple):
         nothing was scored.
     stage : int
         0; with ``refine="breathing"``, 2 i - 1 and 2 i while breath i draws in and lets go.
+    centroids : ndarray (n_clusters, n_features), X's dtype
+        After this iteration: where the next one starts, and what the fit returns if this is the last. They are fetched (from a GPU, too) and copied when they
+        are asked for, and to be had only while the callback runs: `history_` keeps none. With ``refine="breathing"``, odd stages have more of them.
     """
 
-    run: int
-    iteration: int
-    inertia: float
-    squared_shift: float
-    changed: int
-    seconds: float
-    empty: int
-    rechecked: int
-    scored: int
-    path: str
-    stage: int = 0
+    _fetch: Callable[[], np.ndarray] | None = None
+
+    @property
+    def centroids(self) -> np.ndarray:
+        if self._fetch is None:
+            raise AttributeError(
+                f"The centroids of iteration {self.iteration} can be had only while the callback runs that is told of it: "
+                "keep `progress.centroids` there."
+            )
+        return np.array(self._fetch())
+
+    def told_to(self, callback: Callable[["Progress"], Any] | None, fetch: Callable[[], np.ndarray]) -> bool:
+        """Call the callback, if there is one, with this; whether it wants the fit to end. ``fetch()`` gives the centroids."""
+        if callback is None:
+            return False
+        self._fetch = fetch
+        try:
+            return bool(callback(self))
+        finally:
+            self._fetch = None
+
+    def __getstate__(self) -> None:
+        """Nothing beyond the fields: neither a pickle nor a copy holds on to the centroids."""

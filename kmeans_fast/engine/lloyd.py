@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .history import Progress
+from .phases import ITERATING, LAST_PASS, Phases
 
 
 class Run(NamedTuple):
@@ -29,11 +30,16 @@ def _converged(step, threshold):
     return ""
 
 
-def lloyd(session, centroids, *, max_iter, threshold, run=0, stage=0, done=0, verbose=False, callback=None):
+def lloyd(
+    session, centroids, *, max_iter, threshold, run=0, stage=0, done=0, verbose=False, callback=None, phases=None
+):
     """Iterate from `centroids` until no label changes, the centroids settle, `max_iter`, or the callback says so.
 
-    The labels returned are those of the centroids returned. `run`, `stage` and the iterations `done` before in this run are for the history.
+    The labels returned are those of the centroids returned. `run`, `stage` and the iterations `done` before in this run are for the history;
+    `phases` are told when the iterations and the last pass begin.
     """
+    phases = phases or Phases()
+    phases.begin(ITERATING)
     session.reset()
     history, stopped, ahead = [], False, None
     started = time.perf_counter()
@@ -62,11 +68,12 @@ def lloyd(session, centroids, *, max_iter, threshold, run=0, stage=0, done=0, ve
         if verbose:
             print(f"Iteration {iteration - 1}, inertia {found.inertia}.")
         reason = _converged(found, threshold)
-        stopped = bool(callback is not None and callback(history[-1]))
+        stopped = history[-1].told_to(callback, lambda step=step: session.fetch(step.centroids))
         if reason and verbose:
             print(f"Converged at iteration {iteration - 1}: {reason}.")
         if reason or stopped:
             break
+    phases.begin(LAST_PASS)
     labels_are_current = ahead is not None or (found.changed == 0 and found.squared_shift == 0.0)
     if not labels_are_current:
         session.assign(centroids)

@@ -22,6 +22,7 @@ import numpy as np
 from ..arrays import to_host
 from ..reference import draws
 from .lloyd import lloyd
+from .phases import ITERATING, Phases
 
 _STEP = 0.01
 _LEAST_DEPTH, _DEPTH = 5, 0.05  # centroids of the first breath: so many, or this share of all
@@ -92,7 +93,9 @@ def exhaled(centroids, weights, depth, distances):
     return np.ascontiguousarray(centroids[~goes])
 
 
-def breathe(session, first, weights, *, seed, run, distances, max_iter, threshold, verbose=False, callback=None):
+def breathe(
+    session, first, weights, *, seed, run, distances, max_iter, threshold, verbose=False, callback=None, phases=None
+):
     """Improve a converged run.
 
     Parameters
@@ -105,7 +108,7 @@ def breathe(session, first, weights, *, seed, run, distances, max_iter, threshol
         The key of the random signs.
     distances : callable
         ``distances(rows, centroids)``: their distances (len(rows), len(centroids)), by the contract.
-    max_iter, threshold, verbose, callback
+    max_iter, threshold, verbose, callback, phases
         As for `lloyd`.
 
     Returns
@@ -117,8 +120,11 @@ def breathe(session, first, weights, *, seed, run, distances, max_iter, threshol
     k, n = len(first.centroids), len(first.labels)
     depth, history, stage = deepest(k, n), list(first.history), 0
     stopped, errors = first.stopped, None
+    phases = phases or Phases()
     how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}
+    how["phases"] = phases
     while depth > 0 and not stopped:
+        phases.begin(ITERATING)
         if errors is None:
             labels, own = to_host(best.labels), to_host(session.own_distances(best.centroids))
             errors, masses = sums_by_cluster(labels, k, own, weights), sums_by_cluster(labels, k, weights)

@@ -38,5 +38,5 @@ def from_sklearn(model, cls):
     parameters = {name: getattr(model, name) for name in _SHARED}
     target = _copy_attributes(model, cls(**parameters, algorithm=model.algorithm))
     target.inertia_, target.n_iter_ = float(model.inertia_), int(model.n_iter_)
-    target.backend_, target.history_ = "sklearn", ()
+    target.backend_, target.history_, target.timings_ = "sklearn", (), {}
     return target

@@ -60,7 +60,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     n_threads : int or None, default=None
         None: all usable CPUs. The answer does not depend on it.
     callback : callable or None, default=None
-        Called with a `kmeans_fast.Progress` after every iteration; a true return value ends the fit with what has been reached.
+        Called with a `kmeans_fast.Progress` after every iteration, which can give the centroids; a true return value ends the fit with what has been reached.
+        If it has a method ``on_phase``, that is called with a key of `timings_` when that phase begins.
     init_size : int, "auto" or None, default="auto"
         Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at least, or all (None). "auto": for
         "k-means++", 256 rows a cluster and at least 65,536, where X has four times as many or more; else all.
@@ -83,6 +84,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         What ran.
     history_ : tuple of Progress
         Every iteration of every run.
+    timings_ : dict of str to float
+        Seconds, all runs together: "preparing" (opening the data), "seeding", "iterating", "last_pass" (the final labels and the exact inertia). Empty for a
+        model that was not fitted here.
     n_features_in_ : int
     feature_names_in_ : ndarray (n_features_in_,)
         Where X had string column names.
@@ -219,7 +223,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         found = fit(X, weights, n_clusters, init=init, n_init=n_init, **options)
         self.cluster_centers_, self.labels_ = origin.back(found.centroids), origin.back(found.labels)
         self.inertia_, self.n_iter_ = found.inertia, found.n_iter
-        self.backend_, self.history_ = found.backend, found.history
+        self.backend_, self.history_, self.timings_ = found.backend, found.history, found.timings
         self._n_features_out = n_clusters
         return self
 

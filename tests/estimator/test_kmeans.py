@@ -1,8 +1,10 @@
 """The KMeans estimator: what scikit-learn promises of one, and what ours promises beyond."""
 
+import copy
 import inspect
 import pickle
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -280,6 +282,64 @@ def test_callback_receives_the_history(X):
     seen = []
     model = KMeans(n_clusters=5, n_init=2, random_state=0, callback=seen.append).fit(X)
     assert tuple(seen) == model.history_
+
+
+@pytest.mark.parametrize("refine", [None, "breathing"])
+def test_a_callback_can_have_the_centroids(backend, X, refine):
+    seen, shapes = [], []
+
+    def keep(step):
+        centroids = step.centroids
+        seen.append(centroids.copy())
+        shapes.append(len(centroids))
+        centroids[:] = 0  # a copy: the fit goes on from its own
+
+    model = KMeans(n_clusters=9, random_state=0, tol=0, refine=refine, callback=keep).fit(X)
+    same_fit(model, KMeans(n_clusters=9, random_state=0, tol=0, refine=refine).fit(X))
+    first = [centroids for centroids, step in zip(seen, model.history_, strict=True) if step.stage == 0]
+    assert len(first) > 2
+    for i, centroids in enumerate(first):
+        assert_array_equal(
+            centroids, KMeans(n_clusters=9, random_state=0, tol=0, max_iter=i + 1).fit(X).cluster_centers_
+        )
+        assert centroids.dtype == X.dtype
+    assert any(np.array_equal(centroids, model.cluster_centers_) for centroids in seen)
+    assert max(shapes) > 9 if refine else set(shapes) == {9}
+
+
+def test_a_history_keeps_no_centroids(X):
+    alive = []
+
+    def look(step):
+        alive.append(weakref.ref(step._fetch()))  # the fit's own array
+        assert pickle.loads(pickle.dumps(step)) == copy.copy(step) == step
+        with pytest.raises(AttributeError):
+            copy.copy(step).centroids.sum()
+
+    model = KMeans(n_clusters=9, random_state=0, tol=0, callback=look).fit(X)
+    gone = [reference() is None for reference in alive]
+    assert gone == [True] * (len(alive) - 1) + [False]
+    with pytest.raises(AttributeError, match="iteration 1 can be had only while the callback runs"):
+        model.history_[0].centroids.sum()
+    assert pickle.loads(pickle.dumps(model)).history_ == model.history_
+
+
+def test_a_callback_with_on_phase_is_told_of_the_phases(X):
+    class Log(list):
+        def __call__(self, step):
+            self.append(f"{step.run}.{step.iteration}")
+
+        on_phase = list.append
+
+    log = Log()
+    model = KMeans(n_clusters=5, n_init=2, max_iter=2, tol=0, random_state=0, callback=log).fit(X)
+    runs = [["seeding", "iterating", f"{run}.1", f"{run}.2", "last_pass"] for run in (0, 1)]
+    assert log == ["preparing", *runs[0], *runs[1]]
+    assert set(model.timings_) == {"preparing", "seeding", "iterating", "last_pass"}
+    assert all(seconds >= 0 for seconds in model.timings_.values())
+    assert model.timings_["iterating"] >= sum(step.seconds for step in model.history_)
+    result = kmeans_fast.kmeans(X, 5, init=X[:5], refine="breathing")
+    assert set(result.timings) == set(model.timings_)
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
