@@ -1,5 +1,7 @@
 """k-means as functions: arrays in, a result out. For libraries that need k-means inside; nothing of scikit-learn is imported."""
 
+from __future__ import annotations  # signatures in `help` read as they are written here
+
 import math
 from collections.abc import Callable
 from numbers import Integral, Real

@@ -1,7 +1,11 @@
 """What importing pulls in, and what it must not."""
 
+import inspect
+
 import pytest
 from support import run_python
+
+import kmeans_fast
 
 HEAVY = ("sklearn", "numba", "llvmlite", "scipy", "pandas", "cupy", "torch", "matplotlib")
 
@@ -82,3 +86,17 @@ def test_importing_starts_no_threads_and_touches_no_random_state():
 @pytest.mark.parametrize("module", ["reference", "persistence"])
 def test_modules_without_kernels_do_without_numba(module):
     assert "numba" not in loaded_after(f"import kmeans_fast.{module}")
+
+
+def test_signatures_are_annotated_and_can_be_read():
+    functions = [
+        getattr(kmeans_fast, name) for name in ("assign", "explain", "kmeans", "kmeans_plusplus", "use_backend")
+    ]
+    methods = ("fit", "predict", "fit_predict", "transform", "fit_transform", "score", "save", "to_sklearn")
+    functions += [kmeans_fast.KMeans, *(getattr(kmeans_fast.KMeans, name) for name in methods)]
+    for function in functions:
+        signature = inspect.signature(function)
+        for parameter in signature.parameters.values():
+            assert parameter.name == "self" or parameter.annotation is not parameter.empty, (function, parameter)
+        assert "numpy._typing" not in str(signature)
+    assert str(inspect.signature(kmeans_fast.assign)).startswith("(X: 'ArrayLike', centroids: 'ArrayLike', *, device: ")

@@ -11,7 +11,8 @@ def _result() -> tuple[np.ndarray, np.ndarray, float, int]:
 
 
 def _callback(progress: kmeans_fast.Progress) -> bool:
-    return progress.iteration > 3 and progress.inertia < 1.0
+    last: np.ndarray = progress.centroids
+    return progress.iteration > 3 and progress.inertia < float(last[0, 0])
 
 
 def _functions(X: np.ndarray) -> None:
@@ -25,3 +26,23 @@ def _functions(X: np.ndarray) -> None:
     model.save("model.npz")
     loaded = kmeans_fast.load("model.npz").predict(X)
     del loaded, labels, squared_distances, centroids, indices, reasons, text, model
+
+
+class _Subclass(kmeans_fast.KMeans):
+    pass
+
+
+def _estimator(X: np.ndarray) -> tuple[np.ndarray, float, int, str]:
+    model: _Subclass = _Subclass(3, random_state=np.random.RandomState(0), init=X[:3], callback=_callback).fit(X)
+    again: _Subclass = _Subclass.load("model.npz")
+    model.fit(X, sample_weight=[1.0] * len(X)).save("model.npz")
+    score: float = model.score(X)
+    seconds: float = model.timings_["seeding"] + score
+    steps: tuple[kmeans_fast.Progress, ...] = model.history_
+    labels: np.ndarray = again.predict(X)
+    _Subclass(3, n_clusterz=4)  # type: ignore[call-arg]
+    _Subclass("3")  # type: ignore[arg-type]
+    _Subclass(3, callback=3)  # type: ignore[arg-type]
+    model.transform(X, X)  # type: ignore[call-arg]
+    del seconds, steps
+    return labels, model.inertia_, model.n_iter_, model.backend_

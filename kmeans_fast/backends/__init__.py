@@ -4,6 +4,8 @@
 or `use_backend` forces one by name; a name that is unknown or cannot run is an error, never a silent substitute. The design is simdjson's.
 """
 
+from __future__ import annotations  # signatures in `help` read as they are written here
+
 import contextlib
 import os
 import sys

@@ -1,8 +1,14 @@
 """KMeans with scikit-learn's interface."""
 
+from __future__ import annotations  # signatures in `help` read as they are written here
+
+import os
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
@@ -21,10 +27,15 @@ from ..arrays import (
 )
 from ..backends import check_device
 from ..engine.fit import check_centroids, check_init_size, fit, given_centroids, open_session
+from ..engine.history import Progress
 from ..whole_files import WholeFiles
 from . import parameters
 
+if TYPE_CHECKING:
+    from sklearn import cluster
+
 _ARRAYS = ("cluster_centers_", "labels_")
+_Self = TypeVar("_Self", bound="KMeans")
 
 
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -110,26 +121,36 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     [[1.0, 2.0], [10.0, 2.0]]
     """
 
+    cluster_centers_: Any  # arrays of the library that X came from
+    labels_: Any
+    inertia_: float
+    n_iter_: int
+    backend_: str
+    history_: tuple[Progress, ...]
+    timings_: dict[str, float]
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
     _estimator_type = "clusterer"  # read by yellowbrick and others; scikit-learn's own tag is in __sklearn_tags__
 
     def __init__(
         self,
-        n_clusters=8,
+        n_clusters: int = 8,
         *,
-        init="k-means++",
-        n_init="auto",
-        max_iter=300,
-        tol=1e-4,
-        verbose=0,
-        random_state=None,
-        copy_x=True,
-        algorithm="auto",
-        device="auto",
-        n_threads=None,
-        callback=None,
-        init_size="auto",
-        refine=None,
-    ):
+        init: str | ArrayLike | Callable[..., Any] = "k-means++",
+        n_init: int | str = "auto",
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        copy_x: bool = True,
+        algorithm: str = "auto",
+        device: str = "auto",
+        n_threads: int | None = None,
+        callback: Callable[[Progress], Any] | None = None,
+        init_size: int | str | None = "auto",
+        refine: str | None = None,
+    ) -> None:
         self.n_clusters = n_clusters
         self.init = init
         self.n_init = n_init
@@ -145,7 +166,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.init_size = init_size
         self.refine = refine
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self: _Self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> _Self:
         """Cluster the rows of X.
 
         Parameters
@@ -227,7 +248,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self._n_features_out = n_clusters
         return self
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> Any:
         """Index of the nearest centroid of every row.
 
         Parameters
@@ -244,11 +265,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             session.assign(centroids)
             return origin.back(session.labels)
 
-    def fit_predict(self, X, y=None, sample_weight=None):
+    def fit_predict(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
         """``fit(X, sample_weight=sample_weight).labels_``."""
         return self.fit(X, sample_weight=sample_weight).labels_
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Any:
         """Distances to the centroids.
 
         Parameters
@@ -265,11 +286,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             session, centroids = self._session(X)
             return origin.back(session.distances(centroids))
 
-    def fit_transform(self, X, y=None, sample_weight=None):
+    def fit_transform(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
         """``fit(X, sample_weight=sample_weight).transform(X)``."""
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Minus the inertia of X under the fitted centroids.
 
         Parameters
@@ -287,7 +308,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             session.assign(centroids)
             return -session.inertia(centroids)
 
-    def save(self, path, *, labels=True):
+    def save(self, path: str | os.PathLike[str], *, labels: bool = True) -> None:
         """Write the fitted model to `path`: `kmeans_fast.save`, which says more.
 
         Parameters
@@ -302,7 +323,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             persistence.write(files, path, header, arrays)
 
     @classmethod
-    def load(cls, path):
+    def load(cls: type[_Self], path: str | os.PathLike[str]) -> _Self:
         """The model that `save` wrote to `path`, as an instance of this class; `kmeans_fast.load` reads Pipelines too."""
         persistence.check_class(cls)
         header, arrays = persistence.read(path)
@@ -313,7 +334,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             )
         return persistence.unpacked(header, arrays, cls)
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> cluster.KMeans:
         """A fitted `sklearn.cluster.KMeans` with the same centroids and labels; ``init="k-means||"``, which it lacks, becomes "k-means++"."""
         from .conversion import to_sklearn
 
@@ -321,7 +342,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return to_sklearn(self)
 
     @classmethod
-    def from_sklearn(cls, model):
+    def from_sklearn(cls: type[_Self], model: cluster.KMeans) -> _Self:
         """A fitted KMeans with the parameters and attributes of a fitted `sklearn.cluster.KMeans`."""
         from .conversion import from_sklearn
 
