@@ -344,7 +344,7 @@ def test_failures_end_with_code_1(here, monkeypatch, refused):
 
 def test_without_a_command_the_help_is_shown(tmp_path, run):
     assert "usage: kmeans-fast" in run(code=2).err
-    for command in ("fit", "predict", "info", "demo"):
+    for command in ("fit", "predict", "explain", "info", "demo"):
         assert f"usage: kmeans-fast {command}" in run(command, "--help").out
     assert run("--version").out == f"kmeans-fast {kmeans_fast.__version__}\n"
 
@@ -390,7 +390,26 @@ def test_an_interrupt_ends_with_code_130(here):
     assert done.stderr.endswith("kmeans-fast: interrupted\n")
 
 
-# ---- info and demo -------------------------------------------------------------------------------------------------
+# ---- explain, info and demo -------------------------------------------------------------------------------------------------
+
+
+def test_explain_says_what_would_run_and_what_it_takes(here, X, run, refused):
+    told = run("explain", "data.npy", "-k", "3", "--threads", "1").out
+    assert told.startswith(kmeans_fast.explain(X, 3, n_threads=1))
+    assert "the data takes 0.0 MiB" in told
+    told = run("explain", "named.csv", "-k", "3", "--columns", "a,b", "--dtype", "float32").out
+    assert told.startswith("180 x 2 float32, 3 clusters")
+    told = run("explain", "--shape", "1_000_000,16", "-k", "256", "--device", "cpu").out
+    assert told.startswith(kmeans_fast.explain((1_000_000, 16), 256, device="cpu"))
+    assert "the data takes 61.0 MiB" in told
+    told = run("explain", "--shape", "1000000000,100", "-k", "256", "--dtype", "float64").out
+    assert "1,000,000,000 x 100 float64" in told
+    assert "do not fit" in told or "refused" in told
+    assert "not both" in refused("explain", "-k", "3")
+    assert "not both" in refused("explain", "data.npy", "--shape", "3,3", "-k", "3")
+    assert "ROWS,COLUMNS" in refused("explain", "--shape", "3", "-k", "3")
+    assert "at most the number of rows, 3, got 4" in refused("explain", "--shape", "3,3", "-k", "4")
+    assert "device must be" in refused("explain", "data.npy", "-k", "3", "--device", "tpu")
 
 
 def test_info(tmp_path):

@@ -1,7 +1,7 @@
 """The command ``kmeans-fast``: `main` runs a subcommand and turns every foreseen error into one line and an exit code.
 
 Results go to stdout, all else to stderr. Exit codes: 0, 1 for failures, 2 for wrong use or bad data, 130 for Ctrl-C.
-A subcommand is a module of this package with a function ``run(args)``; it is imported when it is asked for, so that
+A subcommand is a module of this package with a function ``run(args)``, which returns the exit code or None for 0; it is imported when it is asked for, so that
 ``kmeans-fast --help`` loads not even NumPy.
 """
 
@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 
+from . import progress
 from .parser import PROGRAM, make_parser
 
 __all__ = ["main"]
@@ -39,8 +40,9 @@ def main(argv=None):
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            importlib.import_module(f".{args.command}", __package__).run(args)
+            code = importlib.import_module(f".{args.command}", __package__).run(args) or 0
             sys.stdout.flush()
+            return code
         except KeyboardInterrupt:
             print(f"{PROGRAM}: interrupted", file=sys.stderr)
             return 130
@@ -54,7 +56,6 @@ def main(argv=None):
             return _report(str(error) or "out of memory", 1)
         except (OSError, ImportError, RuntimeError) as error:
             return _report(error, 1)
-    return 0
 
 
 def _report(error, code):
@@ -63,4 +64,4 @@ def _report(error, code):
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
-    print(f"{PROGRAM}: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    progress.note(f"{PROGRAM}: warning: {' '.join(str(message).split())}")

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,16 +12,15 @@ from .. import KMeans, assign, persistence
 from ..engine.seeding import METHODS
 from ..estimators.pipelines import packed
 from ..whole_files import WholeFiles
-from . import kernel_cache
 from .append import Appender
 from .columns import Selection
+from .fit_report import clusters, report, summary
 from .outputs import check_writable, distances_beside, write_centroids, write_labels
-from .progress import Silent, outcome, reporter
+from .parser import PROGRAM
 from .readers import check_file, load_array, read, say, text_options
 from .scaling import fitted, scaled, unscaled
-from .tables import pairs, table
-
-_MOST_ROWS = 20
+from .tables import counted
+from .watch import Watch
 
 
 class _Destinations(NamedTuple):
@@ -35,35 +33,36 @@ class _Destinations(NamedTuple):
 
 
 def run(args):
-    """Run the subcommand."""
-    started = time.perf_counter()
-    X, names, weights, notes = _read(args)
-    init = _init(args, X)
-    to = _destinations(args)
-    appender = Appender.of(args)
-    scaler = None
-    if args.scale != "none":
-        scaler = fitted(X, args.scale)
-        X = scaled(scaler, X)
-        init = init if isinstance(init, str) else scaled(scaler, init)
-    seconds = {"read": time.perf_counter() - started}
+    """Run the subcommand; 130 if the fit was interrupted and what it had reached is written."""
+    with Watch(args.quiet) as watch:
+        watch.on_phase("reading")
+        X, names, weights, notes = _read(args, watch)
+        init = _init(args, X)
+        to = _destinations(args)
+        appender = Appender.of(args)
+        scaler = None
+        if args.scale != "none":
+            scaler = fitted(X, args.scale)
+            X = scaled(scaler, X)
+            init = init if isinstance(init, str) else scaled(scaler, init)
 
-    cached = kernel_cache.contents()["files"]
-    if not cached and not args.quiet:
-        print("compiling the kernels for this machine; later runs will not wait for it", file=sys.stderr)
-    started = time.perf_counter()
-    model = _fit(args, X, weights, init)
-    seconds["fit"] = time.perf_counter() - started
-    compiled = kernel_cache.contents()["files"] > cached
-    _, squared = assign(X, model.cluster_centers_, device=model.device, n_threads=model.n_threads)
-    distances = np.sqrt(squared)
-    clusters = _clusters(model, distances, weights)
-    _write(to, model, scaler, names, distances if args.distances else None, appender)
+        model = _fit(args, X, weights, init, watch)
+        watch.on_phase("summary")
+        _, squared = assign(X, model.cluster_centers_, device=model.device, n_threads=model.n_threads)
+        distances = np.sqrt(squared)
+        found = clusters(model, distances, weights)
+        watch.on_phase("writing")
+        _write(to, model, scaler, names, distances if args.distances else None, appender)
 
     if args.json:
-        print(json.dumps(_summary(args, model, X, clusters, seconds, compiled, to) | {"notes": notes}))
+        print(json.dumps(summary(args, model, X, found, watch, to) | {"notes": notes}))
     elif not args.quiet:
-        print(_report(args, model, X, clusters, seconds, compiled, to, weights is not None))
+        print(report(args, model, X, found, watch, to, weights is not None))
+    if not watch.interrupted:
+        return 0
+    reached = counted(model.n_iter_, "iteration")
+    print(f"{PROGRAM}: interrupted: the files hold what {reached} had reached", file=sys.stderr)
+    return 130
 
 
 def _destinations(args):
@@ -86,11 +85,13 @@ def _destinations(args):
     return chosen
 
 
-def _read(args):
+def _read(args, watch):
     """Data, names of the columns or None, weights or None, and what there is to say about the file; it is said."""
     from_file = args.weights is not None and args.weights.lower().endswith(".npy")
     selection = Selection(args.columns, None if from_file else args.weights)
-    X, names, weights, notes = read(args.file, selection, text=text_options(args), dtype=args.dtype)
+    X, names, weights, notes = read(
+        args.file, selection, text=text_options(args), dtype=args.dtype, progress=watch.display.reading
+    )
     if not args.quiet:
         say(args.file, notes)
     if from_file:
@@ -132,40 +133,25 @@ def _init(args, X):
     return centroids
 
 
-def _fit(args, X, weights, init):
+def _fit(args, X, weights, init, watch):
     n_init = args.n_init if isinstance(init, str) else 1
     shown = (10 if init == "random" else 1) if n_init == "auto" else n_init
-    with Silent() if args.quiet else reporter(len(X), shown, args.max_iter) as progress:
-        return KMeans(
-            args.n_clusters,
-            init=init,
-            n_init=n_init,
-            init_size=args.init_size,
-            refine=args.refine,
-            max_iter=args.max_iter,
-            tol=args.tol,
-            random_state=args.seed,
-            device=args.device,
-            n_threads=args.threads,
-            callback=progress,
-        ).fit(X, sample_weight=weights)
-
-
-def _clusters(model, distances, weights):
-    """A dict a cluster: rows, share (of the weight, where there are weights) and weighted mean distance of its rows."""
-    labels, k = model.labels_, model.n_clusters
-    sizes = np.bincount(labels, minlength=k)
-    mass = sizes if weights is None else np.bincount(labels, weights, k)
-    total = np.bincount(labels, distances if weights is None else distances * weights, k)
-    means = total / np.where(mass > 0, mass, 1)
-    shares = mass / mass.sum()
-    found = []
-    for cluster in range(k):
-        found.append({"cluster": cluster, "size": int(sizes[cluster])})
-        if weights is not None:
-            found[-1]["weight"] = float(mass[cluster])
-        found[-1] |= {"share": float(shares[cluster]), "mean_distance": float(means[cluster])}
-    return found
+    watch.display.expect(len(X), shown, args.max_iter)
+    model = KMeans(
+        args.n_clusters,
+        init=init,
+        n_init=n_init,
+        init_size=args.init_size,
+        refine=args.refine,
+        max_iter=args.max_iter,
+        tol=args.tol,
+        random_state=args.seed,
+        device=args.device,
+        n_threads=args.threads,
+        callback=watch,
+    ).fit(X, sample_weight=weights)
+    watch.finished()
+    return model
 
 
 def _write(to, model, scaler, names, distances, appender):
@@ -184,70 +170,3 @@ def _write(to, model, scaler, names, distances, appender):
             persistence.write(files, to.model, *packed(whole, labels=False))
         if appender:
             appender.write(files, model.labels_, distances)
-
-
-def _kept_iterations(model):
-    """The iterations of the run, or of the breath of a run, whose result was kept: of those with as many clusters, the one that ended lowest."""
-    stages = {}
-    for progress in model.history_:
-        if progress.stage % 2 == 0:
-            stages.setdefault((progress.run, progress.stage), []).append(progress)
-    return min(stages.values(), key=lambda stage: stage[-1].inertia)
-
-
-def _converged(model):
-    kept = _kept_iterations(model)
-    return len(kept) < model.max_iter or kept[-1].changed == 0
-
-
-def _summary(args, model, X, clusters, seconds, compiled, to):
-    return {
-        "file": str(args.file),
-        "n_samples": X.shape[0],
-        "n_features": X.shape[1],
-        "n_clusters": args.n_clusters,
-        "dtype": str(X.dtype),
-        "scale": args.scale,
-        "seed": args.seed,
-        "inertia": model.inertia_,
-        "n_iter": model.n_iter_,
-        "converged": _converged(model),
-        "backend": model.backend_,
-        "seconds": seconds,
-        "compiled_kernels": compiled,
-        "clusters": clusters,
-        "files": {name: str(path) for name, path in to._asdict().items() if path is not None},
-    }
-
-
-def _report(args, model, X, clusters, seconds, compiled, to, weighted):
-    largest = sorted(clusters, key=lambda c: (-c["share"], c["cluster"]))[:_MOST_ROWS]
-    header = ["cluster", "rows", *(["weight"] if weighted else []), "share", "mean distance"]
-    rows = [
-        [
-            str(c["cluster"]),
-            f"{c['size']:,}",
-            *([f"{c['weight']:.6g}"] if weighted else []),
-            f"{c['share']:.1%}",
-            f"{c['mean_distance']:.4g}",
-        ]
-        for c in largest
-    ]
-    text = table(header, rows)
-    if len(clusters) > _MOST_ROWS:
-        text += f"\n... and {len(clusters) - _MOST_ROWS} more"
-    note = "; kernels were compiled, which later runs need not do" if compiled else ""
-    n_init = len({progress.run for progress in model.history_})
-    facts = [
-        ("data", f"{X.shape[0]:,} rows x {X.shape[1]:,} columns, {X.dtype}"),
-        ("inertia", f"{model.inertia_:.10g}"),
-        ("iterations", outcome(model.n_iter_, model.max_iter, _converged(model), n_init)),
-        ("seconds", f"{seconds['fit']:.3f}, and {seconds['read']:.3f} to read and prepare the data{note}"),
-        ("backend", model.backend_),
-    ]
-    if args.scale != "none":
-        facts.insert(
-            1, ("scale", f"{args.scale}: distances and inertia in scaled units, centroids in the data's units")
-        )
-    facts += [(name, str(path)) for name, path in to._asdict().items() if path is not None]
-    return f"{text}\n\n{pairs(facts)}"

@@ -62,6 +62,16 @@ def _encoding(text):
     return text
 
 
+def _shape(text):
+    try:
+        sizes = [int(part.replace("_", "")) for part in text.split(",")]
+    except ValueError:
+        sizes = []
+    if len(sizes) != 2 or min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"must be ROWS,COLUMNS such as 1000000,16, got {text!r}")
+    return tuple(sizes)
+
+
 def _path_ending(*endings):
     def parse(text):
         if Path(text).suffix.lower() not in endings:
@@ -82,17 +92,19 @@ def make_parser():
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_fit(commands)
     _add_predict(commands)
+    _add_explain(commands)
     _add_info(commands)
     _add_demo(commands)
     return parser
 
 
-def _add_input(parser):
+def _add_input(parser, **how):
     group = parser.add_argument_group("the file")
     group.add_argument(
         "file",
         type=Path,
         metavar="FILE",
+        **how,
         help=".npy, .parquet, .csv, .tsv, .txt, .dat or .data, one row a sample; "
         "text may be packed (.gz, .bz2, .xz); - is text on standard input",
     )
@@ -155,7 +167,9 @@ def _add_fit(commands):
         description="Cluster the rows of FILE; print the clusters; write labels, centroids and a model for 'predict'.",
         epilog="If none of -o, --labels, --centroids, --model and --append is given, labels, centroids and a model are "
         "written to the current directory, called FILE-labels.npy, FILE-centroids.csv and FILE-model.npz (FILE with "
-        "its ending). The result is that of kmeans_fast.KMeans(k, random_state=seed).",
+        "its ending). The result is that of kmeans_fast.KMeans(k, random_state=seed). Once it iterates, Ctrl-C "
+        "ends it after the current iteration, what has been reached is written, and the exit code is 130; Ctrl-C again "
+        "stops at once, and writes nothing.",
     )
     _add_input(parser).add_argument(
         "--weights", metavar="COLUMN", help="the column (name or number) of sample weights, or a .npy file of them"
@@ -238,6 +252,20 @@ def _add_predict(commands):
         "labels, or a second file '...-distances.npy'",
     )
     parser.add_argument("--quiet", action="store_true", help="do not say what was read and written")
+
+
+def _add_explain(commands):
+    parser = commands.add_parser(
+        "explain",
+        help="what a fit would run, and the memory it takes",
+        description="Say which backend would cluster the rows of FILE, or rows of a shape, with what plan and how much "
+        "memory, and why not the others.",
+    )
+    _add_input(parser, nargs="?")
+    group = parser.add_argument_group("the clustering")
+    group.add_argument("-k", "--n-clusters", type=_integer(1), required=True, metavar="K", help="number of clusters")
+    group.add_argument("--shape", type=_shape, metavar="ROWS,COLUMNS", help="in place of FILE")
+    _add_computing(parser, "that of a fit of FILE; float32 for a shape")
 
 
 def _add_info(commands):

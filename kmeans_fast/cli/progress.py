@@ -1,49 +1,94 @@
-"""Progress of a fit on stderr: a bar on a terminal, plain lines elsewhere."""
+"""What a command tells of its progress on stderr: a line that is redrawn on a terminal, plain lines elsewhere."""
 
+import contextlib
 import math
 import os
 import shutil
 import sys
+import threading
 import time
 
 from .tables import counted, duration
 
 _SECONDS_BETWEEN_LINES = 1.0
-_SECONDS_BETWEEN_DRAWINGS = 0.05
+_SECONDS_BETWEEN_DRAWINGS = 0.2
+ENDING = "ending after this iteration, Ctrl-C again stops at once"
+
+_shown: list["Silent"] = []  # displays that are on the screen now: one at most
 
 
-def reporter(n_samples, n_init, max_iter, stream=None):
-    """A `Bar` if `stream` (default: stderr) is a terminal that can redraw a line, else `Lines`."""
+def display(quiet=False, stream=None):
+    """A `Bar` if `stream` (default: stderr) is a terminal that can redraw a line, else `Lines`; `Silent` if it is to be quiet."""
     stream = stream or sys.stderr
-    redraws = stream.isatty() and os.environ.get("TERM") != "dumb"
-    return (Bar if redraws else Lines)(n_samples, n_init, max_iter, stream)
+    if quiet:
+        return Silent(stream)
+    return (Bar if stream.isatty() and os.environ.get("TERM") != "dumb" else Lines)(stream)
+
+
+def note(text):
+    """Print a line on stderr, above what is redrawn there."""
+    if _shown:
+        _shown[-1].note(text)
+    else:
+        print(text, file=sys.stderr, flush=True)
 
 
 class Silent:
-    """No progress: the interface of the others, a context manager and a callback."""
+    """No progress: the interface of the others, and a context manager while which they may write."""
+
+    def __init__(self, stream=None):
+        self.stream = stream or sys.stderr
+        self.ending = False  # whether the fit was asked to end (set by a signal handler, so nothing is written then)
 
     def __enter__(self):
+        _shown.append(self)
         return self
 
     def __exit__(self, *_):
-        pass
+        _shown.remove(self)
 
-    def __call__(self, progress):
-        """Take note of a `kmeans_fast.Progress`; returns None, so the fit goes on."""
+    def note(self, text):
+        """Print a line."""
+        print(text, file=self.stream, flush=True)
+
+    def phase(self, name):
+        """What is done now, in a word or two."""
+
+    def reading(self, fraction, text):
+        """How far reading has come: the share that is done, None if it is not known, and what is read."""
+
+    def compiling(self, kernel):
+        """A kernel, by its name, is being compiled; None: no more."""
+
+    def expect(self, n_samples, n_init, max_iter):
+        """A fit of so many rows, runs and iterations a run at most follows."""
+
+    def iteration(self, progress):
+        """Take note of a `kmeans_fast.Progress`."""
 
 
 class Lines(Silent):
     """A line for the first iteration, then one a second at most: right for logs."""
 
-    def __init__(self, n_samples, n_init, max_iter, stream):
-        self.n_samples, self.n_init, self.max_iter, self.stream = n_samples, n_init, max_iter, stream
+    def __init__(self, stream=None):
+        super().__init__(stream)
         self.last = -math.inf
+        self.n_samples = self.n_init = self.max_iter = 1
+        self.has_compiled = False
 
-    def __call__(self, progress):
+    def compiling(self, kernel):
+        if kernel is not None and not self.has_compiled:
+            self.has_compiled = True
+            self.note("compiling the kernels for this machine")
+
+    def expect(self, n_samples, n_init, max_iter):
+        self.n_samples, self.n_init, self.max_iter = n_samples, n_init, max_iter
+
+    def iteration(self, progress):
         now = time.monotonic()
-        if now - self.last >= _SECONDS_BETWEEN_LINES:
+        if now - self.last >= _SECONDS_BETWEEN_LINES or self.ending:
             self.last = now
-            print(self.text(progress), file=self.stream, flush=True)
+            self.note(self.text(progress) + (f"; {ENDING}" if self.ending else ""))
 
     def text(self, progress):
         """The iteration in words."""
@@ -54,30 +99,58 @@ class Lines(Silent):
 
 
 class Bar(Lines):
-    """One line, redrawn; it is gone when the fit is over."""
+    """One line, redrawn by a thread, so that its clock runs while the command is busy; it is gone when the work is over."""
 
-    def __init__(self, n_samples, n_init, max_iter, stream):
-        super().__init__(n_samples, n_init, max_iter, stream)
-        blocks = "utf" in (getattr(stream, "encoding", None) or "").lower()
+    def __init__(self, stream=None):
+        super().__init__(stream)
+        blocks = "utf" in (getattr(self.stream, "encoding", None) or "").lower()
         self.full, self.empty = ("━", "─") if blocks else ("#", ".")
-        self.started, self.run, self.share = time.monotonic(), 0, 0.0
+        self.started = time.monotonic()
+        self.run, self.share = 0, 0.0
+        self.doing, self.kernel = "starting", None
+        self.lock, self.over = threading.Lock(), threading.Event()
+        self.thread = threading.Thread(target=self._redraw, name="kmeans-fast progress", daemon=True)
 
     def __enter__(self):
-        self._draw("choosing the first centroids")
+        super().__enter__()
+        self._draw()
+        self.thread.start()
         return self
 
     def __exit__(self, *_):
-        self.stream.write("\r\x1b[K")
-        self.stream.flush()
+        super().__exit__()
+        self.over.set()
+        with self.lock:
+            self._write("\r\x1b[K")
 
-    def __call__(self, progress):
+    def note(self, text):
+        with self.lock:
+            self._write(f"\r\x1b[K{text}\n")
+
+    def phase(self, name):
+        self.doing = name
+        self._draw()
+
+    def reading(self, fraction, text):
+        self.doing, self.share = text, 0.0 if fraction is None else min(max(fraction, 0.0), 1.0)
+
+    def compiling(self, kernel):
+        self.kernel = kernel
+        self._draw()
+
+    def expect(self, n_samples, n_init, max_iter):
+        super().expect(n_samples, n_init, max_iter)
+        self.run, self.share = 0, 0.0
+
+    def iteration(self, progress):
         if progress.run != self.run:
             self.run, self.share = progress.run, 0.0
         self.share = max(self.share, self.settled(progress))
+        self.doing = self.text(progress)
         now = time.monotonic()
         if now - self.last >= _SECONDS_BETWEEN_DRAWINGS:
             self.last = now
-            self._draw(self.text(progress))
+            self._draw()
 
     def settled(self, progress):
         """An estimate of how much of a run is done, from the logarithm of the rows that move: they die out so. How many breaths follow is not known."""
@@ -86,18 +159,32 @@ class Bar(Lines):
         moving = math.log1p(progress.changed) / math.log1p(self.n_samples)
         return max(1.0 - moving, progress.iteration / self.max_iter)
 
-    def _draw(self, text):
+    def _redraw(self):
+        while not self.over.wait(_SECONDS_BETWEEN_DRAWINGS):
+            self._draw()
+
+    def _draw(self):
+        with self.lock:
+            if not self.over.is_set():
+                self._write(f"\r\x1b[K{self._line()}")
+
+    def _line(self):
         elapsed = time.monotonic() - self.started
-        tail = f" {text}, {duration(elapsed) if elapsed >= 0.1 else 'started'}"
+        doing = self.doing if self.kernel is None else f"compiling {self.kernel}, once on this machine"
+        doing = ENDING if self.ending else doing
+        tail = f" {doing}, {duration(elapsed) if elapsed >= 0.1 else 'started'}"
         columns = shutil.get_terminal_size().columns - 1
         width = max(0, min(30, columns - len(tail)))
         done = round(width * (self.run + self.share) / self.n_init)
-        line = self.full * done + self.empty * (width - done) + tail
-        self.stream.write(f"\r\x1b[K{line[:columns]}")
-        self.stream.flush()
+        return (self.full * done + self.empty * (width - done) + tail)[:columns]
+
+    def _write(self, text):
+        with contextlib.suppress(OSError, ValueError):  # a terminal that has gone is no reason to fail
+            self.stream.write(text)
+            self.stream.flush()
 
 
-def outcome(n_iter, max_iter, converged, n_init):
-    """How the (best) run ended, in words."""
-    end = "converged" if converged else f"stopped at the limit of {counted(max_iter, 'iteration')}"
+def outcome(n_iter, end, max_iter, n_init):
+    """How the (best) run ended, in words; `end` is "converged", "interrupted" or empty."""
+    end = end or f"stopped at the limit of {counted(max_iter, 'iteration')}"
     return f"{n_iter} ({end}{f'; best of {n_init} runs' if n_init > 1 else ''})"

@@ -5,7 +5,7 @@ from __future__ import annotations  # signatures in `help` read as they are writ
 import os
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -138,7 +138,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         n_clusters: int = 8,
         *,
         init: str | ArrayLike | Callable[..., Any] = "k-means++",
-        n_init: int | str = "auto",
+        n_init: int | Literal["auto"] = "auto",
         max_iter: int = 300,
         tol: float = 1e-4,
         verbose: int = 0,
@@ -148,7 +148,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         device: str = "auto",
         n_threads: int | None = None,
         callback: Callable[[Progress], Any] | None = None,
-        init_size: int | str | None = "auto",
+        init_size: int | Literal["auto"] | None = "auto",
         refine: str | None = None,
     ) -> None:
         self.n_clusters = n_clusters

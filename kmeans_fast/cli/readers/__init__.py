@@ -1,11 +1,11 @@
 """Files in: `read` gives a .npy, text or Parquet file as an array of finite numbers, or says which cell is not one."""
 
-import sys
 from typing import NamedTuple
 
 import numpy as np
 
 from ..columns import Selection, listed
+from ..progress import note as show
 from ..tables import counted
 from .checks import check_file
 from .head import TextOptions
@@ -46,7 +46,7 @@ def text_options(args):
 def say(path, notes):
     """Print the notes of a `Table` on stderr."""
     for note in notes:
-        print(f"{path}: {note}", file=sys.stderr)
+        show(f"{path}: {note}")
 
 
 def kind_of(path):
