@@ -62,7 +62,7 @@ def _cupy():
         import cupy
     except ImportError as error:
         raise RuntimeError(
-            "data on a GPU needs CuPy: pip install 'kmeans-fast[cuda12]' or 'kmeans-fast[cuda13]', or copy it to the host."
+            "data on a GPU needs CuPy: install it (the extra 'cuda12' or 'cuda13'), or copy the data to the host."
         ) from error
     return cupy
 

@@ -441,4 +441,4 @@ def test_demo_without_matplotlib_says_what_to_install(tmp_path):
     done = run_process(tmp_path, "demo", code=1, without=["matplotlib"])
     line = check_error(done.stdout, done.stderr)
     assert "matplotlib" in line
-    assert "pip install 'kmeans-fast[plot]'" in line
+    assert "install them (the extra 'plot')" in line

@@ -66,7 +66,7 @@ def run(args):
 def _check_packages():
     missing = [name for module, name in (("matplotlib", "matplotlib"), ("PIL", "Pillow")) if not _is_installed(module)]
     if missing:
-        raise ImportError(f"the demo draws with {' and '.join(missing)}: pip install 'kmeans-fast[plot]'")
+        raise ImportError(f"the demo draws with {' and '.join(missing)}: install them (the extra 'plot')")
 
 
 def _is_installed(module):

@@ -58,7 +58,7 @@ class Silent:
         """How far reading has come: the share that is done, None if it is not known, and what is read."""
 
     def compiling(self, kernel):
-        """A kernel, by its name, is being compiled; None: no more."""
+        """A kernel is being compiled, in words; None: no more."""
 
     def expect(self, n_samples, n_init, max_iter):
         """A fit of so many rows, runs and iterations a run at most follows."""
@@ -170,7 +170,7 @@ class Bar(Lines):
 
     def _line(self):
         elapsed = time.monotonic() - self.started
-        doing = self.doing if self.kernel is None else f"compiling {self.kernel}, once on this machine"
+        doing = self.doing if self.kernel is None else f"compiling {self.kernel}"
         doing = ENDING if self.ending else doing
         tail = f" {doing}, {duration(elapsed) if elapsed >= 0.1 else 'started'}"
         columns = shutil.get_terminal_size().columns - 1

@@ -3,6 +3,7 @@
 import signal
 import threading
 
+from . import kernel_cache
 from .progress import display
 from .stopwatch import Stopwatch
 
@@ -75,7 +76,8 @@ class Watch:
 
     def _compiles(self, kernel, seconds):
         self.stopwatch.compiled(kernel, seconds)
-        self.display.compiling(kernel if seconds is None else None)
+        kept = ", once on this machine" if kernel_cache.contents()["directory"] else ""
+        self.display.compiling(f"{kernel}{kept}" if seconds is None else None)
 
 
 def _listeners():

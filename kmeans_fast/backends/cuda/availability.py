@@ -23,5 +23,5 @@ def missing():
     if status != 0 or count.value == 0:
         return f"the NVIDIA driver finds no usable GPU (driver status {status})"
     if importlib.util.find_spec("cupy") is None:
-        return "CuPy is not installed (pip install 'kmeans-fast[cuda12]' or 'kmeans-fast[cuda13]')"
+        return "CuPy is not installed (the extra 'cuda12' or 'cuda13')"
     return ""
