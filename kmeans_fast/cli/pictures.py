@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from .. import assign
@@ -163,29 +164,38 @@ def _chart(figure, bottom, title, xlabel):
 def race(path, heats):
     """Times beside scikit-learn's, two bars a heat: draws `kmeans_fast.cli.race.Heat`s to `path`, which it returns."""
     figure = _figure(
-        16, 9, "Beside scikit-learn", "Lloyd's algorithm from the same start for the same iterations, on this machine; "
-        "bars show time, and shorter is better",
+        16, 9, "Beside scikit-learn", "bars show time on this machine, scikit-learn's of each case as one length; shorter is better"
     )  # fmt: skip
-    axes = figure.add_axes((0.2, 0.08, 0.72, 0.74))
+    iterations = heats[0].same.our_iterations
+    panels = (
+        (0.19, f"{iterations} iterations", "of Lloyd's algorithm from the same rows: the same work", [h.same for h in heats]),
+        (0.61, "a whole fit", "own k-means++ seeds, then iterations until convergence", [h.whole for h in heats]),
+    )  # fmt: skip
+    longest = max(1 / times.ratio for _, _, _, of_panel in panels for times in of_panel)
+    limit = max(1 / 0.86, longest / 0.6)  # the rest is for the words behind the bars
+    for left, title, what, of_panel in panels:
+        axes = figure.add_axes((left, 0.06, 0.37, 0.68))
+        figure.text(left, 0.795, title, fontsize=16, fontweight="bold", color=_INK)
+        figure.text(left, 0.762, what, fontsize=11.5, color=_SOFT)
+        for position, times in enumerate(of_panel):
+            _bar(axes, position - 0.19, 1.0, _THEIRS, duration(times.theirs), "normal")
+            text = f"{duration(times.ours)}:  {times.ratio:.1f}x as fast"
+            _bar(axes, position + 0.19, 1 / times.ratio, _OURS, text, "bold")
+        axes.set(xlim=(0, limit), ylim=(len(heats) - 0.5, -0.5), yticks=[], xticks=[])
+        axes.spines[["top", "right", "bottom"]].set_visible(False)
+        axes.spines["left"].set_color(_SOFT)
     for position, heat in enumerate(heats):
         n, d, k = heat.shape
-        for offset, seconds, colour, name in (
-            (-0.19, heat.theirs, _THEIRS, "scikit-learn"),
-            (0.19, heat.ours, _OURS, "kmeans_fast"),
-        ):
-            relative = seconds / heat.theirs
-            axes.barh(position + offset, relative, 0.36, color=colour)
-            label = f"{name}, {duration(seconds)}"
-            if name == "kmeans_fast":
-                label += f":  {heat.theirs / heat.ours:.1f}x as fast"
-            axes.text(relative + 0.008, position + offset, label, va="center", fontsize=12.5, color=_INK,
-                      fontweight="bold" if name == "kmeans_fast" else "normal")  # fmt: skip
-        axes.text(
-            -0.012, position, f"{heat.name}\n{n:,} x {d}, k = {k}", ha="right", va="center", fontsize=12.5, color=_INK
-        )
-    axes.set(ylim=(len(heats) - 0.5, -0.5), yticks=[], xticks=[])
-    longest = max(max(1.0, heat.ours / heat.theirs) for heat in heats)
-    axes.set_xlim(0, 1.18 * longest)
-    axes.spines[["top", "right", "bottom"]].set_visible(False)
-    axes.spines["left"].set_color(_SOFT)
+        middle = 0.06 + 0.68 * (1 - (position + 0.5) / len(heats))
+        name = f"{heat.name}\n{n:,} x {d}, k = {k}"
+        figure.text(0.18, middle, name, ha="right", va="center", fontsize=12.5, color=_INK)
+    for left, colour, name in ((0.70, _THEIRS, "scikit-learn"), (0.83, _OURS, "kmeans_fast")):
+        figure.patches.append(Rectangle((left, 0.934), 0.018, 0.022, color=colour, transform=figure.transFigure))
+        figure.text(left + 0.025, 0.945, name, fontsize=14, color=_INK, va="center")
     return _save(figure, path)
+
+
+def _bar(axes, position, length, colour, text, weight):
+    axes.barh(position, length, 0.36, color=colour)
+    axes.annotate(text, (length, position), (7, 0), textcoords="offset points", va="center", fontsize=13, color=_INK,
+                  fontweight=weight)  # fmt: skip

@@ -106,7 +106,7 @@ class Bar(Lines):
         blocks = "utf" in (getattr(self.stream, "encoding", None) or "").lower()
         self.full, self.empty = ("━", "─") if blocks else ("#", ".")
         self.started = time.monotonic()
-        self.run, self.share = 0, 0.0
+        self.fitting, self.run, self.share = False, 0, 0.0
         self.doing, self.kernel = "starting", None
         self.lock, self.over = threading.Lock(), threading.Event()
         self.thread = threading.Thread(target=self._redraw, name="kmeans-fast progress", daemon=True)
@@ -129,10 +129,12 @@ class Bar(Lines):
 
     def phase(self, name):
         self.doing = name
+        if not self.fitting:
+            self.share = 0.0
         self._draw()
 
     def reading(self, fraction, text):
-        self.doing, self.share = text, 0.0 if fraction is None else min(max(fraction, 0.0), 1.0)
+        self.doing, self.share = f"reading, {text}", 0.0 if fraction is None else min(max(fraction, 0.0), 1.0)
 
     def compiling(self, kernel):
         self.kernel = kernel
@@ -140,7 +142,7 @@ class Bar(Lines):
 
     def expect(self, n_samples, n_init, max_iter):
         super().expect(n_samples, n_init, max_iter)
-        self.run, self.share = 0, 0.0
+        self.fitting, self.run, self.share = True, 0, 0.0
 
     def iteration(self, progress):
         if progress.run != self.run:
