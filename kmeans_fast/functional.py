@@ -34,7 +34,8 @@ class KMeansResult(NamedTuple):
     history : tuple of Progress
         Every iteration.
     timings : dict of str to float
-        Seconds, all runs together: "preparing" (opening the data), "seeding", "iterating", "last_pass" (the final labels and the exact inertia).
+        Seconds, all runs together: "preparing" (opening the data), "seeding", "iterating", "last_pass" (the final
+        labels and the exact inertia).
     """
 
     centroids: Any
@@ -132,8 +133,9 @@ def kmeans(
     n_threads : int, optional
         Default: all usable CPUs. The result does not depend on it.
     callback : callable, optional
-        Called with a `Progress` after every iteration; a true return value ends the fit with what has been reached. If it has a method ``on_phase``, that is
-        called with a key of `KMeansResult.timings` when that phase begins.
+        Called with a `Progress` after every iteration, which can give the centroids; a true return value ends the fit
+        with what has been reached. If it has a method ``on_phase``, that is called with a key of `KMeansResult.timings`
+        when that phase begins.
 
     Returns
     -------

@@ -391,7 +391,7 @@ def test_an_interrupt_ends_with_code_130(here):
     assert done.stderr.endswith("kmeans-fast: interrupted\n")
 
 
-# ---- explain, info and demo -------------------------------------------------------------------------------------------------
+# ---- explain, info and demo ----------------------------------------------------------------------------------------
 
 
 def test_explain_says_what_would_run_and_what_it_takes(here, X, run, refused):

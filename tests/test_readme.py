@@ -1,4 +1,4 @@
-"""Every code block of the README does what it says: Python blocks are executed, commands are run, installs name extras that there are."""
+"""Every code block of the README does what it says: Python is executed, commands are run, installs name known extras."""
 
 import itertools
 import re

@@ -93,7 +93,7 @@ def _race_text(heats):
         for heat in heats
     ]
     return f"""\
-{race.ITERATIONS} iterations of Lloyd's algorithm from the same rows (tol=0, the best of {race.REPEATS}): the same work for both.
+{race.ITERATIONS} iterations of Lloyd's algorithm from the same rows (tol=0, best of {race.REPEATS}): equal work.
 {table((*data, "labels that differ"), same, "<>>>>>>>")}
 Where two centroids are equally near (common among pixels) rounding may decide otherwise in scikit-learn,
 and the fits drift apart. {checked:,} of our labels, all that differ among them, were checked by

@@ -28,7 +28,9 @@ def clusters(model, distances, weights):
 
 
 def _kept_iterations(model):
-    """The iterations of the run, or of the breath of a run, whose result was kept: of those with as many clusters, the one that ended lowest."""
+    """The iterations of the run, or of the breath of a run, whose result was kept: of those with as many clusters, the
+    one that ended lowest.
+    """
     stages = {}
     for progress in model.history_:
         if progress.stage % 2 == 0:
@@ -43,7 +45,9 @@ def _converged(model, interrupted):
 
 
 def summary(args, model, X, found, watch, to):
-    """The facts as a dict that JSON can hold; `found` are the `clusters`, `watch` is the `Watch` of the fit, `to` its destinations."""
+    """The facts as a dict that JSON can hold; `found` are the `clusters`, `watch` is the `Watch` of the fit, `to` its
+    destinations.
+    """
     return {
         "file": str(args.file),
         "n_samples": X.shape[0],

@@ -164,11 +164,12 @@ def _chart(figure, bottom, title, xlabel):
 def race(path, heats):
     """Times beside scikit-learn's, two bars a heat: draws `kmeans_fast.cli.race.Heat`s to `path`, which it returns."""
     figure = _figure(
-        16, 9, "Beside scikit-learn", "bars show time on this machine, scikit-learn's of each case as one length; shorter is better"
+        16, 9, "Beside scikit-learn", "bars show time on this machine, scikit-learn's always "
+        "as the same length; shorter is better"
     )  # fmt: skip
     iterations = heats[0].same.our_iterations
     panels = (
-        (0.19, f"{iterations} iterations", "of Lloyd's algorithm from the same rows: the same work", [h.same for h in heats]),
+        (0.19, f"{iterations} iterations", "of Lloyd's algorithm from the same rows", [h.same for h in heats]),
         (0.61, "a whole fit", "own k-means++ seeds, then iterations until convergence", [h.whole for h in heats]),
     )  # fmt: skip
     longest = max(1 / times.ratio for _, _, _, of_panel in panels for times in of_panel)

@@ -18,7 +18,7 @@ _shown: list["Silent"] = []  # displays that are on the screen now: one at most
 
 
 def display(quiet=False, stream=None):
-    """A `Bar` if `stream` (default: stderr) is a terminal that can redraw a line, else `Lines`; `Silent` if it is to be quiet."""
+    """A `Bar` if `stream` (default: stderr) is a terminal that can redraw a line, else `Lines`; `Silent` if `quiet`."""
     stream = stream or sys.stderr
     if quiet:
         return Silent(stream)
@@ -99,7 +99,7 @@ class Lines(Silent):
 
 
 class Bar(Lines):
-    """One line, redrawn by a thread, so that its clock runs while the command is busy; it is gone when the work is over."""
+    """One line, redrawn by a thread, so that its clock runs while the command is busy; gone when the work is over."""
 
     def __init__(self, stream=None):
         super().__init__(stream)

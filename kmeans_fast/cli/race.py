@@ -1,4 +1,6 @@
-"""The demo's third part: ours beside scikit-learn's KMeans, for the same iterations from the same start and in whole fits; answers checked."""
+"""The demo's third part: ours beside scikit-learn's KMeans, for the same iterations from the same start and in whole
+fits; answers checked.
+"""
 
 import time
 from typing import NamedTuple

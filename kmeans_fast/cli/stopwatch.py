@@ -34,7 +34,7 @@ class Stopwatch:
             self._phase = None
 
     def compiled(self, kernel, seconds):
-        """A compilation begins (`seconds` is None) or ends. One may happen inside another, whose time is counted once."""
+        """A compilation begins (`seconds` is None) or ends. One may happen inside another; its time is counted once."""
         now = time.perf_counter()
         if seconds is None:
             self._under_way += 1

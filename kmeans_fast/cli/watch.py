@@ -1,4 +1,4 @@
-"""A command while it runs: its phases are shown and timed, compiling apart, and Ctrl-C ends a fit with what it has reached."""
+"""A command while it runs: its phases are shown and timed, compiling apart, and Ctrl-C ends a fit with what it has."""
 
 import signal
 import threading
@@ -23,8 +23,8 @@ _ITERATING = "iterating"
 class Watch:
     """A context manager around a command's work, and the callback of its fit.
 
-    Ctrl-C stops at once, as ever; but between the start of a fit's first iteration and `finished` the first one only asks it to end after the
-    iteration under way, and the next one stops.
+    Ctrl-C stops at once, as ever; but between the start of a fit's first iteration and `finished` the first one only
+    asks it to end after the iteration under way, and the next one stops.
 
     Attributes
     ----------

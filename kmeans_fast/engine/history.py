@@ -52,8 +52,9 @@ class Progress(_Numbers):
     stage : int
         0; with ``refine="breathing"``, 2 i - 1 and 2 i while breath i draws in and lets go.
     centroids : ndarray (n_clusters, n_features), X's dtype
-        After this iteration: where the next one starts, and what the fit returns if this is the last. They are fetched (from a GPU, too) and copied when they
-        are asked for, and to be had only while the callback runs: `history_` keeps none. With ``refine="breathing"``, odd stages have more of them.
+        After this iteration: where the next one starts, and what the fit returns if this is the last. They are fetched
+        (from a GPU, too) and copied when they are asked for, and to be had only while the callback runs: `history_`
+        keeps none. With ``refine="breathing"``, odd stages have more of them.
     """
 
     _fetch: Callable[[], np.ndarray] | None = None
@@ -62,13 +63,13 @@ class Progress(_Numbers):
     def centroids(self) -> np.ndarray:
         if self._fetch is None:
             raise AttributeError(
-                f"The centroids of iteration {self.iteration} can be had only while the callback runs that is told of it: "
-                "keep `progress.centroids` there."
+                f"The centroids of iteration {self.iteration} can be had only while the callback runs that is told of "
+                "it: keep `progress.centroids` there."
             )
         return np.array(self._fetch())
 
     def told_to(self, callback: Callable[["Progress"], Any] | None, fetch: Callable[[], np.ndarray]) -> bool:
-        """Call the callback, if there is one, with this; whether it wants the fit to end. ``fetch()`` gives the centroids."""
+        """Call the callback, if there is one, with this; whether it ends the fit. ``fetch()`` gives the centroids."""
         if callback is None:
             return False
         self._fetch = fetch

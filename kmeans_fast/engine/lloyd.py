@@ -35,8 +35,8 @@ def lloyd(
 ):
     """Iterate from `centroids` until no label changes, the centroids settle, `max_iter`, or the callback says so.
 
-    The labels returned are those of the centroids returned. `run`, `stage` and the iterations `done` before in this run are for the history;
-    `phases` are told when the iterations and the last pass begin.
+    The labels returned are those of the centroids returned. `run`, `stage` and the iterations `done` before in this run
+    are for the history; `phases` are told when the iterations and the last pass begin.
     """
     phases = phases or Phases()
     phases.begin(ITERATING)

@@ -1,4 +1,4 @@
-"""What a fit spends its time on: as its result says, and as a callback with a method ``on_phase`` is told while it runs."""
+"""What a fit spends its time on: as its result says, and as a callback with a method ``on_phase`` is told meanwhile."""
 
 import time
 

@@ -60,8 +60,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     verbose : int, default=0
         Print every iteration.
     random_state : int, RandomState or None, default=None
-        An int makes the result reproducible: it is the `seed` of `kmeans_fast.kmeans`, which gives the same bits. A RandomState is asked for a seed at every
-        fit, and so is NumPy's global one for None.
+        An int makes the result reproducible: it is the `seed` of `kmeans_fast.kmeans`, which gives the same bits. A
+        RandomState is asked for a seed at every fit, and so is NumPy's global one for None.
     copy_x : bool, default=True
         For compatibility; X is never modified.
     algorithm : {"auto", "lloyd", "elkan"}, default="auto"
@@ -71,8 +71,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     n_threads : int or None, default=None
         None: all usable CPUs. The answer does not depend on it.
     callback : callable or None, default=None
-        Called with a `kmeans_fast.Progress` after every iteration, which can give the centroids; a true return value ends the fit with what has been reached.
-        If it has a method ``on_phase``, that is called with a key of `timings_` when that phase begins.
+        Called with a `kmeans_fast.Progress` after every iteration, which can give the centroids; a true return value
+        ends the fit with what has been reached. If it has a method ``on_phase``, that is called with a key of
+        `timings_` when that phase begins.
     init_size : int, "auto" or None, default="auto"
         Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at least, or all (None). "auto": for
         "k-means++", 256 rows a cluster and at least 65,536, where X has four times as many or more; else all.
@@ -96,8 +97,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     history_ : tuple of Progress
         Every iteration of every run.
     timings_ : dict of str to float
-        Seconds, all runs together: "preparing" (opening the data), "seeding", "iterating", "last_pass" (the final labels and the exact inertia). Empty for a
-        model that was not fitted here.
+        Seconds, all runs together: "preparing" (opening the data), "seeding", "iterating", "last_pass" (the final
+        labels and the exact inertia). Empty for a model that was not fitted here.
     n_features_in_ : int
     feature_names_in_ : ndarray (n_features_in_,)
         Where X had string column names.

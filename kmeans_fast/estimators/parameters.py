@@ -123,6 +123,8 @@ def random_state(estimator):
 
 
 def seed(estimator, rng):
-    """The seed of all draws: `random_state` itself where it is an int, as for `kmeans_fast.kmeans`; else drawn from `rng`, what `random_state` made of it."""
+    """The seed of all draws: `random_state` itself where it is an int, as for `kmeans_fast.kmeans`; else drawn from
+    `rng`, what `random_state` made of it.
+    """
     value = estimator.random_state
     return int(value) if isinstance(value, Integral) else int(rng.randint(np.iinfo(np.int64).max, dtype=np.int64))
