@@ -2,13 +2,16 @@
 
 import io
 import json
+import os
 import signal
+import sys
 import threading
 import time
 
 import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu import compiling
+from support import REPOSITORY
 
 import kmeans_fast
 from kmeans_fast.cli import main, progress, watch
@@ -258,6 +261,23 @@ def test_the_second_ctrl_c_or_one_outside_the_iterations_stops_at_once(here, cap
     assert captured.out == ""
     assert captured.err.endswith("kmeans-fast: interrupted\n")
     assert [path.name for path in tmp_path.iterdir()] == ["data.npy"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+def test_ctrl_c_on_a_terminal(here, tmp_path):
+    pexpect = pytest.importorskip("pexpect")
+    endless = ["-m", "kmeans_fast", "fit", "data.npy", "-k", "9", "--init", "random", "--n-init", "1000000000"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TERM": "xterm"}
+    process = pexpect.spawn(sys.executable, endless, env=environment, encoding="utf-8", timeout=120)
+    process.expect("run 3[0-9]*/1000000000, iteration")
+    process.sendintr()
+    process.expect("interrupted; best of [0-9]+ runs")
+    process.expect("kmeans-fast: interrupted: the files hold what [0-9]+ iterations? had reached\r\n")
+    process.expect(pexpect.EOF)
+    process.close()
+    assert process.exitstatus == 130
+    assert np.array_equal(kmeans_fast.load("data-model.npz").predict(here), np.load("data-labels.npy"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["data.npy", *FILES])
 
 
 def test_an_interrupt_that_is_ignored_or_handled_by_others_stays_so(here, capsys):

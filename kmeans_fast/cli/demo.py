@@ -74,7 +74,7 @@ def _is_installed(module):
 
 
 def _indented(text):
-    return "\n".join(f"  {line}" for line in text.splitlines())
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
 
 
 def _race_text(heats):
@@ -99,8 +99,7 @@ Where two centroids are equally near (common among pixels) rounding may decide o
 and the fits drift apart. {checked:,} of our labels, all that differ among them, were checked by
 exhaustive search in float64: {wrong or "none"} wrong.
 
-A whole fit, as users call it (once, after another that is not timed): own k-means++ seeds, then iterations until
-convergence.
+A whole fit, as users call it (timed once): own k-means++ seeds, then iterations until convergence.
 {table((*data, "iterations", "our inertia"), whole, "<>>>>>>>>")}
 The README's mean over scikit-learn is of 24 data sets, from the same start until convergence: iterations get cheaper
 the more rows are known to stay where they are, which the first {race.ITERATIONS} show least."""
