@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -186,6 +187,18 @@ def test_compiling_is_a_line_in_a_log_and_nothing_where_it_is_quiet(here, capsys
     assert capsys.readouterr().err.startswith("compiling the kernels for this machine\niteration 1/")
     assert main(["fit", "data.npy", "-k", "3", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_compiled_is_announced_and_what_is_loaded_is_not(here, tmp_path):
+    column = np.ascontiguousarray(here[:, :1])  # of one feature: few kernels
+    np.save("column.npy", column)
+    kmeans_fast.KMeans(3, random_state=0).fit(column).save("model.npz")
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "KMEANS_FAST_CACHE_DIR": str(tmp_path / "kernels")}
+    command = [sys.executable, "-m", "kmeans_fast", "predict", "model.npz", "column.npy"]
+    for expected in ("compiling the kernels for this machine\n", ""):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+        assert done.stderr == expected
+        assert len(done.stdout.splitlines()) == 501
 
 
 # ---- Ctrl-C --------------------------------------------------------------------------------------------------------

@@ -49,11 +49,13 @@ class Watch:
         return self
 
     def __exit__(self, *_):
-        self.display.__exit__()
-        if self._handler_before is not None:
-            signal.signal(signal.SIGINT, self._handler_before)
-        _listeners().remove(self._compiles)
-        self.stopwatch.end()
+        try:
+            self.display.__exit__()
+        finally:
+            if self._handler_before is not None:
+                signal.signal(signal.SIGINT, self._handler_before)
+            _listeners().remove(self._compiles)
+            self.stopwatch.end()
 
     def on_phase(self, name):
         """A phase begins, the command's or the fit's."""
