@@ -19,7 +19,8 @@ from kmeans_fast.cli import main, progress, watch
 from kmeans_fast.cli.stopwatch import Stopwatch
 
 ERASED = "\r\x1b[K"
-FILES = ("data-labels.npy", "data-centroids.csv", "data-model.npz")
+READ = "data.npy: 500 rows, 4 columns\n"
+FILES = ("data.npy-labels.npy", "data.npy-centroids.csv", "data.npy-model.npz")
 
 
 class Terminal(io.StringIO):
@@ -79,7 +80,8 @@ def test_every_phase_is_shown(terminal, here, capsys):
     places = [shown.index(phase) for phase in phases]
     assert places == sorted(places)
     assert shown.count("choosing the first centroids") >= 2  # every run's
-    assert "\n" not in shown
+    assert shown.count("\n") == 1  # what was read has a line of its own
+    assert f"{ERASED}{READ}" in shown
     assert shown.endswith(ERASED)
     assert "seconds" in capsys.readouterr().out
 
@@ -125,7 +127,7 @@ def test_elsewhere_there_are_plain_lines(monkeypatch, here, capsys, dumb):
     assert main(["fit", "data.npy", "-k", "3"]) == 0
     assert "\r" not in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
-    assert stream.getvalue().startswith("iteration 1/300")
+    assert stream.getvalue().startswith(f"{READ}iteration 1/300")
 
 
 # ---- times and compiling -------------------------------------------------------------------------------------------
@@ -184,7 +186,7 @@ def test_compiling_is_announced_and_reported(terminal, here, capsys, compiles):
 
 def test_compiling_is_a_line_in_a_log_and_nothing_where_it_is_quiet(here, capsys, compiles):
     assert main(["fit", "data.npy", "-k", "3"]) == 0
-    assert capsys.readouterr().err.startswith("compiling the kernels for this machine\niteration 1/")
+    assert capsys.readouterr().err.startswith(f"{READ}compiling the kernels for this machine\niteration 1/")
     assert main(["fit", "data.npy", "-k", "3", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
@@ -195,7 +197,8 @@ def test_what_is_compiled_is_announced_and_what_is_loaded_is_not(here, tmp_path)
     kmeans_fast.KMeans(3, random_state=0).fit(column).save("model.npz")
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "KMEANS_FAST_CACHE_DIR": str(tmp_path / "kernels")}
     command = [sys.executable, "-m", "kmeans_fast", "predict", "model.npz", "column.npy"]
-    for expected in ("compiling the kernels for this machine\n", ""):
+    read = "column.npy: 500 rows, 1 column\n"
+    for expected in (f"{read}compiling the kernels for this machine\n", read):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
         assert done.stderr == expected
         assert len(done.stdout.splitlines()) == 501
@@ -235,8 +238,8 @@ def test_the_first_ctrl_c_ends_the_fit_and_writes_what_there_is(here, capsys, in
     model = kmeans_fast.KMeans(9, tol=0, max_iter=3, random_state=0).fit(here)
     assert (summary["n_iter"], summary["interrupted"], summary["converged"]) == (3, True, False)
     assert summary["inertia"] == model.inertia_
-    assert np.array_equal(np.load("data-labels.npy"), model.labels_)
-    assert np.array_equal(kmeans_fast.load("data-model.npz").cluster_centers_, model.cluster_centers_)
+    assert np.array_equal(np.load("data.npy-labels.npy"), model.labels_)
+    assert np.array_equal(kmeans_fast.load("data.npy-model.npz").cluster_centers_, model.cluster_centers_)
     assert captured.err.endswith("kmeans-fast: interrupted: the files hold what 3 iterations had reached\n")
 
 
@@ -289,7 +292,7 @@ def test_ctrl_c_on_a_terminal(here, tmp_path):
     process.expect(pexpect.EOF)
     process.close()
     assert process.exitstatus == 130
-    assert np.array_equal(kmeans_fast.load("data-model.npz").predict(here), np.load("data-labels.npy"))
+    assert np.array_equal(kmeans_fast.load("data.npy-model.npz").predict(here), np.load("data.npy-labels.npy"))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["data.npy", *FILES])
 
 
