@@ -1,4 +1,4 @@
-"""Every code block of the README does what it says: Python is executed, commands are run, installs name known extras."""
+"""Every code block of the README does what it says: Python is executed, commands run, installs name known extras."""
 
 import itertools
 import re
