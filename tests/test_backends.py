@@ -1,5 +1,6 @@
 """The registry: what can run, what does, how to force it, and words for why not."""
 
+import re
 import threading
 
 import numpy as np
@@ -170,6 +171,32 @@ def test_why_there_is_no_gpu(monkeypatch, facts, reason):
 
     monkeypatch.setattr(availability.ctypes, "CDLL", load)
     assert reason in availability.missing.__wrapped__()  # past the cache
+
+
+def test_a_gpu_whose_kernels_cannot_be_compiled_is_not_available(monkeypatch):
+    """CuPy alone is not enough: it would be found out at the first compilation, in the middle of a fit."""
+
+    class Driver:
+        cuInit = staticmethod(lambda flags: 0)
+        cuDeviceGetCount = staticmethod(lambda count: setattr(count._obj, "value", 1) or 0)
+
+    def version():
+        raise found
+
+    monkeypatch.setattr(availability.ctypes, "CDLL", lambda name: Driver)
+    monkeypatch.setattr(availability.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(availability.compiler, "version", version)
+    for found, words in (
+        (ModuleNotFoundError("No module named 'cuda'"), "cuda-bindings, which compiles .*No module named 'cuda'"),
+        (
+            RuntimeError("libnvrtc.so.13 was not found\nsearched in"),
+            r"NVRTC, which compiles .*\(libnvrtc.so.13 was not found;",
+        ),
+    ):
+        assert re.search(words, availability.missing.__wrapped__())
+        assert "pip install 'kmeans-fast[cuda" in availability.missing.__wrapped__()
+    monkeypatch.setattr(availability.compiler, "version", lambda: "13.0")
+    assert availability.missing.__wrapped__() == ""
 
 
 @pytest.mark.parametrize("device", ["gpu", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "CUDA", "", None, 0, ["cpu"]])

@@ -421,7 +421,8 @@ def test_info(tmp_path):
     assert facts["backends"] == backends()
     assert facts["cpu"]["vector_bytes"] in (16, 32, 64)
     assert facts["cpu"]["usable_cpus"] >= 1
-    for word in ("numba", "scikit-learn", "features", "kernel cache", "backend cpu"):
+    assert facts["nvrtc"]  # its version, or why there is none
+    for word in ("numba", "scikit-learn", "features", "kernel cache", "backend cpu", "NVRTC"):
         assert word in text
 
 

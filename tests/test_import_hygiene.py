@@ -3,7 +3,8 @@
 import inspect
 
 import pytest
-from support import run_python
+from simulator.build import COMPILER
+from support import REPOSITORY, run_python
 
 import kmeans_fast
 
@@ -81,6 +82,35 @@ def test_importing_starts_no_threads_and_touches_no_random_state():
         assert threading.active_count() == 1
         assert (numpy.random.get_state()[1] == before).all()
     """)
+
+
+@pytest.mark.skipif(not COMPILER, reason="there is no C++ compiler")
+def test_a_gpu_does_without_numba():
+    """Kernels for the CPU are the CPU's business: on a GPU an interpreter that Numba does not support serves as well."""
+    run_python(
+        """
+        import sys
+        sys.modules["numba"] = sys.modules["llvmlite"] = None  # importing them fails
+        sys.path.insert(0, sys.argv[1])
+        import numpy as np
+        from simulator.device import SimBackend
+        import kmeans_fast
+        from kmeans_fast import backends
+        from kmeans_fast.backends.cuda import cost
+        from kmeans_fast.backends.protocol import Problem
+        backends.BACKENDS = (*backends.BACKENDS, SimBackend())
+        X = np.random.default_rng(0).normal(size=(90, 3))
+        assert cost.declines(Problem(90, 3, 4, X.dtype))
+        with kmeans_fast.use_backend("cuda-sim"):
+            found = kmeans_fast.kmeans(X, 4, seed=0)
+            kmeans_fast.assign(X, found.centroids)
+            kmeans_fast.kmeans_plusplus(X, 3, seed=0)
+            model = kmeans_fast.KMeans(4).fit(X)
+            model.transform(X)
+            assert (model.to_sklearn().labels_ == model.labels_).all()
+        """,
+        REPOSITORY / "tests",
+    )
 
 
 @pytest.mark.parametrize("module", ["reference", "persistence"])

@@ -1,12 +1,11 @@
 """What the kernels need to know of the machine: vector width, register count, usable CPUs. Read once, at import."""
 
-import math
-import os
 import platform
-from pathlib import Path
 
 import llvmlite.binding as llvm
 from numba.core import config
+
+from .. import processors
 
 
 def cpu_features():
@@ -18,19 +17,9 @@ def cpu_features():
     return frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
 
 
-def _cgroup_cpus():
-    """CPUs granted by the cgroup's quota (containers), or infinity."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return math.inf if quota == "max" else max(1, math.floor(int(quota) / int(period)))
-    except (OSError, ValueError):
-        return math.inf
-
-
 def usable_cpus():
-    """CPUs that this process may use: the least of Numba's limit, the affinity mask and the cgroup quota."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(min(config.NUMBA_NUM_THREADS, affinity, _cgroup_cpus()))
+    """CPUs that kernels may use here: those that the process may, within Numba's limit."""
+    return min(config.NUMBA_NUM_THREADS, processors.usable_cpus())
 
 
 FEATURES = cpu_features()

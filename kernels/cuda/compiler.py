@@ -32,6 +32,21 @@ def _checked(result, log=""):
     return values[0] if len(values) == 1 else tuple(values)
 
 
+def version():
+    """NVRTC's version, as "13.0".
+
+    Raises
+    ------
+    ImportError
+        Without cuda-bindings.
+    RuntimeError
+        If there is no NVRTC that they can load.
+    """
+    from cuda.bindings import nvrtc
+
+    return ".".join(map(str, _checked(nvrtc.nvrtcVersion())))
+
+
 def _target(architecture):
     """The option that names what to compile for, and the kind of code: machine code for that GPU or one that it is compatible with, else PTX."""
     from cuda.bindings import nvrtc
@@ -99,10 +114,7 @@ def _kept_for_this_process():
 
 def binary_file(module, architecture):
     """A file with the code of a module, compiled when it is asked for the first time ever."""
-    from cuda.bindings import nvrtc
-
-    version = ".".join(map(str, _checked(nvrtc.nvrtcVersion())))
-    what = "\n".join([version, str(architecture), *module.options, sources.text(module.name)])
+    what = "\n".join([version(), str(architecture), *module.options, sources.text(module.name)])
     folder = cache.directory("cuda") or Path(_kept_for_this_process().name)
     stem = f"{module.name}-{hashlib.sha256(what.encode()).hexdigest()[:24]}"
     for kind in ("cubin", "ptx"):

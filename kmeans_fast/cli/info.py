@@ -12,7 +12,8 @@ from ..backends import backends
 from . import kernel_cache
 from .tables import pairs
 
-_PACKAGES = ("numpy", "numba", "llvmlite", "scikit-learn", "scipy", "pandas", "pyarrow", "matplotlib", "cupy")
+_PACKAGES = ("numpy", "numba", "llvmlite", "scikit-learn", "scipy", "pandas", "pyarrow", "matplotlib")
+_GPU_PACKAGES = ("cupy", "cupy-cuda12x", "cupy-cuda13x", "cuda-bindings", "nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
 _FEATURES = (
     "sse4.2",
     "avx",
@@ -45,17 +46,18 @@ def collect():
     -------
     dict
         ``versions``, ``system``, ``cpu``, ``threads``, ``kernel_cache``, ``backends`` (name to the reason why it cannot
-        run, or an empty string), ``gpus`` and ``environment``.
+        run, or an empty string), ``gpus``, ``nvrtc`` (its version, or why it cannot be loaded) and ``environment``.
     """
     return {
         "versions": {"kmeans_fast": __version__, "python": platform.python_version()}
-        | {name: version for name in _PACKAGES if (version := _version(name))},
+        | {name: version for name in (*_PACKAGES, *_GPU_PACKAGES) if (version := _version(name))},
         "system": {"platform": platform.platform(), "machine": platform.machine(), "executable": sys.executable},
         "cpu": {"model": _cpu_model(), "cpus": os.cpu_count(), **_host()},
         "threads": _threading(),
         "kernel_cache": kernel_cache.contents(),
         "backends": backends(),
         "gpus": _gpus(),
+        "nvrtc": _nvrtc(),
         "environment": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(_VARIABLES)},
     }
 
@@ -81,6 +83,14 @@ def _gpus():
         f"driver {facts.driver}, {facts.runtime}"
         for facts in (CupyDevice(number).facts for number in range(device_count()))
     ]
+
+
+def _nvrtc():
+    """The version of the compiler for GPUs that is loaded, which need not be that of a package; or why there is none."""
+    from ..backends.cuda.availability import compiler_missing
+    from ..kernels.cuda import compiler
+
+    return compiler_missing() or compiler.version()
 
 
 def _version(package):
@@ -137,6 +147,7 @@ def _text(facts):
         ("kernel cache", kept if cache["directory"] else "none: no private, writable directory"),
         ("", ""),
         *((f"backend {name}", reason or "available") for name, reason in facts["backends"].items()),
+        ("NVRTC", facts["nvrtc"]),
         *((f"cuda:{number}", gpu) for number, gpu in enumerate(facts["gpus"])),
         *facts["environment"].items(),
     ]

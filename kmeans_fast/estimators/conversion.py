@@ -4,7 +4,7 @@ import numpy as np
 from sklearn import cluster
 
 from ..arrays import on_gpu, to_host
-from ..kernels.cpu.host import usable_cpus
+from ..kernels.processors import usable_cpus
 
 _SHARED = ("n_clusters", "init", "n_init", "max_iter", "tol", "verbose", "random_state", "copy_x")
 _FITTED = ("inertia_", "n_iter_", "n_features_in_", "feature_names_in_", "_n_features_out", "_n_init")

@@ -45,11 +45,22 @@ def on_gpu(array):
 class Function:
     """A kernel as RawModule gives it."""
 
-    def __init__(self, module, name):
-        self.module, self.name, self.max_dynamic_shared_size_bytes = module, name, 7000
+    def __init__(self, module, name, current):
+        self.module, self.name, self.current, self.number, self.bytes = module, name, current, current[-1], 7000
+
+    @property
+    def max_dynamic_shared_size_bytes(self):
+        assert self.current[-1] == self.number, "an attribute is asked of the current device's kernel"
+        return self.bytes
+
+    @max_dynamic_shared_size_bytes.setter
+    def max_dynamic_shared_size_bytes(self, size):
+        assert self.current[-1] == self.number
+        self.bytes = size
 
     def __call__(self, grid, block, args, *, shared_mem=0):
         assert type(args) is tuple
+        assert self.current[-1] == self.number
         assert shared_mem <= self.max_dynamic_shared_size_bytes
         assert all(isinstance(value, (Array, np.generic)) for value in args), [type(value) for value in args]
         values = [None if isinstance(value, np.uint64) and value == 0 else value for value in args]
@@ -70,15 +81,18 @@ def make_modules(compiled):
         "major": 9, "minor": 0,
     }  # fmt: skip
 
+    current = [0]  # numbers of the devices that are current, the innermost last
+
     class Device:
-        def __init__(self, number=0):
-            self.id = number
+        def __init__(self, number=None):
+            self.id = current[-1] if number is None else number
 
         def __enter__(self):
+            current.append(self.id)
             return self
 
         def __exit__(self, *_):
-            pass
+            current.pop()
 
     class Event:
         def __init__(self, block=False, disable_timing=False, interprocess=False):
@@ -91,7 +105,7 @@ def make_modules(compiled):
             assert self.recorded
 
     runtime = types.SimpleNamespace(
-        getDeviceCount=lambda: 1, getDeviceProperties=lambda number: properties, driverGetVersion=lambda: 13000,
+        getDeviceCount=lambda: 2, getDeviceProperties=lambda number: properties, driverGetVersion=lambda: 13000,
         runtimeGetVersion=lambda: 13020, memGetInfo=lambda: (1 << 33, 1 << 34),
     )  # fmt: skip
     memory = types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
@@ -102,7 +116,9 @@ def make_modules(compiled):
     cupy.argsort = lambda keys: on_gpu(np.argsort(keys, kind="stable"))
     cupy.bincount = lambda labels, minlength: on_gpu(np.bincount(labels, minlength=minlength))
     cupy.get_default_memory_pool = cupy.get_default_pinned_memory_pool = lambda: pool
-    cupy.RawModule = lambda path: types.SimpleNamespace(get_function=lambda name: Function(compiled[path], name))
+    cupy.RawModule = lambda path: types.SimpleNamespace(
+        get_function=lambda name: Function(compiled[path], name, current)
+    )
     cupyx.empty_pinned = np.empty
     return cupy, cupyx
 
@@ -121,6 +137,7 @@ def device_module(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setitem(sys.modules, "cupyx", cupyx)
     monkeypatch.setattr(compiler, "binary_file", binary_file)
+    monkeypatch.setattr(compiler, "version", lambda: "13.0")
     name = "kmeans_fast.backends.cuda.cupy_device"
     monkeypatch.delitem(sys.modules, name, raising=False)
     yield importlib.import_module(name)
@@ -131,8 +148,9 @@ def device_module(monkeypatch):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("d", "k"), [(2, 6), (3, 90), (20, 66)])
 def test_a_fit_is_the_references(device_module, d, k, dtype, weighted):
+    """On the GPU that is not the current one."""
     X, weights = rows(300, d, dtype), some_weights(300) if weighted else None
-    session = CudaSession(device_module.CupyDevice(0), X, weights, k, on_host=True)
+    session = CudaSession(device_module.CupyDevice(1), X, weights, k, on_host=True)
     start = initial_centroids(session, X, "k-means++", k, 5, 0, None)
     assert_array_equal(start, X[reference.kmeans_plusplus(X, weights, k, 5)])
     device = session.device
@@ -154,14 +172,14 @@ def test_a_fit_is_the_references(device_module, d, k, dtype, weighted):
 def test_the_facts_are_read(device_module):
     facts = device_module.CupyDevice(0).facts
     assert (facts.name, facts.compute_capability, facts.driver) == ("stand-in", "9.0", "for CUDA 13.0")
-    assert facts.runtime == "CuPy 14.2.0, CUDA 13.2"
-    assert device_module.device_count() == 1
+    assert facts.runtime == "CuPy 14.2.0, CUDA 13.2, NVRTC 13.0"
+    assert device_module.device_count() == 2
     assert device_module.current_device() == 0
     assert device_module.CupyDevice(0).free_bytes() == (1 << 33) + 5
 
 
 def test_a_gpu_that_is_not_there_is_refused(device_module):
-    with pytest.raises(ValueError, match="'cuda:3': there are 1 GPUs"):
+    with pytest.raises(ValueError, match="'cuda:3': there are 2 GPUs"):
         device_module.CupyDevice(3)
 
 

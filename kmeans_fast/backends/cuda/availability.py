@@ -1,9 +1,13 @@
-"""Whether there is a GPU to use."""
+"""Whether there is a GPU to use, and what it takes to use it."""
 
 import ctypes
 import functools
 import importlib.util
 import sys
+
+from ...kernels.cuda import compiler
+
+_EXTRA = "the extra 'cuda12' or 'cuda13'"
 
 
 @functools.cache
@@ -23,5 +27,17 @@ def missing():
     if status != 0 or count.value == 0:
         return f"the NVIDIA driver finds no usable GPU (driver status {status})"
     if importlib.util.find_spec("cupy") is None:
-        return "CuPy is not installed (the extra 'cuda12' or 'cuda13')"
+        return f"CuPy is not installed ({_EXTRA})"
+    return compiler_missing()
+
+
+def compiler_missing():
+    """Why kernels cannot be compiled for a GPU: CuPy brings NVRTC or finds a toolkit's, cuda-bindings calls it. Empty if they can."""
+    try:
+        compiler.version()
+    except ImportError as error:
+        return f"cuda-bindings, which compiles the kernels, cannot be imported ({error}; {_EXTRA})"
+    except (RuntimeError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        return f"NVRTC, which compiles the kernels, cannot be loaded ({reason}; {_EXTRA})"
     return ""

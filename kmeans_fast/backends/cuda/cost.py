@@ -4,6 +4,8 @@ The constants are estimates, from data sheets and published measurements of othe
 yet. They are on the cautious side: a GPU is taken where it should win three times over.
 """
 
+from ...kernels.processors import usable_cpus
+
 _TRANSFER = 8e9  # bytes a second from pageable memory
 _SCORES = 12e12  # float32 operations a second in `assign`
 _FIRST = 0.02  # seconds of launches, facts and first transfers
@@ -18,13 +20,7 @@ def declines(problem):
         return ""
     work = 2.0 * problem.n_samples * problem.n_clusters * (problem.n_features + 6) * _PASSES
     on_gpu = _FIRST + problem.data_bytes / _TRANSFER + work / _SCORES
-    on_cpu = work / (_CPU_SCORES * _cpus())
+    on_cpu = work / (_CPU_SCORES * usable_cpus())
     if on_cpu < _LEAST_GAIN * on_gpu:
         return f"the data is on the host, and a GPU would take about {on_gpu:.2g} s with it, the CPU {on_cpu:.2g} s (estimates)"
     return ""
-
-
-def _cpus():
-    from ...kernels.cpu.host import usable_cpus
-
-    return usable_cpus()

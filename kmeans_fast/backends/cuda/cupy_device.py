@@ -12,8 +12,8 @@ import cupy
 import cupyx
 import numpy as np
 
-from ...kernels.cpu import host
 from ...kernels.cuda import compiler, sources
+from ...kernels.processors import usable_cpus
 from .device import Facts
 
 _NULL = np.uint64(0)
@@ -76,7 +76,7 @@ class CupyDevice:
             memory_bytes=properties["totalGlobalMem"],
             compute_capability=f"{properties['major']}.{properties['minor']}",
             driver=f"for CUDA {_version(cupy.cuda.runtime.driverGetVersion())}",
-            runtime=f"CuPy {cupy.__version__}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}",
+            runtime=f"CuPy {cupy.__version__}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}, NVRTC {compiler.version()}",
         )
         self._kernel, self._modules = functools.cache(self._load), functools.cache(self._load_module)
         self._posted = collections.deque(maxlen=8)
@@ -122,7 +122,7 @@ class CupyDevice:
         return int(self.facts.compute_capability.replace(".", ""))
 
     def compile(self, modules):
-        with ThreadPoolExecutor(min(len(modules), host.usable_cpus())) as pool:
+        with ThreadPoolExecutor(min(len(modules), usable_cpus())) as pool:
             list(pool.map(lambda module: compiler.binary_file(module, self._architecture()), modules))
 
     def _load(self, module, name):
@@ -135,8 +135,8 @@ class CupyDevice:
 
     def prepare(self, module, kernel, blocks, shared_bytes, values):
         function = self._kernel(module, kernel)
-        if shared_bytes and function.max_dynamic_shared_size_bytes < shared_bytes:
-            with self._current():
+        with self._current():  # CuPy asks the current device's driver even for an attribute
+            if shared_bytes and function.max_dynamic_shared_size_bytes < shared_bytes:
                 function.max_dynamic_shared_size_bytes = shared_bytes
         arguments = tuple(_NULL if value is None else value for value in values)
 
