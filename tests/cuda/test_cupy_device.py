@@ -183,5 +183,25 @@ def test_a_gpu_that_is_not_there_is_refused(device_module):
         device_module.CupyDevice(3)
 
 
+def test_a_sort_that_finds_no_memory_is_tried_again_and_then_told_with_the_numbers(device_module, monkeypatch):
+    """Thrust's own allocations fail with a plain MemoryError."""
+    X, sort, released = rows(300, 3, np.float32), device_module.cupy.argsort, []
+    session = CudaSession(device_module.CupyDevice(0), X, None, 4, on_host=True)
+    monkeypatch.setattr(type(session.device), "release", lambda self: released.append(1))
+
+    def failing(keys):
+        if len(released) < needed:
+            raise MemoryError("std::bad_alloc")
+        return sort(keys)
+
+    monkeypatch.setattr(device_module.cupy, "argsort", failing)
+    needed = 1
+    session.seeder(reference.draws(0, 0, (4, 3)))
+    assert released == [1]
+    needed = 3
+    with pytest.raises(MemoryError, match=r"the order of the rows needs .* GiB on stand-in"):
+        session.seeder(reference.draws(0, 0, (4, 3)))
+
+
 def test_all_modules_are_compiled_at_once(device_module):
     device_module.CupyDevice(0).compile(list(sources.every_module()))

@@ -76,8 +76,10 @@ class SimDevice:
         array.fill(value)
 
     def argsort(self, keys):
+        scratch = [self._allocated(keys.shape, np.uint64) for _ in range(3)]  # what CuPy takes besides
         order = self._allocated(keys.shape, np.int64)
         order[:] = np.argsort(keys, kind="stable")
+        del scratch
         return order
 
     def bincount(self, labels, size):

@@ -60,7 +60,7 @@ class CupyDevice:
         If there is no such GPU.
     """
 
-    OutOfMemory = cupy.cuda.memory.OutOfMemoryError
+    OutOfMemory = MemoryError  # the allocator's OutOfMemoryError is one; where Thrust finds no memory to sort in, CuPy raises the plain one
 
     def __init__(self, number):
         count = device_count()

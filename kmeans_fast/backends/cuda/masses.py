@@ -4,6 +4,7 @@ import numpy as np
 
 from ...kernels.cuda import sources
 from .device import allocate, attempt
+from .planning import SORT_BYTES
 
 _MOST_BUCKETS = 1 << 14
 
@@ -15,6 +16,7 @@ class CudaMasses:
         self.launcher, self.device = session.launcher, session.device
         device, n = self.device, session.n
         what = f"seeding on {n:,} rows"
+        order = self._order(session)  # before the rest, which needs no more memory than sorting has given back
         bucket_bits = max(6, (-(-n // _MOST_BUCKETS)).bit_length())
         n_buckets = -(-n // (1 << bucket_bits))
         arrays = {
@@ -25,7 +27,7 @@ class CudaMasses:
         }  # fmt: skip
         self.state = {name: allocate(device, size, dtype, what, fill) for name, (size, dtype, fill) in arrays.items()}
         self.state |= {"X": session.X, "weights": session.weights, "n": n, "d": session.d}
-        self.state |= {"bucket_bits": bucket_bits, "n_buckets": n_buckets, "order": self._order(session)}
+        self.state |= {"bucket_bits": bucket_bits, "n_buckets": n_buckets, "order": order}
         self.everywhere = self.launcher.blocks(n)
         self.prepared("fill_buckets", self.everywhere)()
         self._scale = [self.prepared(kernel, self.everywhere) for kernel in ("peak", "weigh")]
@@ -35,7 +37,7 @@ class CudaMasses:
         n, device, what = session.n, self.device, "the order of the rows"
         hashes = allocate(device, n, np.uint64, what)
         self.launcher.run("facts", "row_hashes", n, X=session.X, n=n, d=session.d, hashes=hashes)
-        return attempt(device, lambda: device.argsort(hashes), 16 * n, what)
+        return attempt(device, lambda: device.argsort(hashes), SORT_BYTES * n, what)
 
     def prepared(self, kernel, blocks, **others):
         """A launch with the arguments that the state, or `others`, has for the kernel."""

@@ -23,6 +23,7 @@ _POINTS_SHARED = 20 << 10  # of `assign_points`
 _SHARED_SUMS = 64 << 10  # bytes of a block's own sums from which global atomics serve
 _LEAST_GATED = 2048  # k * (d + 12) from which bounds are kept: below, scoring costs no more than reading them
 RECHECKED_A_BLOCK = 8  # rows: a warp each
+SORT_BYTES = 32  # a row, of CuPy's argsort beyond the 64-bit keys: a copy of them, the order, and as much again to sort them by digits
 CHUNK_BYTES = 256 << 20  # of a table that goes to the host
 
 
@@ -85,19 +86,21 @@ def private_sums(cells, k, shared_bytes):
 
 
 def workspace_bytes(problem):
-    """Device memory beyond the data: what the arrays of a session, or of two, and of seeding take."""
-    second = _workspace_of_one(problem._replace(n_clusters=problem.second)) if problem.second else 0
-    return _workspace_of_one(problem) + second
+    """Device memory beyond the data: what the arrays of a session, and of seeding or of a second session, take."""
+    n = problem.n_samples
+    seeding = n * (8 + SORT_BYTES)  # sorting the hashes; what comes after it takes less
+    if problem.second:  # it may be open while candidates are drawn: order, distances (two), bucket and owner
+        seeding = max(seeding, n * (8 + 8 + 8 + 4 + 4) + _session_bytes(problem._replace(n_clusters=problem.second)))
+    return _session_bytes(problem) + seeding
 
 
-def _workspace_of_one(problem):
+def _session_bytes(problem):
     n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
     chosen = kernels(n, d, k, 1)
     rows = 4 if chosen.points else 4 + 4 + 8 + 12 * chosen.gated
     limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 4
     clusters = k * ((d + problem.weighted) * limbs * 8 + 3 * d * 12 + 64)
-    seeding = n * (8 + 2 + 8 + 4 + 16)  # the sort of the hashes needs as much again as it makes
-    return n * (rows + 8 * problem.weighted) + clusters + seeding
+    return n * (rows + 8 * problem.weighted) + clusters
 
 
 def check_fits(device, needed, problem):
