@@ -27,7 +27,7 @@ def always(monkeypatch):
     monkeypatch.setattr("kmeans_fast.backends.cpu.gate._SCORING", 1e6)
     monkeypatch.setattr("kmeans_fast.backends.cpu.gate.Gate._expected_share", lambda self, labels: -1e9)
     monkeypatch.setattr("kmeans_fast.backends.cuda.planning._LEAST_GATED", 0)
-    monkeypatch.setattr("kmeans_fast.backends.cuda.session.CudaSession._bounds_pay", lambda self, changed, scored: True)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.bounds.Bounds.pay", lambda self, number, changed: True)
 
 
 def data(n, d, dtype, kind):

@@ -1,5 +1,6 @@
 """The CUDA backend around its kernels: no order of threads, no wait for the host, no memory that runs out unsaid. The simulator stands in for the GPU."""
 
+import itertools
 import weakref
 
 import numpy as np
@@ -12,6 +13,7 @@ from support import DTYPES, rows, some_weights
 from kmeans_fast import reference
 from kmeans_fast.backends.cuda import cost, facts, planning
 from kmeans_fast.backends.cuda.backend import CudaBackend
+from kmeans_fast.backends.cuda.bounds import Bounds
 from kmeans_fast.backends.cuda.device import Launcher
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.protocol import Problem
@@ -145,6 +147,47 @@ def test_a_run_after_one_whose_last_iteration_halted_is_not_held_up():
     assert_array_equal(run.labels, reference.lloyd(X, None, X[:4], 20, 0.0).labels)
 
 
+# ---- bounds --------------------------------------------------------------------------------------------------------
+
+
+def ran_ahead(session, start, iterations):
+    """Which of so many iterations used bounds, each read when the next one has been enqueued."""
+    session.reset()
+    step, used = session.iterate(start), []
+    for _ in range(iterations):
+        following = session.iterate(step.centroids)
+        used.append(step.read().path.startswith("bounds"))
+        step = following
+    return [number for number, one in enumerate(used) if one]
+
+
+def test_bounds_that_do_not_pay_are_tried_ever_more_rarely(monkeypatch):
+    X = rows(400, 20, np.float32)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.bounds._MOST_SCORED", -1.0)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.bounds._SETTLED", 1.0)
+    found = ran_ahead(CudaSession(SimDevice(), X, None, 80, on_host=True), X[:80].copy(), 70)
+    trials = [number for number in found if number - 1 not in found]  # what follows one is enqueued before it is read
+    assert len(found) <= 2 * len(trials)
+    pauses = [after - before - 2 for before, after in itertools.pairwise(trials)]
+    assert pauses == [1, 2, 4, 8, 16]
+
+
+def test_bounds_that_pay_again_are_used_from_then_on():
+    bounds = Bounds()
+    for number in (5, 9):
+        assert bounds.pay(number, 0.1)
+        bounds.told(number, 0.9, number + 1)
+        assert not bounds.pay(number + 1, 0.0)
+    assert not bounds.pay(11, 0.1)
+    assert bounds.pay(12, 0.1)
+    assert not bounds.pay(12, 0.4)  # many rows still move
+    bounds.told(12, 0.5, 13)
+    assert bounds.pay(13, 0.4)
+    bounds.told(13, 1.0, 14)  # nothing was excluded: not to be taken for an iteration without bounds
+    assert not bounds.pay(14, 0.0)
+    assert bounds.pay(15, 0.0)
+
+
 # ---- memory --------------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +277,10 @@ def test_the_plan_covers_what_a_fit_allocates(n, d, k, weighted, init):
     assert planned / 3 < device.most < planned * 1.05
 
 
+def planning_facts(shared_bytes, multiprocessors):
+    return SimDevice().facts._replace(shared_bytes=shared_bytes, multiprocessors=multiprocessors)
+
+
 # ---- what can run, and what is worth it ----------------------------------------------------------------------------
 
 
@@ -277,13 +324,40 @@ def test_few_rows_are_cut_into_lower_tiles():
 
 
 def test_blocks_have_room_for_their_sums_or_do_without():
-    assert planning.block_sums(1000, 50, 227 << 10) == (1000, 8200)
-    assert planning.block_sums(100_000, 50, 227 << 10) == (0, 0)
+    assert planning.block_sums(1000, 50, 100 << 10) == (1000, 8200)
+    assert planning.block_sums(100_000, 50, 100 << 10) == (0, 0)
     assert planning.private_sums(20, 10, 227 << 10) == (30, 8 * 30 * 256)
     assert planning.private_sums(200, 10, 227 << 10) == (0, 0)
     assert planning.private_sums(20, 10, 99 << 10) == (0, 0)  # an older GPU
     assert planning.limb_bits(1) == 61
     assert planning.limb_bits(planning.MOST_ROWS) == 31
+
+
+# Bytes of shared memory that a block may have, a multiprocessor has, and multiprocessors: RTX 2080, A100, RTX 3090, H100.
+GPUS = [(64 << 10, 64 << 10, 46), (163 << 10, 164 << 10, 108), (99 << 10, 100 << 10, 82), (227 << 10, 228 << 10, 132)]
+
+
+@pytest.mark.parametrize("gpu", GPUS)
+def test_sums_leave_room_for_the_blocks_that_are_to_run_at_once(gpu):
+    of_block, of_multiprocessor, multiprocessors = gpu
+    gpu_facts = planning_facts(of_block, multiprocessors)
+    for d, k in itertools.product((1, 3, 5, 16, 33, 64, 128, 700), (2, 10, 33, 64, 100, 200, 1000)):
+        for n in (3000, 10_000_000):
+            chosen = planning.kernels(n, d, k, multiprocessors)
+            cells, dynamic = planning.block_sums(k * d, k, planning.room_for_sums(chosen, gpu_facts))
+            if cells:
+                static = (
+                    planning._POINTS_SHARED if chosen.points else planning._ASSIGN_SHARED[chosen.height][chosen.panel]
+                )
+                resident = planning._POINTS_BLOCKS if chosen.points else -(-chosen.blocks // multiprocessors)
+                assert static + dynamic <= of_block
+                assert resident * (static + dynamic + (of_multiprocessor - of_block)) <= of_multiprocessor
+
+
+def test_sums_that_nearly_fill_an_h100_are_shared():
+    chosen = planning.kernels(10_000_000, 128, 64, 132)
+    room = planning.room_for_sums(chosen, planning_facts(227 << 10, 132))
+    assert planning.block_sums(64 * 128, 64, room) == (8192, 65_792)
 
 
 # ---- launches ------------------------------------------------------------------------------------------------------

@@ -59,6 +59,9 @@ def test_blocks_that_the_planner_counts_on_fit_a_multiprocessor():
             of_kernel = BUDGET[f"assign/{height}/{panel}"]
             assert blocks * of_kernel[0] * sources.THREADS <= registers
             assert blocks * of_kernel[1] <= shared
+            assert of_kernel[1] <= planning._ASSIGN_SHARED[height][panel]
+    for dim in range(1, sources.MOST_DIMENSIONS + 1):
+        assert BUDGET[f"assign_points/{dim}"][1] <= planning._POINTS_SHARED
     assert max(shared_bytes for _, shared_bytes, _ in BUDGET.values()) <= planning._STATIC_SHARED
 
 

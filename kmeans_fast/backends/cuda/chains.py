@@ -53,7 +53,7 @@ class Chains:
         if sums and anew:
             private_cells, dynamic = planning.private_sums(sums.cells.size, s.k, facts.shared_bytes)
         if sums and not private_cells:
-            shared_cells, dynamic = planning.block_sums(sums.cells.size, s.k, facts.shared_bytes)
+            shared_cells, dynamic = planning.block_sums(sums.cells.size, s.k, planning.room_for_sums(s.kernels, facts))
         blocks = planning.resident_blocks(s.kernels.blocks, facts.multiprocessors, dynamic, facts.shared_bytes)
         return self.launcher.prepare(
             "points", "assign_points", blocks, shared_bytes=dynamic, choices={"DIM": s.d},
@@ -72,7 +72,8 @@ class Chains:
             launches.append(gate)
         shared_cells, dynamic = 0, 0
         if sums:
-            shared_cells, dynamic = planning.block_sums(sums.cells.size, s.k, s.device.facts.shared_bytes)
+            room = planning.room_for_sums(s.kernels, s.device.facts)
+            shared_cells, dynamic = planning.block_sums(sums.cells.size, s.k, room)
         of_norm, of_half_norm, added = s.frame.margin
         arguments = {
             "d": s.d, "shift": s.shift, "scale": s.frame.scale, "panels": source.panels, "half_norms": source.half_norms,

@@ -20,7 +20,13 @@ _BLOCKS = {4: {32: 2, 64: 2, 128: 2}, 8: {32: 1, 64: 2, 128: 1}}  # of `assign` 
 _ROWS = {32: 32, 64: 16, 128: 16}  # threads of a block of `assign` that have other rows
 _STATIC_SHARED = 48 << 10  # shared memory that kernels declare themselves, at most
 _POINTS_SHARED = 20 << 10  # of `assign_points`
-_SHARED_SUMS = 64 << 10  # bytes of a block's own sums from which global atomics serve
+_ASSIGN_SHARED = {
+    4: {32: 29_000, 64: 29_000, 128: 29_000},
+    8: {32: 42_000, 64: 29_000, 128: 36_000},
+}  # of `assign`, as `_BLOCKS`
+_SYSTEM_SHARED = 1 << 10  # what the system takes for each block
+_POINTS_BLOCKS = 2  # of `assign_points` that a multiprocessor is to hold, whatever their sums take
+_PRIVATE_SUMS = 64 << 10  # bytes of sums for each thread alone from which those of the block serve
 _LEAST_GATED = 2048  # k * (d + 12) from which bounds are kept: below, scoring costs no more than reading them
 RECHECKED_A_BLOCK = 8  # rows: a warp each
 SORT_BYTES = 32  # a row, of CuPy's argsort beyond the 64-bit keys: a copy of them, the order, and as much again to sort them by digits
@@ -68,10 +74,20 @@ def modules(chosen, real, d):
     return scoring + [sources.module(name, real) for name in ("facts", "distances", "centroids", "seeding")]
 
 
-def block_sums(cells, k, shared_bytes):
-    """Cells of block-private sums in shared memory, two words each, and the bytes they take with the counts; (0, 0) where they do not fit."""
+def room_for_sums(chosen, facts):
+    """Bytes of shared memory that a block of `Kernels` may have for sums so that as many blocks as are meant to still run at once."""
+    if chosen.points:
+        static, resident = _POINTS_SHARED, _POINTS_BLOCKS
+    else:
+        static, resident = _ASSIGN_SHARED[chosen.height][chosen.panel], -(-chosen.blocks // facts.multiprocessors)
+    of_multiprocessor = facts.shared_bytes + _SYSTEM_SHARED
+    return of_multiprocessor // resident - _SYSTEM_SHARED - static
+
+
+def block_sums(cells, k, room):
+    """Cells of block-private sums in shared memory, two words each, and the bytes they take with the counts; (0, 0) where there is no room for them."""
     needed = 8 * cells + 4 * k
-    return (cells, needed) if needed <= min(_SHARED_SUMS, shared_bytes - _STATIC_SHARED) else (0, 0)
+    return (cells, needed) if needed <= room else (0, 0)
 
 
 def resident_blocks(blocks, multiprocessors, dynamic_bytes, shared_bytes):
@@ -80,9 +96,9 @@ def resident_blocks(blocks, multiprocessors, dynamic_bytes, shared_bytes):
 
 
 def private_sums(cells, k, shared_bytes):
-    """As `block_sums`, for sums of every thread alone; the cells include the counts."""
+    """The same for sums of every thread alone, of words of 64 bits; the cells include the counts."""
     needed = 8 * (cells + k) * sources.THREADS
-    return (cells + k, needed) if needed <= min(_SHARED_SUMS, shared_bytes - _STATIC_SHARED) else (0, 0)
+    return (cells + k, needed) if needed <= min(_PRIVATE_SUMS, shared_bytes - _STATIC_SHARED) else (0, 0)
 
 
 def workspace_bytes(problem):

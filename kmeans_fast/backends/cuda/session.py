@@ -5,6 +5,7 @@ import numpy as np
 from ..protocol import Iteration
 from ..relocation import farthest_rows
 from . import facts, planning, scoring
+from .bounds import Bounds
 from .buffers import Centroids, RowBuffers, Steering, Sums
 from .chains import Chains
 from .device import Launcher, allocate, attempt, upload
@@ -12,17 +13,16 @@ from .oversampler import CudaOversampler
 from .seeder import CudaSeeder
 
 _MANY_MOVED = 0.5  # the share of rows that changed from which adding all anew beats moving them (two additions each)
-_SETTLED = 0.3  # the share of rows that changed from which on bounds are tried
-_MOST_SCORED = 0.8  # the share of rows that bounds leave to be scored up to which they pay
 _NUMBERS = ("changed", "rechecked", "scored", "empty", "squared_shift", "inertia")  # of a status (`centroids.cu`)
 
 
 class Step:
     """An iteration that has been enqueued; `read` waits for it (see `kmeans_fast.backends.protocol.Step`)."""
 
-    def __init__(self, session, source, target):
-        self.session, self.source, self.centroids = session, source, target
+    def __init__(self, session, source, target, number):
+        self.session, self.source, self.centroids, self.number = session, source, target, number
         self.letter = self.result = None
+        self.gated = False
         self.path = ""
 
     def read(self):
@@ -62,7 +62,7 @@ class CudaSession:
         self.device_labels = None
         self.sums_current = self.bounds_current = False
         self.latest = None  # numbers of the last iteration read
-        self.under_way = []
+        self.under_way, self.enqueued, self.bounds = [], 0, Bounds()
 
     # ---- facts -----------------------------------------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ class CudaSession:
         self.chains.forget()
         self._clear_counters()
         self.sums_current = self.bounds_current = False
-        self.latest, self.under_way = None, []
+        self.latest, self.under_way, self.enqueued, self.bounds = None, [], 0, Bounds()
 
     def _forget_labels(self):
         self.device_labels, self.under_way = None, []
@@ -176,30 +176,23 @@ class CudaSession:
         self._plan_sums()
         self.under_way = [step for step in self.under_way if step.result is None]
         source = self._held(centroids)
-        step = Step(self, source, self._slot([source, *self._taken()]))
+        step = Step(self, source, self._slot([source, *self._taken()]), self.enqueued)
         self.under_way.append(step)
+        self.enqueued += 1
         self._enqueue(step)
         return step
 
     def _enqueue(self, step):
-        share = self._shares()
-        gated = self.kernels.gated and self.sums_current and self.bounds_current and self._bounds_pay(*share)
-        anew = not gated and (not self.sums_current or share[0] > _MANY_MOVED)
+        changed = 1.0 if self.latest is None else self.latest.changed / self.n  # nothing is known of a later iteration
+        gated = self.bounds_current and self.sums_current and self.bounds.pay(step.number, changed)
+        anew = not gated and (not self.sums_current or changed > _MANY_MOVED)
         self.chains.run(self.chains.scoring, step.source, True, anew, gated)
         self.sums_current, self.bounds_current = True, self.kernels.gated
         self._conclude(step, relocated=False)
+        step.gated = gated
         step.path = ("bounds, " if gated else "") + (
             "float32" if self.X.dtype == np.float32 or not self.kernels.points else "float64"
         )
-
-    def _shares(self):
-        """Of the rows, the shares that changed and that were scored in the last iteration read; nothing is known of a later one."""
-        if self.latest is None:
-            return 1.0, 1.0
-        return self.latest.changed / self.n, self.latest.scored / self.n
-
-    def _bounds_pay(self, changed, scored):
-        return scored <= _MOST_SCORED if scored < 1.0 else changed <= _SETTLED
 
     def _conclude(self, step, *, relocated):
         """Sums into centroids, and a letter with what the iteration came to."""
@@ -226,6 +219,7 @@ class CudaSession:
             path=step.path,
             **whole,
         )
+        self.bounds.told(step.number, self.latest.scored / self.n if step.gated else None, self.enqueued)
         return self.latest
 
     def _relocate(self, step):
