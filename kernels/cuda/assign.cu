@@ -7,8 +7,9 @@
 //            two of a thread's own columns stay in registers over all panels and meet those of the other threads only at the end: no score is written.
 // Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in float32 for any dtype of X.
 //            The shift (about the mean of the data) removes the cancellation that ruins the expanded form on data far from the origin.
-// Precision  Certify, then recheck: a row whose best score leads the runner-up by more than its margin (`centroids.cu`) has the contract's label. The
-//            others go to a list, with the score that a centroid must reach to come into question, and `recheck` settles them by the contract's D.
+// Precision  Certify, then recheck: a row whose best score leads the runner-up by more than its margin (`centroids.cu`) has the contract's label. For the
+//            others `recheck` measures the contract's D to the centroids whose score comes into question. Most often these are two, each the best of
+//            another thread's columns, and known; else the columns of the threads that have any are scored again.
 // Ties       Equal D: the lowest index, in `recheck`; a tie is never certified.
 // Order      The score of a pair is one chain of d fused steps from the half norm on. No result depends on the grid.
 // Cost       2 n k d flops and 5 operations a pair for the best two. X is read once from memory (further panels find it in cache), the centroids once
@@ -28,6 +29,7 @@
 #define ROW_STRIDE (ROWS + 4)
 #define LOADS (ROWS * FEATURES / THREADS)
 #define PANEL_LOADS ((PANEL * FEATURES + THREADS - 1) / THREADS)
+#define PAIRS (ROWS < THREADS / 2 ? ROWS : THREADS / 2)  // of rows and two centroids that a block of `recheck` measures at once
 
 // A centroid whose half norm overflows float32 counts as infinitely far: rightly so for a row within sqrt(TAME) of the shift whose best centroid is, since
 // the other is at least 2e19 away. Any other row is open, to every centroid.
@@ -47,6 +49,41 @@ struct Verdicts {
 struct Bounds {
   float *upper, *lower;  // (n,) or null: no bounds are kept
 };
+
+// Rows that are not settled, three words each: (row, centroid, centroid) from the front for `counters[1]` pairs, and from the back for `counters[4]` rows
+// (row, bits of the score that a centroid must reach to come into question, set of the threads across that have such a one).
+struct Open {
+  int* words;  // (n, 3)
+  i64 n;
+  __device__ __forceinline__ int* pair(i64 at) const { return words + 3 * at; }
+  __device__ __forceinline__ int* scan(i64 at) const { return words + 3 * (n - 1 - at); }
+};
+
+__device__ __forceinline__ void write_words(int* at, i64 row, int first, int second) { at[0] = (int)row, at[1] = first, at[2] = second; }
+
+// The centroid of a place q among those of a panel that a thread scores.
+__device__ __forceinline__ int column_of(int panel, int across, int q) { return panel * PANEL + across * 4 + q % 4 + q / 4 * 64; }
+
+// Rows that moved, for `move_rows`; shared memory.
+struct Moved {
+  int row[ROWS], from[ROWS], to[ROWS], count, changed;
+  __device__ __forceinline__ Moves moves() { return {row, from, to, count}; }
+};
+
+// Gives a row its label, and lists it if the sums have to know.
+__device__ __forceinline__ void settle(i64 row, int label, int* labels, const Sums& sums, Moved& moved) {
+  const int before = labels[row];
+  if (before != label) {
+    labels[row] = label;
+    atomicAdd(&moved.changed, 1);
+  }
+  if (sums.cells && (sums.anew || before != label)) {
+    const int slot = atomicAdd(&moved.count, 1);
+    moved.row[slot] = (int)row;
+    moved.from[slot] = sums.anew ? -1 : before;
+    moved.to[slot] = label;
+  }
+}
 
 // What a score must lead by, for a row of norm |x'|^2 whose best centroid has this half norm.
 __device__ __forceinline__ float margin_of(float norm, float half_norm, float of_norm, float of_half_norm, float added) {
@@ -86,36 +123,36 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     int* labels,                             // INOUT (n,)
     float* upper,                            // OUT   (n,) bounds, or null
     float* lower,                            // OUT   (n,)
-    int* open,                               // OUT   (n,) rows that are not settled
-    float* thresholds,                       // OUT   (n,) scores that come into question for them
-    i64* counters,                           // INOUT rows changed, rows open, rows scored
+    int* open,                               // OUT   (n, 3) of Open
+    i64* counters,                           // INOUT rows changed, pairs, rows scored, (left by the bounds), rows to scan
     i64* cells, i64* counts,                 // INOUT Sums, or null
     const int* unit, int limbs, int limb_bits,
     int anew, i64 shared_cells,
     const int* halted                        // IN    (1,) not zero: do nothing
 ) {
   __shared__ __align__(16) unsigned char memory[sizeof(Tile) > sizeof(Verdicts) ? sizeof(Tile) : sizeof(Verdicts)];
-  __shared__ int row_of[ROWS], listed_row[ROWS], listed_from[ROWS], listed_to[ROWS], n_listed, n_changed;
+  __shared__ int row_of[ROWS];
+  __shared__ Moved moved;
   if (*halted) return;
   Tile& tile = *(Tile*)memory;
   Verdicts& verdicts = *(Verdicts*)memory;
   const Sums sums = {cells, counts, {unit, limbs, limb_bits, weights ? d + 1 : d}, anew};
   const BlockSums block = block_sums(dynamic_shared, shared_cells);
   const Bounds bounds = {upper, lower};
+  const Open not_settled = {open, n};
   clear_block_sums(block, k);
 
   const int t = threadIdx.x, across = t % ACROSS, down = t / ACROSS;
-  const i64 rows = rows_left ? *n_left : n;
-  const int chunks = (d + FEATURES - 1) / FEATURES, steps = (k + PANEL - 1) / PANEL * chunks;
-  const bool several = chunks > 1;  // with one chunk, the rows stay where they are from panel to panel
+  const u32 rows = (u32)(rows_left ? *n_left : n);
+  const bool several = d > FEATURES;  // else the rows stay where they are from panel to panel
 
-  for (i64 first = (i64)blockIdx.x * ROWS; first < rows; first += (i64)gridDim.x * ROWS) {
+  for (u32 first = blockIdx.x * ROWS; first < rows; first += gridDim.x * ROWS) {
     __syncthreads();  // the tile before is done with
     for (int r = t; r < ROWS; r += THREADS) {
-      const i64 at = first + r < rows ? first + r : rows - 1;
+      const u32 at = first + r < rows ? first + r : rows - 1;
       row_of[r] = rows_left ? rows_left[at] : (int)at;
     }
-    if (t == 0) n_listed = n_changed = 0;
+    if (t == 0) moved.count = moved.changed = 0;
     __syncthreads();
 
     float best[HEIGHT], second[HEIGHT], scores[HEIGHT][COLUMNS_A_THREAD];
@@ -124,9 +161,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     for (int i = 0; i < HEIGHT; ++i) best[i] = second[i] = -INFINITE, index[i] = 0;
 
     float next_x[LOADS], next_c[PANEL_LOADS];
-    for (int step = -1; step < steps; ++step) {
-      const bool more = step + 1 < steps, move_x = more && (several || step < 0);
-      const int next_panel = (step + 1) / chunks, next_feature = (step + 1) % chunks * FEATURES;
+    int next_panel = 0, next_feature = 0;  // where the next step begins: counted, since run-time divisions take longer than its loads
+    bool more = true;
+    for (int step = -1; more; ++step) {
+      more = next_panel * PANEL < k;
+      const bool move_x = more && (several || step < 0);
       if (move_x) {
         const int j = next_feature + t % FEATURES;
         const real moved = j < d ? shift[j] : (real)0;
@@ -145,13 +184,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
         }
       }
       if (step >= 0) {
-        const int chunk = step % chunks, x_buffer = several ? step & 1 : 0;
-        const int column = step / chunks * PANEL + across * 4;
-        if (chunk == 0) {
+        const int x_buffer = several ? step & 1 : 0, panel = next_feature == 0 ? next_panel - 1 : next_panel;
+        if (next_feature == (several ? FEATURES : 0)) {  // the first chunk of the panel
 #pragma unroll
           for (int q = 0; q < COLUMNS_A_THREAD; ++q)
 #pragma unroll
-            for (int i = 0; i < HEIGHT; ++i) scores[i][q] = half_norms[column + q % 4 + q / 4 * 64];
+            for (int i = 0; i < HEIGHT; ++i) scores[i][q] = half_norms[column_of(panel, across, q)];
         }
 #pragma unroll TOGETHER
         for (int f = 0; f < FEATURES; ++f) {
@@ -174,11 +212,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
 #pragma unroll
             for (int q = 0; q < COLUMNS_A_THREAD; ++q) scores[i][q] = fmaf(x[i], c[q], scores[i][q]);
         }
-        if (chunk == chunks - 1) {
+        if (next_feature == 0) {  // the last
 #pragma unroll
           for (int q = 0; q < COLUMNS_A_THREAD; ++q)
 #pragma unroll
-            for (int i = 0; i < HEIGHT; ++i) top_two(scores[i][q], column + q % 4 + q / 4 * 64, best[i], second[i], index[i]);
+            for (int i = 0; i < HEIGHT; ++i) top_two(scores[i][q], column_of(panel, across, q), best[i], second[i], index[i]);
         }
       }
       if (move_x) {
@@ -191,6 +229,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
         for (int i = 0; i < PANEL_LOADS; ++i)
           if (t + i * THREADS < PANEL * FEATURES) (&tile.c[(step + 1) & 1][0][0])[t + i * THREADS] = next_c[i];
       }
+      next_feature += FEATURES;
+      if (next_feature >= d) next_feature = 0, ++next_panel;
+      asm volatile("" : "+r"(next_feature), "+r"(next_panel));  // hidden from the optimiser, which would keep an address in registers for each load
       __syncthreads();
     }
 
@@ -215,45 +256,46 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
       const bool tame = norm < TAME && row_best > -TAME;
       const bool settled = tame && row_best - row_second > margin;
       if (bounds.upper) write_bounds(bounds, row, row_best, larger(row_second, -10 * TAME), norm, margin, d, !settled);
-      if (!settled) {
-        const i64 slot = (i64)atomicAdd((u64*)(counters + 1), 1ull);
-        open[slot] = (int)row;
-        thresholds[slot] = tame ? row_best - margin : -INFINITE;
+      if (settled) {
+        settle(row, row_index, labels, sums, moved);
         continue;
       }
-      const int before = labels[row];
-      if (before != row_index) {
-        labels[row] = row_index;
-        atomicAdd(&n_changed, 1);
+      const float threshold = tame ? row_best - margin : -INFINITE;
+      int rival = row_index;
+      u32 in_question = 0;
+      bool any_second = false;
+      for (int q = 0; q < ACROSS; ++q) {
+        if (verdicts.best[r][q] < threshold) continue;
+        in_question |= 1u << q;
+        if (verdicts.index[r][q] != row_index) rival = verdicts.index[r][q];
+        any_second = any_second || !(verdicts.second[r][q] < threshold);
       }
-      if (sums.cells && (sums.anew || before != row_index)) {
-        const int slot = atomicAdd(&n_listed, 1);
-        listed_row[slot] = (int)row;
-        listed_from[slot] = sums.anew ? -1 : before;
-        listed_to[slot] = row_index;
-      }
+      if (!any_second && __popc(in_question) <= 2)
+        write_words(not_settled.pair(atomicAdd((u64*)(counters + 1), 1ull)), row, row_index, rival);
+      else
+        write_words(not_settled.scan(atomicAdd((u64*)(counters + 4), 1ull)), row, __float_as_int(threshold), (int)in_question);
     }
     __syncthreads();
-    if (t == 0 && n_changed) atomic_add(counters, n_changed);
-    move_rows(block, sums, {listed_row, listed_from, listed_to, n_listed}, X, weights, d, t, THREADS);
+    if (t == 0 && moved.changed) atomic_add(counters, moved.changed);
+    move_rows(block, sums, moved.moves(), X, weights, d, t, THREADS);
   }
   if (blockIdx.x == 0 && t == 0) atomic_add(counters + 2, rows);
   __syncthreads();
   flush_block_sums(block, sums, k);
 }
 
-// The rows that scores could not settle: the least D, lowest index, among the centroids whose score reaches the row's threshold. A warp a row.
+// The rows that scores could not settle: the least D, lowest index, among the centroids that come into question. Two threads a pair, then a block a row.
 extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const real* __restrict__ X,            // IN    (n, d)
     const double* __restrict__ weights,    // IN    (n,) or null
-    int d,
+    i64 n, int d,
     const real* __restrict__ shift,        // IN    (d,)
     real scale,
     const double* __restrict__ centroids,  // IN    (k, d)
     const float* __restrict__ panels,      // IN    as for `assign`, as the rest
     const float* __restrict__ half_norms,
     int k,
-    const int* __restrict__ open, const float* __restrict__ thresholds,
+    const int* __restrict__ open,
     int* labels,                           // INOUT (n,)
     i64* counters,                         // INOUT
     i64* cells, i64* counts,               // INOUT Sums, or null
@@ -262,48 +304,78 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const int* halted
 ) {
   __shared__ double distances[THREADS];
-  __shared__ int candidates[THREADS], moved_row[THREADS / 32], moved_from[THREADS / 32], moved_to[THREADS / 32];
+  __shared__ int candidates[THREADS], threads_across[ACROSS];
+  __shared__ Moved moved;
   if (*halted) return;
   const Sums sums = {cells, counts, {unit, limbs, limb_bits, weights ? d + 1 : d}, anew};
   const BlockSums none = {};
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const i64 rows = counters[1];
-  for (i64 at = first_thread() / 32; at < rows; at += all_threads() / 32) {
-    const i64 row = open[at];
-    const float threshold = thresholds[at];
+  const Open not_settled = {(int*)open, n};
+  const i64 pairs = counters[1], scans = counters[4];
+  const int t = threadIdx.x;
+  i64 changed = 0;
+
+  for (i64 first = (i64)blockIdx.x * PAIRS; first < pairs; first += (i64)gridDim.x * PAIRS) {
+    __syncthreads();  // the list before is done with
+    if (t == 0) moved.count = moved.changed = 0;
+    __syncthreads();
+    const i64 at = first + t / 2;
+    i64 row = 0;
+    int candidate = 0;
+    double distance = INFINITE;
+    if (t / 2 < PAIRS && at < pairs) {
+      const int* words = not_settled.pair(at);
+      row = words[0];
+      candidate = words[1 + t % 2];
+      distance = squared_distance(X + row * d, centroids + (i64)candidate * d, d);
+    }
+    const double other = __shfl_xor_sync(0xffffffffu, distance, 1);
+    const int rival = __shfl_xor_sync(0xffffffffu, candidate, 1);
+    if (t / 2 < PAIRS && at < pairs && t % 2 == 0)
+      settle(row, other < distance || (other == distance && rival < candidate) ? rival : candidate, labels, sums, moved);
+    __syncthreads();
+    if (t == 0) changed += moved.changed;
+    move_rows(none, sums, moved.moves(), X, weights, d, t, THREADS);
+  }
+
+  for (i64 at = blockIdx.x; at < scans; at += gridDim.x) {
+    const int* words = not_settled.scan(at);
+    const i64 row = words[0];
+    const float threshold = __int_as_float(words[1]);
+    const u32 in_question = (u32)words[2];
+    const int across = __popc(in_question);
+    __syncthreads();  // the row before is done with
+    if (t == 0) moved.count = moved.changed = 0;
+    if (t < ACROSS && (in_question >> t & 1)) threads_across[__popc(in_question & ((1u << t) - 1))] = t;
+    __syncthreads();
     double least = INFINITE;
     int label = 0x7fffffff;
-    for (int c = lane; c < k; c += 32) {
+    const i64 columns = (i64)((k + PANEL - 1) / PANEL) * across * COLUMNS_A_THREAD;
+    for (i64 i = t; i < columns; i += THREADS) {
+      const int of_threads = (int)(i / COLUMNS_A_THREAD);
+      const int c = column_of(of_threads / across, threads_across[of_threads % across], (int)(i % COLUMNS_A_THREAD));
+      if (c >= k) continue;
       float score = half_norms[c];
       const float* column = panels + panel_place(c, 0, d, PANEL);
       for (int j = 0; j < d; ++j) score = fmaf(framed(X[row * d + j], shift[j], scale), column[(i64)j * PANEL], score);
       if (score < threshold) continue;  // NaN, where float32 overflowed, excludes nothing
       const double distance = squared_distance(X + row * d, centroids + (i64)c * d, d);
-      if (distance < least) least = distance, label = c;
+      if (distance < least || (distance == least && c < label)) least = distance, label = c;
     }
-    distances[threadIdx.x] = least;
-    candidates[threadIdx.x] = label;
-    __syncwarp();
-    int moves = 0;
-    if (lane == 0) {
-      for (int other = 1; other < 32; ++other) {
-        const double distance = distances[threadIdx.x + other];
-        const int candidate = candidates[threadIdx.x + other];
-        if (distance < least || (distance == least && candidate < label)) least = distance, label = candidate;
-      }
-      const int before = labels[row];
-      if (before != label) {
-        labels[row] = label;
-        atomic_add(counters, 1);
-      }
-      moved_row[warp] = (int)row;
-      moved_from[warp] = sums.anew ? -1 : before;
-      moved_to[warp] = label;
-      moves = sums.cells && (sums.anew || before != label);
+    distances[t] = least;
+    candidates[t] = label;
+    for (int step = THREADS / 2; step; step >>= 1) {
+      __syncthreads();
+      if (t >= step) continue;
+      const double other = distances[t + step];
+      const int rival = candidates[t + step];
+      if (other < distances[t] || (other == distances[t] && rival < candidates[t])) distances[t] = other, candidates[t] = rival;
     }
-    moves = __shfl_sync(0xffffffffu, moves, 0);
-    __syncwarp();  // for what lane 0 has put into shared memory: a shuffle orders no memory
-    move_rows(none, sums, {moved_row + warp, moved_from + warp, moved_to + warp, moves}, X, weights, d, lane, 32);
-    __syncwarp();
+    if (t == 0) {
+      settle(row, candidates[0], labels, sums, moved);
+      changed += moved.changed;
+    }
+    __syncthreads();
+    move_rows(none, sums, moved.moves(), X, weights, d, t, THREADS);
   }
+  if (t == 0 && changed) atomic_add(counters, changed);
 }

@@ -146,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) conclude(
     double scatter,                 //       sum of w |x - center|^2
     double scale,                   //       of the frame: the unit of the bounds
     int relocated,
-    i64* counters,                  // INOUT (4,) rows changed, open, scored, left by the bounds; zero again afterwards
+    i64* counters,                  // INOUT (5,) rows changed, open, scored, left by the bounds, open and to be scanned; zero again afterwards
     float* drifts,                  // OUT   (k + 1,) how far each centroid moved, not less; then the farthest
     double* status,                 // OUT   (6,)
     int* halted                     // INOUT (1,) set where clusters are empty: nothing goes on until rows have been relocated
@@ -183,7 +183,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) conclude(
   __syncthreads();
   if (threadIdx.x == 0) {
     status[CHANGED] = (double)counters[0];
-    status[RECHECKED] = (double)counters[1];
+    status[RECHECKED] = (double)(counters[1] + counters[4]);
     status[SCORED] = (double)counters[2];
     status[EMPTY] = empty;
     status[SQUARED_SHIFT] = total_of_bins(bins, first, last);
@@ -192,7 +192,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) conclude(
     if (empty && !relocated)
       *halted = 1;
     else
-      counters[0] = counters[1] = counters[2] = counters[3] = 0;
+      counters[0] = counters[1] = counters[2] = counters[3] = counters[4] = 0;
   }
 }
 

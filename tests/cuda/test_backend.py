@@ -119,6 +119,35 @@ def test_allocations_are_made_once():
     assert counts[3:] == counts[2:3] * 3
 
 
+# ---- rows that float32 cannot settle -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("near", "pairs"),
+    [
+        ((0, 1), 0), ((0, 4), 1), ((4, 0), 1), ((60, 63), 0), ((3, 67), None), ((5, 6, 90), 0), ((0, 40, 90), 0), ((0, 4, 8), 0),
+        (range(100), 0),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("d", "k"), [(8, 100), (8, 30), (40, 200)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_centroids_as_good_as_equally_near(dtype, d, k, near, pairs):
+    """Two that different threads have scored are measured alone; those of one thread, and three or more, are looked for again."""
+    near = [c for c in near if c < k]
+    X, centroids = rows(150, d, dtype), 50 + rows(k, d, dtype)
+    centroids[near] = np.linspace(1, 1 + len(near) * 1e-7, len(near))[::-1, None]
+    X[::3] = 1.0  # the last of them is nearest, by less than float32 can tell
+    device = SimDevice()
+    session = CudaSession(device, X, None, k, on_host=True)
+    counted, forget = [], session._clear_counters
+    session._clear_counters = lambda: counted.append(session.steering.counters.copy()) or forget()
+    session.assign(centroids)
+    assert_array_equal(session.labels, reference.assign(X, centroids)[0])
+    if pairs is not None and len(near) > 1:
+        assert counted[-1][1 if pairs else 4] >= 50
+        assert pairs or counted[-1][1] == 0
+
+
 # ---- empty clusters ------------------------------------------------------------------------------------------------
 
 

@@ -22,8 +22,7 @@ class RowBuffers:
     def __init__(self, device, n, gated):
         what = f"the workspace of {n:,} rows"
         self.norms = allocate(device, n, np.float32, what)
-        self.open = allocate(device, n, np.int32, what)
-        self.thresholds = allocate(device, n, np.float32, what)
+        self.open = allocate(device, 3 * n, np.int32, what)
         self.upper = self.lower = self.left = None
         if gated:
             self.upper = allocate(device, n, np.float32, what)
@@ -60,6 +59,6 @@ class Steering:
         self.shifts = allocate(device, k, np.float64, what)
         self.differences = allocate(device, k, np.float64, what)
         self.drifts = allocate(device, k + 1, np.float32, what)
-        self.counters = allocate(device, 4, np.int64, what, fill=0)  # rows changed, open, scored, left by the bounds
+        self.counters = allocate(device, 5, np.int64, what, fill=0)  # see `conclude` in `centroids.cu`
         self.halted = allocate(device, 1, np.int32, what, fill=0)
         self.status = allocate(device, 6, np.float64, what, fill=0)

@@ -77,12 +77,12 @@ class Chains:
         of_norm, of_half_norm, added = s.frame.margin
         arguments = {
             "d": s.d, "shift": s.shift, "scale": s.frame.scale, "panels": source.panels, "half_norms": source.half_norms,
-            "open": rows.open, "thresholds": rows.thresholds,
+            "n": s.n, "open": rows.open,
         }  # fmt: skip
         choices = {"PANEL": s.kernels.panel, "HEIGHT": s.kernels.height}
         of_assign = {name: value for name, value in common.items() if name != "centroids"}
         assign = self.launcher.prepare(
-            "assign", "assign", s.kernels.blocks, shared_bytes=dynamic, choices=choices, n=s.n, norms=rows.norms,
+            "assign", "assign", s.kernels.blocks, shared_bytes=dynamic, choices=choices, norms=rows.norms,
             of_norm=of_norm, of_half_norm=of_half_norm, added=added, rows_left=left, n_left=n_left,
             upper=rows.upper, lower=rows.lower, shared_cells=shared_cells, **arguments, **of_assign,
         )  # fmt: skip

@@ -113,7 +113,7 @@ def workspace_bytes(problem):
 def _session_bytes(problem):
     n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
     chosen = kernels(n, d, k, 1)
-    rows = 4 if chosen.points else 4 + 4 + 8 + 12 * chosen.gated
+    rows = 4 if chosen.points else 4 + 4 + 12 + 12 * chosen.gated
     limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 4
     clusters = k * ((d + problem.weighted) * limbs * 8 + 3 * d * 12 + 64)
     return n * (rows + 8 * problem.weighted) + clusters
