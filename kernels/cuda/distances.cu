@@ -1,8 +1,13 @@
 // The contract's squared distance D (`common.cu`), and what is read off it: own distances, their exact sum, the table of `transform`.
 //
-// Mapping    A thread a row (or a row and centroid): D adds its features in order. A warp's rows are read side by side, 32 bytes of each at a time.
+// Mapping    A thread a row (or a row and centroid): D adds its features in order. Rows pass through shared memory (`tiles.cu`), as differences.
 // Order      D as the contract has it; sums of D are exact (`exact_sum.cu`).
 // Cost       n d differences, in float64; `distance_table` n k d.
+
+// D of the thread's own row to the centroid of its label; all threads of the block.
+__device__ __forceinline__ double labelled_distance(Tile<double>& tile, const real* X, i64 rows, int d, const double* centroids, const int* label_of) {
+  return walked_distance(tile, X, rows, d, [&](int r, int j) { return centroids[(i64)label_of[r] * d + j]; });
+}
 
 extern "C" __global__ void own_distances(
     const real* X,            // IN    (n, d)
@@ -12,10 +17,13 @@ extern "C" __global__ void own_distances(
     const double* weights,    // IN    (n,) or null; where it is zero, so is the distance
     double* out               // OUT   (n,)
 ) {
-  for (i64 row = first_thread(); row < n; row += all_threads()) {
-    const i64 label = labels ? labels[row] : 0;
-    const bool without = weights && weights[row] == 0.0;
-    out[row] = without ? 0.0 : squared_distance(X + row * d, centroids + label * d, d);
+  __shared__ Tile<double> tile;
+  __shared__ int label_of[THREADS];
+  const int t = threadIdx.x;
+  for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
+    if (first + t < n) label_of[t] = labels ? labels[first + t] : 0;
+    const double distance = labelled_distance(tile, X + first * d, n - first, d, centroids, label_of);
+    if (first + t < n) out[first + t] = weights && weights[first + t] == 0.0 ? 0.0 : distance;
   }
 }
 
@@ -28,13 +36,16 @@ extern "C" __global__ void inertia_bins(
     i64* bins                 // INOUT (BINS,) zeros on entry
 ) {
   __shared__ i64 own_bins[BINS];
-  for (int bin = threadIdx.x; bin < BINS; bin += THREADS) own_bins[bin] = 0;
+  __shared__ Tile<double> tile;
+  __shared__ int label_of[THREADS];
+  const int t = threadIdx.x;
+  for (int bin = t; bin < BINS; bin += THREADS) own_bins[bin] = 0;
   __syncthreads();
   Window window = {0, 0, -1};
-  for (i64 row = first_thread(); row < n; row += all_threads()) {
-    const i64 label = labels ? labels[row] : 0;
-    const double distance = squared_distance(X + row * d, centroids + label * d, d);
-    add_to_window(&window, own_bins, weights ? weights[row] * distance : distance);
+  for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
+    if (first + t < n) label_of[t] = labels ? labels[first + t] : 0;
+    const double distance = labelled_distance(tile, X + first * d, n - first, d, centroids, label_of);
+    if (first + t < n) add_to_window(&window, own_bins, weights ? weights[first + t] * distance : distance);
   }
   empty_window(&window, own_bins);
   __syncthreads();

@@ -1,6 +1,7 @@
-// What is read off the data before a fit: the magnitudes that `kernels.limbs.plan` needs, exact column sums, the hash of the rows.
+// What is read off the data before a fit: the magnitudes that `kernels.scaling.limbs` needs, exact column sums, the hash of the rows and what it leaves
+// open of their order.
 //
-// Mapping    A thread stays in one column: blocks of THREADS threads take `THREADS / columns` rows side by side, or one row in several rounds where it
+// Mapping    Of what goes by columns: a thread stays in one column: blocks of THREADS threads take `THREADS / columns` rows side by side, or one row in several rounds where it
 //            is wider. Neighbouring threads read neighbouring addresses.
 // Order      Integer maxima, minima and additions: none.
 // Cost       Each kernel reads X once.
@@ -69,22 +70,75 @@ extern "C" __global__ void column_sums(
   }
 }
 
-// `kmeans_fast.reference.row_hash`. A thread a row.
+// `kmeans_fast.reference.row_hash`. A thread a row (`tiles.cu`).
 extern "C" __global__ void row_hashes(
     const real* X,  // IN    (n, d)
     i64 n, int d,
     u64* hashes     // OUT   (n,)
 ) {
-  for (i64 row = first_thread(); row < n; row += all_threads()) {
+  __shared__ Tile<u64> tile;
+  for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
+    const real* rows = X + first * d;
     u64 word = 0;
-    for (int j = 0; j < d; ++j) {
-      const u64 pattern = __float_as_uint((float)X[row * d + j] + 0.0f);
-      word = (word ^ pattern) * 0x9E3779B97F4A7C15ull;
-      word ^= word >> 32;
-    }
+    walk(
+        tile, n - first, d, [&](int r, int j) { return (u64)__double_as_longlong((double)rows[(i64)r * d + j] + 0.0); },  // the two zeros are one value
+        [&](u64 pattern) {
+          word = (word ^ pattern) * 0x9E3779B97F4A7C15ull;
+          word ^= word >> 32;
+        });
     word *= 0xD6E8FEB86659FD93ull;
-    hashes[row] = word ^ (word >> 29);
+    if (first + threadIdx.x < n) hashes[first + threadIdx.x] = word ^ (word >> 29);
   }
+}
+
+// The first place in the order whose row has this hash or, `beyond`, a larger one.
+__device__ i64 place_of(u64 hash, bool beyond, const u64* hashes, const i64* order, i64 n) {
+  i64 low = 0, high = n;
+  while (low < high) {
+    const i64 middle = low + (high - low) / 2;
+    const u64 found = hashes[order[middle]];
+    if (found < hash || (beyond && found == hash))
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+// What the hashes leave open of the order of the content (`kmeans_fast.reference.content_order`), by neighbours of equal hash. A thread a place.
+extern "C" __global__ void open_places(
+    const real* X,          // IN    (n, d)
+    const double* weights,  // IN    (n,) or null
+    i64 n, int d,
+    const u64* hashes,      // IN    (n,)
+    const i64* order,       // IN    (n,) rows by hash
+    i64* counts,            // INOUT (2,) neighbours of other values; neighbours of equal values, the heavier first
+    i64* runs               // OUT   (neighbours of other values, 2) begin and end of the places that have their hash, in any order; or null
+) {
+  for (i64 place = first_thread(); place < n - 1; place += all_threads()) {
+    const i64 row = order[place], next = order[place + 1];
+    if (hashes[row] != hashes[next]) continue;
+    int j = 0;
+    while (j < d && X[row * d + j] == X[next * d + j]) ++j;
+    if (j == d) {
+      if (weights && weights[row] > weights[next]) atomic_add(counts + 1, 1);
+      continue;
+    }
+    const i64 slot = (i64)atomicAdd((u64*)counts, 1ull);
+    if (!runs) continue;
+    runs[2 * slot] = place_of(hashes[row], false, hashes, order, n);
+    runs[2 * slot + 1] = place_of(hashes[row], true, hashes, order, n);
+  }
+}
+
+// Words at given places, one after the other.
+extern "C" __global__ void gather_words(
+    const u64* words,
+    const i64* places,  // IN    (m,)
+    i64 m,
+    u64* out            // OUT   (m,)
+) {
+  for (i64 at = first_thread(); at < m; at += all_threads()) out[at] = words[places[at]];
 }
 
 // Rows of X, one after the other. A thread an element.
@@ -99,7 +153,7 @@ extern "C" __global__ void gather_rows(
     out[at] = X[rows[at / d] * d + at % d];
 }
 
-// |x'|^2 of the rows in the frame that `assign.cu` scores them in. A thread a row.
+// |x'|^2 of the rows in the frame that `assign.cu` scores them in. A thread a row (`tiles.cu`).
 extern "C" __global__ void squared_norms(
     const real* X,      // IN    (n, d)
     i64 n, int d,
@@ -107,12 +161,13 @@ extern "C" __global__ void squared_norms(
     real scale,
     float* norms        // OUT   (n,) |x'|^2
 ) {
-  for (i64 row = first_thread(); row < n; row += all_threads()) {
+  __shared__ Tile<float> tile;
+  for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
+    const real* rows = X + first * d;
     float total = 0.0f;
-    for (int j = 0; j < d; ++j) {
-      const float x = framed(X[row * d + j], shift[j], scale);
-      total = fmaf(x, x, total);
-    }
-    norms[row] = total;
+    walk(
+        tile, n - first, d, [&](int r, int j) { return framed(rows[(i64)r * d + j], shift[j], scale); },
+        [&](float x) { total = fmaf(x, x, total); });
+    if (first + threadIdx.x < n) norms[first + threadIdx.x] = total;
   }
 }

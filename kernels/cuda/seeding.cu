@@ -4,7 +4,7 @@
 //
 // Mapping    `trials`: a thread a row, which it compares with up to TRIALS candidates while the rows of the block pass through shared memory.
 //            `draw`: a block a candidate. The others: a thread a row.
-// Maths      Masses and draws are those of `kmeans_fast.reference.Masses`: a draw walks the rows in the order of their hashes. Rows are sorted by hash once,
+// Maths      Masses and draws are those of `kmeans_fast.reference.Masses`: a draw walks the rows in the order of their content. They are sorted once,
 //            and neighbours in that order make buckets of equal size, whose masses are kept: a draw finds the bucket, then the row in it.
 // Precision  Row i is changed by candidate c only where D(x_i, c) < nearest_i. D in float32, off by less than (d + 2) 2**-24 of itself, excludes most pairs;
 //            only the others pay for D in float64.
@@ -30,9 +30,9 @@ __device__ __forceinline__ i64 mass_of(const Masses& masses, i64 row, double dis
 
 __device__ __forceinline__ double weight_at(const double* weights, i64 row) { return weights ? weights[row] : 1.0; }
 
-// Which bucket a row is in: its place in the order of the hashes, without the lowest bits.
+// Which bucket a row is in: its place in the order of the content, without the lowest bits.
 extern "C" __global__ void fill_buckets(
-    const i64* order,  // IN    (n,) rows by hash, equal ones by number
+    const i64* order,  // IN    (n,) rows in the order of their content
     i64 n, int bucket_bits,
     int* buckets       // OUT   (n,)
 ) {
@@ -112,7 +112,7 @@ __device__ i64 masses_before(i64 own, i64* sums, i64* total) {
   return sums[t] - own;
 }
 
-// The first row, in the order of the hashes, whose cumulative mass exceeds word / 2**64 of the total. A block a word.
+// The first row, in the order of the content, whose cumulative mass exceeds word / 2**64 of the total. A block a word.
 extern "C" __global__ void __launch_bounds__(THREADS) draw(
     const u64* words,      // IN    (k, width); for k-means|| (gridDim.x,), with width 0
     int width,
@@ -177,7 +177,11 @@ extern "C" __global__ void begin(
 ) {
   const i64 seed = candidates[0];
   if (first_thread() == 0) *total = 0, seeds[0] = seed, *n_seeds = 1;
-  for (i64 row = first_thread(); row < n; row += all_threads()) nearest[row] = squared_distance(X + row * d, X + seed * d, d);
+  __shared__ Tile<double> tile;
+  for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
+    const double distance = walked_distance(tile, X + first * d, n - first, d, [&](int, int j) { return (double)X[seed * d + j]; });
+    if (first + threadIdx.x < n) nearest[first + threadIdx.x] = distance;
+  }
 }
 
 __device__ __forceinline__ float difference(float x, float c) { return x - c; }

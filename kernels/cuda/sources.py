@@ -19,13 +19,13 @@ OPTIONS = (
 )
 
 MODULES = {
-    "facts": ("common", "fixed_point", "facts"),
-    "distances": ("common", "exact_sum", "distances"),
+    "facts": ("common", "fixed_point", "tiles", "facts"),
+    "distances": ("common", "exact_sum", "tiles", "distances"),
     "assign": ("common", "fixed_point", "sums", "assign"),
     "points": ("common", "fixed_point", "sums", "points"),
     "centroids": ("common", "fixed_point", "sums", "exact_sum", "centroids"),
     "gate": ("common", "gate"),
-    "seeding": ("common", "fixed_point", "seeding"),
+    "seeding": ("common", "fixed_point", "tiles", "seeding"),
 }
 REALS = ("float", "double")
 PANELS = (32, 64, 128)  # centroids that `assign` scores together

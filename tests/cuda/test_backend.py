@@ -102,7 +102,9 @@ def test_seeding_waits_for_nothing_but_the_seeds():
     session = CudaSession(device, X, None, 40, on_host=True)
     device.events.clear()
     initial_centroids(session, X, "k-means++", 40, 1, 0, None)
-    assert device.events.count("download") == 3  # the seeds, how many there are, and their rows
+    assert (
+        device.events.count("download") == 4
+    )  # whether hashes suffice for an order; the seeds, how many there are, and their rows
 
 
 def test_allocations_are_made_once():
@@ -282,8 +284,8 @@ def test_a_problem_that_does_not_fit_the_gpu_is_refused_before_anything_is_alloc
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("n", "d", "k"), [(20_000, 2, 8), (20_000, 24, 60), (3000, 40, 500)])
 def test_the_plan_covers_what_a_fit_allocates(n, d, k, weighted, init):
-    """Sorting the hashes included, for which CuPy takes memory of its own."""
-    X, weights = rows(n, d, np.float32), some_weights(n) if weighted else None
+    """Sorting included, for which CuPy takes memory of its own, twice where equal rows have different weights."""
+    X, weights = rows(n, d, np.float32, "grid" if d == 2 else "normal"), some_weights(n) if weighted else None
     alive = {}
 
     class Counting(SimDevice):

@@ -19,13 +19,14 @@ from kmeans_fast.backends.cuda import planning
 BUDGET = {
     "assign/8/32": (168, 42_000, 0), "assign/8/64": (128, 29_000, 0), "assign/8/128": (224, 36_000, 0),
     "assign/4/32": (128, 29_000, 0), "assign/4/64": (128, 29_000, 0), "assign/4/128": (128, 29_000, 0),
-    "recheck": (128, 3_200, 0),
-    "assign_points/1": (85, 8_000, 0), "assign_points/2": (85, 12_000, 0), "assign_points/3": (85, 16_000, 0), "assign_points/4": (85, 20_000, 0),
+    "recheck": (128, 6_200, 0),
+    "assign_points/1": (85, 8_000, 0), "assign_points/2": (85, 12_000, 0), "assign_points/3": (85, 20_000, 0), "assign_points/4": (85, 20_000, 0),
     "pack": (64, 0, 0), "clear": (64, 0, 0), "means": (80, 2_048, 640), "conclude": (64, 20_000, 0), "relocate": (64, 16, 0),
     "gate": (64, 16, 0),
-    "column_range": (64, 0, 0), "column_sums": (64, 0, 0), "row_hashes": (64, 0, 0), "gather_rows": (64, 0, 0), "squared_norms": (64, 0, 0),
-    "own_distances": (64, 0, 0), "inertia_bins": (80, 18_000, 0), "bins_total": (64, 18_000, 0), "distance_table": (64, 0, 0),
-    "fill_buckets": (64, 0, 0), "peak": (64, 0, 0), "weigh": (64, 16, 0), "draw": (64, 2_100, 0), "begin": (64, 0, 0),
+    "column_range": (64, 0, 0), "column_sums": (64, 0, 0), "row_hashes": (64, 18_500, 0), "gather_rows": (64, 0, 0),
+    "squared_norms": (64, 17_500, 0), "open_places": (64, 0, 0), "gather_words": (64, 0, 0),
+    "own_distances": (64, 20_000, 0), "inertia_bins": (80, 37_000, 0), "bins_total": (64, 18_000, 0), "distance_table": (64, 0, 0),
+    "fill_buckets": (64, 0, 0), "peak": (64, 0, 0), "weigh": (64, 16, 0), "draw": (64, 2_100, 0), "begin": (72, 18_500, 0),
     "trials": (144, 38_000, 0), "accept": (64, 0, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
 }  # fmt: skip
 

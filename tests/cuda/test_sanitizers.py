@@ -31,7 +31,7 @@ if quick:
 def check(n, d, k, dtype, weighted, steps):
     rng = np.random.default_rng(n)
     X = rng.normal(size=(n, d)).astype(dtype)
-    X[n // 2 :: 7] = X[0]
+    X[n // 2 :: 7] = X[0]  # equal rows, of different weights
     weights = rng.integers(0, 3, n).astype(float) if weighted else None
     device = SimDevice(sanitizer=sanitizer)
     session = CudaSession(device, X, weights, k, on_host=True)
@@ -54,6 +54,13 @@ def check(n, d, k, dtype, weighted, steps):
     np.testing.assert_array_equal(table, np.sqrt(reference.squared_distances(X, found.centroids)).astype(dtype))
     launched.update(device.launches)
 
+def check_misaligned():
+    # A view into a larger array, as users pass them on a GPU: a load of two values at once would be an error there.
+    X = np.random.default_rng(0).normal(size=601).astype(np.float32)[1:].reshape(300, 2)
+    session = CudaSession(SimDevice(sanitizer=sanitizer), X, None, 3, on_host=False)
+    session.assign(X[:3].copy())
+    np.testing.assert_array_equal(session.labels, reference.assign(X, X[:3])[0])
+
 modules = [sources.module(name, "float") for name in sources.MODULES if name not in sources.CHOICES]
 modules += [sources.module("assign", "float", PANEL=128, HEIGHT=4), sources.module("points", "float", DIM=2)]
 with ThreadPoolExecutor(2) as pool:
@@ -63,6 +70,7 @@ check(250, 20, 66, np.float32, False, 7)
 if not quick:
     check(150, 6, 50, np.float64, True, 6)
     check(70, 260, 34, np.float64, False, 4)
+    check_misaligned()
 print(" ".join(sorted(launched)))
 """
 

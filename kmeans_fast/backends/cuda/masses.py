@@ -3,8 +3,8 @@
 import numpy as np
 
 from ...kernels.cuda import sources
-from .device import allocate, attempt
-from .planning import SORT_BYTES
+from .content_order import content_order
+from .device import allocate
 
 _MOST_BUCKETS = 1 << 14
 
@@ -16,7 +16,9 @@ class CudaMasses:
         self.launcher, self.device = session.launcher, session.device
         device, n = self.device, session.n
         what = f"seeding on {n:,} rows"
-        order = self._order(session)  # before the rest, which needs no more memory than sorting has given back
+        order = content_order(
+            self.launcher, session.X, session.weights
+        )  # before the rest, which needs no more memory than sorting has given back
         bucket_bits = max(6, (-(-n // _MOST_BUCKETS)).bit_length())
         n_buckets = -(-n // (1 << bucket_bits))
         arrays = {
@@ -31,13 +33,6 @@ class CudaMasses:
         self.everywhere = self.launcher.blocks(n)
         self.prepared("fill_buckets", self.everywhere)()
         self._scale = [self.prepared(kernel, self.everywhere) for kernel in ("peak", "weigh")]
-
-    def _order(self, session):
-        """The rows by hash, equal ones by number."""
-        n, device, what = session.n, self.device, "the order of the rows"
-        hashes = allocate(device, n, np.uint64, what)
-        self.launcher.run("facts", "row_hashes", n, X=session.X, n=n, d=session.d, hashes=hashes)
-        return attempt(device, lambda: device.argsort(hashes), SORT_BYTES * n, what)
 
     def prepared(self, kernel, blocks, **others):
         """A launch with the arguments that the state, or `others`, has for the kernel."""

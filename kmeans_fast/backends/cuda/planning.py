@@ -104,7 +104,9 @@ def private_sums(cells, k, shared_bytes):
 def workspace_bytes(problem):
     """Device memory beyond the data: what the arrays of a session, and of seeding or of a second session, take."""
     n = problem.n_samples
-    seeding = n * (8 + SORT_BYTES)  # sorting the hashes; what comes after it takes less
+    seeding = n * (
+        8 + 8 * problem.weighted + SORT_BYTES
+    )  # sorting by hash, and by weight before; what comes after it takes less
     if problem.second:  # it may be open while candidates are drawn: order, distances (two), bucket and owner
         seeding = max(seeding, n * (8 + 8 + 8 + 4 + 4) + _session_bytes(problem._replace(n_clusters=problem.second)))
     return _session_bytes(problem) + seeding

@@ -1,0 +1,73 @@
+"""The rows in the order of their content (`kmeans_fast.reference.content_order`), on a device."""
+
+import numpy as np
+
+from . import facts
+from .device import Launcher, allocate, attempt
+from .planning import SORT_BYTES
+
+_WHAT = "the order of the rows"
+
+
+def content_order(launcher, X, weights):
+    """Row numbers (n,), int64, on the device: by hash, then by the values, column by column, then by weight, then by number.
+
+    Sorting by hash nearly always is all. Equal rows of different weights take another sort, by weight, before it; different rows of equal hash, which only
+    somebody who looks for them finds, are sorted on the host.
+    """
+    hashes = allocate(launcher.device, len(X), np.uint64, _WHAT)
+    launcher.run("facts", "row_hashes", len(X), X=X, n=len(X), d=X.shape[1], hashes=hashes)
+    order = _sorted(launcher.device, hashes)
+    different, heavier_first = _open_places(launcher, X, weights, hashes, order)
+    if heavier_first:
+        del order
+        by_weight = _sorted(launcher.device, weights)
+        keys = _gathered(launcher, hashes, by_weight)
+        del hashes
+        places = _sorted(launcher.device, keys)
+        del keys
+        order = _gathered(launcher, by_weight.view(np.uint64), places).view(np.int64)
+    if different:
+        hashes = allocate(launcher.device, len(X), np.uint64, _WHAT)
+        launcher.run("facts", "row_hashes", len(X), X=X, n=len(X), d=X.shape[1], hashes=hashes)
+        _sort_collisions(launcher, X, weights, hashes, order)
+    return order
+
+
+def _sorted(device, keys):
+    """Places that sort `keys`, equal ones in their order."""
+    return attempt(device, lambda: device.argsort(keys), SORT_BYTES * len(keys), _WHAT)
+
+
+def _gathered(launcher, words, places):
+    out = allocate(launcher.device, len(places), np.uint64, _WHAT)
+    launcher.run("facts", "gather_words", len(places), words=words, places=places, m=len(places), out=out)
+    return out
+
+
+def _open_places(launcher, X, weights, hashes, order, runs=None):
+    """How many neighbours in the order have equal hashes and other values, and how many have equal values and the heavier is first; waits for it."""
+    device, (n, d) = launcher.device, X.shape
+    counts = allocate(device, 2, np.int64, _WHAT, fill=0)
+    launcher.run(
+        "facts", "open_places", n,
+        X=X, weights=weights, n=n, d=d, hashes=hashes, order=order, counts=counts, runs=runs,
+    )  # fmt: skip
+    return device.download(counts).tolist()
+
+
+def _sort_collisions(launcher, X, weights, hashes, order):
+    """Put runs of equal hashes that are not all equal rows in order."""
+    device = launcher.device
+    different, _ = _open_places(launcher, X, weights, hashes, order)
+    runs = allocate(device, 2 * different, np.int64, _WHAT)
+    _open_places(launcher, X, weights, hashes, order, runs)
+    bounds = np.unique(device.download(runs).reshape(-1, 2), axis=0)
+    places = np.concatenate([np.arange(*run) for run in bounds])
+    on_host = device.download(order)
+    rows, run_of = on_host[places], np.repeat(np.arange(len(bounds)), bounds[:, 1] - bounds[:, 0])
+    keys = [*facts.gathered(launcher, X, rows).T[::-1], run_of]
+    if weights is not None:
+        keys = [facts.gathered(Launcher(device, np.float64), weights[:, None], rows)[:, 0], *keys]
+    on_host[places] = rows[np.lexsort([rows, *keys])]
+    device.write(order, on_host)
