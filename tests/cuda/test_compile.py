@@ -15,6 +15,8 @@ from kmeans_fast.kernels.cuda import compiler, sources
 
 from kmeans_fast.backends.cuda import planning
 
+REGISTERS = 65_536  # of a multiprocessor, and of a block at most; given out eight at a time
+
 # Registers, bytes of static shared memory, bytes of stack; for the greedier of float32 and float64.
 BUDGET = {
     "assign/8/32": (168, 42_000, 0), "assign/8/64": (128, 29_000, 0), "assign/8/128": (224, 36_000, 0),
@@ -51,14 +53,15 @@ def test_a_module_compiles_everywhere_within_its_budget(module):
             assert taken.shared_bytes <= shared_bytes, where
             assert taken.stack_bytes <= stack_bytes, where
             assert taken.spill_bytes == 0, where
+            assert -(-taken.registers // 8) * 8 * sources.THREADS <= REGISTERS, where
 
 
 def test_blocks_that_the_planner_counts_on_fit_a_multiprocessor():
-    registers, shared = 65_536, 100 << 10  # of the smallest multiprocessor that there is, but for Turing's 64 KB
+    shared = 100 << 10  # of the smallest multiprocessor that there is, but for Turing's 64 KB
     for height, of_panels in planning._BLOCKS.items():
         for panel, blocks in of_panels.items():
             of_kernel = BUDGET[f"assign/{height}/{panel}"]
-            assert blocks * of_kernel[0] * sources.THREADS <= registers
+            assert blocks * of_kernel[0] * sources.THREADS <= REGISTERS
             assert blocks * of_kernel[1] <= shared
             assert of_kernel[1] <= planning._ASSIGN_SHARED[height][panel]
     for dim in range(1, sources.MOST_DIMENSIONS + 1):

@@ -4,6 +4,7 @@ import ctypes
 
 import numpy as np
 import pytest
+from kmeans_fast.kernels.cuda import sources
 from numpy.testing import assert_array_equal
 from simulator import build
 from support import REPOSITORY, run_python
@@ -115,6 +116,45 @@ def test_atomic_sums_of_floats_do_not_compile():
         build.simulation('extern "C" __global__ void bad(float* x) { atomicAdd(x, 1.0f); }', ["bad"])
 
 
+@pytest.mark.parametrize(
+    ("threads", "dynamic_bytes", "words"),
+    [
+        (96, 0, "96 threads a block, and it was compiled for 64"),
+        (64, 227 << 10, r"40,960 \+ 232,448 bytes of shared memory, of 232,448"),
+    ],
+)
+def test_what_a_gpu_would_not_launch_is_refused(threads, dynamic_bytes, words):
+    source = """
+    extern "C" __global__ void __launch_bounds__(64) bounded(int* out) {
+      __shared__ int words[10 << 10];
+      words[threadIdx.x] = 1;
+      __syncthreads();
+      out[threadIdx.x] = words[out[threadIdx.x]];
+    }
+    extern "C" __global__ void greedy(int* out) {
+      __shared__ int words[13 << 10];
+      words[threadIdx.x] = 1;
+      __syncthreads();
+      out[threadIdx.x] = words[out[threadIdx.x]];
+    }
+    """
+    compiled, out = build.simulation(source, ["bounded", "greedy"]), np.zeros(96, np.int32)
+    run("bounded", 1, 64, out, compiled=compiled, dynamic_bytes=187 << 10)
+    assert out.sum() == 64
+    with pytest.raises(RuntimeError, match=words):
+        run("bounded", 1, threads, out, compiled=compiled, dynamic_bytes=dynamic_bytes)
+    with pytest.raises(RuntimeError, match="53,248 bytes of shared memory are declared, 49,152 are allowed"):
+        run("greedy", 1, 64, out, compiled=compiled)
+
+
+def test_shared_memory_is_counted_for_each_kernel():
+    """As the compiler for GPUs counts it."""
+    compiled = build.simulated(sources.module("assign", "float", PANEL=64, HEIGHT=8))
+    found = build.static_shared(compiled._name)
+    assert set(found) == {"assign", "recheck"}
+    assert 28_000 < found["assign"] < 29_000
+
+
 def test_the_grid_waits_in_a_cooperative_launch():
     out = np.zeros(4, np.int32)
     run("summed_by_the_grid", 4, 64, np.zeros(4, np.int32), np.zeros(1, np.int32), out, cooperative=True)
@@ -176,8 +216,7 @@ FAULTS = {
     "tail": (
         (
             "distances", "own_distances",
-            "  for (i64 row = first_thread(); row < n; row += all_threads()) {\n    const i64 label = labels ? labels[row] : 0;\n    const bool",
-            "  for (i64 row = first_thread(); row <= n; row += all_threads()) {\n    const i64 label = labels ? labels[row] : 0;\n    const bool",
+            "if (first + t < n) out[first + t] =", "if (first + t <= n) out[first + t] =",
             "address",
         ),
         "heap-buffer-overflow",

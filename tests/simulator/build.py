@@ -4,6 +4,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,9 @@ _FLAGS = (
     "-std=c++20", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w", "-pthread",
 )  # fmt: skip
 _OPTIMISED = ("-O2",)
+MOST_THREADS = 1024  # of a block, on any GPU
+STATIC_SHARED = 48 << 10  # bytes that a block may declare
+MOST_SHARED = 227 << 10  # and have altogether, on the largest GPU
 SANITIZERS = {
     "address": ("-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize=vptr", "-fno-sanitize-recover=undefined"),
     "thread": ("-O1", "-g1", "-fsanitize=thread", "-DSIM_THREADS"),
@@ -48,9 +52,36 @@ def compile_shared(code, options=(), sanitizer=""):
     return target
 
 
+def _launch_bound(source, kernel):
+    """The threads that a kernel is compiled for, as C++."""
+    found = re.search(rf"__launch_bounds__\((\w+)[^\n]*\)\s+{kernel}\(", source)
+    return found[1] if found else MOST_THREADS
+
+
+@functools.cache
+def static_shared(path):
+    """Bytes of shared memory that each kernel of a library declares: of its static variables, which are named after it."""
+    sizes = {}
+    symbols = subprocess.run(["nm", "-S", "--defined-only", path], capture_output=True, text=True, check=True).stdout
+    for size, kind, length, name in re.findall(r"^\w+ (\w+) (\w) _ZZ(\d+)(\w+)$", symbols, re.MULTILINE):
+        if kind == "d":
+            kernel = name[: int(length)]
+            sizes[kernel] = sizes.get(kernel, 0) + int(size, 16)
+    return sizes
+
+
+def check_shared(library, kernel, dynamic_bytes, most=MOST_SHARED):
+    """RuntimeError where a block of a kernel would have more shared memory than a GPU gives it."""
+    static = static_shared(library._name).get(kernel, 0)
+    if static > STATIC_SHARED:
+        raise RuntimeError(f"{kernel}: {static:,} bytes of shared memory are declared, {STATIC_SHARED:,} are allowed")
+    if static + dynamic_bytes > most:
+        raise RuntimeError(f"{kernel}: {static:,} + {dynamic_bytes:,} bytes of shared memory, of {most:,}")
+
+
 def simulation(source, kernels, options=(), sanitizer=""):
     """The library of `source`, whose `kernels` can be called."""
-    exported = "\n".join(f"SIM_KERNEL({kernel})" for kernel in kernels)
+    exported = "\n".join(f"SIM_KERNEL({kernel}, {_launch_bound(source, kernel)})" for kernel in kernels)
     return ctypes.CDLL(str(compile_shared(f'#include "cuda_sim.hpp"\n{source}\n{exported}\n', options, sanitizer)))
 
 
@@ -87,6 +118,7 @@ class Launch(ctypes.Structure):
 
 def run(library, kernel, blocks, threads, arguments, dynamic_bytes=0, cooperative=False, order=0):
     """Call a kernel with ctypes values; RuntimeError if its threads went wrong."""
+    check_shared(library, kernel, dynamic_bytes)
     function = getattr(library, f"sim_{kernel}")
     function.restype = ctypes.c_char_p
     places = (ctypes.c_void_p * len(arguments))(*(ctypes.addressof(value) for value in arguments))

@@ -9,7 +9,10 @@
 // __nanosleep) works. Shared memory is filled with a pattern before every block, so that reading what was never written does not go unnoticed.
 // A barrier that some threads reach on one line and others on another, or never, is reported as an error of the launch.
 //
-// Not modelled: the memory order between blocks, the limits of a real launch, the timing of anything.
+// A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py). What registers allow, the compiler
+// for GPUs says (tests/cuda/test_compile.py).
+//
+// Not modelled: the memory order between blocks, the timing of anything.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -198,8 +201,12 @@ static void sim_call(void (*kernel)(Parameters...), void** arguments, std::index
 }
 
 template <class... Parameters>
-static const char* sim_run(void (*kernel)(Parameters...), const SimLaunch& launch, void** arguments) {
+static const char* sim_run(void (*kernel)(Parameters...), unsigned most_threads, const SimLaunch& launch, void** arguments) {
   sim_problem.clear();
+  if (launch.threads > most_threads) {
+    sim_problem = std::to_string(launch.threads) + " threads a block, and it was compiled for " + std::to_string(most_threads);
+    return sim_problem.c_str();
+  }
   blockDim = {launch.threads, 1, 1};
   gridDim = {launch.blocks, 1, 1};
   sim_launch(launch, [&] { sim_call(kernel, arguments, std::index_sequence_for<Parameters...>{}); });
@@ -207,5 +214,5 @@ static const char* sim_run(void (*kernel)(Parameters...), const SimLaunch& launc
 }
 
 // Makes a kernel callable from outside: null, or what went wrong.
-#define SIM_KERNEL(name) \
-  extern "C" const char* sim_##name(const SimLaunch* launch, void** arguments) { return sim_run(name, *launch, arguments); }
+#define SIM_KERNEL(name, most_threads) \
+  extern "C" const char* sim_##name(const SimLaunch* launch, void** arguments) { return sim_run(name, most_threads, *launch, arguments); }

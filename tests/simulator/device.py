@@ -92,8 +92,8 @@ class SimDevice:
             list(pool.map(lambda module: build.simulated(module, self.sanitizer), modules))
 
     def prepare(self, module, kernel, blocks, shared_bytes, values):
-        assert shared_bytes <= self.facts.shared_bytes
         library = build.simulated(module, self.sanitizer)
+        build.check_shared(library, kernel, shared_bytes, self.facts.shared_bytes)
         arguments = [_argument(value) for value in values]
 
         def launch():
