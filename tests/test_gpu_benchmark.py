@@ -116,6 +116,71 @@ def test_the_report_tells_faults_from_want_of_time(dry_run, parts):
         assert report.section(name, one, contents).startswith(f"## {name.capitalize()}")
 
 
+# ---- the first minutes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(COMPILER is None, reason="the simulator needs a C++ compiler")
+def test_first_light_runs_every_stage_on_the_simulator(tmp_path, parts):
+    from gpu_parts.journal import read
+    from gpu_parts.stages import STAGES
+
+    command = [sys.executable, BENCHMARKS / "first_light.py", "--simulate", "--output", tmp_path / "found"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, timeout=400
+    )
+    log = (tmp_path / "found.log").read_text()
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{log[-3000:]}"
+    lines = read(tmp_path / "found.jsonl")
+    assert [line["stage"] for line in lines if line["step"] == "end"] == list(STAGES)
+    by_step = {line["step"]: line for line in lines}
+    assert "NVRTC" in by_step
+    assert by_step["10000000,16,256, panels of 32"]["found"]["kernels"]["panel"] == 32
+    assert by_step["100000000,2,10"]["found"]["phases"]["assign_points"]["launches"] == 1
+    assert " passed" in by_step["suite"]["last_lines"][-1]
+
+
+def test_a_stage_that_hangs_or_fails_is_told_and_the_rest_goes_on(tmp_path, parts, monkeypatch):
+    import first_light
+    from gpu_parts.stages import STAGES, Stage
+
+    monkeypatch.setattr(first_light, "_SCRIPT", tmp_path / "script.py")
+    (tmp_path / "script.py").write_text(
+        "import sys, time\nname = sys.argv[2]\ntime.sleep(30 * (name == 'cells'))\nsys.exit(3 * (name == 'torch'))\n"
+    )
+    monkeypatch.setattr(
+        sys, "argv", ["first_light.py", "facts", "cells", "torch", "rates", "--output", str(tmp_path / "found")]
+    )
+    monkeypatch.setitem(STAGES, "cells", Stage(None, 1))
+    monkeypatch.setattr(first_light.signal, "signal", lambda *given: None)
+    assert first_light.main() == 1
+    found = list(first_light.failures(first_light.read(tmp_path / "found.jsonl")))
+    assert found == ["cells: its time was up", "torch: it ended with status 3"]
+
+
+def test_a_journal_keeps_what_came_before_a_line_that_was_cut_short(tmp_path, parts):
+    from gpu_parts.journal import Journal, read
+
+    journal = Journal(tmp_path / "found", "smoke")
+    assert journal.step("well", lambda: 5)
+    assert not journal.step("badly", lambda: 1 // 0)
+    with (tmp_path / "found").open("a") as file:
+        file.write('{"stage": "smo')
+    well, badly = read(tmp_path / "found")
+    assert (well["stage"], well["step"], well["found"]) == ("smoke", "well", 5)
+    assert badly["failed"] == "ZeroDivisionError: integer division or modulo by zero"
+
+
+@pytest.mark.parametrize("architecture", [80, 90, 120])
+def test_the_rates_of_instructions_compile(parts, architecture):
+    nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed", exc_type=ImportError)
+    from gpu_parts import instruction_rates
+
+    _, program = nvrtc.nvrtcCreateProgram(instruction_rates.SOURCE.encode(), b"rates.cu", 0, [], [])
+    (status,) = nvrtc.nvrtcCompileProgram(program, 1, [f"-arch=sm_{architecture}".encode()])
+    nvrtc.nvrtcDestroyProgram(program)
+    assert status == nvrtc.nvrtcResult.NVRTC_SUCCESS
+
+
 # ---- its parts -----------------------------------------------------------------------------------------------------
 
 

@@ -54,7 +54,8 @@ def _rate(stand, function, work, unit, repeats=REPEATS):
     return {"rate": work / statistics.median(seconds), "unit": unit, "seconds": seconds}
 
 
-def _guarded_rate(stand, *arguments):
+def guarded_rate(stand, *arguments):
+    """As `_rate`; "skipped" and why in its place where that fails."""
     found, reason = guarded(stand, _rate, stand, *arguments)
     return found if not reason else {"skipped": reason}
 
@@ -63,7 +64,7 @@ def _copy(stand, context):
     size = 1 << (16 if context.dry_run else 30)  # float32 values: 4 GiB, far beyond any cache
     source = stand.xp.arange(size, dtype=np.float32)
     target = stand.xp.empty_like(source)
-    return {"copy": _guarded_rate(stand, lambda: stand.copy(target, source), 2e-12 * source.nbytes, "TB/s")}
+    return {"copy": guarded_rate(stand, lambda: stand.copy(target, source), 2e-12 * source.nbytes, "TB/s")}
 
 
 def _products(stand, context):
@@ -74,7 +75,7 @@ def _products(stand, context):
     except ImportError as error:
         missing = {name: {"skipped": f"PyTorch is missing: {error}"} for name in PRECISIONS if name != "float32"}
         A = stand.xp.asarray(np.random.default_rng(0).standard_normal((n, n), dtype=np.float32))
-        return {"float32": _guarded_rate(stand, lambda: A @ A, work, "TFLOP/s"), **missing}
+        return {"float32": guarded_rate(stand, lambda: A @ A, work, "TFLOP/s"), **missing}
     found = {}
     for name, (dtype, precision) in PRECISIONS.items():
         doing = f"{PRODUCTS}, {name}"
@@ -84,7 +85,7 @@ def _products(stand, context):
         context.tell(doing, 60)
         torch.set_float32_matmul_precision(precision)
         A = torch.randn(n, n, device=stand.torch_device).to(getattr(torch, dtype))
-        found[name] = _guarded_rate(stand, lambda A=A: A @ A, work, "TFLOP/s")
+        found[name] = guarded_rate(stand, lambda A=A: A @ A, work, "TFLOP/s")
     torch.set_float32_matmul_precision("highest")
     return found
 
@@ -99,7 +100,7 @@ def _atomics(stand, context):
             kernel(blocks, threads, (cells, np.int32(size), np.int32(repeats)))
 
         name, adds = f"at {size:,} addresses", blocks * threads * repeats
-        found[name] = _guarded_rate(stand, add, 1e-9 * adds, "G additions/s")
+        found[name] = guarded_rate(stand, add, 1e-9 * adds, "G additions/s")
         if "rate" in found[name]:
             found[name]["lost"] = (REPEATS + 2) * adds - int(cells.sum())  # of those that were made
     return found
@@ -113,7 +114,7 @@ def _launches(stand, context):
         for _ in range(count):
             kernel(1, 32, (cells,))
 
-    one = _guarded_rate(stand, launch, 1.0, "launches of an empty kernel a second")
+    one = guarded_rate(stand, launch, 1.0, "launches of an empty kernel a second")
     if "rate" in one:
         one |= {"rate": 1e6 / (one["rate"] * count), "unit": "us a launch, from Python"}
     return {"empty kernel": one}

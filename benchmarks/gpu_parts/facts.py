@@ -21,6 +21,7 @@ DISTRIBUTIONS = (
     "numba",
     "scikit-learn",
     "pytest",
+    "pytest-xdist",
     "hypothesis",
 )
 _QUERY = "name,driver_version,vbios_version,memory.total,clocks.sm,clocks.max.sm,clocks.max.memory,power.limit,temperature.gpu"

@@ -11,7 +11,10 @@ NAME = "kmeans_fast"
 class Ours:
     """A session that iterates as the engine does: the next iteration is enqueued before the one under way is read."""
 
-    name, distribution, note = NAME, "kmeans_fast", ""
+    distribution, note = "kmeans_fast", ""
+
+    def __init__(self, init="k-means++"):
+        self.init, self.name = init, NAME if init == "k-means++" else f"{NAME} {init}"
 
     def load(self, stand):
         import kmeans_fast  # noqa: F401
@@ -106,7 +109,7 @@ class Ours:
         """Centroids on the host, iterations, and facts: how much of the time the iterations took."""
         import kmeans_fast
 
-        found = kmeans_fast.kmeans(self.X, self.n_clusters, seed=seed, max_iter=max_iter, tol=tol)
+        found = kmeans_fast.kmeans(self.X, self.n_clusters, init=self.init, seed=seed, max_iter=max_iter, tol=tol)
         facts = {"iterating": sum(one.seconds for one in found.history), "inertia": found.inertia}
         return self.stand.host(found.centroids), found.n_iter, facts
 

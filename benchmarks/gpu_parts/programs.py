@@ -17,12 +17,28 @@ _SANITIZER_FOLDERS = ("/usr/local/cuda/bin", "/usr/local/cuda/compute-sanitizer"
 _running = []  # processes, each in a group of its own: compute-sanitizer starts its program as another process
 
 
+def begun(command, stdout, *, cwd=ROOT, stderr=None):
+    """A process that `end_running` ends, unless `ended` is called before."""
+    command = [str(word) for word in command]
+    process = subprocess.Popen(
+        command, cwd=cwd, env=environment(), stdout=stdout, stderr=stderr, text=True, process_group=0
+    )
+    _running.append(process)
+    return process
+
+
+def ended(process):
+    """End a process with all that it has started, if it still runs."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    _running.remove(process)
+
+
 def end_running():
     """End what runs, with all that it has started."""
     for process in list(_running):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        ended(process)
 
 
 def environment():
@@ -41,22 +57,13 @@ def finished(command, seconds):
     """
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+", errors="replace") as output:
-        process = subprocess.Popen(
-            [str(word) for word in command],
-            cwd=ROOT,
-            env=environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
-        _running.append(process)
+        process = begun(command, output, stderr=subprocess.STDOUT)
         try:
             status = process.wait(max(1.0, seconds))
         except subprocess.TimeoutExpired:
             status = None
         finally:
-            end_running()
-            _running.remove(process)
+            ended(process)
         output.seek(0)
         lines = output.read().splitlines()
     return {

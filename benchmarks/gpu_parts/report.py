@@ -138,7 +138,7 @@ def _repeats(result):
             rows.append([name, _BLANK, _BLANK, _BLANK, _BLANK, f"**{one['failed']}**"])
             continue
         shape = ", ".join(map(str, one["shape"])) + f" {one['dtype']}" + ", weighted" * one["weighted"]
-        same = "yes" if one["as_cpu"] else "**NO**"
+        same = {True: "yes", False: "**NO**", None: "not known: no time"}[one["as_cpu"]]
         distinct = one["distinct"] if one["distinct"] == 1 else f"**{one['distinct']}**"
         rows.append([name, shape, one["fits"], distinct, one["n_iter"], same])
     header = [
@@ -250,7 +250,8 @@ def _fits(results, contents):
             )  # fmt: skip
     header = ["n, d, k", "library", "seconds", "of it in iterations", "iterations", "/ ours", "inertia against ours"]
     text = (
-        f"Whole fits, {fits.MAX_ITER} iterations at most, tol {fits.TOL:g} in each library's own meaning, its own seeding (ours: greedy k-means++ on all rows);"
+        f"Whole fits, {fits.MAX_ITER} iterations at most, tol {fits.TOL:g} in each library's own meaning, its own seeding (ours as it comes, by k-means|| and from random rows,"
+        " as most peers do);"
         " inertia of the centroids that came out, exact, by kmeans_fast."
     )
     return [text, "", table(header, rows), *_remarks(results.values())], _missing(results)

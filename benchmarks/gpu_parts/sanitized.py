@@ -19,18 +19,20 @@ CASES = (  # n, d, k, dtype, weighted, iterations
 )
 
 
-def device(backend):
+def device(backend, *, pooled=False):
     """The device of a backend, and the names of the kernels that are launched on it as they come."""
     if backend == "cuda":
-        import cupy
+        if not pooled:
+            import cupy
 
-        cupy.cuda.set_allocator(None)
-        cupy.cuda.set_pinned_memory_allocator(None)
+            cupy.cuda.set_allocator(None)
+            cupy.cuda.set_pinned_memory_allocator(None)
         from kmeans_fast.backends.cuda.cupy_device import CupyDevice
 
         opened = CupyDevice(0)
     else:
-        sys.path.insert(0, str(ROOT / "tests"))
+        if str(ROOT / "tests") not in sys.path:
+            sys.path.insert(0, str(ROOT / "tests"))
         from simulator.device import SimDevice
 
         opened = SimDevice()

@@ -13,7 +13,7 @@ class Section(NamedTuple):
 
 
 SECTIONS = {
-    "check": Section(check, 180, 60),
+    "check": Section(check, 220, 60),
     "ceilings": Section(ceilings, 30, 15),
     "iterations": Section(iterations, 140, 40),
     "fits": Section(fits, 65, 20),
