@@ -1,7 +1,8 @@
 """The first minutes on a GPU: does it work at all, is it right, what can the device do, where does the time go.
 
-A stage is a process of its own with a time limit, so that none can take the others with it; what it finds is a line of JSON on disk at once. Needs what
-`gpu.py` needs. `benchmarks/README.md` has the commands for a device that is lent by the minute.
+A stage is a process of its own with a time limit, so that none can take the others with it; what it finds is a line of
+JSON on disk at once. Needs what `gpu.py` needs. `benchmarks/README.md` has the commands for a device that is lent by
+the minute.
 
 Examples
 --------

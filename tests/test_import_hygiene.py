@@ -86,7 +86,7 @@ def test_importing_starts_no_threads_and_touches_no_random_state():
 
 @pytest.mark.skipif(not COMPILER, reason="there is no C++ compiler")
 def test_a_gpu_does_without_numba():
-    """Kernels for the CPU are the CPU's business: on a GPU an interpreter that Numba does not support serves as well."""
+    """An interpreter that Numba does not support serves as well there."""
     run_python(
         """
         import sys

@@ -118,7 +118,10 @@ def sanitizer_command(path, tool, backend):
 
 
 def _repeats(stand, context, seconds):
-    """Fits on fresh data: the device's are all the same bits, and the CPU backend's, which compiles and fits meanwhile in a process of its own."""
+    """Fits on fresh data: the device's are all the same bits, and the CPU backend's.
+
+    That one compiles and fits meanwhile, in a process of its own.
+    """
     seed = secrets.randbits(32)
     result = {"seed": seed, "problems": {}, "ok": True}
     started = time.perf_counter()
@@ -189,8 +192,8 @@ def _repeated(stand, problem, seed, seconds, dry_run):
             break
     return {
         "shape": [*X.shape, k], "dtype": str(X.dtype), "weighted": options["sample_weight"] is not None, "fits": fits,
-        "distinct": len(digests), "digest": min(digests), "n_iter": iterations, "seconds": time.perf_counter() - started,
-        "backend": found.backend,
+        "distinct": len(digests), "digest": min(digests), "n_iter": iterations, "backend": found.backend,
+        "seconds": time.perf_counter() - started,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How many operations a second the device does of the kinds that scoring is made of, or could be: what the step to tensor cores is decided by.
+"""Operations a second of the kinds that scoring is made of, or could be: what the step to tensor cores is decided by.
 
 Every thread keeps eight accumulators that do not depend on each other, and nothing is read from memory.
 """
@@ -25,7 +25,8 @@ struct Bytes {  // a warp's product of 16 x 32 by 32 x 8 signed bytes, added to 
   __device__ void begin(float, int i) { for (int j = 0; j < 4; ++j) value[j] = i; }
   __device__ void advance(float by) {
     const unsigned word = __float_as_uint(by);
-    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %4, %4, %4}, {%4, %4}, {%0, %1, %2, %3};"
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+                 "{%0, %1, %2, %3}, {%4, %4, %4, %4}, {%4, %4}, {%0, %1, %2, %3};"
                  : "+r"(value[0]), "+r"(value[1]), "+r"(value[2]), "+r"(value[3]) : "r"(word));
   }
   __device__ float total() const { return value[0] ^ value[1] ^ value[2] ^ value[3]; }
@@ -35,7 +36,8 @@ struct Halves {  // the same of 16 x 16 by 16 x 8 float16, added to float32
   __device__ void begin(float, int i) { for (int j = 0; j < 4; ++j) value[j] = i; }
   __device__ void advance(float by) {
     const unsigned word = __float_as_uint(by) & 0x03ff03ffu;  // small numbers
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %4, %4, %4}, {%4, %4}, {%0, %1, %2, %3};"
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %4, %4, %4}, {%4, %4}, {%0, %1, %2, %3};"
                  : "+f"(value[0]), "+f"(value[1]), "+f"(value[2]), "+f"(value[3]) : "r"(word));
   }
   __device__ float total() const { return value[0] + value[1] + value[2] + value[3]; }

@@ -1,4 +1,4 @@
-"""Findings as lines of JSON that are on disk as soon as they are known: what comes after them may take the machine along."""
+"""Findings as lines of JSON that are on disk as soon as they are known: what comes next may take the machine along."""
 
 import json
 import os
@@ -22,7 +22,7 @@ class Journal:
         print(line, flush=True)
 
     def step(self, name, function, *arguments):
-        """Call a function and note what it returns, how long it took, and with what it failed. Returns whether it did not."""
+        """Call a function and note what it returns or how it failed, and the seconds. Returns whether all was well."""
         started = time.perf_counter()
         try:
             found = {"found": function(*arguments)}

@@ -250,9 +250,9 @@ def _fits(results, contents):
             )  # fmt: skip
     header = ["n, d, k", "library", "seconds", "of it in iterations", "iterations", "/ ours", "inertia against ours"]
     text = (
-        f"Whole fits, {fits.MAX_ITER} iterations at most, tol {fits.TOL:g} in each library's own meaning, its own seeding (ours as it comes, by k-means|| and from random rows,"
-        " as most peers do);"
-        " inertia of the centroids that came out, exact, by kmeans_fast."
+        f"Whole fits, {fits.MAX_ITER} iterations at most, tol {fits.TOL:g} in each library's own meaning, its own"
+        " seeding (ours as it comes, by k-means|| and from random rows, as most peers do); inertia of the centroids"
+        " that came out, exact, by kmeans_fast."
     )
     return [text, "", table(header, rows), *_remarks(results.values())], _missing(results)
 

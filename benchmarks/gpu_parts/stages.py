@@ -47,7 +47,10 @@ def _facts(journal, simulate):
 
 
 def _smoke(journal, simulate):
-    """Each thing that the backend asks of a device, the smallest first; then every kernel, against the reference. Ends with the first that fails."""
+    """Each thing that the backend asks of a device, the smallest first; then every kernel, against the reference.
+
+    Ends with the first that fails.
+    """
     found = {}
 
     def opened():

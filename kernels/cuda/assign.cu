@@ -7,9 +7,10 @@
 //            two of a thread's own columns stay in registers over all panels and meet those of the other threads only at the end: no score is written.
 // Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in float32 for any dtype of X.
 //            The shift (about the mean of the data) removes the cancellation that ruins the expanded form on data far from the origin.
-// Precision  Certify, then recheck: a row whose best score leads the runner-up by more than its margin (`centroids.cu`) has the contract's label. For the
-//            others `recheck` measures the contract's D to the centroids whose score comes into question. Most often these are two, each the best of
-//            another thread's columns, and known; else the columns of the threads that have any are scored again.
+// Precision  Certify, then recheck: a row whose best score leads the runner-up by more than its margin (`centroids.cu`)
+//            has the contract's label. For the others `recheck` measures the contract's D to the centroids whose score
+//            comes into question. Most often these are two, each the best of another thread's columns, and known; else
+//            the columns of the threads that have any are scored again.
 // Ties       Equal D: the lowest index, in `recheck`; a tie is never certified.
 // Order      The score of a pair is one chain of d fused steps from the half norm on. No result depends on the grid.
 // Cost       2 n k d flops and 5 operations a pair for the best two. X is read once from memory (further panels find it in cache), the centroids once
@@ -29,7 +30,7 @@
 #define ROW_STRIDE (ROWS + 4)
 #define LOADS (ROWS * FEATURES / THREADS)
 #define PANEL_LOADS ((PANEL * FEATURES + THREADS - 1) / THREADS)
-#define PAIRS (ROWS < THREADS / 2 ? ROWS : THREADS / 2)  // of rows and two centroids that a block of `recheck` measures at once
+#define PAIRS (ROWS < THREADS / 2 ? ROWS : THREADS / 2)  // that a block of `recheck` measures at once
 
 // A centroid whose half norm overflows float32 counts as infinitely far: rightly so for a row within sqrt(TAME) of the shift whose best centroid is, since
 // the other is at least 2e19 away. Any other row is open, to every centroid.
@@ -50,19 +51,19 @@ struct Bounds {
   float *upper, *lower;  // (n,) or null: no bounds are kept
 };
 
-// Rows that are not settled, three words each: (row, centroid, centroid) from the front for `counters[1]` pairs, and from the back for `counters[4]` rows
-// (row, bits of the score that a centroid must reach to come into question, set of the threads across that have such a one).
+// Rows that are not settled, three words each: (row, centroid, centroid) from the front for `counters[1]` pairs, and
+// from the back for `counters[4]` rows (row, bits of the score that a centroid must reach to come into question, set of
+// the threads across that have such a one).
 struct Open {
-  int* words;  // (n, 3)
-  i64 n;
-  __device__ __forceinline__ int* pair(i64 at) const { return words + 3 * at; }
-  __device__ __forceinline__ int* scan(i64 at) const { return words + 3 * (n - 1 - at); }
+  int row, first, second;
 };
-
-__device__ __forceinline__ void write_words(int* at, i64 row, int first, int second) { at[0] = (int)row, at[1] = first, at[2] = second; }
+__device__ __forceinline__ i64 place_of_pair(u64 at) { return (i64)at; }
+__device__ __forceinline__ i64 place_of_scan(u64 at, i64 n) { return n - 1 - (i64)at; }
 
 // The centroid of a place q among those of a panel that a thread scores.
-__device__ __forceinline__ int column_of(int panel, int across, int q) { return panel * PANEL + across * 4 + q % 4 + q / 4 * 64; }
+__device__ __forceinline__ int column_of(int panel, int across, int q) {
+  return panel * PANEL + across * 4 + q % 4 + q / 4 * 64;
+}
 
 // Rows that moved, for `move_rows`; shared memory.
 struct Moved {
@@ -123,8 +124,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     int* labels,                             // INOUT (n,)
     float* upper,                            // OUT   (n,) bounds, or null
     float* lower,                            // OUT   (n,)
-    int* open,                               // OUT   (n, 3) of Open
-    i64* counters,                           // INOUT rows changed, pairs, rows scored, (left by the bounds), rows to scan
+    int* open,                               // OUT   (n, 3) Open
+    i64* counters,                           // INOUT rows changed, pairs, scored, (left by the bounds), to scan
     i64* cells, i64* counts,                 // INOUT Sums, or null
     const int* unit, int limbs, int limb_bits,
     int anew, i64 shared_cells,
@@ -139,7 +140,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
   const Sums sums = {cells, counts, {unit, limbs, limb_bits, weights ? d + 1 : d}, anew};
   const BlockSums block = block_sums(dynamic_shared, shared_cells);
   const Bounds bounds = {upper, lower};
-  const Open not_settled = {open, n};
   clear_block_sums(block, k);
 
   const int t = threadIdx.x, across = t % ACROSS, down = t / ACROSS;
@@ -161,18 +161,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     for (int i = 0; i < HEIGHT; ++i) best[i] = second[i] = -INFINITE, index[i] = 0;
 
     float next_x[LOADS], next_c[PANEL_LOADS];
-    int next_panel = 0, next_feature = 0;  // where the next step begins: counted, since run-time divisions take longer than its loads
+    int next_panel = 0, next_feature = 0;  // where the next step begins: counted, since run-time divisions are slow
     bool more = true;
     for (int step = -1; more; ++step) {
       more = next_panel * PANEL < k;
       const bool move_x = more && (several || step < 0);
       if (move_x) {
         const int j = next_feature + t % FEATURES;
-        const real moved = j < d ? shift[j] : (real)0;
+        const real by = j < d ? shift[j] : (real)0;
 #pragma unroll
         for (int i = 0; i < LOADS; ++i) {
           const i64 row = row_of[t / FEATURES + i * (THREADS / FEATURES)];
-          next_x[i] = j < d ? framed(X[row * d + j], moved, scale) : 0.0f;
+          next_x[i] = j < d ? framed(X[row * d + j], by, scale) : 0.0f;
         }
       }
       if (more) {
@@ -216,7 +216,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
 #pragma unroll
           for (int q = 0; q < COLUMNS_A_THREAD; ++q)
 #pragma unroll
-            for (int i = 0; i < HEIGHT; ++i) top_two(scores[i][q], column_of(panel, across, q), best[i], second[i], index[i]);
+            for (int i = 0; i < HEIGHT; ++i)
+              top_two(scores[i][q], column_of(panel, across, q), best[i], second[i], index[i]);
         }
       }
       if (move_x) {
@@ -231,7 +232,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
       }
       next_feature += FEATURES;
       if (next_feature >= d) next_feature = 0, ++next_panel;
-      asm volatile("" : "+r"(next_feature), "+r"(next_panel));  // hidden from the optimiser, which would keep an address in registers for each load
+      // Hidden from the optimiser, which else keeps an address in registers for each load, and spills.
+      asm volatile("" : "+r"(next_feature), "+r"(next_panel));
       __syncthreads();
     }
 
@@ -270,10 +272,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
         if (verdicts.index[r][q] != row_index) rival = verdicts.index[r][q];
         any_second = any_second || !(verdicts.second[r][q] < threshold);
       }
-      if (!any_second && __popc(in_question) <= 2)
-        write_words(not_settled.pair(atomicAdd((u64*)(counters + 1), 1ull)), row, row_index, rival);
-      else
-        write_words(not_settled.scan(atomicAdd((u64*)(counters + 4), 1ull)), row, __float_as_int(threshold), (int)in_question);
+      if (!any_second && __popc(in_question) <= 2) {
+        const i64 place = place_of_pair(atomicAdd((u64*)(counters + 1), 1ull));
+        ((Open*)open)[place] = {(int)row, row_index, rival};
+      } else {
+        const i64 place = place_of_scan(atomicAdd((u64*)(counters + 4), 1ull), n);
+        ((Open*)open)[place] = {(int)row, __float_as_int(threshold), (int)in_question};
+      }
     }
     __syncthreads();
     if (t == 0 && moved.changed) atomic_add(counters, moved.changed);
@@ -284,7 +289,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
   flush_block_sums(block, sums, k);
 }
 
-// The rows that scores could not settle: the least D, lowest index, among the centroids that come into question. Two threads a pair, then a block a row.
+// The rows that scores could not settle: the least D, lowest index, among the centroids that come into question. Two
+// threads a pair, then a block a row.
 extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const real* __restrict__ X,            // IN    (n, d)
     const double* __restrict__ weights,    // IN    (n,) or null
@@ -295,7 +301,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const float* __restrict__ panels,      // IN    as for `assign`, as the rest
     const float* __restrict__ half_norms,
     int k,
-    const int* __restrict__ open,
+    const int* __restrict__ open,          // IN    (n, 3) Open
     int* labels,                           // INOUT (n,)
     i64* counters,                         // INOUT
     i64* cells, i64* counts,               // INOUT Sums, or null
@@ -309,7 +315,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
   if (*halted) return;
   const Sums sums = {cells, counts, {unit, limbs, limb_bits, weights ? d + 1 : d}, anew};
   const BlockSums none = {};
-  const Open not_settled = {(int*)open, n};
+  const Open* not_settled = (const Open*)open;
   const i64 pairs = counters[1], scans = counters[4];
   const int t = threadIdx.x;
   i64 changed = 0;
@@ -323,25 +329,25 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     int candidate = 0;
     double distance = INFINITE;
     if (t / 2 < PAIRS && at < pairs) {
-      const int* words = not_settled.pair(at);
-      row = words[0];
-      candidate = words[1 + t % 2];
+      const Open pair = not_settled[place_of_pair(at)];
+      row = pair.row;
+      candidate = t % 2 ? pair.second : pair.first;
       distance = squared_distance(X + row * d, centroids + (i64)candidate * d, d);
     }
     const double other = __shfl_xor_sync(0xffffffffu, distance, 1);
     const int rival = __shfl_xor_sync(0xffffffffu, candidate, 1);
-    if (t / 2 < PAIRS && at < pairs && t % 2 == 0)
-      settle(row, other < distance || (other == distance && rival < candidate) ? rival : candidate, labels, sums, moved);
+    const bool lost = other < distance || (other == distance && rival < candidate);
+    if (t / 2 < PAIRS && at < pairs && t % 2 == 0) settle(row, lost ? rival : candidate, labels, sums, moved);
     __syncthreads();
     if (t == 0) changed += moved.changed;
     move_rows(none, sums, moved.moves(), X, weights, d, t, THREADS);
   }
 
   for (i64 at = blockIdx.x; at < scans; at += gridDim.x) {
-    const int* words = not_settled.scan(at);
-    const i64 row = words[0];
-    const float threshold = __int_as_float(words[1]);
-    const u32 in_question = (u32)words[2];
+    const Open scan = not_settled[place_of_scan(at, n)];
+    const i64 row = scan.row;
+    const float threshold = __int_as_float(scan.first);
+    const u32 in_question = (u32)scan.second;
     const int across = __popc(in_question);
     __syncthreads();  // the row before is done with
     if (t == 0) moved.count = moved.changed = 0;
@@ -368,7 +374,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
       if (t >= step) continue;
       const double other = distances[t + step];
       const int rival = candidates[t + step];
-      if (other < distances[t] || (other == distances[t] && rival < candidates[t])) distances[t] = other, candidates[t] = rival;
+      const bool lost = other < distances[t] || (other == distances[t] && rival < candidates[t]);
+      if (lost) distances[t] = other, candidates[t] = rival;
     }
     if (t == 0) {
       settle(row, candidates[0], labels, sums, moved);

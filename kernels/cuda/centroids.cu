@@ -146,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) conclude(
     double scatter,                 //       sum of w |x - center|^2
     double scale,                   //       of the frame: the unit of the bounds
     int relocated,
-    i64* counters,                  // INOUT (5,) rows changed, open, scored, left by the bounds, open and to be scanned; zero again afterwards
+    i64* counters,                  // INOUT (5,) rows changed, pairs, scored, left by bounds, to scan; zero afterwards
     float* drifts,                  // OUT   (k + 1,) how far each centroid moved, not less; then the farthest
     double* status,                 // OUT   (6,)
     int* halted                     // INOUT (1,) set where clusters are empty: nothing goes on until rows have been relocated

@@ -1,11 +1,13 @@
 // The contract's squared distance D (`common.cu`), and what is read off it: own distances, their exact sum, the table of `transform`.
 //
-// Mapping    A thread a row (or a row and centroid): D adds its features in order. Rows pass through shared memory (`tiles.cu`), as differences.
+// Mapping    A thread a row (or a row and centroid): D adds its features in order. Rows pass through shared memory
+//            (`tiles.cu`), as differences.
 // Order      D as the contract has it; sums of D are exact (`exact_sum.cu`).
 // Cost       n d differences, in float64; `distance_table` n k d.
 
 // D of the thread's own row to the centroid of its label; all threads of the block.
-__device__ __forceinline__ double labelled_distance(Tile<double>& tile, const real* X, i64 rows, int d, const double* centroids, const int* label_of) {
+__device__ __forceinline__ double labelled_distance(Tile<double>& tile, const real* X, i64 rows, int d,
+                                                    const double* centroids, const int* label_of) {
   return walked_distance(tile, X, rows, d, [&](int r, int j) { return centroids[(i64)label_of[r] * d + j]; });
 }
 

@@ -1,8 +1,9 @@
-// What is read off the data before a fit: the magnitudes that `kernels.scaling.limbs` needs, exact column sums, the hash of the rows and what it leaves
-// open of their order.
+// What is read off the data before a fit: the magnitudes that `kernels.scaling.limbs` needs, exact column sums, the
+// hash of the rows and what it leaves open of their order.
 //
-// Mapping    Of what goes by columns: a thread stays in one column: blocks of THREADS threads take `THREADS / columns` rows side by side, or one row in several rounds where it
-//            is wider. Neighbouring threads read neighbouring addresses.
+// Mapping    What goes by columns: a thread stays in one column; blocks of THREADS threads take `THREADS / columns`
+//            rows side by side, or one row in several rounds where it is wider. Neighbouring threads read neighbouring
+//            addresses.
 // Order      Integer maxima, minima and additions: none.
 // Cost       Each kernel reads X once.
 
@@ -80,12 +81,13 @@ extern "C" __global__ void row_hashes(
   for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
     const real* rows = X + first * d;
     u64 word = 0;
-    walk(
-        tile, n - first, d, [&](int r, int j) { return (u64)__double_as_longlong((double)rows[(i64)r * d + j] + 0.0); },  // the two zeros are one value
-        [&](u64 pattern) {
-          word = (word ^ pattern) * 0x9E3779B97F4A7C15ull;
-          word ^= word >> 32;
-        });
+    const auto pattern_of = [&](int r, int j) {
+      return (u64)__double_as_longlong((double)rows[(i64)r * d + j] + 0.0);  // + 0: the two zeros are one value
+    };
+    walk(tile, n - first, d, pattern_of, [&](u64 pattern) {
+      word = (word ^ pattern) * 0x9E3779B97F4A7C15ull;
+      word ^= word >> 32;
+    });
     word *= 0xD6E8FEB86659FD93ull;
     if (first + threadIdx.x < n) hashes[first + threadIdx.x] = word ^ (word >> 29);
   }
@@ -105,7 +107,8 @@ __device__ i64 place_of(u64 hash, bool beyond, const u64* hashes, const i64* ord
   return low;
 }
 
-// What the hashes leave open of the order of the content (`kmeans_fast.reference.content_order`), by neighbours of equal hash. A thread a place.
+// What the hashes leave open of the order of the content (`kmeans_fast.reference.content_order`), by neighbours of
+// equal hash. A thread a place.
 extern "C" __global__ void open_places(
     const real* X,          // IN    (n, d)
     const double* weights,  // IN    (n,) or null
@@ -113,7 +116,7 @@ extern "C" __global__ void open_places(
     const u64* hashes,      // IN    (n,)
     const i64* order,       // IN    (n,) rows by hash
     i64* counts,            // INOUT (2,) neighbours of other values; neighbours of equal values, the heavier first
-    i64* runs               // OUT   (neighbours of other values, 2) begin and end of the places that have their hash, in any order; or null
+    i64* runs               // OUT   (neighbours of other values, 2) begin and end of the places of their hash, or null
 ) {
   for (i64 place = first_thread(); place < n - 1; place += all_threads()) {
     const i64 row = order[place], next = order[place + 1];

@@ -2,7 +2,8 @@
 //
 // Compiled with -DDIM=1, 2, 3 or 4, the number of features.
 //
-// Mapping    A thread a row; the centroids are in shared memory and every thread reads the same GROUP at a time, in one load of 16 bytes.
+// Mapping    A thread a row; the centroids are in shared memory and every thread reads the same GROUP at a time, in one
+//            load of 16 bytes.
 // Maths      Distances by direct differences, so there is no cancellation and no frame.
 // Precision  float32 rows: D in float32 is off by less than (DIM + 2) 2**-24 of itself, so a row is settled unless its best two are that close; the rest take
 //            the contract's D to every centroid at once. float64 rows: the contract's D itself.
@@ -77,8 +78,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) assign_points(
       const int size = k - start < CHUNK ? k - start : CHUNK;
       if (k > CHUNK || first == (i64)blockIdx.x * THREADS) {
         __syncthreads();
-        for (int at = t; at < size * DIM; at += THREADS) chunk[at / DIM].at[at % DIM] = (real)centroids[start * DIM + at];
-        if (t < GROUP - 1 && size + t < CHUNK)  // the last group is filled up with centroids that are nearest to nothing
+        for (int at = t; at < size * DIM; at += THREADS)
+          chunk[at / DIM].at[at % DIM] = (real)centroids[start * DIM + at];
+        if (t < GROUP - 1 && size + t < CHUNK)  // fills the last group up with centroids that are nearest to nothing
           for (int j = 0; j < DIM; ++j) chunk[size + t].at[j] = (real)INFINITE;
         __syncthreads();
       }

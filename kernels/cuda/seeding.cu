@@ -4,8 +4,9 @@
 //
 // Mapping    `trials`: a thread a row, which it compares with up to TRIALS candidates while the rows of the block pass through shared memory.
 //            `draw`: a block a candidate. The others: a thread a row.
-// Maths      Masses and draws are those of `kmeans_fast.reference.Masses`: a draw walks the rows in the order of their content. They are sorted once,
-//            and neighbours in that order make buckets of equal size, whose masses are kept: a draw finds the bucket, then the row in it.
+// Maths      Masses and draws are those of `kmeans_fast.reference.Masses`: a draw walks the rows in the order of their
+//            content. They are sorted once, and neighbours in that order make buckets of equal size, whose masses are
+//            kept: a draw finds the bucket, then the row in it.
 // Precision  Row i is changed by candidate c only where D(x_i, c) < nearest_i. D in float32, off by less than (d + 2) 2**-24 of itself, excludes most pairs;
 //            only the others pay for D in float64.
 // Order      Masses are integers: sums of them have none.
@@ -179,7 +180,8 @@ extern "C" __global__ void begin(
   if (first_thread() == 0) *total = 0, seeds[0] = seed, *n_seeds = 1;
   __shared__ Tile<double> tile;
   for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
-    const double distance = walked_distance(tile, X + first * d, n - first, d, [&](int, int j) { return (double)X[seed * d + j]; });
+    const auto of_seed = [&](int, int j) { return (double)X[seed * d + j]; };
+    const double distance = walked_distance(tile, X + first * d, n - first, d, of_seed);
     if (first + threadIdx.x < n) nearest[first + threadIdx.x] = distance;
   }
 }

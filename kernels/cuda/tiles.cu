@@ -1,8 +1,8 @@
-// The rows of a block, some features at a time, in shared memory: a thread walks the features of its own row in order, as D, norms and hashes have to, and
-// yet neighbouring threads read neighbouring addresses of X.
+// The rows of a block, some features at a time, in shared memory: a thread walks the features of its own row in order,
+// as D, norms and hashes have to, and yet neighbouring threads read neighbouring addresses of X.
 //
-// Mapping    A row a thread. 64 bytes of each row, of whatever is made of X on the way, are in shared memory; the stride is odd, so that no two threads of
-//            a warp meet in a bank.
+// Mapping    A row a thread. 64 bytes of each row, of whatever is made of X on the way, are in shared memory; the
+//            stride is odd, so that no two threads of a warp meet in a bank.
 // Cost       Reads X once, whole sectors at a time. Rows of few features lie side by side anyway and are read directly.
 
 #define FEW_FEATURES 16
@@ -13,7 +13,8 @@ struct Tile {
   Value at[THREADS][WIDTH + 1];
 };
 
-// Fills the tile with make(r, j) of row r of the block, of `rows` rows, and features from `start` on, zeros beyond d; all threads of the block.
+// Fills the tile with make(r, j) of row r of the block, of `rows` rows, and features from `start` on, zeros beyond d;
+// all threads of the block.
 template <class Value, class Make>
 __device__ __forceinline__ void fill(Tile<Value>& tile, i64 rows, int d, int start, Make make) {
   constexpr int WIDTH = Tile<Value>::WIDTH;
@@ -27,7 +28,8 @@ __device__ __forceinline__ void fill(Tile<Value>& tile, i64 rows, int d, int sta
   __syncthreads();
 }
 
-// Calls visit(value) for what make(r, j) gives for each feature j of the thread's own row, in order; all threads of the block.
+// Calls visit(value) for what make(r, j) gives for each feature j of the thread's own row, in order; all threads of the
+// block.
 template <class Value, class Make, class Visit>
 __device__ __forceinline__ void walk(Tile<Value>& tile, i64 rows, int d, Make make, Visit visit) {
   if (d <= FEW_FEATURES) {
@@ -42,11 +44,12 @@ __device__ __forceinline__ void walk(Tile<Value>& tile, i64 rows, int d, Make ma
   }
 }
 
-// The contract's D (`common.cu`) of the thread's own row, of the rows from X on, to the point whose coordinates are point(r, j); all threads of the block.
+// The contract's D (`common.cu`) of the thread's own row, of the rows from X on, to the point whose coordinates are
+// point(r, j); all threads of the block.
 template <class Point>
 __device__ __forceinline__ double walked_distance(Tile<double>& tile, const real* X, i64 rows, int d, Point point) {
   double total = 0.0;
-  walk(
-      tile, rows, d, [&](int r, int j) { return (double)X[(i64)r * d + j] - point(r, j); }, [&](double t) { total = total + t * t; });
+  const auto difference = [&](int r, int j) { return (double)X[(i64)r * d + j] - point(r, j); };
+  walk(tile, rows, d, difference, [&](double t) { total = total + t * t; });
   return total;
 }

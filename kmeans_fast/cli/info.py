@@ -86,7 +86,7 @@ def _gpus():
 
 
 def _nvrtc():
-    """The version of the compiler for GPUs that is loaded, which need not be that of a package; or why there is none."""
+    """The version of the compiler for GPUs that is loaded, which need not be a package's; or why there is none."""
     from ..backends.cuda.availability import compiler_missing
     from ..kernels.cuda import compiler
 

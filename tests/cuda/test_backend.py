@@ -127,14 +127,14 @@ def test_allocations_are_made_once():
 @pytest.mark.parametrize(
     ("near", "pairs"),
     [
-        ((0, 1), 0), ((0, 4), 1), ((4, 0), 1), ((60, 63), 0), ((3, 67), None), ((5, 6, 90), 0), ((0, 40, 90), 0), ((0, 4, 8), 0),
-        (range(100), 0),
+        ((0, 1), 0), ((0, 4), 1), ((4, 0), 1), ((60, 63), 0), ((3, 67), None), ((5, 6, 90), 0), ((0, 40, 90), 0),
+        ((0, 4, 8), 0), (range(100), 0),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("d", "k"), [(8, 100), (8, 30), (40, 200)])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_centroids_as_good_as_equally_near(dtype, d, k, near, pairs):
-    """Two that different threads have scored are measured alone; those of one thread, and three or more, are looked for again."""
+    """Two that different threads have scored are measured alone; those of one thread, and more, are looked for."""
     near = [c for c in near if c < k]
     X, centroids = rows(150, d, dtype), 50 + rows(k, d, dtype)
     centroids[near] = np.linspace(1, 1 + len(near) * 1e-7, len(near))[::-1, None]
@@ -364,7 +364,8 @@ def test_blocks_have_room_for_their_sums_or_do_without():
     assert planning.limb_bits(planning.MOST_ROWS) == 31
 
 
-# Bytes of shared memory that a block may have, a multiprocessor has, and multiprocessors: RTX 2080, A100, RTX 3090, H100.
+# Bytes of shared memory that a block may have, a multiprocessor has, and multiprocessors: RTX 2080, A100, RTX 3090,
+# H100.
 GPUS = [(64 << 10, 64 << 10, 46), (163 << 10, 164 << 10, 108), (99 << 10, 100 << 10, 82), (227 << 10, 228 << 10, 132)]
 
 

@@ -60,7 +60,7 @@ def _launch_bound(source, kernel):
 
 @functools.cache
 def static_shared(path):
-    """Bytes of shared memory that each kernel of a library declares: of its static variables, which are named after it."""
+    """Bytes of shared memory that each kernel of a library declares: its static variables, which are named after it."""
     sizes = {}
     symbols = subprocess.run(["nm", "-S", "--defined-only", path], capture_output=True, text=True, check=True).stdout
     for size, kind, length, name in re.findall(r"^\w+ (\w+) (\w) _ZZ(\d+)(\w+)$", symbols, re.MULTILINE):

@@ -9,8 +9,8 @@
 // __nanosleep) works. Shared memory is filled with a pattern before every block, so that reading what was never written does not go unnoticed.
 // A barrier that some threads reach on one line and others on another, or never, is reported as an error of the launch.
 //
-// A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py). What registers allow, the compiler
-// for GPUs says (tests/cuda/test_compile.py).
+// A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py).
+// What registers allow, the compiler for GPUs says (tests/cuda/test_compile.py).
 //
 // Not modelled: the memory order between blocks, the timing of anything.
 #pragma once
@@ -201,10 +201,12 @@ static void sim_call(void (*kernel)(Parameters...), void** arguments, std::index
 }
 
 template <class... Parameters>
-static const char* sim_run(void (*kernel)(Parameters...), unsigned most_threads, const SimLaunch& launch, void** arguments) {
+static const char* sim_run(void (*kernel)(Parameters...), unsigned most_threads, const SimLaunch& launch,
+                           void** arguments) {
   sim_problem.clear();
   if (launch.threads > most_threads) {
-    sim_problem = std::to_string(launch.threads) + " threads a block, and it was compiled for " + std::to_string(most_threads);
+    sim_problem = std::to_string(launch.threads) + " threads a block, and it was compiled for " +
+                  std::to_string(most_threads);
     return sim_problem.c_str();
   }
   blockDim = {launch.threads, 1, 1};
@@ -214,5 +216,7 @@ static const char* sim_run(void (*kernel)(Parameters...), unsigned most_threads,
 }
 
 // Makes a kernel callable from outside: null, or what went wrong.
-#define SIM_KERNEL(name, most_threads) \
-  extern "C" const char* sim_##name(const SimLaunch* launch, void** arguments) { return sim_run(name, most_threads, *launch, arguments); }
+#define SIM_KERNEL(name, most_threads)                                          \
+  extern "C" const char* sim_##name(const SimLaunch* launch, void** arguments) { \
+    return sim_run(name, most_threads, *launch, arguments);                      \
+  }

@@ -32,7 +32,7 @@ def missing():
 
 
 def compiler_missing():
-    """Why kernels cannot be compiled for a GPU: CuPy brings NVRTC or finds a toolkit's, cuda-bindings calls it. Empty if they can."""
+    """Why kernels cannot be compiled for a GPU, which takes NVRTC and cuda-bindings that call it; empty if they can."""
     try:
         compiler.version()
     except ImportError as error:

@@ -7,8 +7,8 @@ _MOST_SCORED = 0.8  # the share of rows that bounds leave to be scored up to whi
 class Bounds:
     """Decides for every iteration of a run.
 
-    Bounds that have not paid are left alone for a while: for one iteration, and after every further trial in vain for twice as many as before. What an
-    iteration came to is told later than the next one is decided.
+    Bounds that have not paid are left alone for a while: for one iteration, and after every further trial in vain for
+    twice as many as before. What an iteration came to is told later than the next one is decided.
     """
 
     def __init__(self):
@@ -17,11 +17,14 @@ class Bounds:
         self.resume = 0  # the number of the iteration from which they may be tried
 
     def pay(self, number, changed):
-        """Whether the iteration of this number is to use them; `changed` is the share of rows whose label changed in the last one told of."""
+        """Whether iteration `number` is to use them; `changed` is the share of rows changed in the last one told."""
         return number >= self.resume and (self.paid or changed <= _SETTLED)
 
     def told(self, number, scored, upcoming):
-        """Hear what share of the rows iteration `number` left to be scored, None: all, without bounds; `upcoming` is the next that is yet to be decided."""
+        """Hear what share of the rows iteration `number` left to be scored; None: it did without bounds.
+
+        `upcoming` is the number of the next iteration that is yet to be decided.
+        """
         self.paid = scored is not None and scored <= _MOST_SCORED
         if self.paid:
             self.pause = self.resume = 0

@@ -10,10 +10,10 @@ _WHAT = "the order of the rows"
 
 
 def content_order(launcher, X, weights):
-    """Row numbers (n,), int64, on the device: by hash, then by the values, column by column, then by weight, then by number.
+    """Row numbers (n,), int64, on the device: by hash, then by the values, then by weight, then by number.
 
-    Sorting by hash nearly always is all. Equal rows of different weights take another sort, by weight, before it; different rows of equal hash, which only
-    somebody who looks for them finds, are sorted on the host.
+    Sorting by hash nearly always is all. Equal rows of different weights take another sort, by weight, before it;
+    different rows of equal hash, which only somebody who looks for them finds, are sorted on the host.
     """
     hashes = allocate(launcher.device, len(X), np.uint64, _WHAT)
     launcher.run("facts", "row_hashes", len(X), X=X, n=len(X), d=X.shape[1], hashes=hashes)
@@ -46,7 +46,10 @@ def _gathered(launcher, words, places):
 
 
 def _open_places(launcher, X, weights, hashes, order, runs=None):
-    """How many neighbours in the order have equal hashes and other values, and how many have equal values and the heavier is first; waits for it."""
+    """How many neighbours in the order have equal hashes and other values, and how many equal values, heavier first.
+
+    Waits for it.
+    """
     device, (n, d) = launcher.device, X.shape
     counts = allocate(device, 2, np.int64, _WHAT, fill=0)
     launcher.run(

@@ -60,7 +60,9 @@ class CupyDevice:
         If there is no such GPU.
     """
 
-    OutOfMemory = MemoryError  # the allocator's OutOfMemoryError is one; where Thrust finds no memory to sort in, CuPy raises the plain one
+    OutOfMemory = (
+        MemoryError  # CuPy's OutOfMemoryError is one; where Thrust finds no memory to sort in, it is the plain one
+    )
 
     def __init__(self, number):
         count = device_count()
@@ -76,7 +78,8 @@ class CupyDevice:
             memory_bytes=properties["totalGlobalMem"],
             compute_capability=f"{properties['major']}.{properties['minor']}",
             driver=f"for CUDA {_version(cupy.cuda.runtime.driverGetVersion())}",
-            runtime=f"CuPy {cupy.__version__}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}, NVRTC {compiler.version()}",
+            runtime=f"CuPy {cupy.__version__}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}"
+            f", NVRTC {compiler.version()}",
         )
         self._kernel, self._modules = functools.cache(self._load), functools.cache(self._load_module)
         self._posted = collections.deque(maxlen=8)

@@ -29,7 +29,7 @@ _POINTS_BLOCKS = 2  # of `assign_points` that a multiprocessor is to hold, whate
 _PRIVATE_SUMS = 64 << 10  # bytes of sums for each thread alone from which those of the block serve
 _LEAST_GATED = 2048  # k * (d + 12) from which bounds are kept: below, scoring costs no more than reading them
 RECHECKED_A_BLOCK = 8  # rows: a warp each
-SORT_BYTES = 32  # a row, of CuPy's argsort beyond the 64-bit keys: a copy of them, the order, and as much again to sort them by digits
+SORT_BYTES = 32  # a row, of CuPy's argsort beyond the 64-bit keys: a copy of them, the order, and as much again
 CHUNK_BYTES = 256 << 20  # of a table that goes to the host
 
 
@@ -75,7 +75,7 @@ def modules(chosen, real, d):
 
 
 def room_for_sums(chosen, facts):
-    """Bytes of shared memory that a block of `Kernels` may have for sums so that as many blocks as are meant to still run at once."""
+    """Bytes of shared memory that a block of `Kernels` may have for sums while as many run at once as are meant to."""
     if chosen.points:
         static, resident = _POINTS_SHARED, _POINTS_BLOCKS
     else:
@@ -85,7 +85,7 @@ def room_for_sums(chosen, facts):
 
 
 def block_sums(cells, k, room):
-    """Cells of block-private sums in shared memory, two words each, and the bytes they take with the counts; (0, 0) where there is no room for them."""
+    """Cells of a block's own sums in shared memory, two words each, their bytes with the counts; (0, 0): none fit."""
     needed = 8 * cells + 4 * k
     return (cells, needed) if needed <= room else (0, 0)
 
