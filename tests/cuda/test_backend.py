@@ -280,9 +280,16 @@ def test_a_problem_that_does_not_fit_the_gpu_is_refused_before_anything_is_alloc
     assert device.allocations == 0
 
 
-@pytest.mark.parametrize("init", ["k-means++", "k-means||"])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("n", "d", "k"), [(20_000, 2, 8), (20_000, 24, 60), (3000, 40, 500)])
+@pytest.mark.parametrize(
+    ("n", "d", "k", "init"),
+    [
+        (20_000, 2, 8, "k-means++"),
+        (20_000, 2, 8, "k-means||"),
+        (20_000, 24, 60, "k-means||"),
+        (3000, 40, 500, "k-means++"),
+    ],
+)
 def test_the_plan_covers_what_a_fit_allocates(n, d, k, weighted, init):
     """Sorting included, for which CuPy takes memory of its own, twice where equal rows have different weights."""
     X, weights = rows(n, d, np.float32, "grid" if d == 2 else "normal"), some_weights(n) if weighted else None
