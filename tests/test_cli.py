@@ -426,6 +426,15 @@ def test_info(tmp_path):
         assert word in text
 
 
+def test_info_tells_of_a_cupy_that_cannot_be_imported(monkeypatch):
+    from kmeans_fast.cli import info
+
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(info, "backends", lambda: {"cuda": ""})
+    (line,) = info._gpus()
+    assert line.startswith("CuPy cannot be imported: ")
+
+
 def test_demo_draws_pictures_and_finds_no_wrong_label(tmp_path):
     if not all(importlib.util.find_spec(name) for name in ("matplotlib", "PIL")):
         pytest.skip("the demo needs matplotlib and Pillow")

@@ -76,7 +76,10 @@ def _gpus():
     """Name, memory, driver, CuPy and compute capability of every GPU that can be used."""
     if backends()["cuda"]:
         return []
-    from ..backends.cuda.cupy_device import CupyDevice, device_count
+    try:
+        from ..backends.cuda.cupy_device import CupyDevice, device_count
+    except ImportError as error:  # what is wrong with CuPy belongs into a bug report
+        return [f"CuPy cannot be imported: {error}"]
 
     return [
         f"{facts.name}, {facts.memory_bytes / 2**30:.0f} GiB, compute capability {facts.compute_capability}, "
