@@ -139,6 +139,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         return self.memory.copy()
 
     def __getitem__(self, key):
+        key = key.memory if isinstance(key, ndarray) else key  # a mask, or row numbers, on the GPU
         return ndarray(np.asarray(self.memory[key]), self.number)
 
     def __len__(self):
