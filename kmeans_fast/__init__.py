@@ -14,8 +14,6 @@ __version__ = "0.1.0"
 if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
 
-from .kernels import forks  # noqa: F401  watches forks from now on
-
 if TYPE_CHECKING:
     from .backends import backends, explain, use_backend
     from .engine.history import Progress

@@ -1,17 +1,15 @@
 """How kernels are compiled, cached and run.
 
 A kernel's source is the body of one task, ``body(task, tasks, *arguments)``; tasks share nothing that they write, so they may run in any order and on any
-thread. Calling the kernel runs all of them: in a loop, or on Numba's threads by the one `prange` of `driver`, which
-reaches every body through a function pointer. So a body is compiled once and serves both ways, where a `prange` of its
-own would have LLVM compile it four times (11 s for all kernels instead of 21 s). Tasks run in a loop when there is one,
-when another thread of this process is inside a parallel region, and in a forked child of a process in which threads run
-(GNU OpenMP ends such a child).
+thread. Calling the kernel runs all of them: in a loop, or by the team of threads of `teams`, which reaches every body
+through a function pointer. So a body is compiled once and serves both ways, where a `prange` of its own would have LLVM
+compile it four times (11 s for all kernels instead of 21 s).
 
 `inner` marks functions that kernels call, `routine` functions that are called from Python and do one small thing.
 
 Python may run a signal handler between any two of its instructions, and that may raise. So Numba compiles on threads
 that no signal reaches (`undisturbed`), and what must be undone after a parallel region is done and undone by compiled
-code (`driver`).
+code (`teams`).
 """
 
 import functools
@@ -24,11 +22,10 @@ from numba.core import cgutils, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
-from .. import forks
 from ..undisturbed import held_at_fork, undisturbed
 from . import compiling
 from .code_cache import CodeCache, EntryCache
-from .driver import threads
+from .teams import team_for
 
 # Kernels allocate nothing, so Numba need not count references to their arrays (`_nrt`).
 _OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
@@ -98,8 +95,8 @@ routine = Routine
 
 
 @intrinsic
-def _run_tasks(typingctx, body, driver, tasks, arguments):
-    """Run ``body(task, tasks, *arguments)`` for every task, by the `driver` at that address, or in a loop if it is 0.
+def _run_tasks(typingctx, body, team, tasks, arguments):
+    """Run ``body(task, tasks, *arguments)`` for every task, by the `team` at that address, or in a loop if it is 0.
 
     The arguments are put on the stack, and a function of a fixed signature is made around `body` that takes them from there. `body` is called by symbol,
     not linked: so it is compiled to machine code once. Bodies do not raise.
@@ -108,7 +105,7 @@ def _run_tasks(typingctx, body, driver, tasks, arguments):
     word = ir.IntType(64)
 
     def codegen(context, builder, sig, args):
-        _, driver_value, tasks_value, arguments_value = args
+        _, team_value, tasks_value, arguments_value = args
         compiled = body.dispatcher.get_compile_result(signature)
         frame_type = ir.LiteralStructType([arguments_value.type, word])  # arguments, tasks
         frame = cgutils.alloca_once(builder, frame_type)
@@ -119,13 +116,13 @@ def _run_tasks(typingctx, body, driver, tasks, arguments):
         task.linkage = "internal"
         _fill_task(context, task, frame_type, compiled.fndesc, signature)
         frame_address = builder.ptrtoint(frame, word)
-        with builder.if_else(builder.icmp_signed("==", driver_value, ir.Constant(word, 0))) as (in_a_loop, on_threads):
+        with builder.if_else(builder.icmp_signed("==", team_value, ir.Constant(word, 0))) as (in_a_loop, on_threads):
             with in_a_loop, cgutils.for_range(builder, tasks_value) as loop:
                 builder.call(task, [frame_address, loop.index])
             with on_threads:
-                driver_type = ir.FunctionType(ir.VoidType(), [word] * 4)
-                function = builder.load(builder.inttoptr(driver_value, driver_type.as_pointer().as_pointer()))
-                builder.call(function, [builder.ptrtoint(task, word), frame_address, tasks_value, driver_value])
+                lead_type = ir.FunctionType(ir.VoidType(), [word] * 4)
+                function = builder.load(builder.inttoptr(team_value, lead_type.as_pointer().as_pointer()))
+                builder.call(function, [builder.ptrtoint(task, word), frame_address, tasks_value, team_value])
         return context.get_dummy_value()
 
     return types.void(body, types.int64, types.int64, arguments), codegen
@@ -143,8 +140,8 @@ def _fill_task(context, task, frame_type, body, signature):
     builder.ret_void()
 
 
-def _entry(driver, tasks, *arguments):
-    _run_tasks(body, driver, tasks, arguments)  # noqa: F821  `Kernel._make` says which
+def _entry(team, tasks, *arguments):
+    _run_tasks(body, team, tasks, arguments)  # noqa: F821  `Kernel._make` says which
 
 
 held_at_fork += [global_compiler_lock._lock, _making]
@@ -163,7 +160,7 @@ class Kernel(Routine):
 
     def __call__(self, tasks, *arguments):
         compiled = self._compiled or self.compiled()
-        compiled(0 if tasks == 1 or forks.threads_are_lost else threads(), tasks, *arguments)
+        compiled(0 if tasks == 1 else team_for(tasks), tasks, *arguments)
 
 
 kernel = Kernel

@@ -27,12 +27,11 @@ def state(model):
     return {name: getattr(value, "tobytes", lambda: value)() for name, value in fitted.items()}
 
 def check_process():
-    import numba
-    from kmeans_fast.kernels.cpu import driver
+    from kmeans_fast.kernels.cpu import team_code, teams
 
-    if driver._address:
-        assert driver._kept_alive[1][driver._ENTERED] == 0
-    assert numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS
+    if teams._team is not None:
+        assert teams._team[team_code.BUSY] == 0
+        assert teams._team.size == min(2, teams._team.most)
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join(100)

@@ -26,9 +26,27 @@ def fit(seed=0, n_threads=2, data=X):
 """
 
 
-@pytest.fixture(scope="module", params=["workqueue", "omp", "tbb"])
-def layer(request):
-    """The environment that makes Numba use one of its threading layers; skips where there is none of the name."""
+PRANGE = """
+@numba.njit(parallel=True)
+def total(x):
+    s = 0.0
+    for i in numba.prange(len(x)):
+        s += x[i]
+    return s
+
+assert total(np.ones(1000)) == 1000
+assert numba.threading_layer() == os.environ["NUMBA_THREADING_LAYER"], numba.threading_layer()
+"""
+
+
+@pytest.fixture(scope="module", params=["none", "workqueue", "omp", "tbb"])
+def others(request):
+    """Threads that run besides ours: code that starts those of one of Numba's layers, and its environment; or none.
+
+    Skips where there is no layer of the name.
+    """
+    if request.param == "none":
+        return "", {}
     libraries = [str(Path(sys.prefix) / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]  # where pip puts TBB
     environment = {"NUMBA_THREADING_LAYER": request.param, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries))}
     run_python(
@@ -43,16 +61,16 @@ else:
 """,
         **environment,
     )
-    return environment
+    return PRANGE, environment
 
 
-def run(code, environment):
-    """`code` after a first parallel fit, which must have used the layer asked for."""
-    first = "fit(); assert numba.threading_layer() == os.environ['NUMBA_THREADING_LAYER'], numba.threading_layer()\n"
-    run_python(PROBLEM + first + code, **environment)
+def run(code, others, first="fit()\n"):
+    """`code` after a first parallel fit, where those other threads run."""
+    theirs, environment = others
+    run_python(PROBLEM + theirs + first + code, **environment)
 
 
-def test_fits_from_many_threads_at_once_give_what_one_gives(layer):
+def test_fits_from_many_threads_at_once_give_what_one_gives(others):
     run(
         """
 from concurrent.futures import ThreadPoolExecutor
@@ -61,25 +79,25 @@ with ThreadPoolExecutor(8) as pool:
     for _ in range(3):
         assert list(pool.map(fit, range(8))) == wanted
 """,
-        layer,
+        others,
     )
 
 
-def test_threads_that_compile_at_the_same_time_agree(layer):
+def test_threads_that_compile_at_the_same_time_agree(others):
     """No fit has run before: all threads want the same kernels compiled, or loaded, at once."""
-    run_python(
-        PROBLEM
-        + """
+    run(
+        """
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(8) as pool:
     found = list(pool.map(fit, [1] * 8))
 assert len(set(found)) == 1
 """,
-        **layer,
+        others,
+        first="",
     )
 
 
-def test_a_forked_child_of_a_parallel_parent_gives_the_same(layer):
+def test_a_forked_child_of_a_parallel_parent_gives_the_same(others):
     run(
         """
 warnings.simplefilter("ignore")
@@ -91,26 +109,27 @@ _, status = os.waitpid(child, 0)
 assert status == 0, status
 assert fit() == wanted
 """,
-        layer,
+        others,
     )
 
 
-def test_a_child_forked_before_any_fit_may_use_threads(layer):
-    run_python(
-        PROBLEM
-        + """
+def test_a_child_forked_before_any_fit_may_use_threads(others):
+    run(
+        """
 warnings.simplefilter("ignore")
 child = os.fork()
 if child == 0:
     os._exit(0 if fit() == fit(n_threads=1) else 1)
 _, status = os.waitpid(child, 0)
 assert status == 0, status
+assert fit() == fit(n_threads=1)
 """,
-        **layer,
+        others,
+        first="",
     )
 
 
-def test_a_child_forked_while_another_thread_fits_gives_the_same(layer):
+def test_a_child_forked_while_another_thread_fits_gives_the_same(others):
     run(
         """
 import threading, time
@@ -131,7 +150,7 @@ for _ in range(5):
 busy.set()
 thread.join()
 """,
-        layer,
+        others,
     )
 
 
@@ -218,30 +237,6 @@ thread.join()
 """,
         whose,
         KMEANS_FAST_CACHE_DIR="",
-    )
-
-
-def test_a_child_of_a_process_that_uses_numbas_threads_itself(layer):
-    """No fit has run before: it is the caller's threads that must not be used."""
-    run_python(
-        PROBLEM
-        + """
-@numba.njit(parallel=True)
-def total(x):
-    s = 0.0
-    for i in numba.prange(len(x)):
-        s += x[i]
-    return s
-warnings.simplefilter("ignore")
-assert total(np.ones(1000)) == 1000
-child = os.fork()
-if child == 0:
-    os._exit(0 if fit() == fit(n_threads=1) else 1)
-_, status = os.waitpid(child, 0)
-assert status == 0, status
-assert fit() == fit(n_threads=1)
-""",
-        **layer,
     )
 
 
