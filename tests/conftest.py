@@ -8,6 +8,7 @@ from support import ENGINES, SIMULATED, TESTED
 
 import kmeans_fast
 from kmeans_fast import backends as registry
+from kmeans_fast.backends.cpu import tasks
 
 try:
     from hypothesis import settings
@@ -16,6 +17,14 @@ except ImportError:
 else:
     settings.register_profile("kmeans_fast", deadline=None, max_examples=50, derandomize=True)
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "kmeans_fast"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def as_many_tasks_as_threads():
+    """Small problems test what large ones do: every step is divided, however short it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "LEAST_TASK", 1e-9)
+        yield
 
 
 @pytest.fixture

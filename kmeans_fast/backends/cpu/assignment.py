@@ -18,6 +18,7 @@ from .planning import (
     sorts_into_boxes,
     time_without_boxes,
 )
+from .tasks import tasks_for
 
 _FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
 _TOO_MANY = 0.3  # the share of tiles with too many candidates from which bytes serve no more as a filter
@@ -204,11 +205,11 @@ class Assignment:
 
     def _find_gaps(self, centroids, packed, factor):
         """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
-        bounds = self.gate
+        bounds, work = self.gate, len(centroids) * scoring_time(self.d, len(centroids))
         assign.assign(
-            self.threads, flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest, *self.counters[:2],
-            self.no_totals, *_NO_SUMS, assign.SUMS_LEFT, self.memory, None, (factor, bounds.above, bounds.half_gap),
-            None, self.counters[3],
+            tasks_for(self.threads, work), flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest,
+            *self.counters[:2], self.no_totals, *_NO_SUMS, assign.SUMS_LEFT, self.memory, None,
+            (factor, bounds.above, bounds.half_gap), None, self.counters[3],
         )  # fmt: skip
         bounds.half_gap *= np.float32(0.5)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from ...kernels.cpu import byte_codes, byte_filter, facts
 from ...kernels.cpu.host import CENTROIDS
+from .tasks import ENCODING, tasks_for
 
 
 class Encoder:
@@ -66,6 +67,6 @@ class Codes:
     def encoded(self, centroids):
         """What kernels take, for `centroids` (k * d,) in X's dtype; None where one is too far away."""
         encoder = self.encoder
-        if not encoder.encode(centroids, self.centroids, encoder.threads):
+        if not encoder.encode(centroids, self.centroids, tasks_for(encoder.threads, ENCODING * centroids.size)):
             return None
         return byte_codes.Encoded(self.rows, self.centroids, centroids, encoder.scale, encoder.vanishing, *self.memory)

@@ -9,6 +9,7 @@ from ...kernels.cpu.panels import GROUP, Panels
 from ...kernels.cpu.scratch import private
 from ...kernels.cpu.tile import SEGMENT
 from .buffers import flat
+from .tasks import ENCODING, table_tasks, tasks_for
 
 _LEVELS = 8  # parts that the rows of a cluster are sorted into
 _TURNS = 8  # steps of the power iteration: any direction serves, that of largest spread serves best
@@ -95,7 +96,8 @@ def _squared(threads, rows, columns, k):
     next pass needs.
     """
     out = np.empty((len(rows), k))
-    distances.distance_table(threads, flat(rows), columns.ravel(), rows.shape[1], columns.shape[1], out, True)
+    tasks = table_tasks(threads, out.shape, rows.shape[1])
+    distances.distance_table(tasks, flat(rows), columns.ravel(), rows.shape[1], columns.shape[1], out, True)
     return out
 
 
@@ -167,9 +169,10 @@ class Near:
         if not known:
             bounds.begin(float(scale))
         factor = bounds.factor(scale)
-        panels.fill_panels(threads, values, half_norms, d, self.panels)
+        panels.fill_panels(tasks_for(threads, ENCODING * self.k * d), values, half_norms, d, self.panels)
         panels.find_gaps(
-            threads, exact, shift, scale, bound, d, self.panels, factor, self.memory, self.gaps, bounds.half_gap
+            tasks_for(threads, _GAP * self.k * self.k * d), exact, shift, scale, bound, d, self.panels, factor,
+            self.memory, self.gaps, bounds.half_gap,
         )  # fmt: skip
         sorting = self.gaps, groups, _LEVELS, self.failed, self.keys, self.found, self.counts
         if known:

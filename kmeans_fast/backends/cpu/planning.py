@@ -6,7 +6,7 @@ from .boxes import box_bytes
 from .gate import worth_it
 from .near import gap_bytes, near_bytes
 
-# n * k * (d + 8) below which one thread is done before a second wakes (measured: about 40 us of work; with 1.2 million no faster by OpenMP, slower by TBB).
+# n * k * (d + 8) below which one thread is done before a second wakes (measured: about 40 us of work).
 _SMALL = 2_000_000
 _PRIVATE_BYTES = 128 << 20  # accumulators of all threads up to this size are private to each; larger ones are shared
 _MANY_SEEDS = 32  # reads of the data from which a copy of it pays
@@ -17,10 +17,13 @@ _SUM_BYTES = 24  # a 64-bit accumulator with its spilled pair
 
 def threads_for(problem, n_threads):
     """Threads worth using: those asked for (or usable), one for a problem that is over before a second wakes."""
-    work = problem.n_samples * problem.n_clusters * (problem.n_features + 8)
-    if work < _SMALL:
+    if _is_small(problem):
         return 1
     return host.usable_cpus() if n_threads is None else n_threads
+
+
+def _is_small(problem):
+    return problem.n_samples * problem.n_clusters * (problem.n_features + 8) < _SMALL
 
 
 def shares_sums(data_bytes, sums, threads):
@@ -162,5 +165,6 @@ def _plan_of_one(problem, n_threads):
     if problem.frugal:
         notes.append("no memory for what only saves time")
     if threads == 1 and n_threads != 1:
-        notes.append("too small to be worth a second thread")
+        small = _is_small(problem)
+        notes.append("too small to be worth a second thread" if small else "this process is allowed one thread")
     return Plan(path, threads, workspace, tuple(notes))

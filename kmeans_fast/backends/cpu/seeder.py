@@ -5,7 +5,12 @@ import numpy as np
 from ...kernels.cpu import byte_codes, seeding
 from .codes import Encoder
 from .masses import CpuMasses
-from .planning import worth_encoding
+from .planning import scoring_time, worth_encoding
+from .tasks import tasks_for
+
+# Nanoseconds of one core (measured).
+_ROW, _MARK = 1.0, 0.1  # for each row, of `trials` and `accept`
+_CHANGED = 20.0, 2.0  # for a row that changes, and each of its features
 
 
 class CpuSeeder:
@@ -50,16 +55,20 @@ class CpuSeeder:
         candidates = s.X[rows]
         floats, codes = self._scoring(candidates)
         exact = candidates.astype(np.float64).ravel()
-        reduction = np.zeros((s.threads, seeding.MOST_TRIALS), np.int64)
+        tasks = tasks_for(s.threads, s.n * (_ROW + scoring_time(s.d, len(rows))))
+        reduction = np.zeros((tasks, seeding.MOST_TRIALS), np.int64)
         seeding.trials(
-            s.threads, s.flat, s.weights, s.d, exact, floats, codes,
+            tasks, s.flat, s.weights, s.d, exact, floats, codes,
             masses.nearest, self.marks, self.tile_marks, s.assignment.memory, masses.factors, reduction,
         )  # fmt: skip
-        gains = (reduction.sum(axis=0) if s.threads > 1 else reduction[0])[: len(rows)]
+        gains = (reduction.sum(axis=0) if tasks > 1 else reduction[0])[: len(rows)]
         best = int(gains.argmax())
-        change = np.zeros((s.threads, masses.n_buckets), np.int64)
+        changed = s.n / (len(self.seeds) + 1)  # rows, about
+        work = s.n * _MARK + changed * (_CHANGED[0] + _CHANGED[1] * s.d)
+        tasks = tasks_for(s.threads, work, each=masses.n_buckets)  # which are cleared and added
+        change = np.zeros((tasks, masses.n_buckets), np.int64)
         seeding.accept(
-            s.threads, s.flat, s.weights, s.d, exact, best,
+            tasks, s.flat, s.weights, s.d, exact, best,
             masses.nearest, self.marks, self.tile_marks, masses.factors, masses.buckets, change,
         )  # fmt: skip
         for of_a_task in change:

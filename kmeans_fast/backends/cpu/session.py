@@ -12,6 +12,7 @@ from .buffers import NO_WEIGHTS, flat
 from .oversampler import CpuOversampler
 from .planning import shares_sums
 from .seeder import CpuSeeder
+from .tasks import MEASURING, READING, table_tasks, tasks_for
 
 _LONG = 8192  # numbers from which a step over clusters is shared out to threads
 
@@ -42,10 +43,14 @@ class CpuSession:
         self.moved = self.totals = None
         return other
 
+    def _tasks(self, for_a_value):
+        """Tasks for a step that takes so many nanoseconds for every value of the rows."""
+        return tasks_for(self.threads, for_a_value * self.X.size)
+
     def _plan_sums(self):
         """Accumulators for the sums of the clusters."""
         if self.plan is None:
-            self.plan = facts.planned(self.threads, self.flat, self.weights, self.d)
+            self.plan = facts.planned(self._tasks(READING), self.flat, self.weights, self.d)
         limbs = self.plan.limbs
         self.shared = shares_sums(self.X.nbytes, self.k * self.columns * limbs, self.threads)
         self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, limbs)
@@ -54,14 +59,15 @@ class CpuSession:
         """The exact column means, without weights."""
         plan = self.plan
         if self.weights.size:
-            plan = facts.planned(self.threads, self.flat, NO_WEIGHTS, self.d)
-        totals = facts.column_totals(self.threads, self.flat, self.d, plan)
+            plan = facts.planned(self._tasks(READING), self.flat, NO_WEIGHTS, self.d)
+        totals = facts.column_totals(self._tasks(READING), self.flat, self.d, plan)
         return fixed_point.rounded(1, totals, plan, 1, self.d, False)[0][0] / self.n
 
     def _sum_of_distances(self, weights, centroids, labels):
-        bins = np.zeros((self.threads, 2, distances.EXPONENTS), np.int64)
+        tasks = self._tasks(MEASURING)
+        bins = np.zeros((tasks, 2, distances.EXPONENTS), np.int64)
         exact = np.ascontiguousarray(centroids, np.float64).ravel()
-        distances.inertia_bins(self.threads, self.flat, weights, exact, labels, self.d, bins)
+        distances.inertia_bins(tasks, self.flat, weights, exact, labels, self.d, bins)
         return distances.bins_total(bins)
 
     def _scatter_about(self, center, weights):
@@ -161,13 +167,14 @@ class CpuSession:
     def own_distances(self, centroids):
         out = np.empty(self.n)
         exact = centroids.astype(np.float64).ravel()
-        distances.own_distances(self.threads, self.flat, exact, self.labels, self.d, out)
+        distances.own_distances(self._tasks(MEASURING), self.flat, exact, self.labels, self.d, out)
         return out
 
     def distances(self, centroids, squared=False):
         out = np.empty((self.n, len(centroids)), self.X.dtype)
         columns = distances.columns_padded(centroids)
-        distances.distance_table(self.threads, self.flat, columns.ravel(), self.d, columns.shape[1], out, squared)
+        tasks = table_tasks(self.threads, out.shape, self.d)
+        distances.distance_table(tasks, self.flat, columns.ravel(), self.d, columns.shape[1], out, squared)
         return out
 
     def seeder(self, words):
