@@ -131,7 +131,8 @@ def kmeans(
         It takes the time of two to eight runs and most often finds less inertia than ten of them (`kmeans_fast.engine.refinement`).
     device : {"auto", "cpu", "cuda", "cuda:N"}
     n_threads : int, optional
-        Default: all usable CPUs. The result does not depend on it.
+        Default: as many as pay, at most the CPUs by affinity and the container's quota, and what OMP_NUM_THREADS and
+        ``threadpoolctl.threadpool_limits`` say. The result does not depend on it.
     callback : callable, optional
         Called with a `Progress` after every iteration, which can give the centroids; a true return value ends the fit
         with what has been reached. If it has a method ``on_phase``, that is called with a key of `KMeansResult.timings`

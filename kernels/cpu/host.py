@@ -1,4 +1,4 @@
-"""What the kernels need to know of the machine: vector width, register count, usable CPUs. Read once, at import."""
+"""What the kernels need to know of the machine: vector width and register count, read once, at import; usable CPUs."""
 
 import platform
 

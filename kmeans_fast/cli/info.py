@@ -1,7 +1,9 @@
 """``kmeans-fast info``: what a bug report should contain."""
 
+import contextlib
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import sys
@@ -114,25 +116,15 @@ def _cpu_model():
 
 
 def _threading():
-    """Numba's threads and their layer, which Numba chooses when a parallel function first runs: so one runs here."""
-    import numpy as np
+    """What limits the number of threads; None where it does not."""
+    from ..kernels import processors
 
-    try:
+    found = processors.each()
+    with contextlib.suppress(Exception):  # whatever a Numba that cannot be imported raises
         import numba
-    except Exception as error:
-        return {"limit": 1, "layer": f"none: {' '.join(str(error).split())}"}
 
-    @numba.njit(parallel=True)
-    def touch(out):
-        for i in numba.prange(out.size):
-            out[i] = 1.0
-
-    limit = numba.config.NUMBA_NUM_THREADS
-    try:
-        touch(np.empty(4))
-        return {"limit": limit, "layer": numba.threading_layer()}
-    except (RuntimeError, ValueError) as error:
-        return {"limit": limit, "layer": f"none: {' '.join(str(error).split())}"}
+        found["NUMBA_NUM_THREADS"] = numba.config.NUMBA_NUM_THREADS
+    return {name: None if math.isinf(limit) else limit for name, limit in found.items()}
 
 
 def _text(facts):
@@ -146,7 +138,7 @@ def _text(facts):
         ("features", " ".join(cpu["features"]) or "none beyond the baseline"),
         ("vectors", f"{cpu['vector_bytes']} bytes"),
         ("cpus", f"{cpu['usable_cpus']} usable of {cpu['cpus']}"),
-        ("threads", f"at most {threads['limit']}, Numba's layer: {threads['layer']}"),
+        ("threads", ", ".join(f"{limit} by {name}" for name, limit in threads.items() if limit is not None)),
         ("kernel cache", kept if cache["directory"] else "none: no private, writable directory"),
         ("", ""),
         *((f"backend {name}", reason or "available") for name, reason in facts["backends"].items()),

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ..kernels import cgroups
+
 try:
     import resource
 except ImportError:  # Windows has no such limits
@@ -33,21 +35,6 @@ def _fields(path):
         if words and words[0].isdecimal():
             found[name] = int(words[0]) * (1024 if words[1:] == ["kB"] else 1)
     return found
-
-
-def _cgroups(root, controller):
-    """The directories of the process's cgroup and of all above it, which limit it too.
-
-    In a container the path that the kernel tells may be that of the host; the container's own cgroup is then the root.
-    """
-    own = ""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if controllers == controller or controller in controllers.split(","):
-            own = path.strip("/")
-    top = root / "sys/fs/cgroup" / controller
-    place = top / own if ".." not in own.split("/") else top
-    return [place, *(parent for parent in place.parents if parent.is_relative_to(top))]
 
 
 def _left_in(place, limit, used):
@@ -92,8 +79,11 @@ def available_bytes(root="/"):
     found = [_fields(root / "proc/meminfo").get("MemAvailable")]
     if found == [None] and hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
         found = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    found += [_left_in(place, "memory.max", "memory.current") for place in _cgroups(root, "")]
-    found += [_left_in(place, "memory.limit_in_bytes", "memory.usage_in_bytes") for place in _cgroups(root, "memory")]
+    found += [_left_in(place, "memory.max", "memory.current") for place in cgroups.directories(root, "")]
+    found += [
+        _left_in(place, "memory.limit_in_bytes", "memory.usage_in_bytes")
+        for place in cgroups.directories(root, "memory")
+    ]
     found += _left_of_limits(root)
     return min((number for number in found if number is not None), default=None)
 

@@ -69,7 +69,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     device : {"auto", "cpu", "cuda", "cuda:N"}, default="auto"
         A device named is used or refused with the reason; "auto" never fails for want of one.
     n_threads : int or None, default=None
-        None: all usable CPUs. The answer does not depend on it.
+        None: as many as pay, at most the CPUs by affinity and the container's quota, and what OMP_NUM_THREADS and
+        ``threadpoolctl.threadpool_limits`` say. The answer does not depend on it.
     callback : callable or None, default=None
         Called with a `kmeans_fast.Progress` after every iteration, which can give the centroids; a true return value
         ends the fit with what has been reached. If it has a method ``on_phase``, that is called with a key of
