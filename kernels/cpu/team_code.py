@@ -26,12 +26,15 @@ BUSY = LINE  # 1 while there is a leader, who writes the words that follow
 ACCOUNT, REST, ALONE_UNTIL, _LAST = LINE + 8, LINE + 16, LINE + 24, LINE + 32  # nanoseconds: see `balanced` and `lead`
 _ALONE_WALL, _ALONE_CPU = LINE + 40, LINE + 48  # time of regions without members, and of the processor in them
 _REGIONS = LINE + 56  # so far
+_OWN_WALL, _OWN_CPU = LINE + 64, LINE + 72  # as those of regions without members, of what the leader did itself
 _FUNCTION, _FRAME, _TASKS, SHARES, _TIMED = (2 * LINE + at for at in (0, 8, 16, 24, 32))  # of the region
 _DONE, _WORKED = 3 * LINE, 3 * LINE + 8  # shares of the region, and the processor's time for them
 MEMBERS = 4 * LINE  # the first member; and of each:
 _SHARE, ASLEEP, LOCK, _TIME = 0, LINE, LINE + 8, LINE + 16
 OF_A_MEMBER = 2 * LINE
 
+# Turns: about a millisecond, the longest that one thread works between two regions of seeding; and a hundredth.
+LONG_PATIENCE, _SHORT_PATIENCE = 50_000, 500
 _TURNS = 1_000  # that the leader waits for the last shares before it lets other threads have the core
 
 # Nanoseconds.
@@ -41,6 +44,7 @@ LEAST_REST, _MOST_REST = 8_000_000, 1_000_000_000
 _OF_A_LOSS = 8  # whatever the most, a rest is at least so many times as long as what was lost
 _SHORT = 200_000  # a region in which readings of the processor's clock are felt: while all is well,
 _EVERY = 8  # one of so many is timed
+_FORGET = 10_000_000  # of the leader's own time: older than that counts half
 
 
 def _inner(function):
@@ -73,8 +77,8 @@ def _clock(team, member, clock):
 
 @_inner
 def _take(team, member):
-    """Do all shares that are open, one's own first."""
-    size = load(team + SIZE)
+    """Do all shares that are open, one's own first. The processor's time for them, if the region is timed."""
+    size, worked = load(team + SIZE), 0
     for step in range(size):
         share = (member + step) % size
         state = _of(team, share) + _SHARE
@@ -88,8 +92,11 @@ def _take(team, member):
             for task in range(share, tasks, shares):
                 call(function, frame, task)
             if timed:
-                add(team + _WORKED, _clock(team, member, CPU) - start)
+                spent = _clock(team, member, CPU) - start
+                add(team + _WORKED, spent)
+                worked += spent
             add(team + _DONE, 1)
+    return worked
 
 
 @_inner
@@ -138,6 +145,18 @@ def _judge(team, begin, end):
         store(team + _ALONE_CPU, cpu + worked // _EVERY)
 
 
+@_inner
+def _note_contention(team, wall, cpu):
+    """Let members wait in loops only where the leader has its core: elsewhere they take time that it needs."""
+    wall, cpu = load(team + _OWN_WALL) + wall, load(team + _OWN_CPU) + cpu
+    contended = 4 * wall > 5 * cpu
+    store(team + PATIENCE, _SHORT_PATIENCE if contended else LONG_PATIENCE)
+    if wall > _FORGET:
+        wall, cpu = wall // 2, cpu // 2
+    store(team + _OWN_WALL, wall)
+    store(team + _OWN_CPU, cpu)
+
+
 def lead(function, frame, tasks, team):
     """Run ``function(frame, task)`` for every task, as the team's leader if it has none."""
     if not replace(team + BUSY, 0, 1):
@@ -160,7 +179,10 @@ def lead(function, frame, tasks, team):
     for share in range(shares):
         add(_of(team, share) + _SHARE, 1)
     _wake(team, 0)
-    _take(team, 0)
+    start = _clock(team, 0, WALL) if timed else 0
+    worked = _take(team, 0)
+    if timed:
+        _note_contention(team, _clock(team, 0, WALL) - start, worked)
     turns = 0
     while load(team + _DONE) < shares:
         turns += 1

@@ -28,7 +28,6 @@ from . import compiling, team_code
 from .code_cache import CodeCache
 from .team_code import LEAST_REST, LINE, LOCK, MEMBERS, OF_A_MEMBER
 
-_PATIENCE = 50_000  # about a millisecond, the longest that one thread works between two regions of seeding
 _LAST_WISH = 1.0  # seconds that the end of the process waits for the threads
 
 
@@ -76,7 +75,12 @@ class Team:
         self.address = -(-at // LINE) * LINE
         self.first = (self.address - at) // 8
         api, known = ctypes.pythonapi, team_code
-        self[known.LEAD], self[known.SIZE], self[known.PATIENCE], self[known.REST] = lead, 1, _PATIENCE, LEAST_REST // 2
+        self[known.LEAD], self[known.SIZE], self[known.PATIENCE], self[known.REST] = (
+            lead,
+            1,
+            known.LONG_PATIENCE,
+            LEAST_REST // 2,
+        )
         self[known.ACQUIRE], self[known.RELEASE] = map(_address, (api.PyThread_acquire_lock, api.PyThread_release_lock))
         for place, value in zip((known.YIELD, known.CLOCK, known.WALL, known.CPU, known.SECOND), _of_the_system()):
             self[place] = value
