@@ -24,6 +24,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def state(model):
     fitted = {name: value for name, value in vars(model).items() if name[-1] == "_"}
     fitted["history_"] = len(fitted.get("history_", ()))  # its times differ
+    fitted["timings_"] = len(fitted.get("timings_") or ())
     return {name: getattr(value, "tobytes", lambda: value)() for name, value in fitted.items()}
 
 def check_process():
