@@ -195,8 +195,8 @@ def _add_fit(commands):
         type=_init_size,
         default="auto",
         metavar="ROWS",
-        help="draw the seeds from a sample of so many rows, or from 'all'; auto: for k-means++, 256 rows a cluster and "
-        "at least 65,536 where there are four times as many",
+        help="draw the seeds from a sample of so many rows, or from 'all'; auto: for k-means++ on many rows, 256 a "
+        "cluster and at least 16,384",
     )
     group.add_argument(
         "--refine",

@@ -20,17 +20,17 @@ def kmeans_plusplus(session, n_clusters, seed, run):
     return seeder.chosen()
 
 
-_AUTO_ROWS, _AUTO_ROWS_A_CLUSTER = 1 << 16, 256
-_WORTH_A_SAMPLE = 4  # times as many rows as the sample has: reading them all costs as much as a few seeds
+# Of a sample (benchmarks/starts.py): with 256 rows a cluster inertia is what it is from all rows, with 100 up to 3 % higher.
+_LEAST_ROWS, _ROWS_A_CLUSTER = 1 << 14, 256
+# Drawing a sample costs as much as a few seeds on all rows do: it pays for many rows, and for many steps of seeding.
+_TIMES_THE_SAMPLE, _LEAST_WORK = 4, 10_000_000
 
 
 def auto_init_size(n_samples, n_clusters):
-    """The rows that seeds are drawn from by default, or None: all.
-
-    Measured (benchmarks/starts.py).
-    """
-    size = max(_AUTO_ROWS, _AUTO_ROWS_A_CLUSTER * n_clusters)
-    return size if n_samples >= _WORTH_A_SAMPLE * size else None
+    """The rows that k-means++ draws seeds from by default; None: all."""
+    size = max(_LEAST_ROWS, _ROWS_A_CLUSTER * n_clusters)
+    pays = n_samples >= _TIMES_THE_SAMPLE * size and n_samples * n_clusters >= _LEAST_WORK
+    return size if pays else None
 
 
 def sample(session, size, seed, run):

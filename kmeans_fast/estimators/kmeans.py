@@ -77,7 +77,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         `timings_` when that phase begins.
     init_size : int, "auto" or None, default="auto"
         Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at least, or all (None). "auto": for
-        "k-means++", 256 rows a cluster and at least 65,536, where X has four times as many or more; else all.
+        "k-means++", 256 rows a cluster and at least 16,384, where X has four times as many or more and n_samples *
+        n_clusters is 10 million or more; else all.
     refine : {"breathing"} or None, default=None
         "breathing": look for a better optimum once a run has converged (breathing k-means): centroids are added where the error is largest and as many
         taken away where they are missed least, as long as that lowers the inertia. It takes the time of two to eight runs, and most often finds less

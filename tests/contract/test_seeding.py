@@ -307,3 +307,34 @@ def test_a_sample_of_all_rows_is_all_rows(size):
     X = rows(900, 4, np.float32)
     sampled, whole = (kmeans_fast.kmeans(X, 9, init_size=chosen, seed=1) for chosen in (size, None))
     assert_array_equal(sampled.centroids, whole.centroids)
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "size"),
+    [
+        (625_000, 16, 16_384),
+        (624_999, 16, None),  # too few seeds for the sample to pay
+        (65_536, 200, None),  # 51,200 are most of the rows
+        (204_799, 200, None),
+        (204_800, 200, 51_200),
+        (20_000_000, 50, 16_384),
+        (10**8, 10**5, 25_600_000),
+    ],
+)
+def test_the_size_of_the_sample_is_a_function_of_rows_and_clusters(n, k, size):
+    assert seeding.auto_init_size(n, k) == size
+
+
+def test_the_sample_is_the_default_of_kmeans_plusplus_alone(monkeypatch):
+    monkeypatch.setattr(seeding, "_LEAST_ROWS", 40)
+    monkeypatch.setattr(seeding, "_ROWS_A_CLUSTER", 5)
+    monkeypatch.setattr(seeding, "_LEAST_WORK", 100)
+    X = rows(900, 3, np.float32)
+    options = {"seed": 4, "max_iter": 1}
+    default = kmeans_fast.kmeans(X, 9, **options)
+    assert_array_equal(default.centroids, kmeans_fast.kmeans(X, 9, init_size=45, **options).centroids)
+    assert not np.array_equal(default.centroids, kmeans_fast.kmeans(X, 9, init_size=None, **options).centroids)
+    assert_array_equal(kmeans_fast.KMeans(9, random_state=4, max_iter=1).fit(X).cluster_centers_, default.centroids)
+    for init in ("k-means||", "random"):
+        default, whole = (kmeans_fast.kmeans(X, 9, init=init, init_size=s, **options) for s in ("auto", None))
+        assert_array_equal(default.centroids, whole.centroids)
