@@ -318,7 +318,7 @@ def test_a_sample_of_all_rows_is_all_rows(size):
         (204_799, 200, None),
         (204_800, 200, 51_200),
         (20_000_000, 50, 16_384),
-        (10**8, 10**5, 25_600_000),
+        (2 * 10**8, 10**5, 25_600_000),
     ],
 )
 def test_the_size_of_the_sample_is_a_function_of_rows_and_clusters(n, k, size):
