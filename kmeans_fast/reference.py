@@ -3,7 +3,7 @@
 Every backend returns these bits: the same labels, seeds, centroids and inertia, whatever its threads, chunks or instruction set. Two rules make that
 possible. A squared distance is a fixed sequence of float64 roundings (`distance`), so "nearest" has one meaning; and every sum over rows is the exact
 real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in an order of the rows' values (`content_order`), not of their numbers;
-float32 data has the seeds of the same values in float64. Nothing here is fast: O(n k d) with a Python loop over features.
+data has the seeds of its float32 rounding but by chance. Nothing here is fast: O(n k d) with a Python loop over features.
 
 Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids` (n_clusters, n_features) in X's
 dtype, `labels` (n_samples,) int32.
@@ -124,13 +124,16 @@ def n_trials(n_clusters):
 
 
 def row_hash(X):
-    """A 64-bit hash of the values of each row, as float64: the same values get the same seeds in either precision."""
-    word = np.zeros(len(X), np.uint64)
-    for column in X.astype(np.float64).T + 0.0:  # + 0: the two zeros are one value
-        word = (word ^ column.view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        word ^= word >> np.uint64(32)
-    word *= np.uint64(0xD6E8FEB86659FD93)
-    return word ^ (word >> np.uint64(29))
+    """A hash of each row: 32 bits of its values as float32, so that data has the seeds of its rounding, then 32 of them as float64."""
+    with np.errstate(over="ignore"):
+        narrow, wide = X.astype(np.float32) + np.float32(0), X.astype(np.float64) + 0.0  # + 0: the zeros are one value
+    bits, words = np.stack([narrow.view(np.uint32), wide.view(np.uint64)]), np.zeros((2, len(X)), np.uint64)
+    for j in range(X.shape[1]):
+        words = (words ^ bits[:, :, j]) * np.uint64(0x9E3779B97F4A7C15)
+        words ^= words >> np.uint64(32)
+    words *= np.uint64(0xD6E8FEB86659FD93)
+    narrow, wide = words ^ (words >> np.uint64(29))
+    return (narrow & np.uint64(0xFFFFFFFF00000000)) | (wide >> np.uint64(32))
 
 
 def content_order(X, weights):

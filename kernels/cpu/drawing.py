@@ -33,28 +33,44 @@ def mass(weight, distance, factors):
 @inner
 def _row_hash(X, offset, d):
     """`kmeans_fast.reference.row_hash` of one row."""
-    word = np.uint64(0)
+    above, below = np.uint64(0), np.uint64(0)
     for j in range(d):
-        pattern = np.uint64(bits_of(np.float64(X[offset + j]) + 0.0))  # + 0: the two zeros are one value
-        word = (word ^ pattern) * np.uint64(0x9E3779B97F4A7C15)
-        word ^= word >> np.uint64(32)
-    word *= np.uint64(0xD6E8FEB86659FD93)
-    return word ^ (word >> np.uint64(29))
+        wide, narrow = np.float64(X[offset + j]) + 0.0, np.float32(X[offset + j]) + np.float32(0)  # the zeros are one
+        above = (above ^ np.uint64(np.uint32(bits_of(narrow)))) * np.uint64(0x9E3779B97F4A7C15)
+        below = (below ^ np.uint64(bits_of(wide))) * np.uint64(0x9E3779B97F4A7C15)
+        above ^= above >> np.uint64(32)
+        below ^= below >> np.uint64(32)
+    above *= np.uint64(0xD6E8FEB86659FD93)
+    below *= np.uint64(0xD6E8FEB86659FD93)
+    above, below = above ^ (above >> np.uint64(29)), below ^ (below >> np.uint64(29))
+    return (above & np.uint64(0xFFFFFFFF00000000)) | (below >> np.uint64(32))
 
 
 @kernel
 def fill_buckets(
     task,
     tasks,
-    X,  #        IN   (n * d,)
+    X,  #          IN   (n * d,)
     d,
-    bits_kept,  #     log2 of the number of buckets
-    buckets,  #  OUT  (n,) uint16 or int32
+    bits_kept,  #       log2 of the number of buckets
+    splitters,  #  IN   (m,) uint64, ascending hashes; or (0,)
+    buckets,  #    OUT  (n,) uint16 or int32
 ):
-    """The bucket of every row: the top bits of its hash. O(n d)."""
+    """The bucket of every row: the top bits of its hash, or how many splitters its hash is not below. O(n (d + log m))."""
     n = buckets.size
     for i in range(*share(task, tasks, n)):
-        buckets[i] = (_row_hash(X, i * d, d) >> np.uint64(1)) >> np.uint64(63 - bits_kept)
+        word = _row_hash(X, i * d, d)
+        if splitters.size == 0:
+            buckets[i] = (word >> np.uint64(1)) >> np.uint64(63 - bits_kept)
+            continue
+        low, high = 0, splitters.size
+        while low < high:
+            middle = (low + high) // 2
+            if splitters[middle] <= word:
+                low = middle + 1
+            else:
+                high = middle
+        buckets[i] = low
 
 
 @kernel

@@ -80,16 +80,22 @@ extern "C" __global__ void row_hashes(
   __shared__ Tile<u64> tile;
   for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
     const real* rows = X + first * d;
-    u64 word = 0;
+    u64 above = 0, below = 0;
     const auto pattern_of = [&](int r, int j) {
       return (u64)__double_as_longlong((double)rows[(i64)r * d + j] + 0.0);  // + 0: the two zeros are one value
     };
     walk(tile, n - first, d, pattern_of, [&](u64 pattern) {
-      word = (word ^ pattern) * 0x9E3779B97F4A7C15ull;
-      word ^= word >> 32;
+      const float narrow = (float)__longlong_as_double((i64)pattern) + 0.0f;
+      above = (above ^ (u64)__float_as_uint(narrow)) * 0x9E3779B97F4A7C15ull;
+      below = (below ^ pattern) * 0x9E3779B97F4A7C15ull;
+      above ^= above >> 32;
+      below ^= below >> 32;
     });
-    word *= 0xD6E8FEB86659FD93ull;
-    if (first + threadIdx.x < n) hashes[first + threadIdx.x] = word ^ (word >> 29);
+    above *= 0xD6E8FEB86659FD93ull;
+    below *= 0xD6E8FEB86659FD93ull;
+    above ^= above >> 29;
+    below ^= below >> 29;
+    if (first + threadIdx.x < n) hashes[first + threadIdx.x] = (above & 0xFFFFFFFF00000000ull) | (below >> 32);
   }
 }
 

@@ -338,3 +338,18 @@ def test_the_sample_is_the_default_of_kmeans_plusplus_alone(monkeypatch):
     for init in ("k-means||", "random"):
         default, whole = (kmeans_fast.kmeans(X, 9, init=init, init_size=s, **options) for s in ("auto", None))
         assert_array_equal(default.centroids, whole.centroids)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("kind", ["one value", "two values", "few"])
+def test_seeds_of_many_rows_that_agree_as_float32(kind, threads):
+    """Buckets by the upper half of the hash would hold all rows, or half of them: they are split by the whole hash."""
+    rng = np.random.default_rng(2)
+    X = 1.7e9 + rng.random((6000, 2)) * {"one value": 10.0, "two values": 150.0, "few": 10.0}[kind]
+    X = np.floor(X) if kind == "few" else X
+    opened = CpuSession(X, None, 15, threads)
+    assert 0 < len(opened.seeder(reference.draws(0, 0, (15, 4))).masses._splitters()) < 6000 // 16
+    assert_array_equal(seeding.kmeans_plusplus(opened, 15, 7, 0), reference.kmeans_plusplus(X, None, 15, 7))
+    words = reference.draws(1, 0, (500,))
+    masses = reference.Masses(X, None)
+    assert_array_equal(opened.oversampler().draw(words), [masses.draw(word) for word in words])

@@ -8,6 +8,8 @@ from ...kernels.cpu import drawing
 from .tasks import HASHING, tasks_for
 
 _WEIGHING = 0.6  # nanoseconds of one core a row (measured)
+_NO_SPLITTERS = np.empty(0, np.uint64)
+_SAMPLED, _CROWDED = 4096, 4  # rows; different hashes for each one that also differs in the half that buckets go by
 _TOGETHER = 8  # this part of the buckets, and so of the rows unless many are equal, is looked through at once
 _MOST_FINE_BUCKETS, _ROWS_A_FINE_BUCKET = 1 << 22, 4
 
@@ -26,8 +28,28 @@ class CpuMasses:
         self.n_buckets, self.buckets = 1 << bits, np.empty(session.n, np.int32 if fine else np.uint16)
         self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
         tasks = tasks_for(session.threads, HASHING * session.X.size)
-        drawing.fill_buckets(tasks, session.flat, session.d, bits, self.buckets)
+        drawing.fill_buckets(tasks, session.flat, session.d, bits, self._splitters(), self.buckets)
         self.rescale()
+
+    def _splitters(self):
+        """Where buckets end, if by the top bits of the hash few of them would hold nearly all rows, which are not equal.
+
+        So it is with float64 data that is one value as float32: times of one day, say, in seconds since 1970.
+        """
+        n = self.session.n
+        if n < _SAMPLED:  # few enough to be sorted
+            return _NO_SPLITTERS
+        few = np.unique(self._hashes(np.arange(0, n, n // 256)))
+        if len(np.unique(few >> np.uint64(32))) * _CROWDED > len(few):
+            return _NO_SPLITTERS
+        sample = np.unique(self._hashes(np.arange(0, n, n // _SAMPLED)))
+        step = -(-len(sample) // self.n_buckets)
+        return np.ascontiguousarray(sample[step::step])
+
+    def _hashes(self, rows):
+        s, hashes = self.session, np.empty(len(rows), np.uint64)
+        drawing.hash_rows(tasks_for(s.threads, HASHING * len(rows) * s.d), s.flat, s.d, rows, hashes)
+        return hashes
 
     def rescale(self):
         """Choose the power of two anew. Where no row has mass, one takes the place of all distances."""
@@ -115,8 +137,7 @@ class CpuMasses:
 
     def _by_content(self, rows):
         """`rows`, ascending, in the order of their content (`kmeans_fast.reference.content_order`)."""
-        s, hashes = self.session, np.empty(len(rows), np.uint64)
-        drawing.hash_rows(tasks_for(s.threads, HASHING * len(rows) * s.d), s.flat, s.d, rows, hashes)
+        s, hashes = self.session, self._hashes(rows)
         order = np.argsort(hashes, kind="stable")
         rows, hashes = rows[order], hashes[order]
         same = hashes[1:] == hashes[:-1]
