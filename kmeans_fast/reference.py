@@ -124,16 +124,17 @@ def n_trials(n_clusters):
 
 
 def row_hash(X):
-    """A hash of each row: 32 bits of its values as float32, so that data has the seeds of its rounding, then 32 of them as float64."""
+    """A hash of each row's values as float32, so that data has the seeds of its rounding; its lower half also of what rounding took away."""
     with np.errstate(over="ignore"):
         narrow, wide = X.astype(np.float32) + np.float32(0), X.astype(np.float64) + 0.0  # + 0: the zeros are one value
-    bits, words = np.stack([narrow.view(np.uint32), wide.view(np.uint64)]), np.zeros((2, len(X)), np.uint64)
+    rest = wide - np.where(np.isinf(narrow), 0.0, narrow)
+    bits, words = np.stack([narrow.view(np.uint32), rest.view(np.uint64)]), np.zeros((2, len(X)), np.uint64)
     for j in range(X.shape[1]):
         words = (words ^ bits[:, :, j]) * np.uint64(0x9E3779B97F4A7C15)
         words ^= words >> np.uint64(32)
     words *= np.uint64(0xD6E8FEB86659FD93)
-    narrow, wide = words ^ (words >> np.uint64(29))
-    return (narrow & np.uint64(0xFFFFFFFF00000000)) | (wide >> np.uint64(32))
+    narrow, rest = words ^ (words >> np.uint64(29))
+    return narrow ^ (rest >> np.uint64(32))
 
 
 def content_order(X, weights):

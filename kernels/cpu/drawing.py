@@ -31,19 +31,30 @@ def mass(weight, distance, factors):
 
 
 @inner
+def _mixed(word, bits):
+    word = (word ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+    return word ^ (word >> np.uint64(32))
+
+
+@inner
+def _finished(word):
+    word *= np.uint64(0xD6E8FEB86659FD93)
+    return word ^ (word >> np.uint64(29))
+
+
+@inner
 def _row_hash(X, offset, d):
     """`kmeans_fast.reference.row_hash` of one row."""
-    above, below = np.uint64(0), np.uint64(0)
+    of_rounded = np.uint64(0)
     for j in range(d):
-        wide, narrow = np.float64(X[offset + j]) + 0.0, np.float32(X[offset + j]) + np.float32(0)  # the zeros are one
-        above = (above ^ np.uint64(np.uint32(bits_of(narrow)))) * np.uint64(0x9E3779B97F4A7C15)
-        below = (below ^ np.uint64(bits_of(wide))) * np.uint64(0x9E3779B97F4A7C15)
-        above ^= above >> np.uint64(32)
-        below ^= below >> np.uint64(32)
-    above *= np.uint64(0xD6E8FEB86659FD93)
-    below *= np.uint64(0xD6E8FEB86659FD93)
-    above, below = above ^ (above >> np.uint64(29)), below ^ (below >> np.uint64(29))
-    return (above & np.uint64(0xFFFFFFFF00000000)) | (below >> np.uint64(32))
+        of_rounded = _mixed(of_rounded, np.uint64(np.uint32(bits_of(np.float32(X[offset + j]) + np.float32(0)))))
+    if X.itemsize == 4:  # rounding takes nothing away, and the hash of zeros is 0
+        return _finished(of_rounded)
+    of_rest = np.uint64(0)
+    for j in range(d):
+        wide, rounded = np.float64(X[offset + j]) + 0.0, np.float64(np.float32(X[offset + j]))
+        of_rest = _mixed(of_rest, np.uint64(bits_of(wide if np.isinf(rounded) else wide - rounded)))
+    return _finished(of_rounded) ^ (_finished(of_rest) >> np.uint64(32))
 
 
 @kernel

@@ -80,22 +80,25 @@ extern "C" __global__ void row_hashes(
   __shared__ Tile<u64> tile;
   for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
     const real* rows = X + first * d;
-    u64 above = 0, below = 0;
+    u64 of_rounded = 0, of_rest = 0;
     const auto pattern_of = [&](int r, int j) {
       return (u64)__double_as_longlong((double)rows[(i64)r * d + j] + 0.0);  // + 0: the two zeros are one value
     };
     walk(tile, n - first, d, pattern_of, [&](u64 pattern) {
-      const float narrow = (float)__longlong_as_double((i64)pattern) + 0.0f;
-      above = (above ^ (u64)__float_as_uint(narrow)) * 0x9E3779B97F4A7C15ull;
-      below = (below ^ pattern) * 0x9E3779B97F4A7C15ull;
-      above ^= above >> 32;
-      below ^= below >> 32;
+      const double wide = __longlong_as_double((i64)pattern);
+      const float rounded = (float)wide + 0.0f;
+      of_rounded = (of_rounded ^ (u64)__float_as_uint(rounded)) * 0x9E3779B97F4A7C15ull;
+      of_rounded ^= of_rounded >> 32;
+      if (sizeof(real) == 4) return;  // rounding takes nothing away, and the hash of zeros is 0
+      const bool overflows = (__float_as_uint(rounded) & 0x7fffffffu) == 0x7f800000u;
+      const double rest = overflows ? wide : wide - (double)rounded;
+      of_rest = (of_rest ^ (u64)__double_as_longlong(rest)) * 0x9E3779B97F4A7C15ull;
+      of_rest ^= of_rest >> 32;
     });
-    above *= 0xD6E8FEB86659FD93ull;
-    below *= 0xD6E8FEB86659FD93ull;
-    above ^= above >> 29;
-    below ^= below >> 29;
-    if (first + threadIdx.x < n) hashes[first + threadIdx.x] = (above & 0xFFFFFFFF00000000ull) | (below >> 32);
+    of_rounded *= 0xD6E8FEB86659FD93ull;
+    of_rest *= 0xD6E8FEB86659FD93ull;
+    of_rest ^= of_rest >> 29;
+    if (first + threadIdx.x < n) hashes[first + threadIdx.x] = of_rounded ^ (of_rounded >> 29) ^ (of_rest >> 32);
   }
 }
 
