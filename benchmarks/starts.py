@@ -39,7 +39,7 @@ def arguments():
 
 
 def further():
-    """What the other data sets lack: thousands of clusters that are there, many rows, and clusters of very unequal size."""
+    """What the other data sets lack: thousands of clusters that are there, many rows, very unequal clusters."""
     rng = np.random.default_rng(7)
     centers = rng.standard_normal((3000, 64))
     X = centers[rng.integers(0, 3000, 200_000)] + 0.5 * rng.standard_normal((200_000, 64))
@@ -101,9 +101,10 @@ def main():
             rows.append({"data": data.name, "shape": data.shape(k), **measured(data.X, k, options.seeds)})
             say(" ".join(cells(rows[-1])))
     text = (
-        "# Where to start\n\nWhole fits, seeding and iterations, from greedy k-means++ seeds among all rows, in seconds; how many times "
-        "as fast fits are from k-means++ on samples of the rows (`init_size`; auto: where it takes one), from k-means|| and from rows "
-        "drawn at random; and their inertia against that of all rows, with the standard error of the difference. Medians of the times "
+        "# Where to start\n\nWhole fits, seeding and iterations, from greedy k-means++ seeds among all rows, in seconds; "
+        "how many times as fast fits are from k-means++ on samples of the rows (`init_size`; auto: where it takes one), "
+        "from k-means|| and from rows drawn at random; and their inertia against that of all rows, with the standard "
+        "error of the difference. Medians of the times "
         f"and means of the inertia of {options.seeds} seeds, in turns.\n\n"
         + table(HEAD, [cells(row) for row in rows], left=2)
         + "\n"

@@ -29,9 +29,10 @@ class Origin(NamedTuple):
         return array
 
     def current(self) -> contextlib.AbstractContextManager:
-        """While it lasts, CuPy works where the data is and after what the caller has enqueued there: on its GPU, on its library's current stream.
+        """While it lasts, CuPy works where the data is, on its GPU, and after what the caller has enqueued there.
 
-        The caller's `numpy.seterr` does not matter either: what overflows or underflows on the way is dealt with, or refused by name.
+        That is on the current stream of the data's library. The caller's `numpy.seterr` does not matter either: what
+        overflows or underflows on the way is dealt with, or refused by name.
         """
         context = contextlib.ExitStack()
         context.enter_context(np.errstate(all="ignore"))
@@ -174,14 +175,16 @@ def refuse_masked(X, name):
     """Raise ValueError for a masked array with masked values: NumPy would quietly use what is under the mask."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
-            f"{name} is a masked array with {np.ma.count_masked(X):,} masked values, which have no place in k-means: fill them "
-            f"({name}.filled(value)) or leave out their rows (numpy.ma.compress_rows({name}))."
+            f"{name} is a masked array with {np.ma.count_masked(X):,} masked values, which have no place in k-means: "
+            f"fill them ({name}.filled(value)) or leave out their rows (numpy.ma.compress_rows({name}))."
         )
 
 
 def in_the_wider_dtype(data, centroids):
-    """`data` (n_samples, n_features) and `centroids` (n_clusters, n_features), NumPy's, both in the wider of their dtypes, float32 or float64: rounding
-    either would change distances. A copy of what is narrower; C-contiguous.
+    """`data` (n_samples, n_features) and `centroids` (n_clusters, n_features), both in the wider of their dtypes.
+
+    That is float32 or float64. Rounding either would change distances. What is narrower is copied; the centroids are
+    NumPy's, new and C-contiguous.
     """
     dtype = np.float64 if np.result_type(data.dtype, centroids.dtype) != np.float32 else np.float32
     return data.astype(dtype, copy=False), np.array(centroids, dtype=dtype, order="C")

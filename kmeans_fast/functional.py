@@ -124,9 +124,9 @@ def kmeans(
     seed : int, optional
         Of all random draws; fresh entropy by default. The result depends on it and the data alone.
     init_size : int, "auto" or None
-        Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at least, or all (None). "auto": for
-        "k-means++", 256 rows a cluster and at least 16,384, where X has four times as many or more and n_samples *
-        n_clusters is 10 million or more; else all.
+        Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at
+        least, or all (None). "auto": for "k-means++", 256 rows a cluster and at least 16,384, where X has four times as
+        many or more and n_samples * n_clusters is 10 million or more; else all.
     refine : "breathing" or None
         "breathing": look for a better optimum once a run has converged, with a few centroids more and as many less; the inertia is never higher for it.
         It takes the time of two to eight runs and most often finds less inertia than ten of them (`kmeans_fast.engine.refinement`).

@@ -3,7 +3,7 @@
 Every backend returns these bits: the same labels, seeds, centroids and inertia, whatever its threads, chunks or instruction set. Two rules make that
 possible. A squared distance is a fixed sequence of float64 roundings (`distance`), so "nearest" has one meaning; and every sum over rows is the exact
 real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in an order of the rows' values (`content_order`), not of their numbers;
-data has the seeds of its float32 rounding but by chance. Nothing here is fast: O(n k d) with a Python loop over features.
+float64 data has the seeds of its rounding to float32, nearly always. Nothing here is fast: O(n k d) with a Python loop over features.
 
 Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids` (n_clusters, n_features) in X's
 dtype, `labels` (n_samples,) int32.

@@ -1,8 +1,9 @@
 """Draws of rows with probability proportional to mass, whatever order the rows are in.
 
-Masses are integers (`kmeans_fast.reference.Masses`), so sums of them have no order. A draw walks the rows in the order of their content
-(`kmeans_fast.reference.content_order`): by a hash of the values, and where hashes are equal by the values themselves. That order is never made: rows
-fall into buckets by the top bits of the hash, the bucket is found in the cumulative masses of the buckets, and only its few rows are sorted.
+Masses are integers (`kmeans_fast.reference.Masses`), so sums of them have no order. A draw walks the rows in the
+order of their content (`kmeans_fast.reference.content_order`): by a hash of the values, and where hashes are equal by
+the values themselves. That order is never made: rows fall into buckets by the top bits of the hash, the bucket is found
+in the cumulative masses of the buckets, and only its few rows are sorted.
 """
 
 import numpy as np
@@ -67,7 +68,7 @@ def fill_buckets(
     splitters,  #  IN   (m,) uint64, ascending hashes; or (0,)
     buckets,  #    OUT  (n,) uint16 or int32
 ):
-    """The bucket of every row: the top bits of its hash, or how many splitters its hash is not below. O(n (d + log m))."""
+    """The bucket of every row: the top bits of its hash, or the number of splitters up to it. O(n (d + log m))."""
     n = buckets.size
     for i in range(*share(task, tasks, n)):
         word = _row_hash(X, i * d, d)
@@ -118,7 +119,10 @@ def weigh(
 
 @inner
 def _precedes(X, d, weights, hashes, rows, a, b):
-    """Whether element `a` of the hashes and rows comes before element `b` in the order of the content; equal rows are in the order of their numbers."""
+    """Whether element `a` of the hashes and rows comes before element `b` in the order of the content.
+
+    Equal rows are in the order of their numbers.
+    """
     if hashes[a] != hashes[b]:
         return hashes[a] < hashes[b]
     first, second = rows[a], rows[b]
@@ -205,8 +209,9 @@ def draw(
     hashes,  #   OUT  (room,) uint64
     chosen,  #   OUT  (draws,) int64
 ):
-    """The first row in the order of the content whose cumulative mass exceeds each target. O(n draws / 32 + n_buckets draws).
+    """The first row in the order of the content whose cumulative mass exceeds each target.
 
+    O(n draws / 32 + n_buckets draws).
     Returns how many rows come into question; where they are more than there is room for, nothing is chosen. Some row is
     chosen whatever the masses are: another thread of the caller's may write to X meanwhile, and then they do not agree.
     """

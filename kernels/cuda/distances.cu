@@ -1,4 +1,5 @@
-// The contract's squared distance D (`common.cu`), and what is read off it: own distances, their exact sum, the table of `transform`.
+// The contract's squared distance D (`common.cu`), and what is read off it: own distances, their exact sum, the table
+// of `transform`.
 //
 // Mapping    A thread a row (or a row and centroid): D adds its features in order. Rows pass through shared memory
 //            (`tiles.cu`), as differences.

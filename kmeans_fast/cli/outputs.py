@@ -10,7 +10,7 @@ _ROWS_AT_A_TIME = 1 << 16
 
 
 def check_writable(paths, inputs):
-    """Raise ValueError, before a long computation, if one of `paths` cannot be written or would replace another file."""
+    """Raise ValueError, before a long computation, if one of `paths` cannot be written or would replace another."""
     for path in paths:
         if path.is_dir():
             raise ValueError(f"{path}: a file is to be written here, but it is a directory")

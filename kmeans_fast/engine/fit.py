@@ -17,7 +17,8 @@ from .refinement import breathe, deepest
 from .seeding import auto_init_size, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
 
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
-# Products with a weight of at least this are wrong by at most 2**-575 of the weight where they underflow: by less than differences whose square vanishes.
+# Where products with a weight of at least this underflow, they are wrong by at most 2**-575 of the weight: by less than
+# differences whose square vanishes.
 _LIGHT = 2.0**-500
 _ROWS = 1 << 16  # at a time
 
@@ -83,7 +84,7 @@ def _check_largest(who, largest, size, weights):
 
 
 def _check_products(X, weights):
-    """Refuse weights so small that a product with X is subnormal, and has lost digits: a mean would be quietly wrong."""
+    """Refuse weights so small that a product with X is subnormal and has lost digits: a mean would be wrong."""
     lightest = float(weights.min()) or float(weights[weights > 0].min())
     if lightest >= _LIGHT:
         return
@@ -94,8 +95,8 @@ def _check_products(X, weights):
         smallest = min(smallest, float(rows.min())) if len(rows) else smallest
     if lightest * smallest < np.finfo(np.float64).tiny:
         raise ValueError(
-            f"sample_weight down to {lightest:.3g} and X down to {smallest:.3g}: their products underflow. Scale the weights; "
-            "only their ratios count."
+            f"sample_weight down to {lightest:.3g} and X down to {smallest:.3g}: their products underflow. "
+            "Scale the weights; only their ratios count."
         )
 
 
@@ -117,7 +118,10 @@ def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=No
 
 
 def _open_sample(backend, session, problem, init_size, seed, run, n_threads):
-    """A session on a sample of the rows to draw seeds from; None where all rows serve: if there are no more, or too few different ones were drawn."""
+    """A session on a sample of the rows to draw seeds from.
+
+    None where all rows serve: if there are no more, or too few different ones were drawn.
+    """
     if init_size is None or init_size >= problem.n_samples:
         return None
     rows, times = sample(session, init_size, seed, run)
@@ -212,7 +216,8 @@ def fit(
     seed : int, the key of all random draws
     rng : numpy.random.RandomState, for a callable `init` only
     init_size : int, at least n_clusters, "auto" or None
-        Rows that seeds are drawn from: so many, as many as `seeding.auto_init_size` says where `init` is "k-means++", or all.
+        Rows that seeds are drawn from: so many; as many as `seeding.auto_init_size` says, where `init` is "k-means++";
+        or all.
     resident : int or None
         The GPU that X and the weights are on; None: the host.
     refine : "breathing" or None

@@ -20,7 +20,8 @@ def kmeans_plusplus(session, n_clusters, seed, run):
     return seeder.chosen()
 
 
-# Of a sample (benchmarks/starts.py): with 256 rows a cluster inertia is what it is from all rows, with 100 up to 3 % higher.
+# Of a sample (benchmarks/starts.py): with 256 rows a cluster inertia is what it is from all rows, with 64 up to 2 %
+# higher.
 _LEAST_ROWS, _ROWS_A_CLUSTER = 1 << 14, 256
 # Drawing a sample costs as much as a few seeds on all rows do: it pays for many rows, and for many steps of seeding.
 _TIMES_THE_SAMPLE, _LEAST_WORK = 4, 10_000_000

@@ -76,9 +76,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         ends the fit with what has been reached. If it has a method ``on_phase``, that is called with a key of
         `timings_` when that phase begins.
     init_size : int, "auto" or None, default="auto"
-        Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at least, or all (None). "auto": for
-        "k-means++", 256 rows a cluster and at least 16,384, where X has four times as many or more and n_samples *
-        n_clusters is 10 million or more; else all.
+        Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at
+        least, or all (None). "auto": for "k-means++", 256 rows a cluster and at least 16,384, where X has four times as
+        many or more and n_samples * n_clusters is 10 million or more; else all.
     refine : {"breathing"} or None, default=None
         "breathing": look for a better optimum once a run has converged (breathing k-means): centroids are added where the error is largest and as many
         taken away where they are missed least, as long as that lowers the inertia. It takes the time of two to eight runs, and most often finds less
@@ -327,7 +327,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     @classmethod
     def load(cls: type[_Self], path: str | os.PathLike[str]) -> _Self:
-        """The model that `save` wrote to `path`, as an instance of this class; `kmeans_fast.load` reads Pipelines too."""
+        """The model that `save` wrote to `path`, as one of this class; `kmeans_fast.load` reads Pipelines too."""
         persistence.check_class(cls)
         header, arrays = persistence.read(path)
         if header["preparation"] is not None:

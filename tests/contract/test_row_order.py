@@ -1,4 +1,4 @@
-"""The order of the rows changes nothing: seeds are drawn in an order of the rows' content, ties of the hash are broken by the values."""
+"""The order of the rows changes nothing: seeds go by the rows' content, ties of the hash by the values."""
 
 import functools
 
@@ -71,7 +71,7 @@ def test_data_has_the_seeds_of_its_rounding_to_float32(backend, rounded, seed):
 
 @functools.cache
 def colliding():
-    """Different rows whose hashes are equal: of a million values that are 1 as float32, some agree in the lower half."""
+    """Different rows whose hashes are equal: of a million rows of ones as float32, some agree in the lower half."""
     X = 1.0 + np.random.default_rng(0).integers(0, 2**27, (1_000_000, 2)) * 2.0**-52
     hashes = reference.row_hash(X)
     order = np.argsort(hashes)

@@ -29,7 +29,10 @@ def same_fit(got, wanted):
 
 
 def no_relocation(result):
-    """Relocation takes one of equal rows, and gives the farthest to the first empty cluster: repetitions of rows and orders of clusters show there."""
+    """Relocation takes one of equal rows, and gives the farthest to the first empty cluster.
+
+    Repetitions of rows and orders of clusters show there.
+    """
     assume(not any(step.empty for step in result.history))
     return result
 

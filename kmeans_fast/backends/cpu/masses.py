@@ -15,8 +15,10 @@ _MOST_FINE_BUCKETS, _ROWS_A_FINE_BUCKET = 1 << 22, 4
 
 
 class CpuMasses:
-    """A distance for every row, which with its weight is its mass. Rows are kept in buckets by hash (`kernels.cpu.drawing`): few buckets, which change
-    with every seed; or, for many words at a time, `fine` ones, of which few rows are sorted.
+    """A distance for every row, which with its weight is its mass.
+
+    Rows are kept in buckets by hash (`kernels.cpu.drawing`): few buckets, whose masses change with every seed; or, for
+    many words at a time, `fine` ones, so that few rows are sorted.
     """
 
     def __init__(self, session, fine=False):
@@ -32,7 +34,7 @@ class CpuMasses:
         self.rescale()
 
     def _splitters(self):
-        """Where buckets end, if by the top bits of the hash few of them would hold nearly all rows, which are not equal.
+        """Where buckets end, if by the top bits of the hash few buckets would hold nearly all rows, and these differ.
 
         So it is with float64 data that is one value as float32: times of one day, say, in seconds since 1970.
         """
