@@ -2,8 +2,9 @@
 
 Every backend returns these bits: the same labels, seeds, centroids and inertia, whatever its threads, chunks or instruction set. Two rules make that
 possible. A squared distance is a fixed sequence of float64 roundings (`distance`), so "nearest" has one meaning; and every sum over rows is the exact
-real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in an order of the rows' values (`content_order`), not of their numbers;
-float64 data has the seeds of its rounding to float32, nearly always. Nothing here is fast: O(n k d) with a Python loop over features.
+real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in an order of the rows' values
+(`content_order`), not of their numbers; float64 data has the seeds of its rounding to float32, but for rare chance.
+Nothing here is fast: O(n k d) with a Python loop over features.
 
 Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids` (n_clusters, n_features) in X's
 dtype, `labels` (n_samples,) int32.
@@ -84,8 +85,8 @@ def cluster_sums(X, weights, labels, n_clusters):
 
 
 def relocate(X, weights, centroids, labels, empty):
-    """Owners of the rows for the update: each empty cluster, in order, takes the row farthest from its centroid, of equally far ones the first by content.
-    Rows of zero weight and rows that sit on their centroid are never taken.
+    """Owners of the rows for the update: each empty cluster, in order, takes the row farthest from its centroid, of
+    equally far ones the first by content. Rows of zero weight and rows that sit on their centroid are never taken.
     """
     weights = np.ones(len(X)) if weights is None else weights
     distances = np.where(weights > 0, own_distances(X, centroids, labels), 0.0)
@@ -124,7 +125,7 @@ def n_trials(n_clusters):
 
 
 def row_hash(X):
-    """A hash of each row's values as float32, so that data has the seeds of its rounding; its lower half also of what rounding took away."""
+    """A hash of each row: of its values as float32 and, in its lower half, of what that rounding takes away."""
     with np.errstate(over="ignore"):
         narrow, wide = X.astype(np.float32) + np.float32(0), X.astype(np.float64) + 0.0  # + 0: the zeros are one value
     rest = wide - np.where(np.isinf(narrow), 0.0, narrow)
@@ -138,7 +139,7 @@ def row_hash(X):
 
 
 def content_order(X, weights):
-    """Row numbers in the order of the rows' content, whatever order they are in: by hash, then by the values, column by column, then by weight."""
+    """Row numbers by content, whatever order the rows are in: by hash, then value by value, then by weight."""
     return np.lexsort((weights, *X.T[::-1], row_hash(X)))
 
 
@@ -176,7 +177,7 @@ class Masses:
 
 
 def sample(X, weights, size, seed, run=0):
-    """Rows to draw seeds from: `size` draws with probability ``w_i``, with replacement. Their numbers, of equal rows one, and how often each was drawn."""
+    """Rows drawn with probability ``w_i``, with replacement: the numbers, of equal rows one, and how often each was."""
     masses, drawn = Masses(X, weights), {}
     for word in draws(seed, run + 2**63, (size,)):
         row = masses.draw(word)

@@ -49,7 +49,7 @@ def test_every_task_is_run_once_for_each_of_several_callers():
 
 
 class Rehearsal:
-    """A team whose time is told by the test: a share takes a millisecond of a processor, a region what the test says."""
+    """A team whose time the test tells: a share takes a millisecond of a processor, a region what the test says."""
 
     def __init__(self, most=2):
         self.now, self.taken, self.shares, self.done = 1_000 * MILLISECOND, 0, [], []

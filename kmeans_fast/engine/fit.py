@@ -244,11 +244,11 @@ def fit(
     best, history = None, []
     for run in range(n_init):
         phases.begin(SEEDING)
-        sample = None
+        few = None  # rows to draw seeds from, where not all serve
         if isinstance(init, str):
-            sample = _open_sample(backend, session, problem, init_size, seed, run, n_threads)
-        start = initial_centroids(sample or session, X, init, n_clusters, seed, run, rng, open_rows, weights)
-        del sample  # its memory is not wanted during the iterations
+            few = _open_sample(backend, session, problem, init_size, seed, run, n_threads)
+        start = initial_centroids(few or session, X, init, n_clusters, seed, run, rng, open_rows, weights)
+        del few  # its memory is not wanted during the iterations
         if verbose:
             print("Initialization complete")
         how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}

@@ -36,9 +36,8 @@ def auto_init_size(n_samples, n_clusters):
 
 def sample(session, size, seed, run):
     """Rows to draw seeds from (`kmeans_fast.reference.sample`), of equal rows one, and how often each was drawn."""
-    drawn = (
-        session.rows(session.oversampler().draw(draws(seed, run + 2**63, (size,)))) + 0
-    )  # the two zeros are one value
+    numbers = session.oversampler().draw(draws(seed, run + 2**63, (size,)))
+    drawn = session.rows(numbers) + 0  # the two zeros are one value
     times = collections.Counter(row.tobytes() for row in drawn)
     rows = np.frombuffer(b"".join(times), drawn.dtype).reshape(-1, drawn.shape[1])
     return rows, np.fromiter(times.values(), np.float64)
