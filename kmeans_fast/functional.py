@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike
 
 from .arrays import as_data, as_weights, in_the_wider_dtype, origin_of
 from .backends import check_device
-from .engine.fit import as_centroids, check_centroids, check_init_size, fit, given_centroids, open_session
+from .engine.checks import as_centroids, check_centroids, check_init_size, given_centroids
+from .engine.fit import fit
 from .engine.history import Progress
+from .engine.opening import open_rows
 from .engine.seeding import METHODS
 from .engine.seeding import kmeans_plusplus as _seed_rows
 
@@ -233,7 +235,9 @@ def assign(
         check_centroids(nearest, data, name="centroids")
         check_device(device)
         threads = _check_threads(n_threads)
-        _, session = open_session(data, None, len(nearest), device=device, n_threads=threads, resident=origin.resident)
+        session = open_rows(
+            data, None, len(nearest), device=device, n_threads=threads, resident=origin.resident
+        ).session
         session.assign(nearest)
         return origin.back(session.labels), origin.back(session.own_distances(nearest))
 
@@ -271,8 +275,8 @@ def kmeans_plusplus(
         weights = as_weights(sample_weight, len(data), origin)
         n_clusters = _check_clusters(n_clusters, len(data))
         check_device(device)
-        _, session = open_session(
+        session = open_rows(
             data, weights, n_clusters, device=device, n_threads=_check_threads(n_threads), resident=origin.resident
-        )
+        ).session
         rows = _seed_rows(session, n_clusters, _seed(seed), 0)
         return origin.back(session.rows(rows)), origin.back(rows)

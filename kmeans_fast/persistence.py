@@ -13,7 +13,7 @@ import numpy as np
 
 from .archives import read_arrays, write_arrays
 from .arrays import to_host
-from .engine.fit import check_centroids, given_centroids
+from .engine.checks import check_centroids, given_centroids
 
 FORMAT = "kmeans_fast.KMeans"
 FORMAT_VERSION = 2

@@ -38,9 +38,9 @@ class Stand:
 
     def open(self, X, n_clusters):
         """A session of kmeans_fast on data that is where it is made."""
-        from kmeans_fast.engine.fit import open_session
+        from kmeans_fast.engine.opening import open_rows
 
-        return open_session(X, None, n_clusters, resident=0)[1]
+        return open_rows(X, None, n_clusters, resident=0).session
 
 
 class Gpu(Stand):

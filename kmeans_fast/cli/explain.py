@@ -4,8 +4,8 @@ import numpy as np
 
 from .. import explain
 from ..backends import select
-from ..engine.fit import as_problem, that_fits
 from ..engine.memory import available_bytes
+from ..engine.opening import as_problem, plan_memory
 from .columns import Selection
 from .readers import read, say, text_options
 from .watch import Watch
@@ -42,7 +42,7 @@ def _memory(args, X):
     if available is not None:
         told += f"; beside what is in use, {_size(available)} are available"
     try:
-        chosen = that_fits(backend, problem, args.threads, "a fit")
+        chosen = plan_memory(backend, problem, args.threads, "a fit")
     except MemoryError as error:
         return f"{told}\na fit is refused: {error}"
     plan = backend.plan(chosen, args.threads)

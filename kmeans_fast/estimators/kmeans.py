@@ -26,8 +26,10 @@ from ..arrays import (
     to_host,
 )
 from ..backends import check_device
-from ..engine.fit import check_centroids, check_init_size, fit, given_centroids, open_session
+from ..engine.checks import check_centroids, check_init_size, given_centroids
+from ..engine.fit import fit
 from ..engine.history import Progress
+from ..engine.opening import open_rows
 from ..whole_files import WholeFiles
 from . import parameters
 
@@ -386,10 +388,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         X, centroids = in_the_wider_dtype(X, given_centroids(self.cluster_centers_, "cluster_centers_"))
         check_centroids(centroids, X, weights=weights, name="cluster_centers_")
         threads = parameters.optional_integer(self, "n_threads")
-        _, session = open_session(
-            X, weights, len(centroids), device=self.device, n_threads=threads, resident=origin.resident
-        )
-        return session, centroids
+        opened = open_rows(X, weights, len(centroids), device=self.device, n_threads=threads, resident=origin.resident)
+        return opened.session, centroids
 
     def __getstate__(self):
         # A callback belongs to the session that it reports to and often cannot be pickled; a pickle made on a GPU loads without one.

@@ -16,10 +16,11 @@ def pytest_load_initial_conftests(early_config, parser, args):
         """Ours, with the private hook that two of the tests call."""
 
         def _init_centroids(self, X, x_squared_norms, init, random_state, sample_weight, n_centroids=None):
-            from kmeans_fast.engine.fit import initial_centroids, open_session
+            from kmeans_fast.engine.fit import initial_centroids
+            from kmeans_fast.engine.opening import open_rows
 
             k = n_centroids or self.n_clusters
-            _, session = open_session(X, sample_weight, k)
+            session = open_rows(X, sample_weight, k).session
             return initial_centroids(session, X, init, k, int(random_state.randint(2**31)), 0, random_state)
 
     functools.update_wrapper(Swapped, KMeans, updated=())

@@ -1,0 +1,113 @@
+"""Checks of data and centroids: shapes, and values whose distances would overflow and be quietly wrong."""
+
+import numpy as np
+
+from ..arrays import as_data, on_gpu, refuse_masked, to_host
+
+_LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
+# Where products with a weight of at least this underflow, they are wrong by at most 2**-575 of the weight: by less than
+# differences whose square vanishes.
+_LIGHT = 2.0**-500
+_ROWS = 1 << 16  # at a time
+
+
+def check_magnitudes(parts):
+    """Refuse values whose squared distances could overflow, and weights whose products with them underflow.
+
+    `parts` is a list of pairs (X, weights), of one dtype, all with weights or none.
+    """
+    X, weights = parts[0]
+    if X.dtype == np.float32 and weights is None:
+        return  # 2 * 3.4e38 squared and summed is far inside float64
+    largest = max(max(abs(float(X.max())), abs(float(X.min()))) for X, _ in parts)
+    heaviest = 1.0 if weights is None else max(float(weights.max()) for _, weights in parts)
+    _check_largest("X has", largest, sum(X.size for X, _ in parts), heaviest)
+    if weights is not None:
+        _check_products(parts)
+
+
+def _check_largest(who, largest, size, heaviest):
+    if largest > _LARGEST:
+        raise ValueError(f"{who} values up to {largest:.3g}; k-means needs them below {_LARGEST:.3g}. Scale the data.")
+    if heaviest * size * (2 * largest) ** 2 > 2.0**1000:
+        raise ValueError(
+            f"sample_weight has values up to {heaviest:.3g} and {who} values up to {largest:.3g}: the inertia may "
+            "overflow. Scale them."
+        )
+
+
+def _check_products(parts):
+    """Refuse weights so small that a product with X is subnormal and has lost digits: a mean would be wrong."""
+    lightest = min(_least_positive(weights) for _, weights in parts)
+    if lightest >= _LIGHT:
+        return
+    smallest = min(
+        _least_positive(abs(X[start : start + _ROWS])) for X, _ in parts for start in range(0, len(X), _ROWS)
+    )
+    if lightest * smallest < np.finfo(np.float64).tiny:
+        raise ValueError(
+            f"sample_weight down to {lightest:.3g} and X down to {smallest:.3g}: their products underflow. "
+            "Scale the weights; only their ratios count."
+        )
+
+
+def _least_positive(values):
+    """The least positive of values that are not negative; infinity where all are zero."""
+    least = float(values.min())
+    if least > 0:
+        return least
+    values = values[values > 0]
+    return float(values.min()) if len(values) else np.inf
+
+
+def given_centroids(given, name):
+    """Centroids to label rows with as an array on the host, finite float32 or float64 of two dimensions, C-contiguous.
+
+    They may have been set by hand: ValueError, naming `name`, if they are not such.
+    """
+    return as_data(to_host(given) if on_gpu(given) else given, name=name)
+
+
+def as_centroids(init, X, n_clusters, weights=None):
+    """Given initial centroids as a new array in X's dtype; ValueError if they are not such."""
+    refuse_masked(init, "init")
+    try:
+        given = to_host(init)
+        if given.dtype.kind == "c":
+            raise ValueError("they are complex")
+        with np.errstate(over="ignore"):  # told below as infinity
+            centroids = np.array(given, dtype=X.dtype, order="C", ndmin=2)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"The initial centers must be an array of real numbers, got {init!r}: {error}.") from error
+    check_centroids(centroids, X, n_clusters, weights)
+    return centroids
+
+
+def check_init_size(init_size, n_clusters):
+    """Refuse a sample that has not a row for each cluster."""
+    if isinstance(init_size, int) and init_size < n_clusters:
+        raise ValueError(f"init_size={init_size} should be >= n_clusters={n_clusters}.")
+
+
+def check_centroids(centroids, X=None, n_clusters=None, weights=None, name=None):
+    """Refuse centroids whose shape does not fit, with NaN or infinity, or so large that distances to them may overflow.
+
+    Without a `name` they are initial ones, which scikit-learn has messages for; with one, any number of them will do.
+    Without X only the values are looked at.
+    """
+    if name is None and (centroids.ndim != 2 or centroids.shape[0] != n_clusters):
+        raise ValueError(
+            f"The shape of the initial centers {centroids.shape} does not match the number of clusters {n_clusters}."
+        )
+    if X is not None and centroids.shape[1] != X.shape[1]:
+        raise ValueError(
+            f"The shape of {name or 'the initial centers'} {centroids.shape} does not match "
+            f"the number of features of the data {X.shape[1]}."
+        )
+    if not np.isfinite(centroids).all():
+        raise ValueError(f"{name or 'The initial centers'} must be finite, without NaN or infinity.")
+    if centroids.dtype == np.float64 or weights is not None:
+        largest = max(abs(float(centroids.max())), abs(float(centroids.min())))
+        size = centroids.size if X is None else X.size
+        heaviest = 1.0 if weights is None else float(weights.max())
+        _check_largest(f"{name} have" if name else "The initial centers have", largest, size, heaviest)
