@@ -15,7 +15,7 @@ if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
 
 if TYPE_CHECKING:
-    from .backends import backends, explain, use_backend
+    from .backends import available_backends, explain, use_backend
     from .engine.history import Progress
     from .estimators import KMeans
     from .estimators.pipelines import load, save
@@ -26,7 +26,7 @@ _HOME = {
     "KMeansResult": "functional",
     "Progress": "engine.history",
     "assign": "functional",
-    "backends": "backends",
+    "available_backends": "backends",
     "explain": "backends",
     "kmeans": "functional",
     "kmeans_plusplus": "functional",
@@ -41,7 +41,7 @@ __all__ = [
     "Progress",
     "__version__",
     "assign",
-    "backends",
+    "available_backends",
     "explain",
     "kmeans",
     "kmeans_plusplus",
@@ -54,9 +54,7 @@ __all__ = [
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f".{_HOME[name]}", __name__)
-    value = module if name == _HOME[name] else getattr(module, name)
-    globals()[name] = value
+    globals()[name] = value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
     return value
 
 

@@ -22,7 +22,7 @@ from kmeans_fast.backends.reference import ReferenceSession
 
 EDGES = (1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97)
 DTYPES = (np.float32, np.float64)
-AVAILABLE = [name for name, reason in registry().items() if not reason]
+AVAILABLE = [name for name, reason in registry.available_backends().items() if not reason]
 SIMULATED = SimBackend()
 TESTED = AVAILABLE + ["cuda-sim"] * bool(COMPILER)
 ENGINES = ["reference", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]

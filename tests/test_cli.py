@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import kmeans_fast
-from kmeans_fast.backends import backends
+from kmeans_fast import available_backends
 from kmeans_fast.cli import main
 
 ROOT = Path(kmeans_fast.__file__).resolve().parents[1]
@@ -339,7 +339,7 @@ def test_wrong_use_ends_with_code_2(here, args, message, refused):
 
 def test_failures_end_with_code_1(here, monkeypatch, refused):
     monkeypatch.setenv("KMEANS_FAST_BACKEND", "cuda")
-    if backends()["cuda"]:
+    if available_backends()["cuda"]:
         assert "cuda" in refused("fit", "data.npy", "-k", "3", code=1)
 
 
@@ -418,7 +418,7 @@ def test_info(tmp_path):
     facts = json.loads(run_process(tmp_path, "info", "--json").stdout)
     assert facts["versions"]["numpy"] == np.__version__
     assert facts["versions"]["kmeans_fast"] in text
-    assert facts["backends"] == backends()
+    assert facts["backends"] == available_backends()
     assert facts["cpu"]["vector_bytes"] in (16, 32, 64)
     limits = [limit for limit in facts["threads"].values() if limit is not None]
     assert facts["cpu"]["usable_cpus"] == min(limits) >= 1
@@ -431,7 +431,7 @@ def test_info_tells_of_a_cupy_that_cannot_be_imported(monkeypatch):
     from kmeans_fast.cli import info
 
     monkeypatch.setitem(sys.modules, "cupy", None)
-    monkeypatch.setattr(info, "backends", lambda: {"cuda": ""})
+    monkeypatch.setattr(info, "available_backends", lambda: {"cuda": ""})
     (line,) = info._gpus()
     assert line.startswith("CuPy cannot be imported: ")
 

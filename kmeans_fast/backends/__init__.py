@@ -1,15 +1,14 @@
 """Backends: what can run k-means here, and which one does.
 
-`BACKENDS` is in order of preference; the first that is available, serves the device asked for and supports the problem runs it. ``KMEANS_FAST_BACKEND``
-or `use_backend` forces one by name; a name that is unknown or cannot run is an error, never a silent substitute. The design is simdjson's.
+`BACKENDS` is in order of preference. The first that is available, serves the device asked for and supports the problem
+runs it. ``KMEANS_FAST_BACKEND`` or `use_backend` forces one by name; a name that is unknown or cannot run is an error,
+never a silent substitute. The design is simdjson's.
 """
 
 from __future__ import annotations  # signatures in `help` read as they are written here
 
 import contextlib
 import os
-import sys
-import types
 from collections.abc import Iterator
 from contextvars import ContextVar
 
@@ -27,13 +26,13 @@ ENVIRONMENT = "KMEANS_FAST_BACKEND"
 _forced: ContextVar[str | None] = ContextVar("kmeans_fast_backend", default=None)
 
 
-def backends() -> dict[str, str]:
-    """The backends, in order of preference.
+def available_backends() -> dict[str, str]:
+    """What can run here, in order of preference.
 
     Returns
     -------
     dict of str to str
-        Name of each backend, and why it cannot run here; an empty string if it can.
+        The name of each backend, and why it cannot run here; an empty string if it can.
     """
     return {backend.name: backend.is_available()[1] for backend in BACKENDS}
 
@@ -53,7 +52,7 @@ def use_backend(name: str) -> Iterator[None]:
     Parameters
     ----------
     name : str
-        One of the keys of `backends`.
+        One of the keys of `available_backends`.
 
     Raises
     ------
@@ -166,13 +165,3 @@ def explain(
         else:
             lines.append(f"  {backend.name}: {_objection(backend, problem, device) or 'able, but comes later'}")
     return "\n".join(lines)
-
-
-class _Callable(types.ModuleType):
-    """``kmeans_fast.backends`` is this module and, called, the function of the same name: the import system allows the name to mean only one thing."""
-
-    def __call__(self) -> dict[str, str]:
-        return backends()
-
-
-sys.modules[__name__].__class__ = _Callable

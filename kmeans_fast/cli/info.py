@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from .. import __version__
-from ..backends import backends
+from ..backends import available_backends
 from . import kernel_cache
 from .tables import pairs
 
@@ -57,7 +57,7 @@ def collect():
         "cpu": {"model": _cpu_model(), "cpus": os.cpu_count(), **_host()},
         "threads": _threading(),
         "kernel_cache": kernel_cache.contents(),
-        "backends": backends(),
+        "backends": available_backends(),
         "gpus": _gpus(),
         "nvrtc": _nvrtc(),
         "environment": {name: os.environ[name] for name in sorted(os.environ) if name.startswith(_VARIABLES)},
@@ -76,7 +76,7 @@ def _host():
 
 def _gpus():
     """Name, memory, driver, CuPy and compute capability of every GPU that can be used."""
-    if backends()["cuda"]:
+    if available_backends()["cuda"]:
         return []
     try:
         from ..backends.cuda.cupy_device import CupyDevice, device_count

@@ -67,7 +67,7 @@ FIT = """
 import sys
 import kmeans_fast
 assert "numba" not in sys.modules
-reason = kmeans_fast.backends()["cpu"]
+reason = kmeans_fast.available_backends()["cpu"]
 assert sys.argv[1] in reason, reason
 X = [[0.0], [1], [10], [11]]
 found = kmeans_fast.kmeans(X, 2, seed=0)

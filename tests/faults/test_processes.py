@@ -188,7 +188,7 @@ def test_a_child_forked_while_another_thread_imports_and_loads_kernels():
     run_python(
         FORKING
         + """
-kmeans_fast.kmeans, kmeans_fast.backends  # Python itself hangs if a child wants a module that is just being imported
+kmeans_fast.kmeans, kmeans_fast.available_backends  # Python itself hangs if a child wants a module that is just being imported
 
 def fit():
     kmeans_fast.kmeans(X, 3, seed=0)
