@@ -36,7 +36,7 @@ def arguments():
         default=BENCHMARKS / "results" / "first-light",
         help="PATH.jsonl has what was found, PATH.log what programs said besides (default: %(default)s)",
     )
-    parser.add_argument("--simulate", action="store_true", help="on the simulator of the tests, with tiny sizes")
+    parser.add_argument("--simulate", action="store_true", help="on the simulator, with tiny sizes")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = [name for name in options.stages if name not in STAGES]

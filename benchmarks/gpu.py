@@ -48,9 +48,7 @@ def arguments():
         metavar="PATH",
         help="write PATH.json and PATH.md (default: benchmarks/results/gpu-DEVICE; of a dry run, nothing)",
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="tiny sizes on the simulator of the tests: try the benchmark itself"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="tiny sizes on the simulator: try the benchmark itself")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
 

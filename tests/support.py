@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from simulator.build import COMPILER
-from simulator.device import SimBackend, SimDevice
 
 import kmeans_fast
 from kmeans_fast import backends as registry
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.reference import ReferenceSession
+from simulator.build import COMPILER
+from simulator.device import SimBackend, SimDevice
 
 EDGES = (1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97)
 DTYPES = (np.float32, np.float64)

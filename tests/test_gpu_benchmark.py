@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from simulator.build import COMPILER
 from support import REPOSITORY
 
 from kmeans_fast import reference
+from simulator.build import COMPILER
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from simulator.build import COMPILER
-from simulator.device import SimBackend
 from support import REPOSITORY
 
 from kmeans_fast import backends as registry
 from kmeans_fast.cli import main
+from simulator.build import COMPILER
+from simulator.device import SimBackend
 
 if sys.version_info >= (3, 11):
     import tomllib

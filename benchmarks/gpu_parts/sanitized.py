@@ -31,8 +31,6 @@ def device(backend, *, pooled=False):
 
         opened = CupyDevice(0)
     else:
-        if str(ROOT / "tests") not in sys.path:
-            sys.path.insert(0, str(ROOT / "tests"))
         from simulator.device import SimDevice
 
         opened = SimDevice()

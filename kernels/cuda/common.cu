@@ -1,7 +1,7 @@
 // Types and device functions that every kernel family may use. Headers are not included anywhere: NVRTC needs none, and none can be missing.
 //
 // Compiled with -DREAL=float or double (the dtype of X), -DTHREADS, the threads of every block, and -fmad=false: a multiplication and an addition are fused only where `fma` is written, so that
-// every number here, scores included, has the same bits on every GPU and in the simulator of the tests.
+// every number here, scores included, has the same bits on every GPU and in the simulator.
 
 typedef REAL real;
 typedef long long i64;

@@ -6,8 +6,6 @@ import weakref
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from simulator import build
-from simulator.device import SimDevice
 from support import DTYPES, rows, some_weights
 
 from kmeans_fast import reference
@@ -20,6 +18,8 @@ from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.engine.fit import initial_centroids
 from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.seeding import most_candidates
+from simulator import build
+from simulator.device import SimDevice
 
 pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
 

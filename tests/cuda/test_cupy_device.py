@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels.cuda import compiler, sources
 from numpy.testing import assert_array_equal
-from simulator import build
-from simulator.device import _argument
 from support import DTYPES, rows, some_weights
 
 from kmeans_fast import reference
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.engine.fit import initial_centroids
 from kmeans_fast.engine.lloyd import lloyd
+from simulator import build
+from simulator.device import _argument
 
 pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
 

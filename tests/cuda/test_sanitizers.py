@@ -4,8 +4,9 @@ Under ThreadSanitizer every CUDA thread is a thread of the system: it sees wheth
 """
 
 import pytest
+from support import run_python
+
 from simulator import build
-from support import REPOSITORY, run_python
 
 pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
 
@@ -13,7 +14,6 @@ RUN = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-sys.path.insert(0, sys.argv[1])
 from simulator import build
 from simulator.device import SimDevice
 from kmeans_fast import reference
@@ -23,7 +23,7 @@ from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.seeding import kmeans_parallel, kmeans_plusplus, random_rows
 from kmeans_fast.kernels.cuda import sources
 
-sanitizer, launched = sys.argv[2], set()
+sanitizer, launched = sys.argv[1], set()
 quick = sanitizer == "thread"
 if quick:
     launching._PER_MULTIPROCESSOR = 1  # two blocks: a thread of the system costs a millisecond here
@@ -77,7 +77,7 @@ print(" ".join(sorted(launched)))
 
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
 def test_kernels_are_clean(sanitizer):
-    out = run_python(RUN, REPOSITORY / "tests", sanitizer, timeout=500, **build.sanitizer_environment(sanitizer))
+    out = run_python(RUN, sanitizer, timeout=500, **build.sanitizer_environment(sanitizer))
     # Every kernel has run, that is: the check is of all of them.
     from kmeans_fast.kernels.cuda import sources
 

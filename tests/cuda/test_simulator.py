@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels.cuda import sources
 from numpy.testing import assert_array_equal
+from support import run_python
+
 from simulator import build
-from support import REPOSITORY, run_python
 
 pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
 
@@ -185,11 +186,10 @@ def test_a_missing_barrier_gives_another_result():
 FAULTY = """
 import ctypes, sys
 import numpy as np
-sys.path.insert(0, sys.argv[1])
 from simulator import build
 from kmeans_fast.kernels.cuda import sources
 
-name, kernel, right, wrong, sanitizer, case = sys.argv[2:8]
+name, kernel, right, wrong, sanitizer, case = sys.argv[1:7]
 text = sources.text(name)
 assert text.count(right) == 1, text.count(right)
 if case == "faulty":
@@ -229,6 +229,6 @@ def test_a_fault_in_one_of_our_kernels_is_found(fault):
     """A barrier taken away, found by ThreadSanitizer; a row too many, found by AddressSanitizer. The kernels as they are pass the same run."""
     arguments, words = FAULTS[fault]
     environment = build.sanitizer_environment(arguments[-1])
-    assert run_python(FAULTY, REPOSITORY / "tests", *arguments, "sound", **environment).strip() == "ran to the end"
+    assert run_python(FAULTY, *arguments, "sound", **environment).strip() == "ran to the end"
     with pytest.raises(AssertionError, match=words):
-        run_python(FAULTY, REPOSITORY / "tests", *arguments, "faulty", **environment)
+        run_python(FAULTY, *arguments, "faulty", **environment)

@@ -5,7 +5,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from simulator.device import SimDevice
 from support import rows, run_python
 
 import kmeans_fast
@@ -13,6 +12,7 @@ from kmeans_fast import KMeans
 from kmeans_fast.backends import select
 from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.engine import memory
+from simulator.device import SimDevice
 
 X = rows(2000, 4, np.float32)
 

@@ -12,9 +12,9 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from simulator.device import Posted, SimBackend, SimDevice
 
 from kmeans_fast.backends.cuda.backend import CudaBackend
+from simulator.device import Posted, SimBackend, SimDevice
 
 CUDA, HOST = 2, 1  # DLPack's device types
 

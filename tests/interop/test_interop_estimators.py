@@ -9,12 +9,12 @@ import pytest
 from fake_cupy import Device
 from libraries import BAD, CUPY, SHAPES, TORCH, TORCH_CPU, K, assert_is_numpys, host, place, problem, same
 from numpy.testing import assert_array_equal
-from simulator.build import COMPILER
 from sklearn.base import clone
 from support import run_python
 
 import kmeans_fast
 from kmeans_fast import KMeans
+from simulator.build import COMPILER
 
 pytestmark = pytest.mark.skipif(not COMPILER, reason="the simulator needs a C++ compiler")
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from libraries import CUPY, SHAPES, TORCH, TORCH_CPU, K, host, problem, same
 from numpy.testing import assert_array_equal
-from simulator.build import COMPILER
 from support import rows
 
 import kmeans_fast
 from kmeans_fast import KMeans, reference
 from kmeans_fast.arrays import as_data, as_weights, on_gpu, origin_of
+from simulator.build import COMPILER
 
 pytestmark = pytest.mark.skipif(not COMPILER, reason="the simulator needs a C++ compiler")
 

@@ -5,12 +5,12 @@ import pytest
 from fake_cupy import Device, ndarray
 from libraries import BAD, CUPY, TORCH, TORCH_CPU, K, each_call, message, problem, same
 from numpy.testing import assert_array_equal
-from simulator.build import COMPILER
 from support import rows, some_weights
 
 import kmeans_fast
 from kmeans_fast import KMeans, reference
 from kmeans_fast.arrays import as_data
+from simulator.build import COMPILER
 
 pytestmark = pytest.mark.skipif(not COMPILER, reason="the simulator needs a C++ compiler")
 

@@ -9,11 +9,11 @@ import pytest
 from fake_cupy import GpuBackend
 from libraries import CUPY, TORCH, TORCH_CPU, K, assert_is_numpys, each_call, problem, same
 from numpy.testing import assert_array_equal
-from simulator.build import COMPILER
 from support import rows
 
 import kmeans_fast
 from kmeans_fast import KMeans
+from simulator.build import COMPILER
 
 pytestmark = pytest.mark.skipif(not COMPILER, reason="the simulator needs a C++ compiler")
 
