@@ -7,7 +7,7 @@ import numpy as np
 from kmeans_fast.kernels.cuda.sources import THREADS
 
 from kmeans_fast.backends.cuda.backend import CudaBackend
-from kmeans_fast.backends.cuda.device import Facts
+from kmeans_fast.backends.cuda.device import Properties
 
 from . import build
 
@@ -22,7 +22,7 @@ class SimulatedOutOfMemory(Exception):
     """What the simulated allocator raises."""
 
 
-class Posted:
+class CopiedRead:
     def __init__(self, array):
         self.array = array.copy()
 
@@ -45,7 +45,7 @@ class SimDevice:
 
     def __init__(self, order=0, sanitizer="", memory_bytes=8 << 30):
         self.order, self.sanitizer = order, sanitizer
-        self.facts = Facts("a simulated GPU", 2, 160 << 10, memory_bytes, "0.0", "none", "g++")
+        self.properties = Properties("a simulated GPU", 2, 160 << 10, memory_bytes, "0.0", "none", "g++")
         self.launches = []  # names of the kernels run
         self.allocations = 0
         self.failing = set()  # numbers of allocations that find no memory
@@ -69,8 +69,8 @@ class SimDevice:
     def download(self, array):
         return array.copy()
 
-    def post(self, array):
-        return Posted(array)
+    def read_later(self, array):
+        return CopiedRead(array)
 
     def fill(self, array, value):
         array.fill(value)
@@ -93,7 +93,7 @@ class SimDevice:
 
     def prepare(self, module, kernel, blocks, shared_bytes, values):
         library = build.simulated(module, self.sanitizer)
-        build.check_shared(library, kernel, shared_bytes, self.facts.shared_bytes)
+        build.check_shared(library, kernel, shared_bytes, self.properties.shared_bytes)
         arguments = [_argument(value) for value in values]
 
         def launch():
@@ -104,7 +104,7 @@ class SimDevice:
         return launch
 
     def free_bytes(self):
-        return self.facts.memory_bytes
+        return self.properties.memory_bytes
 
     def release(self):
         self.released += 1

@@ -20,15 +20,19 @@ class Ours:
         import kmeans_fast  # noqa: F401
         from kmeans_fast.engine import fit  # noqa: F401
 
+        self.stand = stand
+
     def refuses(self, n_samples, n_features, n_clusters):
         return ""
 
     def needs(self, n_samples, n_features, n_clusters):
         """Bytes on the device beyond the data."""
-        from kmeans_fast.backends.cuda.planning import workspace_bytes
+        from kmeans_fast import backends
         from kmeans_fast.backends.protocol import Problem
 
-        return workspace_bytes(Problem(n_samples, n_features, n_clusters, np.dtype(np.float32)))
+        problem = Problem(n_samples, n_features, n_clusters, np.dtype(np.float32), resident=0)
+        with self.stand.forced():
+            return backends.select(problem).plan(problem, None).workspace_bytes
 
     def open(self, stand, X, n_clusters):
         self.stand, self.X, self.n_clusters = stand, X, n_clusters

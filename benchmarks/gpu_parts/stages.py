@@ -55,7 +55,7 @@ def _smoke(journal, simulate):
 
     def opened():
         found["device"], found["launched"] = sanitized.device("cuda-sim" if simulate else "cuda", pooled=True)
-        return found["device"].facts._asdict()
+        return found["device"].properties._asdict()
 
     steps = [
         ("device", opened),
@@ -83,7 +83,7 @@ def _copied(device):
 
     values = np.arange(12, dtype=np.int64).reshape(3, 4)
     np.testing.assert_array_equal(device.download(upload(device, values, "a test")), values)
-    np.testing.assert_array_equal(device.post(upload(device, values[0], "a test")).read(), values[0])
+    np.testing.assert_array_equal(device.read_later(upload(device, values[0], "a test")).read(), values[0])
 
 
 def _launched(device):
@@ -183,7 +183,7 @@ def _cell(stand, X, start, panel):
         contender.open(stand, X, len(start))
         contender.iterate(start, 2)  # compiles
         runs = [contender.iterate(start, 1 + ITERATIONS) for _ in range(RUNS)]
-        found = {"kernels": contender.session.kernels._asdict(), "ms": ours.steady(runs)}
+        found = {"kernels": vars(contender.session.scorer), "ms": ours.steady(runs)}
         found |= {name: runs[-1][name][-1] for name in ("changed", "scored", "rechecked", "path")}
         if not panel:
             found["phases"] = guarded(stand, contender.phases, start, ITERATIONS // 2)[0]

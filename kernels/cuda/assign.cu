@@ -1,24 +1,29 @@
-// The nearest centroid of every row by certified float32 scores: the general kernel, for any number of features and centroids.
+// The nearest centroid of every row by certified float32 scores: the general kernel, for any number of features and
+// centroids.
 //
-// Compiled with -DPANEL=32, 64 or 128, the centroids that a block scores together, and -DHEIGHT=4 or 8, the rows that a thread scores together.
+// Compiled with -DPANEL=32, 64 or 128, the centroids that a block scores together, and -DHEIGHT=4 or 8, the rows that a
+// thread scores together.
 //
-// Mapping    A block scores ROWS rows against a panel of PANEL centroids at a time; a thread holds HEIGHT x COLUMNS_A_THREAD scores in registers
-//            and takes FEATURES features of both from shared memory, where the next ones are being put meanwhile (two buffers, one barrier). The best
-//            two of a thread's own columns stay in registers over all panels and meet those of the other threads only at the end: no score is written.
-// Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in float32 for any dtype of X.
-//            The shift (about the mean of the data) removes the cancellation that ruins the expanded form on data far from the origin.
+// Mapping    A block scores ROWS rows against a panel of PANEL centroids at a time. A thread holds
+//            HEIGHT x COLUMNS_A_THREAD scores in registers. It takes FEATURES features of both from shared memory,
+//            where the next ones are being put meanwhile (two buffers, one barrier). The best two of a thread's own
+//            columns stay in registers over all panels and meet those of the other threads only at the end: no score is
+//            written.
+// Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise,
+//            in float32 for any dtype of X. The shift (about the mean of the data) removes the cancellation that ruins
+//            the expanded form on data far from the origin.
 // Precision  Certify, then recheck: a row whose best score leads the runner-up by more than its margin (`centroids.cu`)
 //            has the contract's label. For the others `recheck` measures the contract's D to the centroids whose score
 //            comes into question. Most often these are two, each the best of another thread's columns, and known; else
 //            the columns of the threads that have any are scored again.
 // Ties       Equal D: the lowest index, in `recheck`; a tie is never certified.
 // Order      The score of a pair is one chain of d fused steps from the half norm on. No result depends on the grid.
-// Cost       2 n k d flops and 5 operations a pair for the best two. X is read once from memory (further panels find it in cache), the centroids once
-//            a block from L2.
+// Cost       2 n k d flops and 5 operations a pair for the best two. X is read once from memory (further panels find it
+//            in cache), the centroids once a block from L2.
 // Limits     n < 2**31.
 //
-// The register tile is the classic one of matrix products (Volkov and Demmel, 2008); the fused argmin, FAISS' and flash-kmeans'; certification by an error
-// bound, the filters of computational geometry (Shewchuk, 1997).
+// The register tile is the classic one of matrix products (Volkov and Demmel, 2008). The fused argmin is that of FAISS
+// and flash-kmeans. Certification by an error bound comes from computational geometry (Shewchuk, 1997).
 
 #define COLUMNS_A_THREAD (PANEL == 128 ? 8 : 4)
 #define ACROSS (PANEL / COLUMNS_A_THREAD)
@@ -26,14 +31,16 @@
 #define ROWS (DOWN * HEIGHT)
 #define RESIDENT (PANEL == 64 || HEIGHT == 4 ? 2 : 1)  // blocks that the registers of a multiprocessor are to hold
 #define FEATURES 16
-#define TOGETHER (RESIDENT == 2 ? 8 : 16)  // features whose products are scheduled together: fewer where two blocks share the registers
+// Features whose products are scheduled together: fewer where two blocks share the registers.
+#define TOGETHER (RESIDENT == 2 ? 8 : 16)
 #define ROW_STRIDE (ROWS + 4)
 #define LOADS (ROWS * FEATURES / THREADS)
 #define PANEL_LOADS ((PANEL * FEATURES + THREADS - 1) / THREADS)
 #define PAIRS (ROWS < THREADS / 2 ? ROWS : THREADS / 2)  // that a block of `recheck` measures at once
 
-// A centroid whose half norm overflows float32 counts as infinitely far: rightly so for a row within sqrt(TAME) of the shift whose best centroid is, since
-// the other is at least 2e19 away. Any other row is open, to every centroid.
+// A centroid whose half norm overflows float32 counts as infinitely far. That is right for a row within sqrt(TAME) of
+// the shift whose best centroid is so near too, since the other is at least 2e19 away. Any other row is open, to every
+// centroid.
 #define TAME 1e37f
 
 struct Tile {
@@ -87,12 +94,14 @@ __device__ __forceinline__ void settle(i64 row, int label, int* labels, const Su
 }
 
 // What a score must lead by, for a row of norm |x'|^2 whose best centroid has this half norm.
-__device__ __forceinline__ float margin_of(float norm, float half_norm, float of_norm, float of_half_norm, float added) {
+__device__ __forceinline__ float margin_of(float norm, float half_norm, float of_norm, float of_half_norm,
+                                           float added) {
   return fmaf(norm, of_norm, fmaf(larger(-half_norm, 0.0f), of_half_norm, added));
 }
 
-// A number not below the distance to the best centroid and one not above the distance to any other, in the frame (`kernels.cpu.tile.distance_bounds`).
-__device__ __forceinline__ void write_bounds(const Bounds& bounds, i64 row, float best, float second, float norm, float margin, int d, bool open) {
+// A number not below the distance to the best centroid and one not above the distance to any other, in the frame.
+__device__ __forceinline__ void write_bounds(const Bounds& bounds, i64 row, float best, float second, float norm,
+                                             float margin, int d, bool open) {
   const float slack = (d + 32) * 1.1920929e-7f, tiny = 7.8886091e-31f;  // 2**-23 and 2**-100
   const float above = fmaf(best, -2.0f, fmaf(norm, 1.0f + slack, 2.0f * margin));
   const float below = fmaf(second, -2.0f, norm * (1.0f - slack)) - 2.0f * margin;
@@ -116,9 +125,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     real scale,
     const float* __restrict__ norms,         // IN    (n,) |x'|^2
     const float* __restrict__ panels,        // IN    (panels, d, PANEL) c', zeros beyond k
-    const float* __restrict__ half_norms,    // IN    (panels * PANEL,) -|c'|^2 / 2 and its part of the error; minus infinity beyond k
+    const float* __restrict__ half_norms,    // IN    (panels * PANEL,) -|c'|^2 / 2 and its part of the error; minus
+                                             //       infinity beyond k
     int k,
-    float of_norm, float of_half_norm, float added,  // the parts of a margin: of |x'|^2, of the half norm, and what is always added
+    float of_norm, float of_half_norm, float added,  // the parts of a margin: of |x'|^2, of the half norm, and always
     const int* __restrict__ rows_left,       // IN    (n,) the rows to score, or null: all
     const i64* __restrict__ n_left,          // IN    (1,) how many there are
     int* labels,                             // INOUT (n,)
@@ -223,7 +233,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
       if (move_x) {
         const int buffer = several ? (step + 1) & 1 : 0;
 #pragma unroll
-        for (int i = 0; i < LOADS; ++i) tile.x[buffer][t % FEATURES][t / FEATURES + i * (THREADS / FEATURES)] = next_x[i];
+        for (int i = 0; i < LOADS; ++i)
+          tile.x[buffer][t % FEATURES][t / FEATURES + i * (THREADS / FEATURES)] = next_x[i];
       }
       if (more) {
 #pragma unroll

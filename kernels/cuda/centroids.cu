@@ -1,10 +1,12 @@
-// From the sums of the clusters to the next centroids, ready for scoring, and the numbers that the loop is steered by.
+// From the sums of the clusters to the next centroids, ready for scoring, and to what the host hears of an iteration.
 //
 // Mapping    `pack` and `means`: a warp a cluster, its lanes over the features. `conclude`: one block.
-// Maths      A score is too large by at most gamma |c'|^2 + zeta, which is put into the half norm, and otherwise off by alpha |x'|^2 on either side: the
-//            margins of `assign` (`kmeans_fast.backends.cuda.frame` has the bound). The inertia of the labels with the old centroids needs no pass over
-//            X: sum w |x - c|^2 = sum w |x - m|^2 - 2 (c - m)(S - W m) + W |c - m|^2 for a cluster of sum S and weight W and any point m.
-// Precision  Means are float64 quotients of exact sums rounded once, rounded to X's dtype. Shifts are the contract's D; their sum is exact.
+// Maths      A score is too large by at most gamma |c'|^2 + zeta, which is put into the half norm. Otherwise it is off
+//            by alpha |x'|^2 on either side: the margins of `assign`. `kmeans_fast.backends.cuda.scorers.frame` has the
+//            bound. The inertia of the labels with the old centroids needs no pass over X: sum w |x - c|^2 =
+//            sum w |x - m|^2 - 2 (c - m)(S - W m) + W |c - m|^2 for a cluster of sum S and weight W and any point m.
+// Precision  Means are float64 quotients of exact sums rounded once, rounded to X's dtype. Shifts are the contract's D,
+//            and their sum is exact.
 // Cost       O(k d).
 
 struct Frame {
@@ -13,7 +15,7 @@ struct Frame {
 };
 
 struct Packed {
-  float* panels;      // (panels, d, panel)
+  float* panels;      // (panels, d, panel); null: rows are scored without
   float* half_norms;  // (panels * panel,)
   int panel;          // centroids a panel
 };
@@ -62,7 +64,8 @@ extern "C" __global__ void clear(
   for (i64 c = first_thread(); c < k; c += all_threads()) counts[c] = 0;
 }
 
-__device__ __forceinline__ double weight_of(const i64* cells, const i64* counts, i64 cluster, int d, int weighted, Limbs limbs) {
+__device__ __forceinline__ double weight_of(const i64* cells, const i64* counts, i64 cluster, int d, int weighted,
+                                            Limbs limbs) {
   return weighted ? rounded_sum(cells, cluster, d, limbs) : (double)counts[cluster];
 }
 
@@ -84,10 +87,11 @@ extern "C" __global__ void means(
     const double* old,                    // IN    (k, d) the centroids before
     const double* center,                 // IN    (d,) the point that the scatter of the data is known about
     const real* shift, double scale, double gamma, double zeta,
-    int relocated,                        // whether empty clusters have been given rows: those still empty take the heaviest one's mean
+    int relocated,                        // whether empty clusters have been given rows: those still empty take the
+                                          // heaviest one's mean
     double* centroids,                    // OUT   (k, d) of values that X's dtype has
     int panel,
-    float* panels, float* half_norms,     // OUT   as for `pack`
+    float* panels, float* half_norms,     // OUT   as for `pack`, or null
     double* cluster_weights,              // OUT   (k,)
     double* shifts,                       // OUT   (k,) D between new and old
     double* differences,                  // OUT   (k,) the inertia of a cluster with its old centroid less its scatter
@@ -110,7 +114,8 @@ extern "C" __global__ void means(
       const double moved = old[at] - center[j];
       if (!empty) difference += moved * (weight * (moved + 2 * center[j]) - 2 * sum);
     }
-    pack_centroid(centroids + c * d, (int)c, d, lane, {shift, scale, gamma, zeta}, {panels, half_norms, panel});
+    if (panels)
+      pack_centroid(centroids + c * d, (int)c, d, lane, {shift, scale, gamma, zeta}, {panels, half_norms, panel});
     difference = warp_sum(difference);
     double shift_total = 0.0;  // D: the lanes square, one adds in order
     for (int start = 0; start < d; start += 32) {
@@ -119,7 +124,7 @@ extern "C" __global__ void means(
       squares[threadIdx.x] = t * t;
       __syncwarp();
       if (lane == 0)
-        for (int i = 0; i < 32; ++i) shift_total = shift_total + squares[threadIdx.x + i];  // zeros beyond d change nothing
+        for (int i = 0; i < 32; ++i) shift_total = shift_total + squares[threadIdx.x + i];  // beyond d they are zero
       __syncwarp();
     }
     if (lane == 0) {
@@ -130,7 +135,7 @@ extern "C" __global__ void means(
   }
 }
 
-// What the loop reads of an iteration, in this order.
+// What the host reads of an iteration, in this order.
 #define CHANGED 0
 #define RECHECKED 1
 #define SCORED 2
@@ -149,7 +154,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) conclude(
     i64* counters,                  // INOUT (5,) rows changed, pairs, scored, left by bounds, to scan; zero afterwards
     float* drifts,                  // OUT   (k + 1,) how far each centroid moved, not less; then the farthest
     double* status,                 // OUT   (6,)
-    int* halted                     // INOUT (1,) set where clusters are empty: nothing goes on until rows have been relocated
+    int* halted                     // INOUT (1,) set where clusters are empty: all else waits until rows are relocated
 ) {
   __shared__ i64 bins[BINS];
   __shared__ double partial[THREADS];

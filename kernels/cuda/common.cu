@@ -1,7 +1,9 @@
-// Types and device functions that every kernel family may use. Headers are not included anywhere: NVRTC needs none, and none can be missing.
+// Types and device functions that every kernel family may use. No file includes a header: NVRTC needs none, and none
+// can be missing.
 //
-// Compiled with -DREAL=float or double (the dtype of X), -DTHREADS, the threads of every block, and -fmad=false: a multiplication and an addition are fused only where `fma` is written, so that
-// every number here, scores included, has the same bits on every GPU and in the simulator.
+// Compiled with -DREAL=float or double (the dtype of X), -DTHREADS (of every block), and -fmad=false: a multiplication
+// and an addition are fused only where `fma` is written. So every number here, scores included, has the same bits on
+// every GPU and in the simulator.
 
 typedef REAL real;
 typedef long long i64;
@@ -42,7 +44,6 @@ __device__ __forceinline__ i64 first_thread() { return (i64)blockIdx.x * THREADS
 __device__ __forceinline__ i64 all_threads() { return (i64)gridDim.x * THREADS; }
 
 __device__ __forceinline__ void atomic_add(i64* at, i64 value) { atomicAdd((u64*)at, (u64)value); }
-
 
 __device__ __forceinline__ double power_of_two(int power) { return __longlong_as_double((i64)(power + 1023) << 52); }
 

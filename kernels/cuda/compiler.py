@@ -1,6 +1,7 @@
 """CUDA C++ into machine code, by NVRTC; no GPU is needed for it.
 
-Not by CuPy's RawModule, which compiles with -ftz=true whatever it is told: subnormal numbers would be zeros, and answers other ones.
+Not by CuPy's RawModule, which compiles with -ftz=true whatever it is told: subnormal numbers would be zeros, and some
+answers others.
 """
 
 import contextlib
@@ -48,7 +49,10 @@ def version():
 
 
 def _target(architecture):
-    """The option that names what to compile for, and the kind of code: machine code for that GPU or one that it is compatible with, else PTX."""
+    """The option that names what to compile for, and the kind of code.
+
+    Machine code for that GPU or one that it is compatible with, else PTX.
+    """
     from cuda.bindings import nvrtc
 
     supported = _checked(nvrtc.nvrtcGetSupportedArchs())
@@ -58,7 +62,8 @@ def _target(architecture):
     older = [arch for arch in supported if arch <= architecture]
     if not older:
         raise RuntimeError(
-            f"this NVRTC compiles for compute capability {min(supported) / 10} and above, the GPU has {architecture / 10}"
+            f"this NVRTC compiles for compute capability {min(supported) / 10} and above, "
+            f"the GPU has {architecture / 10}"
         )
     return f"-arch=compute_{max(older)}", "ptx"
 

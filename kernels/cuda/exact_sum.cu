@@ -1,11 +1,12 @@
-// Exact sums of non-negative float64 numbers, in any order the same (Kulisch's long accumulator, by exponent; see `kernels.cpu.distances`).
+// Exact sums of non-negative float64 numbers, in any order the same: Kulisch's long accumulator, by exponent.
 //
-// Maths      A significand of 53 bits is added to integer bins: its low 32 bits to the bin of its exponent, the rest to the bin 32 further. A bin counts
-//            units of 2**(bin - 1074), so whole chunks of a private sum can be added to any bin as well.
+// Maths      A significand of 53 bits is added to integer bins: its low 32 bits to the bin of its exponent, the rest to
+//            the bin 32 further. A bin counts units of 2**(bin - 1074), so whole chunks of a private sum can be added
+//            to any bin as well.
 // Limits     A bin takes 2**31 additions of 32 bits without overflow.
 
-// A thread's own sum: 128 bits whose lowest is worth 2**(bin - 1074). It takes nearly all the values of a thread, which lie within few binary orders of
-// each other; the rest go to the bins at once.
+// A thread's own sum: 128 bits whose lowest is worth 2**(bin - 1074). It takes nearly all the values of a thread, which
+// lie within few binary orders of each other. The rest go to the bins at once.
 struct Window {
   u64 low, high;
   int bin;  // negative as long as there is no value
@@ -42,10 +43,12 @@ __device__ __forceinline__ void empty_window(const Window* window, i64* bins) {
   add_to_bin(bins, window->bin + 96, window->high >> 32);
 }
 
-// The sum held in the bins, of which `last` is the highest that is not zero (negative if all are), rounded once to float64; one thread's work.
+// The sum held in the bins, rounded once to float64: one thread's work. `last` is the highest bin that is not zero
+// (negative if all are).
 __device__ double total_of_bins(const i64* bins, int first, int last) {
-  // From the lowest bin up, one binary place a step: `carry` counts units of the current place, and its lowest bit falls into `below`. Where nothing is
-  // left of it, `below` holds the 64 leading bits; whether any bit fell out of it decides the last rounding.
+  // From the lowest bin up, one binary place a step. `carry` counts units of the current place, and its lowest bit
+  // falls into `below`. Where nothing is left of `carry`, `below` holds the 64 leading bits. Whether any bit fell out
+  // of it decides the last rounding.
   u64 below = 0;
   i64 carry = 0;
   bool fell = false;

@@ -1,12 +1,14 @@
-// Exact sums of floating-point columns in integers, in any order the same (the GPU's side of `kernels.cpu.fixed_point`).
+// Exact sums of floating-point columns in integers, in any order the same: the GPU's side of the CPU's fixed point.
 //
-// Maths      A float is an integer times a power of two. `kernels.limbs.plan` gives each column j a lowest unit 2**unit[j] that divides all its values,
-//            and cuts the integers that remain into `limbs` limbs of `limb_bits` bits, so narrow that n of them cannot overflow 64 bits. Nearly all
-//            data needs one limb; a value goes in from its top limb down and stops when nothing is left of it.
-// Order      Integer addition has none: any grid, any schedule, the same bits; subtracting a row undoes adding it.
-// Cost       One 64-bit global atomic for a value and limb. In shared memory 64-bit atomics are loops of compare-and-swap (seen in the machine code of
-//            sm_75 to sm_90), so block-private cells are two 32-bit words with a carry between: two native atomics.
-// Layout     cells[cluster][limb][column]; where rows have weights, column d is the weight itself.
+// Maths      A float is an integer times a power of two. `kernels.scaling.limbs` gives each column j a lowest unit
+//            2**unit[j] that divides all its values. It cuts the integers that remain into `limbs` limbs of `limb_bits`
+//            bits, so narrow that n of them cannot overflow 64 bits. Nearly all data needs one limb. A value goes in
+//            from its top limb down and stops when nothing is left of it.
+// Order      Integer addition has none: any grid, any schedule, the same bits. Subtracting a row undoes adding it.
+// Cost       One 64-bit global atomic for a value and limb. In shared memory 64-bit atomics are loops of
+//            compare-and-swap (seen in the machine code of sm_75 to sm_90). So a block's own cells are two 32-bit words
+//            with a carry between: two native atomics.
+// Layout     cells[cluster][limb][column]. Where rows have weights, column d is the weight itself.
 
 struct Limbs {
   const int* unit;  // (columns,) exponent of each column's lowest unit
@@ -52,7 +54,8 @@ struct PrivateCells {
 
 // Adds a value to the cells of a cluster, which begin at `base`, or takes it away.
 template <class Cells, class Value>
-__device__ __forceinline__ void add_value(const Cells& cells, i64 base, int column, Limbs limbs, Value value, bool away) {
+__device__ __forceinline__ void add_value(const Cells& cells, i64 base, int column, Limbs limbs, Value value,
+                                          bool away) {
   int exponent;
   u64 significand = decode(value, &exponent);
   const bool negative = (value < 0) != away;
@@ -92,7 +95,8 @@ __device__ double rounded_sum(const i64* cells, i64 cluster, int column, Limbs l
   const i64* at = cells + cluster * limbs.columns * limbs.count + column;
   const int unit = limbs.unit[column], bits = limbs.bits;
   if (limbs.count == 1) return scaled(__ll2double_rn(at[0]), unit);
-  // Carries go up; what stays in each limb is a digit in [0, 2**bits), and the magnitude's digits are those of the complement if the sum is negative.
+  // Carries go up, and a digit in [0, 2**bits) stays in each limb. The digits of the magnitude of a negative sum are
+  // those of the complement.
   i64 digits[MOST_LIMBS], carry = 0;
   const i64 mask = ((i64)1 << bits) - 1;
   for (int limb = 0; limb < limbs.count; ++limb) {
@@ -110,7 +114,8 @@ __device__ double rounded_sum(const i64* cells, i64 cluster, int column, Limbs l
     }
     carry = ~carry + one;
   }
-  // At least 62 significant bits in a word, its lowest telling whether any set bit follows: more than 53 + 2, so one rounding.
+  // At least 62 significant bits in a word, whose lowest tells whether any set bit follows: more than 53 + 2, so it is
+  // rounded once.
   u64 word = (u64)carry;
   int exponent = unit + bits * limbs.count;
   bool sticky = false;

@@ -5,10 +5,12 @@
 // Mapping    A thread a row; the centroids are in shared memory and every thread reads the same GROUP at a time, in one
 //            load of 16 bytes.
 // Maths      Distances by direct differences, so there is no cancellation and no frame.
-// Precision  float32 rows: D in float32 is off by less than (DIM + 2) 2**-24 of itself, so a row is settled unless its best two are that close; the rest take
-//            the contract's D to every centroid at once. float64 rows: the contract's D itself.
+// Precision  float32 rows: D in float32 is off by less than (DIM + 2) 2**-24 of itself, so a row is settled unless its
+//            best two are that close. The rest take the contract's D to every centroid at once. float64 rows: the
+//            contract's D itself.
 // Ties       The lowest index: of equal D the first is kept, and in float32 a tie is never settled.
-// Order      None: sums are integers. Where clusters are few each thread has sums of its own in shared memory, without atomics.
+// Order      None: sums are integers. Where clusters are few each thread has sums of its own in shared memory, without
+//            atomics.
 // Cost       n k (2 DIM + 5) operations; X, old and new labels once: 4 DIM + 8 bytes a row in float32.
 // Limits     n < 2**31.
 //
@@ -38,7 +40,8 @@ __device__ __forceinline__ void load_point(const real* from, bool aligned, real 
 
 __device__ __forceinline__ real squared(real t) { return t * t; }
 __device__ __forceinline__ float plus_squared(float total, float t) { return fmaf(t, t, total); }
-__device__ __forceinline__ double plus_squared(double total, double t) { return total + t * t; }  // as the contract has it
+// As the contract has it.
+__device__ __forceinline__ double plus_squared(double total, double t) { return total + t * t; }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 3) assign_points(
     const real* __restrict__ X,            // IN    (n, DIM)
@@ -51,7 +54,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) assign_points(
     i64* cells, i64* counts,               // INOUT Sums, or null
     const int* unit, int limbs, int limb_bits,
     int anew, i64 shared_cells,
-    i64 private_cells,                     // cells a thread has for itself, counts included; 0: none. All rows are added then, whatever `anew` says
+    i64 private_cells,                     // cells a thread has for itself, counts included; all rows are added then,
+                                           // whatever `anew` says; 0: none
     const int* halted
 ) {
   __shared__ __align__(16) Centroid chunk[CHUNK];
@@ -123,7 +127,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) assign_points(
       }
       if (private_cells) {
         const PrivateCells mine = {own, THREADS};
-        for (int column = 0; column < how.columns; ++column) add_column(mine, label, row, column, X, weights, DIM, how, false);
+        for (int column = 0; column < how.columns; ++column)
+          add_column(mine, label, row, column, X, weights, DIM, how, false);
         own[(count_cells + label) * THREADS] += 1;
       } else if (sums.cells && (anew || before != label)) {
         const int slot = atomicAdd(&n_moved, 1);

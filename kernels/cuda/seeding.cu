@@ -1,16 +1,18 @@
 // Seeds: greedy k-means++, rows at random, and the candidates of k-means||.
 //
-// k-means++ runs without a word to the host: every step draws its candidates, scores them in one pass over X and keeps the best, all on the device.
+// k-means++ runs without waiting for the host: every step draws its candidates, scores them in one pass over X and
+// keeps the best, all on the device.
 //
-// Mapping    `trials`: a thread a row, which it compares with up to TRIALS candidates while the rows of the block pass through shared memory.
-//            `draw`: a block a candidate. The others: a thread a row.
+// Mapping    `trials`: a thread a row, which it compares with up to TRIALS candidates while the rows of the block pass
+//            through shared memory. `draw`: a block a candidate. The others: a thread a row.
 // Maths      Masses and draws are those of `kmeans_fast.reference.Masses`: a draw walks the rows in the order of their
 //            content. They are sorted once, and neighbours in that order make buckets of equal size, whose masses are
 //            kept: a draw finds the bucket, then the row in it.
-// Precision  Row i is changed by candidate c only where D(x_i, c) < nearest_i. D in float32, off by less than (d + 2) 2**-24 of itself, excludes most pairs;
-//            only the others pay for D in float64.
+// Precision  Row i is changed by candidate c only where D(x_i, c) < nearest_i. D in float32, off by less than
+//            (d + 2) 2**-24 of itself, excludes most pairs. Only the others pay for D in float64.
 // Order      Masses are integers: sums of them have none.
-// Cost       A step reads X once, costs 2 n d trials float32 operations, and D for the pairs left. 30 bytes a row. A round of k-means|| is an assignment.
+// Cost       A step reads X once, costs 2 n d trials float32 operations, and D for the pairs left. 30 bytes a row. A
+//            round of k-means|| is an assignment.
 // Limits     At most TRIALS candidates a step (n_clusters < e**15); n < 2**31.
 //
 // Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; Bahmani et al. (2012).
@@ -37,7 +39,8 @@ extern "C" __global__ void fill_buckets(
     i64 n, int bucket_bits,
     int* buckets       // OUT   (n,)
 ) {
-  for (i64 place = first_thread(); place < n; place += all_threads()) buckets[order[place]] = (int)(place >> bucket_bits);
+  for (i64 place = first_thread(); place < n; place += all_threads())
+    buckets[order[place]] = (int)(place >> bucket_bits);
 }
 
 // Scaling anew, first step: the largest w * nearest, and the largest w should that be zero; zeroes the buckets.
@@ -61,7 +64,8 @@ extern "C" __global__ void peak(
   if (heaviest > 0.0) atomicMax(peaks + 1, (u64)__double_as_longlong(heaviest));
 }
 
-// Second step: the power of two, and the masses of the buckets. Where every product is zero, one takes the place of all distances.
+// Second step: the power of two, and the masses of the buckets. Where every product is zero, one takes the place of all
+// distances.
 extern "C" __global__ void weigh(
     const double* weights,
     double* nearest,       // INOUT (n,)
@@ -292,7 +296,8 @@ extern "C" __global__ void accept(
   }
 }
 
-// Candidates of k-means|| join those before: every row's distance to the nearest of all, and which that is. The masses have to be weighed anew.
+// Candidates of k-means|| join those before: every row's distance to the nearest of all, and which that is. The masses
+// have to be weighed anew.
 extern "C" __global__ void join(
     const double* distances,  // IN    (n,) to the nearest of the new candidates
     const int* labels,        // IN    (n,) which of them that is

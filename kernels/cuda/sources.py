@@ -1,7 +1,7 @@
 """Which source files make a module, with which choices, and what its kernels take.
 
-The sources are plain CUDA C++ without a single include. A module is its files one after the other, compiled with -D for each choice and `OPTIONS`; sizes
-are run-time arguments, so nothing is compiled anew for another n, d or k.
+The sources are plain CUDA C++ without a single include. A module is its files one after the other, compiled with -D for
+each choice and `OPTIONS`. Sizes are run-time arguments, so nothing is compiled anew for another n, d or k.
 """
 
 import functools
@@ -19,12 +19,13 @@ OPTIONS = (
 )
 
 MODULES = {
-    "facts": ("common", "fixed_point", "tiles", "facts"),
+    "column_statistics": ("common", "fixed_point", "column_statistics"),
+    "rows": ("common", "tiles", "rows"),
     "distances": ("common", "exact_sum", "tiles", "distances"),
     "assign": ("common", "fixed_point", "sums", "assign"),
     "points": ("common", "fixed_point", "sums", "points"),
     "centroids": ("common", "fixed_point", "sums", "exact_sum", "centroids"),
-    "gate": ("common", "gate"),
+    "hamerly": ("common", "hamerly"),
     "seeding": ("common", "fixed_point", "tiles", "seeding"),
 }
 REALS = ("float", "double")

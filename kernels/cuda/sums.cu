@@ -1,8 +1,11 @@
-// Rows into the exact sums of their clusters, and out of them: the part of an iteration that needs only the rows that changed cluster.
+// Rows into the exact sums of their clusters, and out of them: the part of an iteration that needs only the rows that
+// changed cluster.
 //
-// Mapping    A block takes a list of (row, from, to), and its threads the (row, column) pairs of the list: neighbouring threads, neighbouring columns.
+// Mapping    A block takes a list of (row, from, to), and its threads the (row, column) pairs of the list: neighbouring
+//            threads, neighbouring columns.
 // Order      None (`fixed_point.cu`).
-// Cost       Two atomics for a column of a row that moves, one for a row that is added. X comes from L2, where the scoring has just brought it.
+// Cost       Two atomics for a column of a row that moves, one for a row that is added. X comes from L2, where the
+//            scoring has just brought it.
 
 struct Sums {
   i64* cells;   // (k, limbs, columns); null where an assignment leaves the sums alone
@@ -54,9 +57,10 @@ __device__ __forceinline__ void count_row(const BlockSums& block, const Sums& su
     atomic_add(sums.counts + cluster, by);
 }
 
-// Carries out the moves of a list that the whole block, or the `threads` of it that call, can see; `thread` is the caller's number among them.
-__device__ void move_rows(const BlockSums& block, const Sums& sums, const Moves& moves, const real* X, const double* weights, int d,
-                          int thread, int threads) {
+// Carries out the moves of a list that the whole block, or the `threads` of it that call, can see. `thread` is the
+// caller's number among them.
+__device__ void move_rows(const BlockSums& block, const Sums& sums, const Moves& moves, const real* X,
+                          const double* weights, int d, int thread, int threads) {
   const int columns = sums.limbs.columns;
   const SharedCells shared = {block.low, block.high};
   const GlobalCells global = {sums.cells};

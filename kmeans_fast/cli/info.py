@@ -84,9 +84,9 @@ def _gpus():
         return [f"CuPy cannot be imported: {error}"]
 
     return [
-        f"{facts.name}, {facts.memory_bytes / 2**30:.0f} GiB, compute capability {facts.compute_capability}, "
-        f"driver {facts.driver}, {facts.runtime}"
-        for facts in (CupyDevice(number).facts for number in range(device_count()))
+        f"{gpu.name}, {gpu.memory_bytes / 2**30:.0f} GiB, compute capability {gpu.compute_capability}, "
+        f"driver {gpu.driver}, {gpu.runtime}"
+        for gpu in (CupyDevice(number).properties for number in range(device_count()))
     ]
 
 

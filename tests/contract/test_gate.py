@@ -26,8 +26,8 @@ def always(monkeypatch):
     """Bounds are kept however little they pay, and used in every iteration."""
     monkeypatch.setattr("kmeans_fast.backends.cpu.gate._SCORING", 1e6)
     monkeypatch.setattr("kmeans_fast.backends.cpu.gate.Gate._expected_share", lambda self, labels: -1e9)
-    monkeypatch.setattr("kmeans_fast.backends.cuda.planning._LEAST_GATED", 0)
-    monkeypatch.setattr("kmeans_fast.backends.cuda.bounds.Bounds.pay", lambda self, number, changed: True)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.scorers.panels._LEAST_BOUNDED", 0)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.hamerly.BoundsPolicy.decide", lambda self, number, changed: True)
 
 
 def data(n, d, dtype, kind):

@@ -1,18 +1,25 @@
-"""The CUDA backend around its kernels: no order of threads, no wait for the host, no memory that runs out unsaid. The simulator stands in for the GPU."""
+"""The CUDA backend around its kernels: no order of threads, no wait for the host, no memory that runs out unsaid.
+
+The simulator stands in for the GPU.
+"""
 
 import itertools
 import weakref
 
 import numpy as np
 import pytest
+from kmeans_fast.kernels.cuda import sources
 from numpy.testing import assert_array_equal
 from support import DTYPES, rows, some_weights
 
 from kmeans_fast import reference
-from kmeans_fast.backends.cuda import cost, facts, planning
+from kmeans_fast.backends.cuda import column_statistics, cost, planning
 from kmeans_fast.backends.cuda.backend import CudaBackend
-from kmeans_fast.backends.cuda.bounds import Bounds
 from kmeans_fast.backends.cuda.device import Launcher
+from kmeans_fast.backends.cuda.hamerly import BoundsPolicy
+from kmeans_fast.backends.cuda.scorers import SCORERS, panels, planned_scorer, points, use_scorer
+from kmeans_fast.backends.cuda.scorers.protocol import Sizes
+from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import block_sums, private_sums
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.engine.fit import initial_centroids
@@ -68,17 +75,17 @@ class Watched(SimDevice):
         self.events.append("download")
         return super().download(array)
 
-    def post(self, array):
-        letter, number = super().post(array), self.events.count("post")
-        self.events.append("post")
-        read = letter.read
+    def read_later(self, array):
+        pending, number = super().read_later(array), self.events.count("copy")
+        self.events.append("copy")
+        read = pending.read
 
         def watched():
             self.events.append(f"read {number}")
             return read()
 
-        letter.read = watched
-        return letter
+        pending.read = watched
+        return pending
 
 
 @pytest.mark.parametrize(("d", "k"), [(2, 6), (24, 60)])
@@ -90,9 +97,9 @@ def test_an_iteration_is_enqueued_before_the_one_before_is_read(d, k):
     device.events.clear()
     run = lloyd(session, X[:k].copy(), max_iter=100, threshold=0.0)
     last = max(at for at, event in enumerate(device.events) if event.startswith("read"))
-    expected = ["post"]
+    expected = ["copy"]
     for iteration in range(run.n_iter):
-        expected += ["post", f"read {iteration}"] if iteration < 99 else [f"read {iteration}"]
+        expected += ["copy", f"read {iteration}"] if iteration < 99 else [f"read {iteration}"]
     assert device.events[: last + 1] == expected  # nothing else: no download, and every read one iteration late
 
 
@@ -142,7 +149,7 @@ def test_centroids_as_good_as_equally_near(dtype, d, k, near, pairs):
     device = SimDevice()
     session = CudaSession(device, X, None, k, on_host=True)
     counted, forget = [], session._clear_counters
-    session._clear_counters = lambda: counted.append(session.steering.counters.copy()) or forget()
+    session._clear_counters = lambda: counted.append(session.iteration.counters.copy()) or forget()
     session.assign(centroids)
     assert_array_equal(session.labels, reference.assign(X, centroids)[0])
     if pairs is not None and len(near) > 1:
@@ -156,7 +163,10 @@ def test_centroids_as_good_as_equally_near(dtype, d, k, near, pairs):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("d", "k"), [(2, 9), (24, 60)])
 def test_what_runs_ahead_of_a_relocation_is_run_again(d, k, weighted):
-    """Equal centroids come out empty but one: the iteration that was enqueued behind must start from the relocated ones."""
+    """Equal centroids come out empty but one.
+
+    The iteration that was enqueued behind must start from the relocated ones.
+    """
     X, weights = rows(300, d, np.float32), some_weights(300) if weighted else None
     start = np.repeat(X[:3], k // 3, axis=0)
     session = CudaSession(SimDevice(), X, weights, k, on_host=True)
@@ -194,8 +204,8 @@ def ran_ahead(session, start, iterations):
 
 def test_bounds_that_do_not_pay_are_tried_ever_more_rarely(monkeypatch):
     X = rows(400, 20, np.float32)
-    monkeypatch.setattr("kmeans_fast.backends.cuda.bounds._MOST_SCORED", -1.0)
-    monkeypatch.setattr("kmeans_fast.backends.cuda.bounds._SETTLED", 1.0)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.hamerly._MOST_SCORED", -1.0)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.hamerly._SETTLED", 1.0)
     found = ran_ahead(CudaSession(SimDevice(), X, None, 80, on_host=True), X[:80].copy(), 70)
     trials = [number for number in found if number - 1 not in found]  # what follows one is enqueued before it is read
     assert len(found) <= 2 * len(trials)
@@ -204,19 +214,19 @@ def test_bounds_that_do_not_pay_are_tried_ever_more_rarely(monkeypatch):
 
 
 def test_bounds_that_pay_again_are_used_from_then_on():
-    bounds = Bounds()
+    bounds = BoundsPolicy()
     for number in (5, 9):
-        assert bounds.pay(number, 0.1)
-        bounds.told(number, 0.9, number + 1)
-        assert not bounds.pay(number + 1, 0.0)
-    assert not bounds.pay(11, 0.1)
-    assert bounds.pay(12, 0.1)
-    assert not bounds.pay(12, 0.4)  # many rows still move
-    bounds.told(12, 0.5, 13)
-    assert bounds.pay(13, 0.4)
-    bounds.told(13, 1.0, 14)  # nothing was excluded: not to be taken for an iteration without bounds
-    assert not bounds.pay(14, 0.0)
-    assert bounds.pay(15, 0.0)
+        assert bounds.decide(number, 0.1)
+        bounds.learn(number, 0.9, number + 1)
+        assert not bounds.decide(number + 1, 0.0)
+    assert not bounds.decide(11, 0.1)
+    assert bounds.decide(12, 0.1)
+    assert not bounds.decide(12, 0.4)  # many rows still move
+    bounds.learn(12, 0.5, 13)
+    assert bounds.decide(13, 0.4)
+    bounds.learn(13, 1.0, 14)  # nothing was excluded: not to be taken for an iteration without bounds
+    assert not bounds.decide(14, 0.0)
+    assert bounds.decide(15, 0.0)
 
 
 # ---- memory --------------------------------------------------------------------------------------------------------
@@ -275,7 +285,7 @@ def test_a_problem_that_does_not_fit_the_gpu_is_refused_before_anything_is_alloc
     problem = Problem(2000, 4, 3, np.dtype(np.float32))
     device = SimDevice(memory_bytes=1000)
     with pytest.raises(MemoryError, match=r"2,000 x 4 rows into 3 clusters needs .* 0\.00 GiB are available"):
-        planning.check_fits(device, planning.workspace_bytes(problem) + problem.data_bytes, problem)
+        planning.check_fits(device, planning.workspace_bytes(problem, device.properties) + problem.data_bytes, problem)
     assert device.released == 1
     assert device.allocations == 0
 
@@ -311,12 +321,16 @@ def test_the_plan_covers_what_a_fit_allocates(n, d, k, weighted, init):
     lloyd(session, start, max_iter=3, threshold=0.0)
     second = most_candidates(k, n) if init == "k-means||" else 0
     problem = Problem(n, d, k, X.dtype, weighted, second=second)
-    planned = planning.workspace_bytes(problem) + problem.data_bytes
+    planned = planning.workspace_bytes(problem, device.properties) + problem.data_bytes
     assert planned / 3 < device.most < planned * 1.05
 
 
-def planning_facts(shared_bytes, multiprocessors):
-    return SimDevice().facts._replace(shared_bytes=shared_bytes, multiprocessors=multiprocessors)
+def properties(shared_bytes=227 << 10, multiprocessors=132):
+    return SimDevice().properties._replace(shared_bytes=shared_bytes, multiprocessors=multiprocessors)
+
+
+def scorer_of(n, d, k, of_device):
+    return planned_scorer(Sizes(n, d, k, np.dtype(np.float32)), of_device)
 
 
 # ---- what can run, and what is worth it ----------------------------------------------------------------------------
@@ -346,29 +360,65 @@ def test_data_on_a_gpu_stays_there():
 
 
 @pytest.mark.parametrize(
-    ("d", "k", "points", "panel"),
-    [(1, 3, True, 128), (4, 5000, True, 128), (5, 3, False, 32), (5, 32, False, 32), (20, 33, False, 64), (128, 64, False, 64), (128, 1024, False, 128), (768, 65, False, 128)],
+    ("d", "k", "choices"),
+    [
+        (1, 3, {"DIM": 1}), (4, 5000, {"DIM": 4}), (5, 3, {"PANEL": 32, "HEIGHT": 8}),
+        (5, 32, {"PANEL": 32, "HEIGHT": 8}), (20, 33, {"PANEL": 64, "HEIGHT": 8}),
+        (128, 64, {"PANEL": 64, "HEIGHT": 8}), (128, 1024, {"PANEL": 128, "HEIGHT": 8}),
+        (768, 65, {"PANEL": 128, "HEIGHT": 8}),
+    ],
 )  # fmt: skip
-def test_which_kernels_run(d, k, points, panel):
-    chosen = planning.kernels(1_000_000, d, k, 132)
-    assert (chosen.points, chosen.panel, chosen.height) == (points, panel, 8)
-    assert chosen.blocks <= 8 * 132
+def test_which_kernels_run(d, k, choices):
+    scorer = scorer_of(1_000_000, d, k, properties())
+    assert scorer.modules("float")[0] == sources.module("points" if d < 5 else "assign", "float", **choices)
+    assert scorer.blocks <= 8 * 132
 
 
 def test_few_rows_are_cut_into_lower_tiles():
-    assert planning.kernels(8192, 128, 1024, 132).height == 4
-    assert planning.kernels(8192, 128, 1024, 132).blocks == 128
-    assert planning.kernels(8192, 128, 1024, 16).height == 8
+    assert scorer_of(8192, 128, 1024, properties()).height == 4
+    assert scorer_of(8192, 128, 1024, properties()).blocks == 128
+    assert scorer_of(8192, 128, 1024, properties(multiprocessors=16)).height == 8
+
+
+@pytest.mark.parametrize("scorer", [scorer.name for scorer in SCORERS])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_scorers_that_are_forced_give_the_same_answer(scorer, weighted, dtype):
+    X, weights = rows(500, 3, dtype, "grid"), some_weights(500) if weighted else None
+    with use_scorer(scorer):
+        device = SimDevice()
+        check(fitted(device, X, weights, 70), X, weights, 70)
+    assert ("assign_points" in device.launches) == (scorer == "points")
+    assert ("assign" in device.launches) == (scorer == "panels")
+
+
+def test_a_scorer_that_cannot_run_is_refused_with_the_reason():
+    with use_scorer("points"), pytest.raises(RuntimeError, match=r"'points' was asked for .* up to 4 features.* are 9"):
+        scorer_of(100, 9, 3, properties())
+    with pytest.raises(ValueError, match="no scorer 'tensor'; there are 'points', 'panels'"), use_scorer("tensor"):
+        pass
+    assert scorer_of(100, 2, 3, properties()).name == "points"
+
+
+def test_explain_names_the_scorer_that_runs():
+    problem = Problem(1000, 3, 40, np.dtype(np.float32))
+    found = {}
+    for scorer in SCORERS:
+        with use_scorer(scorer.name):
+            found[scorer.name] = planning.plan(problem, properties())
+    assert found["points"].path == "distances by differences, 3 features"
+    assert found["panels"].path == "certified float32 scores in panels of 64 centroids"
+    assert found["points"].workspace_bytes < found["panels"].workspace_bytes
 
 
 def test_blocks_have_room_for_their_sums_or_do_without():
-    assert planning.block_sums(1000, 50, 100 << 10) == (1000, 8200)
-    assert planning.block_sums(100_000, 50, 100 << 10) == (0, 0)
-    assert planning.private_sums(20, 10, 227 << 10) == (30, 8 * 30 * 256)
-    assert planning.private_sums(200, 10, 227 << 10) == (0, 0)
-    assert planning.private_sums(20, 10, 99 << 10) == (0, 0)  # an older GPU
-    assert planning.limb_bits(1) == 61
-    assert planning.limb_bits(planning.MOST_ROWS) == 31
+    assert block_sums(1000, 50, 100 << 10) == (1000, 8200)
+    assert block_sums(100_000, 50, 100 << 10) == (0, 0)
+    assert private_sums(20, 10, 227 << 10) == (30, 8 * 30 * 256)
+    assert private_sums(200, 10, 227 << 10) == (0, 0)
+    assert private_sums(20, 10, 99 << 10) == (0, 0)  # an older GPU
+    assert column_statistics.limb_bits(1) == 61
+    assert column_statistics.limb_bits(planning.MOST_ROWS) == 31
 
 
 # Bytes of shared memory that a block may have, a multiprocessor has, and multiprocessors: RTX 2080, A100, RTX 3090,
@@ -379,24 +429,23 @@ GPUS = [(64 << 10, 64 << 10, 46), (163 << 10, 164 << 10, 108), (99 << 10, 100 <<
 @pytest.mark.parametrize("gpu", GPUS)
 def test_sums_leave_room_for_the_blocks_that_are_to_run_at_once(gpu):
     of_block, of_multiprocessor, multiprocessors = gpu
-    gpu_facts = planning_facts(of_block, multiprocessors)
+    gpu = properties(of_block, multiprocessors)
     for d, k in itertools.product((1, 3, 5, 16, 33, 64, 128, 700), (2, 10, 33, 64, 100, 200, 1000)):
         for n in (3000, 10_000_000):
-            chosen = planning.kernels(n, d, k, multiprocessors)
-            cells, dynamic = planning.block_sums(k * d, k, planning.room_for_sums(chosen, gpu_facts))
+            scorer = scorer_of(n, d, k, gpu)
+            cells, dynamic = block_sums(k * d, k, scorer.room_for_sums(gpu))
             if cells:
-                static = (
-                    planning._POINTS_SHARED if chosen.points else planning._ASSIGN_SHARED[chosen.height][chosen.panel]
-                )
-                resident = planning._POINTS_BLOCKS if chosen.points else -(-chosen.blocks // multiprocessors)
+                static, resident = points.SHARED, points.RESIDENT
+                if scorer.name == "panels":
+                    static = panels.SHARED[scorer.height][scorer.panel]
+                    resident = -(-scorer.blocks // multiprocessors)
                 assert static + dynamic <= of_block
                 assert resident * (static + dynamic + (of_multiprocessor - of_block)) <= of_multiprocessor
 
 
 def test_sums_that_nearly_fill_an_h100_are_shared():
-    chosen = planning.kernels(10_000_000, 128, 64, 132)
-    room = planning.room_for_sums(chosen, planning_facts(227 << 10, 132))
-    assert planning.block_sums(64 * 128, 64, room) == (8192, 65_792)
+    room = scorer_of(10_000_000, 128, 64, properties()).room_for_sums(properties())
+    assert block_sums(64 * 128, 64, room) == (8192, 65_792)
 
 
 # ---- launches ------------------------------------------------------------------------------------------------------
@@ -406,20 +455,20 @@ def test_a_launch_with_wrong_arguments_is_refused():
     X = rows(10, 3, np.float32)
     launcher = Launcher(SimDevice(), X.dtype)
     good = {"X": X, "n": 10, "d": 3, "hashes": np.empty(10, np.uint64)}
-    launcher.run("facts", "row_hashes", 10, **good)
+    launcher.run("rows", "row_hashes", 10, **good)
     with pytest.raises(TypeError, match=r"row_hashes takes .* \['extra'\] differ"):
-        launcher.run("facts", "row_hashes", 10, **good, extra=1)
+        launcher.run("rows", "row_hashes", 10, **good, extra=1)
     with pytest.raises(TypeError, match=r"\['d'\] differ"):
-        launcher.run("facts", "row_hashes", 10, **{name: value for name, value in good.items() if name != "d"})
+        launcher.run("rows", "row_hashes", 10, **{name: value for name, value in good.items() if name != "d"})
     with pytest.raises(TypeError, match="row_hashes: X must be float32, got float64"):
-        launcher.run("facts", "row_hashes", 10, **{**good, "X": X.astype(float)})
+        launcher.run("rows", "row_hashes", 10, **{**good, "X": X.astype(float)})
 
 
-def test_facts_are_exact_at_the_ends_of_the_range():
+def test_column_statistics_are_exact_at_the_ends_of_the_range():
     X = np.array([[5e-324, 1e300, 0.0, -3.0], [1.0, 2.0**-1074, 0.0, 3.0], [-1e-310, -1e300, 0.0, 3.5]])
     launcher = Launcher(SimDevice(), X.dtype)
-    largest, lowest = facts._column_range(launcher, X, None)
+    largest, lowest = column_statistics.column_ranges(launcher, X, None)
     assert_array_equal(largest, [1.0, 1e300, 0.0, 3.5])
     assert_array_equal(lowest[[0, 1, 2, 3]], [5e-324, 5e-324, 0.0, 0.5])
-    means = facts.column_means(launcher, X, facts.planned_limbs(launcher, X, None))
+    means = column_statistics.column_means(launcher, X, column_statistics.planned_limbs(launcher, X, None))
     assert_array_equal(means, [np.float64(1.0 - 1e-310) / 3, 0.0, 0.0, 3.5 / 3])

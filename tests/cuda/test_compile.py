@@ -1,7 +1,7 @@
-"""Every CUDA source compiles for every architecture with every choice, within its budget of registers, shared memory and stack, and without spills.
+"""Every CUDA source compiles for every architecture with every choice: within its budget and without spills.
 
-NVRTC needs no GPU for it. Budgets are a little above what the compiler takes now: a kernel that grows out of its budget loses resident warps, and that is
-to be decided, not to happen.
+The budget is of registers, shared memory and stack, a little above what the compiler takes now. A kernel that grows out
+of it loses resident warps, and that is to be decided, not to happen. NVRTC needs no GPU for it.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,8 @@ pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed", exc_
 from compilation import ARCHITECTURES, usage
 from kmeans_fast.kernels.cuda import compiler, sources
 
-from kmeans_fast.backends.cuda import planning
+from kmeans_fast.backends.cuda.scorers import panels, points
+from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import STATIC_SHARED
 
 REGISTERS = 65_536  # of a multiprocessor, and of a block at most; given out eight at a time
 
@@ -22,13 +23,17 @@ BUDGET = {
     "assign/8/32": (168, 42_000, 0), "assign/8/64": (128, 29_000, 0), "assign/8/128": (224, 36_000, 0),
     "assign/4/32": (128, 29_000, 0), "assign/4/64": (128, 29_000, 0), "assign/4/128": (128, 29_000, 0),
     "recheck": (128, 6_200, 0),
-    "assign_points/1": (85, 8_000, 0), "assign_points/2": (85, 12_000, 0), "assign_points/3": (85, 20_000, 0), "assign_points/4": (85, 20_000, 0),
-    "pack": (64, 0, 0), "clear": (64, 0, 0), "means": (80, 2_048, 640), "conclude": (64, 20_000, 0), "relocate": (64, 16, 0),
-    "gate": (64, 16, 0),
-    "column_range": (64, 0, 0), "column_sums": (64, 0, 0), "row_hashes": (64, 18_500, 0), "gather_rows": (64, 0, 0),
+    "assign_points/1": (85, 8_000, 0), "assign_points/2": (85, 12_000, 0),
+    "assign_points/3": (85, 20_000, 0), "assign_points/4": (85, 20_000, 0),
+    "pack": (64, 0, 0), "clear": (64, 0, 0), "means": (80, 2_048, 640), "conclude": (64, 20_000, 0),
+    "relocate": (64, 16, 0),
+    "filter_rows": (64, 16, 0),
+    "column_ranges": (64, 0, 0), "column_sums": (64, 0, 0), "row_hashes": (64, 18_500, 0), "gather_rows": (64, 0, 0),
     "squared_norms": (64, 17_500, 0), "open_places": (64, 0, 0), "gather_words": (64, 0, 0),
-    "own_distances": (64, 20_000, 0), "inertia_bins": (80, 37_000, 0), "bins_total": (64, 18_000, 0), "distance_table": (64, 0, 0),
-    "fill_buckets": (64, 0, 0), "peak": (64, 0, 0), "weigh": (64, 16, 0), "draw": (64, 2_100, 0), "begin": (72, 18_500, 0),
+    "own_distances": (64, 20_000, 0), "inertia_bins": (80, 37_000, 0), "bins_total": (64, 18_000, 0),
+    "distance_table": (64, 0, 0),
+    "fill_buckets": (64, 0, 0), "peak": (64, 0, 0), "weigh": (64, 16, 0), "draw": (64, 2_100, 0),
+    "begin": (72, 18_500, 0),
     "trials": (144, 38_000, 0), "accept": (64, 0, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
 }  # fmt: skip
 
@@ -58,32 +63,32 @@ def test_a_module_compiles_everywhere_within_its_budget(module):
 
 def test_blocks_that_the_planner_counts_on_fit_a_multiprocessor():
     shared = 100 << 10  # of the smallest multiprocessor that there is, but for Turing's 64 KB
-    for height, of_panels in planning._BLOCKS.items():
+    for height, of_panels in panels.RESIDENT.items():
         for panel, blocks in of_panels.items():
             of_kernel = BUDGET[f"assign/{height}/{panel}"]
             assert blocks * of_kernel[0] * sources.THREADS <= REGISTERS
             assert blocks * of_kernel[1] <= shared
-            assert of_kernel[1] <= planning._ASSIGN_SHARED[height][panel]
+            assert of_kernel[1] <= panels.SHARED[height][panel]
     for dim in range(1, sources.MOST_DIMENSIONS + 1):
-        assert BUDGET[f"assign_points/{dim}"][1] <= planning._POINTS_SHARED
-    assert max(shared_bytes for _, shared_bytes, _ in BUDGET.values()) <= planning._STATIC_SHARED
+        assert BUDGET[f"assign_points/{dim}"][1] <= points.SHARED
+    assert max(shared_bytes for _, shared_bytes, _ in BUDGET.values()) <= STATIC_SHARED
 
 
 @pytest.mark.parametrize("real", sources.REALS)
-@pytest.mark.parametrize("name", ["distances", "seeding", "facts", "centroids"])
+@pytest.mark.parametrize("name", ["distances", "seeding", "column_statistics", "rows", "centroids"])
 def test_subnormal_numbers_stay_and_nothing_is_fused_unasked(monkeypatch, name, real):
-    """Of the machine code's text form: no flushing of subnormal numbers, and no fused operation in float64, where the contract has none."""
+    """In the machine code's text form subnormal numbers are not flushed, and float64 has no fused operation."""
     monkeypatch.setattr(compiler, "_target", lambda architecture: (f"-arch=compute_{architecture}", "ptx"))
     text = compiler.compiled(sources.module(name, real), 90).code.decode()
     assert ".ftz" not in text
     assert "fma.rn.f64" not in text
-    assert "add.rn.f64" in text or "add.f64" in text or name == "facts"
+    assert "add.rn.f64" in text or "add.f64" in text or name in ("column_statistics", "rows")
 
 
 def test_a_source_that_does_not_compile_is_an_error_with_the_log(monkeypatch):
     monkeypatch.setattr(sources, "text", lambda name: "this is not CUDA")
     with pytest.raises(RuntimeError, match="error"):
-        compiler.compiled(sources.module("gate", "float"), 90)
+        compiler.compiled(sources.module("hamerly", "float"), 90)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +102,9 @@ def test_what_a_gpu_gets(capability, target):
 
 
 def test_an_empty_log_is_written_to_memory_of_its_own(monkeypatch):
-    """The bytes object of one space is one for the whole process: written to, it would be another character everywhere."""
+    """The bytes object of one space is one for the whole process: written to, it would change everywhere."""
     monkeypatch.setattr(compiler, "_target", lambda architecture: (f"-arch=compute_{architecture}", "ptx"))
-    assert compiler.compiled(sources.module("gate", "float"), 90).log == ""
+    assert compiler.compiled(sources.module("hamerly", "float"), 90).log == ""
     assert ord(bytes([32])) == 32
     assert b"a b".split(bytes([32])) == [b"a", b"b"]
 
@@ -111,15 +116,15 @@ def test_a_gpu_that_is_too_old_is_told_so():
 
 def test_code_is_kept_for_the_next_process(tmp_path, monkeypatch):
     monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(tmp_path))
-    first = compiler.binary_file(sources.module("gate", "float"), 90)
+    first = compiler.binary_file(sources.module("hamerly", "float"), 90)
     assert first.is_relative_to(tmp_path)
     monkeypatch.setattr(compiler, "compiled", None)
-    assert compiler.binary_file(sources.module("gate", "float"), 90) == first
+    assert compiler.binary_file(sources.module("hamerly", "float"), 90) == first
     with pytest.raises(TypeError):
-        compiler.binary_file(sources.module("gate", "double"), 90)
+        compiler.binary_file(sources.module("hamerly", "double"), 90)
 
 
 def test_without_a_cache_code_is_kept_for_this_process(monkeypatch):
     monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", "")
-    path = compiler.binary_file(sources.module("gate", "float"), 75)
+    path = compiler.binary_file(sources.module("hamerly", "float"), 75)
     assert path.read_bytes()[:4] == b"\x7fELF"

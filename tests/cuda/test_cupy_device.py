@@ -1,6 +1,7 @@
-"""`CupyDevice`, line by line, on a stand-in for CuPy whose kernels run in the simulator: what would fail at the first launch on a GPU fails here.
+"""`CupyDevice`, line by line, on a stand-in for CuPy whose kernels run in the simulator.
 
-The stand-in has what CuPy's documentation promises and refuses the rest, so it shows that our side is right as we have read it, not that CuPy is so.
+What would fail at the first launch on a GPU fails here. The stand-in has what CuPy's documentation promises and refuses
+the rest: it shows that our side is right as we have read it, not that CuPy is so.
 """
 
 import importlib
@@ -170,9 +171,9 @@ def test_a_fit_is_the_references(device_module, d, k, dtype, weighted):
 
 
 def test_the_facts_are_read(device_module):
-    facts = device_module.CupyDevice(0).facts
-    assert (facts.name, facts.compute_capability, facts.driver) == ("stand-in", "9.0", "for CUDA 13.0")
-    assert facts.runtime == "CuPy 14.2.0, CUDA 13.2, NVRTC 13.0"
+    found = device_module.CupyDevice(0).properties
+    assert (found.name, found.compute_capability, found.driver) == ("stand-in", "9.0", "for CUDA 13.0")
+    assert found.runtime == "CuPy 14.2.0, CUDA 13.2, NVRTC 13.0"
     assert device_module.device_count() == 2
     assert device_module.current_device() == 0
     assert device_module.CupyDevice(0).free_bytes() == (1 << 33) + 5

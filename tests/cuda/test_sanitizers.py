@@ -1,6 +1,7 @@
-"""Every CUDA kernel under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer, with the answers checked as well.
+"""Every CUDA kernel under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer, with checked answers.
 
-Under ThreadSanitizer every CUDA thread is a thread of the system: it sees whether barriers order all accesses. (Blocks still run one after the other.)
+Under ThreadSanitizer every CUDA thread is a thread of the system: it sees whether barriers order all accesses. Blocks
+still run one after the other.
 """
 
 import pytest
@@ -37,7 +38,8 @@ def check(n, d, k, dtype, weighted, steps):
     session = CudaSession(device, X, weights, k, on_host=True)
     session.reset()
     seeds = min(k, 3 if quick else 20)
-    np.testing.assert_array_equal(kmeans_plusplus(session, seeds, 1, 0), reference.kmeans_plusplus(X, weights, seeds, 1))
+    drawn = reference.kmeans_plusplus(X, weights, seeds, 1)
+    np.testing.assert_array_equal(kmeans_plusplus(session, seeds, 1, 0), drawn)
     np.testing.assert_array_equal(random_rows(session, 2, 1, 0), reference.random_rows(X, weights, 2, 1))
     if weighted or not quick:
         of_few = lambda rows, shares: CudaSession(device, rows, shares, 2, on_host=True)
@@ -45,7 +47,8 @@ def check(n, d, k, dtype, weighted, steps):
         np.testing.assert_array_equal(kmeans_parallel(session, 2, 1, 0, of_few), parallel)
     start = X[np.arange(k) % n]
     start[1] = start[0]  # a cluster that comes out empty
-    found, expected = lloyd(session, start, max_iter=steps, threshold=0.0), reference.lloyd(X, weights, start, steps, 0.0)
+    found = lloyd(session, start, max_iter=steps, threshold=0.0)
+    expected = reference.lloyd(X, weights, start, steps, 0.0)
     np.testing.assert_array_equal(found.labels, expected.labels)
     np.testing.assert_array_equal(found.centroids, expected.centroids)
     assert found.inertia == expected.inertia

@@ -1,4 +1,7 @@
-"""The simulator does what CUDA does, and finds the faults that it is there to find: planted ones, in kernels of its own and in the project's."""
+"""The simulator does what CUDA does, and finds the faults that it is there to find.
+
+Faults are planted in kernels of its own and in the project's.
+"""
 
 import ctypes
 
@@ -176,7 +179,7 @@ def test_threads_at_different_barriers_are_reported():
 
 
 def test_a_missing_barrier_gives_another_result():
-    """Fibers run one after the other, so a thread that does not wait reads what has not been written: a pattern of bytes."""
+    """Fibers run one after the other: a thread that does not wait reads memory that is not written yet."""
     data = np.arange(64, dtype=np.int32)
     run("reversed_blocks", 1, 64, data, compiled=library(barrier=""), dynamic_bytes=256)
     assert not np.array_equal(data, np.arange(64)[::-1])
@@ -194,7 +197,8 @@ text = sources.text(name)
 assert text.count(right) == 1, text.count(right)
 if case == "faulty":
     text = text.replace(right, wrong)
-compiled = build.simulation(text, [kernel], [o for o in sources.module(name, "float").options if o.startswith("-D")], sanitizer)
+defines = [option for option in sources.module(name, "float").options if option.startswith("-D")]
+compiled = build.simulation(text, [kernel], defines, sanitizer)
 n, d = 300, 3
 X, out = np.ones((n, d), np.float32), np.zeros(n)
 arrays = {"X": X, "out": out, "centroids": np.zeros((1, d)), "bins": np.zeros(sources.BINS, np.int64)}
@@ -210,7 +214,11 @@ print("ran to the end")
 """
 FAULTS = {
     "barrier": (
-        ("distances", "inertia_bins", "  empty_window(&window, own_bins);\n  __syncthreads();", "  empty_window(&window, own_bins);", "thread"),
+        (
+            "distances", "inertia_bins",
+            "  empty_window(&window, own_bins);\n  __syncthreads();", "  empty_window(&window, own_bins);",
+            "thread",
+        ),
         "data race",
     ),
     "tail": (
@@ -226,7 +234,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_in_one_of_our_kernels_is_found(fault):
-    """A barrier taken away, found by ThreadSanitizer; a row too many, found by AddressSanitizer. The kernels as they are pass the same run."""
+    """ThreadSanitizer finds a barrier taken away, AddressSanitizer a row too many. The kernels as they are pass."""
     arguments, words = FAULTS[fault]
     environment = build.sanitizer_environment(arguments[-1])
     assert run_python(FAULTY, *arguments, "sound", **environment).strip() == "ran to the end"

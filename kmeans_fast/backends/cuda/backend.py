@@ -55,7 +55,7 @@ class CudaBackend:
     def plan(self, problem, n_threads):
         from .planning import plan
 
-        return plan(problem, self.device(problem).facts)
+        return plan(problem, self.device(problem).properties)
 
     def open(self, X, weights, problem, n_threads):
         from .planning import check_fits, workspace_bytes
@@ -63,7 +63,7 @@ class CudaBackend:
 
         device = self.device(problem)
         on_host = problem.resident is None
-        check_fits(device, workspace_bytes(problem) + problem.data_bytes * on_host, problem)
+        check_fits(device, workspace_bytes(problem, device.properties) + problem.data_bytes * on_host, problem)
         return CudaSession(device, X, weights, problem.n_clusters, on_host=on_host)
 
 

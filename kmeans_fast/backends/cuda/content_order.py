@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from . import facts
 from .device import Launcher, allocate, attempt
-from .planning import SORT_BYTES
+from .gathering import gathered
 
+SORT_BYTES = 32  # a row, of CuPy's argsort beyond the 64-bit keys: a copy of them, the order, and as much again
 _WHAT = "the order of the rows"
 
 
@@ -16,7 +16,7 @@ def content_order(launcher, X, weights):
     different rows of equal hash, which only somebody who looks for them finds, are sorted on the host.
     """
     hashes = allocate(launcher.device, len(X), np.uint64, _WHAT)
-    launcher.run("facts", "row_hashes", len(X), X=X, n=len(X), d=X.shape[1], hashes=hashes)
+    launcher.run("rows", "row_hashes", len(X), X=X, n=len(X), d=X.shape[1], hashes=hashes)
     order = _sorted(launcher.device, hashes)
     different, heavier_first = _open_places(launcher, X, weights, hashes, order)
     if heavier_first:
@@ -29,7 +29,7 @@ def content_order(launcher, X, weights):
         order = _gathered(launcher, by_weight.view(np.uint64), places).view(np.int64)
     if different:
         hashes = allocate(launcher.device, len(X), np.uint64, _WHAT)
-        launcher.run("facts", "row_hashes", len(X), X=X, n=len(X), d=X.shape[1], hashes=hashes)
+        launcher.run("rows", "row_hashes", len(X), X=X, n=len(X), d=X.shape[1], hashes=hashes)
         _sort_collisions(launcher, X, weights, hashes, order)
     return order
 
@@ -41,7 +41,7 @@ def _sorted(device, keys):
 
 def _gathered(launcher, words, places):
     out = allocate(launcher.device, len(places), np.uint64, _WHAT)
-    launcher.run("facts", "gather_words", len(places), words=words, places=places, m=len(places), out=out)
+    launcher.run("rows", "gather_words", len(places), words=words, places=places, m=len(places), out=out)
     return out
 
 
@@ -53,7 +53,7 @@ def _open_places(launcher, X, weights, hashes, order, runs=None):
     device, (n, d) = launcher.device, X.shape
     counts = allocate(device, 2, np.int64, _WHAT, fill=0)
     launcher.run(
-        "facts", "open_places", n,
+        "rows", "open_places", n,
         X=X, weights=weights, n=n, d=d, hashes=hashes, order=order, counts=counts, runs=runs,
     )  # fmt: skip
     return device.download(counts).tolist()
@@ -69,8 +69,8 @@ def _sort_collisions(launcher, X, weights, hashes, order):
     places = np.concatenate([np.arange(*run) for run in bounds])
     on_host = device.download(order)
     rows, run_of = on_host[places], np.repeat(np.arange(len(bounds)), bounds[:, 1] - bounds[:, 0])
-    keys = [*facts.gathered(launcher, X, rows).T[::-1], run_of]
+    keys = [*gathered(launcher, X, rows).T[::-1], run_of]
     if weights is not None:
-        keys = [facts.gathered(Launcher(device, np.float64), weights[:, None], rows)[:, 0], *keys]
+        keys = [gathered(Launcher(device, np.float64), weights[:, None], rows)[:, 0], *keys]
     on_host[places] = rows[np.lexsort([rows, *keys])]
     device.write(order, on_host)

@@ -1,14 +1,14 @@
 """Whether data on the host is worth sending to a GPU.
 
-The constants are estimates, from data sheets and published measurements of other programs, not measurements of this one: no fit has been timed on a GPU
-yet. They are on the cautious side: a GPU is taken where it should win three times over.
+The constants are estimates, from data sheets and published measurements of other programs: no fit of this one has been
+timed on a GPU yet. They are on the cautious side: a GPU is taken where it should win three times over.
 """
 
 from ...kernels.processors import usable_cpus
 
 _TRANSFER = 8e9  # bytes a second from pageable memory
 _SCORES = 12e12  # float32 operations a second in `assign`
-_FIRST = 0.02  # seconds of launches, facts and first transfers
+_FIRST = 0.02  # seconds of launches, column statistics and first transfers
 _CPU_SCORES = 60e9  # the same on a core
 _PASSES = 20  # iterations and seeding, in reads of the data
 _LEAST_GAIN = 3.0
@@ -22,5 +22,6 @@ def declines(problem):
     on_gpu = _FIRST + problem.data_bytes / _TRANSFER + work / _SCORES
     on_cpu = work / (_CPU_SCORES * usable_cpus())
     if on_cpu < _LEAST_GAIN * on_gpu:
-        return f"the data is on the host, and a GPU would take about {on_gpu:.2g} s with it, the CPU {on_cpu:.2g} s (estimates)"
+        times = f"a GPU would take about {on_gpu:.2g} s with it, the CPU {on_cpu:.2g} s (estimates)"
+        return f"the data is on the host, and {times}"
     return ""

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...kernels.cuda import compiler, sources
 from ...kernels.processors import usable_cpus
-from .device import Facts
+from .device import Properties
 
 _NULL = np.uint64(0)
 
@@ -33,8 +33,8 @@ def _version(number):
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
-class CupyLetter:
-    """See `device.Letter`: a copy to pinned memory, and the event that it has arrived."""
+class CupyRead:
+    """See `device.PendingRead`: a copy to pinned memory, and the event that it has arrived."""
 
     def __init__(self, array):
         self.values = cupyx.empty_pinned(array.shape, array.dtype)
@@ -60,29 +60,28 @@ class CupyDevice:
         If there is no such GPU.
     """
 
-    OutOfMemory = (
-        MemoryError  # CuPy's OutOfMemoryError is one; where Thrust finds no memory to sort in, it is the plain one
-    )
+    # CuPy's OutOfMemoryError is one. Where Thrust finds no memory to sort in, it is the plain one.
+    OutOfMemory = MemoryError
 
     def __init__(self, number):
         count = device_count()
         if not 0 <= number < count:
             raise ValueError(f"device='cuda:{number}': there are {count} GPUs, numbered from 0")
         self.number = number
-        properties = cupy.cuda.runtime.getDeviceProperties(number)
-        name = properties["name"]
-        self.facts = Facts(
+        found = cupy.cuda.runtime.getDeviceProperties(number)
+        name = found["name"]
+        self.properties = Properties(
             name=name.decode() if isinstance(name, bytes) else str(name),
-            multiprocessors=properties["multiProcessorCount"],
-            shared_bytes=properties["sharedMemPerBlockOptin"],
-            memory_bytes=properties["totalGlobalMem"],
-            compute_capability=f"{properties['major']}.{properties['minor']}",
+            multiprocessors=found["multiProcessorCount"],
+            shared_bytes=found["sharedMemPerBlockOptin"],
+            memory_bytes=found["totalGlobalMem"],
+            compute_capability=f"{found['major']}.{found['minor']}",
             driver=f"for CUDA {_version(cupy.cuda.runtime.driverGetVersion())}",
             runtime=f"CuPy {cupy.__version__}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}"
             f", NVRTC {compiler.version()}",
         )
         self._kernel, self._modules = functools.cache(self._load), functools.cache(self._load_module)
-        self._posted = collections.deque(maxlen=8)
+        self._under_way = collections.deque(maxlen=8)
 
     @contextmanager
     def _current(self):
@@ -101,13 +100,12 @@ class CupyDevice:
         with self._current():
             return cupy.asnumpy(array)
 
-    def post(self, array):
+    def read_later(self, array):
         with self._current():
-            letter = CupyLetter(array)
-        self._posted.append(
-            letter
-        )  # pinned memory must not be given to others while a copy to it is under way, even if nobody reads it
-        return letter
+            read = CupyRead(array)
+        # Pinned memory must not be given to others while a copy to it is under way, even if nobody reads it.
+        self._under_way.append(read)
+        return read
 
     def fill(self, array, value):
         with self._current():
@@ -122,7 +120,7 @@ class CupyDevice:
             return cupy.bincount(labels, minlength=size)
 
     def _architecture(self):
-        return int(self.facts.compute_capability.replace(".", ""))
+        return int(self.properties.compute_capability.replace(".", ""))
 
     def compile(self, modules):
         with ThreadPoolExecutor(min(len(modules), usable_cpus())) as pool:

@@ -1,7 +1,7 @@
 """What the backend needs of a GPU, and how kernels are called on it.
 
-`CupyDevice` (`cupy_device.py`) is a GPU; the tests have another that runs the same sources on the host. Everything else in this folder knows only what is
-written here.
+`CupyDevice` (`cupy_device.py`) is a GPU. The tests have another device, which runs the same sources on the host.
+Nothing else in this folder knows more of a device than what is written here.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,13 @@ import numpy as np
 from ...kernels.cuda import sources
 
 Array = Any  # an array on the device: CuPy's, or NumPy's in the tests
-OUT_OF_MEMORY = "{what} needs {needed:,.2f} GiB on {name} and {free:,.2f} GiB are available: use fewer rows or clusters, or device='cpu'."
+OUT_OF_MEMORY = (
+    "{what} needs {needed:,.2f} GiB on {name} and {free:,.2f} GiB are available: "
+    "use fewer rows or clusters, or device='cpu'."
+)
 
 
-class Facts(NamedTuple):
+class Properties(NamedTuple):
     """What plans depend on, and what `info` prints."""
 
     name: str
@@ -27,7 +30,7 @@ class Facts(NamedTuple):
     runtime: str
 
 
-class Letter(Protocol):
+class PendingRead(Protocol):
     """A small array under way from the device."""
 
     def read(self) -> np.ndarray:
@@ -37,7 +40,7 @@ class Letter(Protocol):
 class Device(Protocol):
     """A GPU. What is enqueued runs in order; nothing waits unless it says so."""
 
-    facts: Facts
+    properties: Properties
     OutOfMemory: type[BaseException]
 
     def empty(self, shape: Any, dtype: Any) -> Array: ...
@@ -47,7 +50,9 @@ class Device(Protocol):
     def download(self, array: Array) -> np.ndarray:
         """A copy on the host; waits for it."""
 
-    def post(self, array: Array) -> Letter: ...
+    def read_later(self, array: Array) -> PendingRead:
+        """Begin to copy a small array to the host."""
+
     def fill(self, array: Array, value: Any) -> None: ...
     def argsort(self, keys: Array) -> Array:
         """int64 positions that sort `keys`, equal ones in their order."""
@@ -59,7 +64,10 @@ class Device(Protocol):
     def prepare(
         self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list
     ) -> Callable[[], None]:
-        """A launch of a kernel on `blocks` blocks of `sources.THREADS` threads; `values` are arrays, None for null, and NumPy scalars."""
+        """A launch of a kernel on `blocks` blocks of `sources.THREADS` threads.
+
+        `values` are arrays, None for null, and NumPy scalars.
+        """
 
     def free_bytes(self) -> int:
         """Memory that can still be had."""
@@ -69,7 +77,8 @@ class Device(Protocol):
 
 
 _DTYPES = {
-    "float": np.float32, "double": np.float64, "int": np.int32, "i64": np.int64, "u64": np.uint64, "unsigned short": np.uint16,
+    "float": np.float32, "double": np.float64, "int": np.int32, "i64": np.int64, "u64": np.uint64,
+    "unsigned short": np.uint16,
 }  # fmt: skip
 _PER_MULTIPROCESSOR = 8  # blocks of a kernel whose blocks take several items each
 
@@ -107,7 +116,7 @@ class Launcher:
         self.prepare(module, kernel, self.blocks(items, rows_a_block), **arguments)()
 
     def blocks(self, items, rows_a_block=sources.THREADS):
-        return max(1, min(-(-items // rows_a_block), _PER_MULTIPROCESSOR * self.device.facts.multiprocessors))
+        return max(1, min(-(-items // rows_a_block), _PER_MULTIPROCESSOR * self.device.properties.multiprocessors))
 
     def _value(self, kernel, parameter, value):
         dtype = _DTYPES[self.real if parameter.type == "real" else parameter.type]
@@ -119,7 +128,9 @@ class Launcher:
 
 
 def attempt(device, make, needed, what):
-    """What ``make()`` makes on the device; when there is no memory, what the allocator keeps is given back and it is tried once more.
+    """What ``make()`` makes on the device.
+
+    When there is no memory, what the allocator keeps is given back and it is tried once more.
 
     Raises
     ------
@@ -133,7 +144,7 @@ def attempt(device, make, needed, what):
     try:
         return make()
     except device.OutOfMemory as error:
-        free, name = device.free_bytes() / 2**30, device.facts.name
+        free, name = device.free_bytes() / 2**30, device.properties.name
         raise MemoryError(OUT_OF_MEMORY.format(what=what, needed=needed / 2**30, name=name, free=free)) from error
 
 

@@ -1,77 +1,10 @@
-// What is read off the data before a fit: the magnitudes that `kernels.scaling.limbs` needs, exact column sums, the
-// hash of the rows and what it leaves open of their order.
+// What is read off single rows: their hash, what it leaves open of their order, their norm, and the rows themselves.
 //
-// Mapping    What goes by columns: a thread stays in one column; blocks of THREADS threads take `THREADS / columns`
-//            rows side by side, or one row in several rounds where it is wider. Neighbouring threads read neighbouring
-//            addresses.
-// Order      Integer maxima, minima and additions: none.
-// Cost       Each kernel reads X once.
+// Mapping    A thread a row (`tiles.cu`), a place in the order, or an element.
+// Order      None: what is counted is counted in integers.
+// Cost       Each kernel reads X once at most.
 
-// Calls visit(row, column) for the share of this thread: all rows of few columns.
-#define FOR_OWN_ELEMENTS(n, columns)                                                          \
-  const int rows_abreast = (columns) < THREADS ? THREADS / (columns) : 1;                     \
-  const int own_row = (columns) < THREADS ? threadIdx.x / (columns) : 0;                      \
-  for (int column = (columns) < THREADS ? threadIdx.x % (columns) : threadIdx.x;              \
-       column < (columns) && own_row < rows_abreast; column += THREADS)
-
-#define FOR_OWN_ROWS(n) \
-  for (i64 row = (i64)blockIdx.x * rows_abreast + own_row; row < (n); row += (i64)gridDim.x * rows_abreast)
-
-extern "C" __global__ void column_range(
-    const real* X,          // IN    (n, d)
-    const double* weights,  // IN    (n,) or null: all ones
-    i64 n, int d,
-    u64* largest,           // INOUT (columns,) bits of max |w x|, zeros on entry; column d, if there are weights, is w
-    u64* lowest             // INOUT (columns,) bits of the least set bit of any w x, all ones on entry
-) {
-  const int columns = weights ? d + 1 : d;
-  FOR_OWN_ELEMENTS(n, columns) {
-    u64 high = 0, low = ~0ull;
-    FOR_OWN_ROWS(n) {
-      const double w = weights ? weights[row] : 1.0;
-      const double value = column < d ? (weights ? w * (double)X[row * d + column] : (double)X[row * d + column]) : w;
-      const u64 word = (u64)__double_as_longlong(value) & 0x7fffffffffffffffull;
-      int exponent;
-      const u64 significand = decode(value, &exponent);
-      if (!significand) continue;
-      if (word > high) high = word;
-      const int place = exponent + __ffsll((i64)significand) - 1;  // of the least set bit
-      const u64 bit = place >= -1022 ? (u64)(place + 1023) << 52 : 1ull << (place + 1074);
-      if (bit < low) low = bit;
-    }
-    if (high) atomicMax(largest + column, high);
-    if (~low) atomicMin(lowest + column, low);
-  }
-}
-
-// A thread's cells of one column: of the top limb, where nearly all goes, in a register.
-struct TopCells {
-  i64 *cells, top_place, *top;
-  __device__ __forceinline__ void add(i64 at, i64 value) const {
-    if (at == top_place)
-      *top += value;
-    else
-      atomic_add(cells + at, value);
-  }
-};
-
-extern "C" __global__ void column_sums(
-    const real* X,    // IN    (n, d)
-    i64 n, int d,
-    const int* unit,  // IN    (d,) of Limbs
-    int limbs, int limb_bits,
-    i64* cells        // INOUT (limbs, d) zeros on entry
-) {
-  const Limbs how = {unit, limbs, limb_bits, d};
-  FOR_OWN_ELEMENTS(n, d) {
-    i64 top = 0;
-    const i64 top_place = (i64)(limbs - 1) * d + column;
-    FOR_OWN_ROWS(n) add_value(TopCells{cells, top_place, &top}, 0, column, how, X[row * d + column], false);
-    if (top) atomic_add(cells + top_place, top);
-  }
-}
-
-// `kmeans_fast.reference.row_hash`. A thread a row (`tiles.cu`).
+// `kmeans_fast.reference.row_hash`.
 extern "C" __global__ void row_hashes(
     const real* X,  // IN    (n, d)
     i64 n, int d,

@@ -1,15 +1,13 @@
-"""What float32 scores on the device are worth: the frame that points are scored in, and the bound on a score's error."""
+"""What float32 scores on the device are worth: the frame that rows are scored in, and the bound on a score's error."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from ...kernels import scaling
+from ....kernels import scaling
 
-_REACH = {
-    np.dtype(np.float32): 100,
-    np.dtype(np.float64): 400,
-}  # binary orders of magnitude that the frame scales by at most
+# Binary orders of magnitude that the frame scales by at most.
+_REACH = {np.dtype(np.float32): 100, np.dtype(np.float64): 400}
 
 
 class Frame(NamedTuple):
@@ -29,13 +27,16 @@ def frame(sample):
 
 
 def error_bound(d, scale):
-    """gamma, zeta and the parts of a margin, for points of d features.
+    """gamma, zeta and the parts of a margin, for rows of d features.
 
-    With u = 2**-24 and m = d + 2 roundings in the chain of a score, the score differs from the exact score of the unrounded x', c' by at most
-    ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002, §3.1), plus underflows of 2**-149 each; the contract's own D by ``(d + 2) 2**-53 (|x'| + |c'|)^2``,
-    half of which counts here, and d 2**-1074 before scaling. ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` gives ``alpha |x'|^2 + gamma |c'|^2 + zeta``. Put
-    into the half norms, gamma and zeta leave a row's best score too large by its own centroid's part twice, for which
-    ``|c'|^2 = 2 (zeta - half norm) / (1 - 2 gamma)``. Factors above 1 cover second-order terms and the evaluation of the bound.
+    Let u = 2**-24, and m = d + 2 roundings in the chain of a score. The score differs from the exact score of the
+    unrounded x', c' by at most ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002, §3.1), plus underflows of 2**-149
+    each. The contract's own D differs by ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here, and d 2**-1074
+    before scaling. As ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2``, all of it is ``alpha |x'|^2 + gamma |c'|^2 + zeta``.
+
+    gamma and zeta are put into the half norms. That leaves a row's best score too large by twice the part of its own
+    centroid, for which ``|c'|^2 = 2 (zeta - half norm) / (1 - 2 gamma)``. Factors above 1 cover second-order terms and
+    the evaluation of the bound.
     """
     u, chain = 2.0**-24, d + 8
     score = (chain + 3) * u * (1 + 2 * (chain + 3) * u)

@@ -1,8 +1,9 @@
-// Hamerly's bounds: which rows an iteration need not score. An upper bound on a row's distance to its own centroid and a lower bound on that to any other
-// move with the centroids; while the upper is below the lower the label stands.
+// Hamerly's bounds: which rows an iteration need not score. Each row has an upper bound on the distance to its own
+// centroid and a lower bound on that to any other. Both move with the centroids. While the upper is below the lower the
+// label stands.
 //
-// Mapping    A thread a row; rows that fail are collected block by block, in whatever order: nothing depends on it.
-// Precision  Every step is rounded to the safe side, in the unit of the frame. A bound that overflows never proves anything.
+// Mapping    A thread a row. Rows that fail are collected block by block, in whatever order: nothing depends on it.
+// Precision  Every step is rounded to the safe side, in the unit of the frame. A bound that overflows proves nothing.
 // Cost       16 bytes a row; d differences more for a row whose moved upper bound fails, to measure its distance anew.
 //
 // Hamerly (2010), Making k-means even faster.
@@ -10,7 +11,7 @@
 __device__ __forceinline__ float difference(float x, double c, float scale) { return (x - (float)c) * scale; }
 __device__ __forceinline__ float difference(double x, double c, double scale) { return (float)((x - c) * scale); }
 
-extern "C" __global__ void __launch_bounds__(THREADS) gate(
+extern "C" __global__ void __launch_bounds__(THREADS) filter_rows(
     const real* __restrict__ X,            // IN    (n, d)
     i64 n, int d,
     const double* __restrict__ centroids,  // IN    (k, d)

@@ -1,29 +1,33 @@
-"""When Hamerly's bounds are worth asking (`gate.cu`)."""
+"""When Hamerly's bounds are worth asking (`hamerly.cu`)."""
 
 _SETTLED = 0.3  # the share of rows that changed from which on bounds are tried
 _MOST_SCORED = 0.8  # the share of rows that bounds leave to be scored up to which they pay
 
 
-class Bounds:
+class BoundsPolicy:
     """Decides for every iteration of a run.
 
     Bounds that have not paid are left alone for a while: for one iteration, and after every further trial in vain for
-    twice as many as before. What an iteration came to is told later than the next one is decided.
+    twice as many as before. What an iteration came to is known only after the next one has been decided.
     """
 
     def __init__(self):
-        self.paid = False  # in the last iteration told of
+        self.paid = False  # in the last iteration that is known
         self.pause = 0  # iterations without them after the last trial
         self.resume = 0  # the number of the iteration from which they may be tried
 
-    def pay(self, number, changed):
-        """Whether iteration `number` is to use them; `changed` is the share of rows changed in the last one told."""
+    def decide(self, number, changed):
+        """Whether iteration `number` uses them.
+
+        `changed` is the share of rows that changed in the last iteration that is known.
+        """
         return number >= self.resume and (self.paid or changed <= _SETTLED)
 
-    def told(self, number, scored, upcoming):
-        """Hear what share of the rows iteration `number` left to be scored; None: it did without bounds.
+    def learn(self, number, scored, upcoming):
+        """Take note of what iteration `number` came to.
 
-        `upcoming` is the number of the next iteration that is yet to be decided.
+        `scored` is the share of rows that bounds left to be scored; None: it went without bounds. `upcoming` is the
+        number of the next iteration that is yet to be decided.
         """
         self.paid = scored is not None and scored <= _MOST_SCORED
         if self.paid:

@@ -1,0 +1,64 @@
+"""The launches of an iteration, prepared once and run many times: to prepare one takes the host microseconds."""
+
+import weakref
+
+from .buffers import NO_SUMS, Centroids
+
+
+class Launches:
+    """Prepared launches of a session, by what distinguishes them; prepared anew for new labels."""
+
+    def __init__(self, session):
+        # A session that nobody uses gives its memory back at once, which it would not in a cycle.
+        self.session, self.launcher = weakref.proxy(session), session.launcher
+        self.prepared = {}
+
+    def forget(self):
+        """The arrays that the launches are for are no longer in use."""
+        self.prepared.clear()
+
+    def run(self, make, *what):
+        """Run the launches that the method `make` makes of `what`."""
+        key = (make.__name__, *(id(part) if isinstance(part, Centroids) else part for part in what))
+        if key not in self.prepared:
+            self.prepared[key] = make(*what)
+        for launch in self.prepared[key]:
+            launch()
+
+    def assignment(self, source, summing, anew, bounded):
+        """Label every row by the centroids `source`, and bring the sums up to date if wanted."""
+        s, sums = self.session, self.session.sums if summing else None
+        common = {
+            "X": s.X, "weights": s.weights, "k": s.k, "labels": s.device_labels, "counters": s.iteration.counters,
+            **(sums.arguments if sums else NO_SUMS), "anew": anew, "halted": s.iteration.halted,
+        }  # fmt: skip
+        clearing = [self._clearing(sums)] if anew else []
+        return clearing + s.scoring.launches(s, source, sums, common, bounded)
+
+    def _clearing(self, sums):
+        size, s = sums.cells.size, self.session
+        return self.launcher.prepare(
+            "centroids", "clear", self.launcher.blocks(size),
+            cells=sums.cells, size=size, counts=sums.counts, k=s.k, halted=s.iteration.halted,
+        )  # fmt: skip
+
+    def update(self, source, target, relocated):
+        """Make the centroids `target` of the sums, and the status of the iteration."""
+        s, iteration = self.session, self.session.iteration
+        of_clusters = {
+            "shifts": iteration.shifts,
+            "differences": iteration.differences,
+            "cluster_weights": iteration.weights,
+        }
+        means = self.launcher.prepare(
+            "centroids", "means", self.launcher.blocks(32 * s.k), **s.sums.arguments, k=s.k, d=s.d,
+            weighted=s.weights is not None, old=source.exact, center=s.center, relocated=relocated,
+            centroids=target.exact, **target.packed._asdict(), **s.scoring.frame, **of_clusters,
+            halted=iteration.halted,
+        )  # fmt: skip
+        conclude = self.launcher.prepare(
+            "centroids", "conclude", 1, k=s.k, **of_clusters, scatter=s.scatter, scale=s.scoring.scale,
+            relocated=relocated, counters=iteration.counters, drifts=iteration.drifts, status=iteration.status,
+            halted=iteration.halted,
+        )  # fmt: skip
+        return [means, conclude]

@@ -1,0 +1,87 @@
+"""What a scorer is: a way to find the nearest centroid of every row.
+
+A `Scorer` is the plan: it is made from sizes alone and touches no device. `Scorer.open` gives a `Scoring`, which has
+the memory and the launches.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ....kernels.cuda import sources
+from ..device import Properties
+
+Launches = list[Callable[[], None]]
+
+
+class Sizes(NamedTuple):
+    """What a plan goes by."""
+
+    n: int
+    d: int
+    k: int
+    dtype: np.dtype
+
+
+class Packed(NamedTuple):
+    """Centroids in panels for scoring (`common.cu`), as the kernel `means` writes them; None: it writes none."""
+
+    panel: int = 1  # centroids a panel
+    panels: Any = None
+    half_norms: Any = None
+
+
+class Scoring(Protocol):
+    """A scorer opened on the rows of a session."""
+
+    scale: float  # of the frame that bounds are measured in
+    frame: dict[str, Any]  # what `pack` and `means` take of it, by name
+
+    def packed(self) -> Packed:
+        """Memory for centroids in the form that is scored."""
+
+    def pack(self, centroids: Any) -> None:
+        """Bring given centroids (`buffers.Centroids`) into that form; `means` does it for those it makes."""
+
+    def launches(self, session: Any, centroids: Any, sums: Any, common: dict[str, Any], bounded: bool) -> Launches:
+        """What labels every row.
+
+        Parameters
+        ----------
+        session : CudaSession
+            The one that it was opened on.
+        centroids : buffers.Centroids
+        sums : buffers.Sums or None
+            The sums to bring up to date, if any.
+        common : dict
+            The arguments that all kernels for assignment take, by name.
+        bounded : bool
+            Whether rows whose bounds prove their label are left out.
+        """
+
+
+class Scorer(Protocol):
+    """A way to score, planned for the sizes of a problem on a device."""
+
+    name: str
+    blocks: int
+    keeps_bounds: bool  # Hamerly's, of every row
+    row_bytes: int  # of memory for each row
+    centroid_bytes: int  # and for each feature of a centroid, beside its exact value
+    path: str  # the kernels, in words
+    notes: tuple[str, ...]
+
+    def __init__(self, sizes: Sizes, properties: Properties): ...
+
+    @staticmethod
+    def objection(sizes: Sizes, properties: Properties) -> str:
+        """Why it does not apply; empty if it does."""
+
+    def modules(self, real: str) -> list[sources.Module]:
+        """What has to be compiled for it; `real` is X's type in C++."""
+
+    def precision(self, dtype: np.dtype) -> str:
+        """The type that rows are scored in, for the history."""
+
+    def open(self, session: Any) -> Scoring: ...
