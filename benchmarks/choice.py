@@ -23,7 +23,7 @@ from common import fits
 from common.datasets import datasets, named
 from common.report import table
 from common.timing import interleaved, say, timed
-from kmeans_fast.kernels.cpu import byte_codes
+from kmeans_fast.kernels.cpu.scoring import byte_codes
 
 AUTO, AGAIN = "as chosen", "again"  # the second tells the noise
 PAUSE = 0.05  # seconds: only our own threads are to fall asleep
@@ -47,21 +47,21 @@ def may_encode(n_samples, n_features, n_clusters, itemsize, passes=None):
 
 # What decides on each technique, as module (and class) and name below the CPU backend, and what it says instead.
 OFF = {
-    ("assignment", "worth_it"): never,
+    ("assignment", "keeps_bounds"): never,
     ("assignment", "filters_by_bytes"): never,
-    ("assignment", "sorts_into_boxes"): never,
-    ("assignment", "searches_a_line"): never,
-    ("assignment", "looks_nearby"): never,
+    ("assignment", "builds_kd_tree"): never,
+    ("assignment", "searches_sorted"): never,
+    ("assignment", "tries_exponion"): never,
 }
-BOUNDS = {("assignment", "worth_it"): always, ("gate.Gate", "pays"): always}
+BOUNDS = {("assignment", "keeps_bounds"): always, ("hamerly.HamerlyBounds", "pays"): always}
 BYTES = {("assignment", "filters_by_bytes"): may_encode, ("assignment", "_TOO_MANY"): math.inf}
 BOXES = {
-    ("assignment", "sorts_into_boxes"): lambda n, d, k: d <= MOST_BOXED,
-    ("boxes.Wager", "is_due"): always,
-    ("boxes.Wager", "settle"): never,
+    ("assignment", "builds_kd_tree"): lambda n, d, k: d <= MOST_BOXED,
+    ("kd_tree.BuildPolicy", "is_due"): always,
+    ("kd_tree.BuildPolicy", "settle"): never,
 }
-SEARCH = {("assignment", "searches_a_line"): lambda d, k: d == 1}
-PANELS = BOUNDS | {("assignment", "looks_nearby"): always, ("near.Near", "pays"): always}
+SEARCH = {("assignment", "searches_sorted"): lambda d, k: d == 1}
+PANELS = BOUNDS | {("assignment", "tries_exponion"): always, ("exponion.Exponion", "pays"): always}
 FIXED = {
     "float32": {},
     "bounds": BOUNDS,

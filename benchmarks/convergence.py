@@ -59,15 +59,15 @@ def without(module, name, value):
         setattr(module, name, kept)
 
 
-# Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.gate`); without bytes, all scores are float32 (`byte_filter`); without boxes,
-# rows of few features stay in their order, and no centroid is excluded for many of them at a time (`box_filter`); without search, rows of one feature are
-# scored (`line`); without panels, a row is scored against every centroid, however far from its own (`near`).
+# Without bounds, every row is scored in every iteration (`kmeans_fast.kernels.cpu.assignment.hamerly`); without bytes, all scores are float32 (`byte_filter`); without boxes,
+# rows of few features stay in their order, and no centroid is excluded for many of them at a time (`kd_tree_filter`); without search, rows of one feature are
+# scored (`sorted_1d`); without panels, a row is scored against every centroid, however far from its own (`exponion`).
 ABLATIONS = {
-    "without bounds": ("gate", "_LEAST_GAIN", math.inf),
+    "without bounds": ("hamerly", "_LEAST_GAIN", math.inf),
     "without bytes": ("assignment", "filters_by_bytes", lambda *sizes: False),
-    "without boxes": ("assignment", "sorts_into_boxes", lambda *sizes: False),
-    "without search": ("assignment", "searches_a_line", lambda *sizes: False),
-    "without panels": ("assignment", "looks_nearby", lambda *sizes: False),
+    "without boxes": ("assignment", "builds_kd_tree", lambda *sizes: False),
+    "without search": ("assignment", "searches_sorted", lambda *sizes: False),
+    "without panels": ("assignment", "tries_exponion", lambda *sizes: False),
 }
 
 

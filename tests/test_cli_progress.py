@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from kmeans_fast.kernels.cpu import compiling
+from kmeans_fast.kernels.cpu.runtime import compiling
 from support import REPOSITORY
 
 import kmeans_fast

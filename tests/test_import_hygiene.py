@@ -44,7 +44,7 @@ def test_the_kernels_have_one_name(code):
 def test_the_kernels_are_importable_under_the_package():
     run_python("""
         import importlib, kmeans_fast.kernels
-        for name in ("cpu", "cpu.assign", "cpu.distances", "cpu.fixed_point", "cpu.seeding"):
+        for name in ("cpu", "cpu.assignment.dense", "cpu.exact.distances", "cpu.seeding.trials"):
             assert importlib.import_module(f"kmeans_fast.kernels.{name}").__name__ == f"kmeans_fast.kernels.{name}"
     """)
 

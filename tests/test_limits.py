@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from kmeans_fast.kernels import processors
-from kmeans_fast.kernels.cpu import host
+from kmeans_fast.kernels.cpu.machine import host
 from support import run_python
 
 import kmeans_fast
@@ -50,7 +50,7 @@ def test_a_table_is_divided_by_its_size():
 @pytest.mark.usefixtures("usual_tasks")
 def test_seeding_uses_threads_by_the_work_of_a_step(monkeypatch):
     """Few rows and many seeds: a problem of hundreds of milliseconds, of which every step is short."""
-    from kmeans_fast.kernels.cpu.jit import Kernel
+    from kmeans_fast.kernels.cpu.runtime.jit import Kernel
 
     seen, call = collections.defaultdict(list), Kernel.__call__
 
@@ -93,7 +93,7 @@ def test_omp_num_threads_is_respected_and_n_threads_overrides_it():
     run_python(
         """
 import kmeans_fast
-from kmeans_fast.kernels.cpu import host
+from kmeans_fast.kernels.cpu.machine import host
 assert host.usable_cpus() == 1
 plan = kmeans_fast.explain((100_000, 10), 20, device="cpu")
 assert "1 thread," in plan and "is allowed one thread" in plan and "too small" not in plan
@@ -108,7 +108,7 @@ def test_affinity_is_respected():
     run_python(
         """
 import os
-from kmeans_fast.kernels.cpu import host
+from kmeans_fast.kernels.cpu.machine import host
 os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 assert host.usable_cpus() == 1
 """

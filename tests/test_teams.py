@@ -6,7 +6,8 @@ import threading
 
 import numpy as np
 import pytest
-from kmeans_fast.kernels.cpu import drawing, team_code, teams
+from kmeans_fast.kernels.cpu.runtime import team_code, teams
+from kmeans_fast.kernels.cpu.seeding import drawing
 from support import run_python
 
 MILLISECOND = 1_000_000
@@ -151,7 +152,8 @@ def test_what_is_slow_alone_too_is_no_loss():
 CALL = """
 import os, sys, time, warnings
 import numpy as np
-from kmeans_fast.kernels.cpu import drawing, teams
+from kmeans_fast.kernels.cpu.runtime import teams
+from kmeans_fast.kernels.cpu.seeding import drawing
 warnings.simplefilter("ignore")
 
 def call(tasks=2):

@@ -62,7 +62,7 @@ class Nearby(Benchmark):
     def track_passes_nearby(self, shape, dtype):
         """Share of the passes that left panels out."""
         history = self._fit().history
-        return 100 * sum("nearby" in step.path for step in history) / len(history)
+        return 100 * sum("exponion" in step.path for step in history) / len(history)
 
     track_passes_nearby.unit = "%"
 

@@ -42,7 +42,7 @@ def machine():
     Call it once the libraries are imported: the thread pools are those that are loaded.
     """
     import numba
-    from kmeans_fast.kernels.cpu import host
+    from kmeans_fast.kernels.cpu.machine import host
     from threadpoolctl import threadpool_info
 
     pools = threadpool_info()

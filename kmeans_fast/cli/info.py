@@ -67,7 +67,7 @@ def collect():
 def _host():
     """What the CPU kernels see of the machine; nothing where Numba cannot be imported."""
     try:
-        from ..kernels.cpu import host
+        from ..kernels.cpu.machine import host
     except Exception:
         return {"features": [], "vector_bytes": 0, "usable_cpus": os.cpu_count()}
     features = [name for name in _FEATURES if name in host.FEATURES]

@@ -11,9 +11,9 @@ def contents():
     dict
         ``directory`` (str, or None where none can be had), ``files``, ``bytes``.
     """
-    from ..kernels.cpu import kept
+    from ..kernels.cpu.runtime import digests
 
-    directory = kept.cache_directory()
+    directory = digests.cache_directory()
     if directory is None:
         return {"directory": None, "files": 0, "bytes": 0}
     sizes = [entry.stat().st_size for entry in os.scandir(directory) if entry.is_file()]

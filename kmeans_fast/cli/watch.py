@@ -83,6 +83,6 @@ class Watch:
 
 
 def _listeners():
-    from ..kernels.cpu import compiling
+    from ..kernels.cpu.runtime import compiling
 
     return compiling.listeners

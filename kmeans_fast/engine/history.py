@@ -44,11 +44,14 @@ class Progress(_Numbers):
     rechecked : int
         Rows whose label the fast pass could not prove, settled in float64.
     scored : int
-        Rows measured against every centroid, or in boxes against several; the others had their label settled by bounds, or with their whole box.
+        Rows measured against every centroid, or in a k-d tree against several. The others had their label settled by
+        bounds, or together with their whole box of the tree.
     path : str
-        What ran: "boxes" where rows of few features were sorted into boxes and most centroids excluded for a box at a time; "bounds" where some rows were
-        skipped, then what scored the others, "bytes" or "float32"; "sorted" where rows of one feature were looked up among the sorted centroids, and
-        nothing was scored.
+        What ran. "float32" or "bytes": every row was scored against every centroid, in that precision. "exponion": rows
+        were scored only against the centroids near their own. "hamerly, " before one of these: bounds on the distances
+        settled some rows, and the others were scored so. "kd-tree": rows of few features were sorted by a k-d tree, and
+        most centroids excluded for a box of it at a time. "sorted": rows of one feature were looked up among the sorted
+        centroids, and nothing was scored.
     stage : int
         0; with ``refine="breathing"``, 2 i - 1 and 2 i while breath i draws in and lets go.
     centroids : ndarray (n_clusters, n_features), X's dtype

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kmeans_fast.kernels.cpu import byte_codes
+from kmeans_fast.kernels.cpu.scoring import byte_codes
 from numpy.testing import assert_array_equal
 from support import DTYPES, EDGES, iterated, problem, rows, session, some_weights
 
@@ -27,7 +27,7 @@ def always(monkeypatch):
     """Bytes and bounds are used however little they pay, in every iteration, and never given up."""
     monkeypatch.setattr("kmeans_fast.backends.cpu.assignment.filters_by_bytes", lambda *sizes: True)
     monkeypatch.setattr("kmeans_fast.backends.cpu.assignment._TOO_MANY", np.inf)
-    monkeypatch.setattr("kmeans_fast.backends.cpu.gate._SCORING", 1e6)
+    monkeypatch.setattr("kmeans_fast.backends.cpu.hamerly._SCORING", 1e6)
 
 
 def data(n, d, dtype, kind):
@@ -142,7 +142,7 @@ def test_rows_that_are_all_alike(value):
 
 def test_most_rows_are_left_one_candidate():
     steps = iterate(2, data(3000, 64, np.float32, "normal"), None, 100, 6)
-    assert [step.path for step in steps[1:]] == ["bounds, bytes"] * 5
+    assert [step.path for step in steps[1:]] == ["hamerly, bytes"] * 5
     assert all(step.rechecked < 0.4 * 3000 for step in steps)
 
 
@@ -160,7 +160,7 @@ def test_tiles_with_too_many_candidates_are_scored_in_float32():
 def test_bytes_are_given_up_where_they_leave_too_much(monkeypatch):
     monkeypatch.setattr("kmeans_fast.backends.cpu.assignment._TOO_MANY", -1.0)  # any share of tiles is too much
     paths = [step.path for step in iterate(2, data(1000, 30, np.float32, "normal"), None, 50, 4)]
-    assert paths[:2] == ["bytes", "bounds, bytes"]
+    assert paths[:2] == ["bytes", "hamerly, bytes"]
     assert not any("bytes" in path for path in paths[2:])
 
 
@@ -187,7 +187,7 @@ def test_codes_lose_no_more_than_they_say(dtype, d):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
     """A centroid too far away for bytes, in some iterations: the gaps that an iteration in float32 finds between its centroids are not the next one's."""
-    from kmeans_fast.backends.cpu import codes, gate
+    from kmeans_fast.backends.cpu import codes, hamerly
 
     calls, encoded = [], codes.Codes.encoded
 
@@ -196,7 +196,7 @@ def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
         return encoded(self, centroids) if len(calls) % 2 else None
 
     monkeypatch.setattr(codes.Codes, "encoded", in_turn)
-    monkeypatch.setattr(gate.Gate, "_expected_share", lambda self, labels: -1e9)
+    monkeypatch.setattr(hamerly.HamerlyBounds, "_expected_share", lambda self, labels: -1e9)
     X = data(1500, 6, dtype, "clouds")
     opened, centroids = session(2, X, None, 6), X[:6].copy()
     for _ in range(12):
@@ -204,5 +204,5 @@ def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
         step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
-        assert opened.assignment.gate.half_gap.any() == (step.path == "bounds, float32")
+        assert opened.assignment.bounds.half_gap.any() == (step.path == "hamerly, float32")
         centroids = step.centroids

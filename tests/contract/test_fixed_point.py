@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from kmeans_fast.kernels.cpu import assign, facts, fixed_point
+from kmeans_fast.kernels.cpu.assignment import dense
+from kmeans_fast.kernels.cpu.exact import column_statistics, fixed_point
 from numpy.testing import assert_array_equal
 from support import DTYPES, iterated, rows, session
 
@@ -23,7 +24,7 @@ def wild(n, d, dtype, lowest, highest, seed=0):
 
 def planned(X, weights=NO_WEIGHTS):
     """The plan for the columns of X, from the kernel that measures them."""
-    return facts.planned(2, X.reshape(-1), weights, X.shape[1])
+    return column_statistics.planned(2, X.reshape(-1), weights, X.shape[1])
 
 
 def accumulated(X, plan, weights=NO_WEIGHTS, labels=None, n_sums=1, tasks=1):
@@ -31,7 +32,7 @@ def accumulated(X, plan, weights=NO_WEIGHTS, labels=None, n_sums=1, tasks=1):
     n, d = X.shape
     labels = np.zeros(n, np.int32) if labels is None else labels
     totals = fixed_point.Totals.zeros(1, n_sums, d + (weights.size > 0), plan.limbs)
-    assign.sum_owned(tasks, X.reshape(-1), weights, d, labels, n_sums, totals, *plan.arguments)
+    dense.sum_owned(tasks, X.reshape(-1), weights, d, labels, n_sums, totals, *plan.arguments)
     return totals
 
 
@@ -51,9 +52,9 @@ def exact_sums(X):
 def sum_of_all(X, threads):
     """The sum of every column, by the kernel that adds all rows; X has one limb."""
     d = X.shape[1]
-    plan = facts.planned(threads, X.reshape(-1), NO_WEIGHTS, d)
+    plan = column_statistics.planned(threads, X.reshape(-1), NO_WEIGHTS, d)
     assert plan.limbs == 1
-    totals = facts.column_totals(threads, X.reshape(-1), d, plan)
+    totals = column_statistics.column_totals(threads, X.reshape(-1), d, plan)
     return fixed_point.rounded(1, totals, plan, 1, d, False)[0]
 
 
@@ -89,7 +90,7 @@ def test_the_range_of_columns_is_what_python_finds(n, d, weighted):
         weights = rng.choice([0.0, 1.0, 0.75], n) if weighted else NO_WEIGHTS
         values = np.column_stack([weights[:, None] * X, weights]) if weighted else X
         columns = [[Fraction(x) for x in column if x != 0] for column in values.T.tolist()]
-        largest, lowest = facts.column_ranges(2, X.reshape(-1), weights, d)
+        largest, lowest = column_statistics.column_ranges(2, X.reshape(-1), weights, d)
         assert_array_equal(largest, [float(max(map(abs, column), default=0)) for column in columns])
         assert_array_equal(lowest, [float(min(map(lowest_bit, column), default=math.inf)) for column in columns])
 

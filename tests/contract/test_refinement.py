@@ -45,7 +45,7 @@ def test_every_backend_gives_the_references_bits(backend, kind, n, d, k, dtype, 
     assert max(step.stage for step in got.history) >= 2
 
 
-@pytest.mark.parametrize("shape", [(5000, 2, 60), (4200, 40, 64)])  # in boxes, in bytes and bounds
+@pytest.mark.parametrize("shape", [(5000, 2, 60), (4200, 40, 64)])  # by a k-d tree, by bytes and bounds
 def test_what_saves_time_gives_the_references_bits(shape):
     n, d, k = shape
     X = clusters(n, d, 80, np.float32)
@@ -79,7 +79,7 @@ def test_it_finds_the_clusters_that_rows_drawn_at_random_miss(seed):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
-@pytest.mark.parametrize("shape", [(6000, 2, 60), (5000, 40, 64)])  # in boxes, in bytes
+@pytest.mark.parametrize("shape", [(6000, 2, 60), (5000, 40, 64)])  # by a k-d tree, by bytes
 def test_threads_do_not_change_it(n_threads, shape):
     n, d, k = shape
     X = clusters(n, d, 80, np.float32)

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from kmeans_fast.kernels.cpu import byte_codes
+from kmeans_fast.kernels.cpu.scoring import byte_codes
 from numpy.testing import assert_array_equal
 from support import DTYPES, SHAPES, rows, some_weights
 
@@ -247,8 +247,8 @@ def test_parallel_seeds_from_bytes_are_the_references(monkeypatch, dtype, thread
     monkeypatch.setattr(
         "kmeans_fast.backends.cpu.assignment.filters_by_bytes", lambda n, d, k, itemsize, passes=None: k > 1
     )
-    paths, usual = [], Assignment.once
-    monkeypatch.setattr(Assignment, "once", lambda *given: paths.append(usual(*given).path))
+    paths, usual = [], Assignment.assign
+    monkeypatch.setattr(Assignment, "assign", lambda *given: paths.append(usual(*given).path))
     check_parallel(rows(3000, 20, dtype), None, 30, seed=2, n_threads=threads)
     assert paths[:6] == ["float32"] + 5 * ["bytes"]
 

@@ -197,7 +197,7 @@ def ran_ahead(session, start, iterations):
     step, used = session.iterate(start), []
     for _ in range(iterations):
         following = session.iterate(step.centroids)
-        used.append(step.read().path.startswith("bounds"))
+        used.append(step.read().path.startswith("hamerly"))
         step = following
     return [number for number, one in enumerate(used) if one]
 

@@ -10,14 +10,14 @@ import stat
 import numpy as np
 import pytest
 from kmeans_fast.kernels import cache
-from kmeans_fast.kernels.cpu.kept import cache_directory
+from kmeans_fast.kernels.cpu.runtime.digests import cache_directory
 from support import run_python
 
 SCRIPT = """
 import numpy as np
 from kmeans_fast import reference
 from kmeans_fast.backends.cpu.session import CpuSession
-from kmeans_fast.kernels.cpu.kept import cache_directory
+from kmeans_fast.kernels.cpu.runtime.digests import cache_directory
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 session = CpuSession(X, None, 4, 1)
@@ -169,7 +169,7 @@ def test_a_directory_that_becomes_unsafe_while_in_use_costs_a_compilation(warm, 
         """
 import os, sys
 import numpy as np
-from kmeans_fast.kernels.cpu import distances
+from kmeans_fast.kernels.cpu.exact import distances
 distances.distance_table.compiled()
 os.chmod(sys.argv[1], 0o777)
 os.chdir(sys.argv[2])

@@ -7,7 +7,7 @@ MEASURE = """
 import logging, sys
 import numpy as np
 import kmeans_fast
-from kmeans_fast.kernels.cpu import compiling
+from kmeans_fast.kernels.cpu.runtime import compiling
 
 records, heard = [], []
 
@@ -82,7 +82,7 @@ except RuntimeError as error:
     assert sys.argv[1] in str(error)
 else:
     raise SystemExit("the backend was forced")
-assert not any(name.startswith("kmeans_fast.kernels.cpu.jit") for name in sys.modules)
+assert not any(name.startswith("kmeans_fast.kernels.cpu.runtime.jit") for name in sys.modules)
 from kmeans_fast.cli import main
 assert main(["info"]) == 0
 """

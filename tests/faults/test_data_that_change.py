@@ -4,14 +4,14 @@ Each case in its own interpreter: what reads outside an array ends the process, 
 """
 
 import pytest
-from kmeans_fast.kernels.cpu import byte_codes
+from kmeans_fast.kernels.cpu.scoring import byte_codes
 from support import run_python
 
 POISONED = """
 import itertools, sys, warnings
 import numpy as np
 import kmeans_fast
-from kmeans_fast.kernels.cpu import jit
+from kmeans_fast.kernels.cpu.runtime import jit
 
 n, d, k, dtype, path = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
 rng = np.random.default_rng(0)
@@ -56,10 +56,10 @@ assert any(path in taken for taken in paths), paths
     ("n", "d", "k", "dtype", "path"),
     [
         (4000, 1, 130, "float64", "sorted"),
-        (6000, 2, 60, "float32", "boxes"),
+        (6000, 2, 60, "float32", "kd-tree"),
         (3000, 300, 130, "float32", "bytes" if byte_codes.AVAILABLE else "float32"),
-        (9000, 24, 600, "float32", "bounds, float32"),
-        (30_000, 40, 300, "float32", "nearby"),
+        (9000, 24, 600, "float32", "hamerly, float32"),
+        (30_000, 40, 300, "float32", "exponion"),
     ],
 )
 def test_values_that_are_no_numbers_appear_during_a_fit(n, d, k, dtype, path):

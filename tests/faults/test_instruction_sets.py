@@ -11,9 +11,10 @@ import sys
 import numpy as np
 import kmeans_fast
 from kmeans_fast import reference
-from kmeans_fast.backends.cpu import assignment, gate, near, planning, seeder
+from kmeans_fast.backends.cpu import assignment, exponion, hamerly, planning, seeder
 from kmeans_fast.backends.cpu.session import CpuSession
-from kmeans_fast.kernels.cpu import byte_codes, host
+from kmeans_fast.kernels.cpu.machine import host
+from kmeans_fast.kernels.cpu.scoring import byte_codes
 
 assert host.VECTOR_BYTES == int(sys.argv[1]), (host.VECTOR_BYTES, sorted(host.FEATURES))
 rng = np.random.default_rng(0)
@@ -41,7 +42,7 @@ def check(X, weights, k):
 
 if byte_codes.AVAILABLE and len(sys.argv) > 2:  # bytes and bounds, however little they pay
     assignment.filters_by_bytes = seeder.worth_encoding = lambda *sizes: True
-    gate._SCORING = 1e6
+    hamerly._SCORING = 1e6
 for dtype in (np.float32, np.float64):
     for n, d, k in ((33, 3, 4), (200, 17, 9), (500, 2, 5), (130, 40, 70), (65, 140, 3)):
         X = rng.normal(size=(n, d)).astype(dtype)
@@ -49,17 +50,17 @@ for dtype in (np.float32, np.float64):
         check(X + dtype(1000), rng.exponential(size=n), k)
         check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
 
-path = "boxes"
-planning._LEAST_BOXED_ROWS, planning._WORTH_BOXES = 1, 0  # boxes, however few the rows
-assignment.Wager.is_due, assignment.Wager.settle = lambda self: True, lambda self, pairs: None
+path = "kd-tree"
+planning._LEAST_TREE_ROWS, planning._WORTH_TREE = 1, 0  # a k-d tree, however few the rows
+assignment.BuildPolicy.is_due, assignment.BuildPolicy.settle = lambda self: True, lambda self, pairs: None
 for dtype in (np.float32, np.float64):
     for n, d, k in ((33, 1, 4), (900, 2, 9), (700, 3, 70)):
         check(rng.normal(size=(n, d)).astype(dtype), rng.exponential(size=n), k)
         check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
 
-path = "nearby"
-assignment.sorts_into_boxes = lambda *sizes: False  # panels, however little they pay
-assignment.looks_nearby = assignment.worth_it = near.Near.pays = lambda *sizes, **more: True
+path = "exponion"
+assignment.builds_kd_tree = lambda *sizes: False  # panels, however little they pay
+assignment.tries_exponion = assignment.keeps_bounds = exponion.Exponion.pays = lambda *sizes, **more: True
 for dtype in (np.float32, np.float64):
     for n, d, k in ((33, 3, 4), (400, 40, 70), (300, 140, 33)):
         X = rng.normal(size=(n, d)).astype(dtype)

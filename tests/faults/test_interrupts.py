@@ -28,7 +28,7 @@ def state(model):
     return {name: getattr(value, "tobytes", lambda: value)() for name, value in fitted.items()}
 
 def check_process():
-    from kmeans_fast.kernels.cpu import team_code, teams
+    from kmeans_fast.kernels.cpu.runtime import team_code, teams
 
     if teams._team is not None:
         assert teams._team[team_code.BUSY] == 0

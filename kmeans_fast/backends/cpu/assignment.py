@@ -4,19 +4,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...kernels.cpu import assign, fixed_point, gate, lane_sums, line, tile, update
-from .boxes import Boxed, Wager
+from ...kernels.cpu.assignment import dense, hamerly, sorted_1d
+from ...kernels.cpu.assignment.sums import SUMS_ANEW, SUMS_LEFT, SUMS_MOVED
+from ...kernels.cpu.exact import fixed_point, lane_sums
+from ...kernels.cpu.scoring import packing, tile
 from .buffers import NO_WEIGHTS, flat
 from .codes import Codes
-from .gate import Gate, is_usual, worth_it
-from .near import Near
+from .exponion import Exponion
+from .hamerly import HamerlyBounds, is_usual, keeps_bounds
+from .kd_tree import BuildPolicy, KdTreeAssignment
 from .planning import (
+    builds_kd_tree,
     filters_by_bytes,
-    looks_nearby,
     scoring_time,
-    searches_a_line,
-    sorts_into_boxes,
-    time_without_boxes,
+    searches_sorted,
+    time_without_tree,
+    tries_exponion,
 )
 from .tasks import tasks_for
 
@@ -34,8 +37,8 @@ class Pass(NamedTuple):
     """What an assignment came to."""
 
     changed: int  # rows whose label changed
-    opened: int  # rows that were rechecked
-    scored: int  # rows measured against every centroid, or in boxes against several
+    rechecked: int  # rows whose label the fast pass could not prove
+    scored: int  # rows measured against every centroid, or in a k-d tree against several
     path: str
 
 
@@ -51,63 +54,63 @@ class Assignment:
         self.no_totals = fixed_point.Totals.zeros(threads, 0, 0, 0)
         self.packed = self._labels = None
         sizes = self.n, self.d, self.k
-        self.may_bound = worth_it(*sizes) and not searches_a_line(self.d, self.k) and not frugal
+        self.may_bound = keeps_bounds(*sizes) and not searches_sorted(self.d, self.k) and not frugal
         self.may_filter = filters_by_bytes(*sizes, X.itemsize) and not frugal
-        self.wager = None
-        if sorts_into_boxes(*sizes) and not frugal:
-            self.wager = Wager(self.n, self.d, time_without_boxes(self.d, self.k))
-        self.may_look_nearby = self.may_bound and looks_nearby(*sizes, X.itemsize)
-        self.gate = self.codes = self.boxed = self.near = None
-        self.newer_in_boxes = False
+        self.build_policy = None
+        if builds_kd_tree(*sizes) and not frugal:
+            self.build_policy = BuildPolicy(self.n, self.d, time_without_tree(self.d, self.k))
+        self.may_use_exponion = self.may_bound and tries_exponion(*sizes, X.itemsize)
+        self.bounds = self.codes = self.kd_tree = self.exponion = None
+        self.newer_in_tree = False
 
     @property
     def labels(self):
         """(n,) int32, of the last pass."""
-        if self.newer_in_boxes:
-            self.boxed.write(self._labels)
-            self.newer_in_boxes = False
+        if self.newer_in_tree:
+            self.kd_tree.write(self._labels)
+            self.newer_in_tree = False
         return self._labels
 
     def reset(self):
         """Start with new labels, none known."""
-        self._labels, self.newer_in_boxes = np.full(self.n, -1, np.int32), False
-        if self.gate is not None:
-            self.gate.centroids = None
-        if self.boxed is not None:
-            self.boxed.forget_labels()
+        self._labels, self.newer_in_tree = np.full(self.n, -1, np.int32), False
+        if self.bounds is not None:
+            self.bounds.centroids = None
+        if self.kd_tree is not None:
+            self.kd_tree.forget_labels()
 
     def make_room(self):
-        """Give memory back between two runs: all that grows with the rows but the boxes, which the next run wants at once."""
-        self._labels = self.gate = self.codes = self.near = None
-        self.newer_in_boxes = False
+        """Give memory back between two runs: all that grows with the rows but the k-d tree, which the next run wants at once."""
+        self._labels = self.bounds = self.codes = self.exponion = None
+        self.newer_in_tree = False
 
     def take_over(self, other):
-        """Use what another assignment of these rows has of them, which makes room; the rows in boxes are both's."""
+        """Use what another assignment of these rows has of them, which makes room; a k-d tree is both's."""
         self.may_filter = self.may_filter and other.may_filter
         if other.codes is not None and self.may_filter:
             self.codes = Codes(self, other.codes)
-        if self.wager is not None and other.wager is not None:
-            self.wager.won, self.wager.lost = other.wager.won, other.wager.lost
-            if other.boxed is not None:
-                self.boxed = Boxed(self, other.boxed.boxes)
+        if self.build_policy is not None and other.build_policy is not None:
+            self.build_policy.pays, self.build_policy.rejected = other.build_policy.pays, other.build_policy.rejected
+            if other.kd_tree is not None:
+                self.kd_tree = KdTreeAssignment(self, other.kd_tree.tree)
         other.make_room()
 
     def follow(self, centroids, shifts):
         """The pass was over the centroids before; these are the ones after, and the squared distances between."""
-        if self.gate is not None:
-            self.gate.follow(centroids, shifts)
+        if self.bounds is not None:
+            self.bounds.follow(centroids, shifts)
 
     # ---- passes ----------------------------------------------------------------------------------------------------
 
-    def once(self, centroids, center):
+    def assign(self, centroids, center):
         """Find the labels, no other pass being expected to follow."""
         if self._labels is None:
             self.reset()
-        nearby = self.boxed is None and self._looks_nearby(centroids, passes=None if self.near else 1)
-        codes = None if nearby or self.boxed is not None else self._codes(centroids, passes=1)
-        return self._pass(centroids, center, assign.SUMS_LEFT, (self.no_totals, *_NO_SUMS), codes, nearby)
+        use_exponion = self.kd_tree is None and self._uses_exponion(centroids, passes=None if self.exponion else 1)
+        codes = None if use_exponion or self.kd_tree is not None else self._codes(centroids, passes=1)
+        return self._pass(centroids, center, SUMS_LEFT, (self.no_totals, *_NO_SUMS), codes, use_exponion)
 
-    def again(self, centroids, center, totals, plan, moved, private):
+    def iterate(self, centroids, center, totals, plan, moved, private):
         """Find the labels in an iteration, and bring the sums up to date where threads have them `private`; `moved`: how many rows the iteration before
         moved, None unless `totals` are the sums of the labels.
         """
@@ -115,149 +118,151 @@ class Assignment:
             self.reset()
         if plan.limbs > 1:
             self.lane_sums = None
-        if not private and self.boxed is not None:
-            self._leave_boxes()
-        if private and self.wager is not None and self.boxed is None and self.wager.is_due():
-            self._sort()  # shared sums are made in the order of the rows, from labels that would be put there first
-        nearby = private and self.boxed is None and self._looks_nearby(centroids)
-        codes = None if nearby or self.boxed is not None else self._codes(centroids)
-        if self.gate is None and self.boxed is None and self.may_bound and private:
-            self.gate = Gate(self.n, self.d, self.k)
-        sums, where = assign.SUMS_LEFT, (self.no_totals, *_NO_SUMS)
+        if not private and self.kd_tree is not None:
+            self._leave_tree()
+        if private and self.build_policy is not None and self.kd_tree is None and self.build_policy.is_due():
+            self._build_tree()  # shared sums are made in the order of the rows, from labels that would be put there first
+        use_exponion = private and self.kd_tree is None and self._uses_exponion(centroids)
+        codes = None if use_exponion or self.kd_tree is not None else self._codes(centroids)
+        if self.bounds is None and self.kd_tree is None and self.may_bound and private:
+            self.bounds = HamerlyBounds(self.n, self.d, self.k)
+        sums, where = SUMS_LEFT, (self.no_totals, *_NO_SUMS)
         if private:
             where = totals, *plan.arguments
-            all_moves = nearby or codes is not None or self.boxed is not None
+            all_moves = use_exponion or codes is not None or self.kd_tree is not None
             # All rows moved means that they came from nowhere: the next pass moves few (measured: 0.1 to 0.4 of them), and bounds may hold already.
             few = moved is not None and (moved < _FEW_MOVED * self.n or moved == self.n or all_moves)
-            sums = assign.SUMS_MOVED if few else assign.SUMS_ANEW
-        return self._pass(centroids, center, sums, where, codes, nearby)
+            sums = SUMS_MOVED if few else SUMS_ANEW
+        return self._pass(centroids, center, sums, where, codes, use_exponion)
 
-    def _pass(self, centroids, center, sums, where, codes, nearby):
+    def _pass(self, centroids, center, sums, where, codes, use_exponion):
         """Label every row and update the sums at `where` (totals, limbs, up, up_rest, down) as `sums` says."""
         if self.packed is None or len(self.packed.exact) != centroids.size:
-            self.packed = update.Packed(*centroids.shape, self.X.dtype)
+            self.packed = packing.Packed(*centroids.shape, self.X.dtype)
         packed = self.packed.fill(flat(centroids), center)
         scale = float(packed[4])
-        if self.boxed is not None:
-            return self._pass_in_boxes(centroids, sums, where)
-        if searches_a_line(self.d, len(centroids)):
-            return self._pass_on_a_line(centroids, sums, where)
-        holds = self.gate is not None and sums != assign.SUMS_ANEW and self.gate.holds(centroids, scale)
-        if nearby and is_usual(scale):
-            found = self._pass_nearby(centroids, center, packed, holds, sums, where)
-        elif holds and (codes is not None or self.gate.pays(self.labels)):
-            found = self._pass_in_bounds(centroids, packed, scale, sums, where, codes)
+        if self.kd_tree is not None:
+            return self._pass_kd_tree(centroids, sums, where)
+        if searches_sorted(self.d, len(centroids)):
+            return self._pass_sorted(centroids, sums, where)
+        holds = self.bounds is not None and sums != SUMS_ANEW and self.bounds.holds(centroids, scale)
+        if use_exponion and is_usual(scale):
+            found = self._pass_exponion(centroids, center, packed, holds, sums, where)
+        elif holds and (codes is not None or self.bounds.pays(self.labels)):
+            found = self._pass_hamerly(centroids, packed, scale, sums, where, codes)
         else:
             found = self._pass_over_all(centroids, packed, scale, sums, where, codes)
-        if self.gate is not None:
-            self.gate.centroids = None  # until `follow` says what moves next
+        if self.bounds is not None:
+            self.bounds.centroids = None  # until `follow` says what moves next
         return found
 
     def _pass_over_all(self, centroids, packed, scale, sums, where, codes):
-        changed, opened, _, too_many = self.counters
-        bounds = assign.NO_BOUNDS
-        if self.gate is not None:
-            self.gate.begin(scale)
-            bounds = np.float32(1), self.gate.upper, self.gate.lower
-        assign.assign(
-            self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, *where, sums,
-            self.memory, self.lane_sums, bounds, codes, too_many,
+        changed, rechecks, _, overfull = self.counters
+        bounds = dense.NO_BOUNDS
+        if self.bounds is not None:
+            self.bounds.begin(scale)
+            bounds = np.float32(1), self.bounds.upper, self.bounds.lower
+        dense.assign(
+            self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, rechecks, *where, sums,
+            self.memory, self.lane_sums, bounds, codes, overfull,
         )  # fmt: skip
         return self._counted(self.n, _precision(codes))
 
-    def _pass_in_bounds(self, centroids, packed, scale, sums, where, codes):
-        bounds = self.gate
-        changed, opened, scored, too_many = self.counters
+    def _pass_hamerly(self, centroids, packed, scale, sums, where, codes):
+        bounds = self.bounds
+        changed, rechecks, scored, overfull = self.counters
         factor = bounds.factor(scale)
         if codes is None:
             self._find_gaps(centroids, packed, factor)
         else:
             bounds.half_gap.fill(0.0)  # bytes do without; what is there may be of other centroids
-        gate.assign_gated(
-            self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, opened, scored, too_many,
+        hamerly.assign_hamerly(
+            self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, rechecks, scored, overfull,
             *where, sums, self.memory, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
             codes,
         )  # fmt: skip
         measured = sum(scored.tolist())
         bounds.share = measured / self.n
-        if codes is not None and sum(too_many.tolist()) * tile.ROWS > _TOO_MANY * measured:
+        if codes is not None and sum(overfull.tolist()) * tile.ROWS > _TOO_MANY * measured:
             self.may_filter = False
-        return self._counted(measured, f"bounds, {_precision(codes)}")
+        return self._counted(measured, f"hamerly, {_precision(codes)}")
 
     def _counted(self, scored, path):
-        """The `Pass` whose counts of rows that changed and were opened are in `counters`."""
-        changed, opened, *_ = map(sum, self.counters.tolist())
-        return Pass(changed, opened, scored, path)
+        """The `Pass` whose counts of rows that changed and were rechecked are in `counters`."""
+        changed, rechecked, *_ = map(sum, self.counters.tolist())
+        return Pass(changed, rechecked, scored, path)
 
-    def _pass_nearby(self, centroids, center, packed, known, sums, where):
+    def _pass_exponion(self, centroids, center, packed, known, sums, where):
         """Rows that fail their bounds, or all if those are not known, against the centroids near their own."""
-        changed, opened, scored = self.near.assign(self, centroids, center, packed, self.gate, known, sums, where)
-        self.gate.share = scored / self.n if known else None
-        return Pass(changed, opened, scored, "bounds, nearby" if known else "nearby")
+        changed, rechecked, scored = self.exponion.assign(
+            self, centroids, center, packed, self.bounds, known, sums, where
+        )
+        self.bounds.share = scored / self.n if known else None
+        return Pass(changed, rechecked, scored, "hamerly, exponion" if known else "exponion")
 
     def nearest(self, points, center, out):
         """The nearest of a few points to every row, into `out` (n,) int32."""
-        packed = update.Packed(*points.shape, self.X.dtype)
-        assign.assign(
+        packed = packing.Packed(*points.shape, self.X.dtype)
+        dense.assign(
             self.threads, self.flat, NO_WEIGHTS, self.d, *packed.fill(flat(points), center), out, *self.counters[:2],
-            self.no_totals, *_NO_SUMS, assign.SUMS_LEFT, self.memory, None, assign.NO_BOUNDS, None, self.counters[3],
+            self.no_totals, *_NO_SUMS, SUMS_LEFT, self.memory, None, dense.NO_BOUNDS, None, self.counters[3],
         )  # fmt: skip
 
     def _find_gaps(self, centroids, packed, factor):
         """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
-        bounds, work = self.gate, len(centroids) * scoring_time(self.d, len(centroids))
-        assign.assign(
+        bounds, work = self.bounds, len(centroids) * scoring_time(self.d, len(centroids))
+        dense.assign(
             tasks_for(self.threads, work), flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest,
-            *self.counters[:2], self.no_totals, *_NO_SUMS, assign.SUMS_LEFT, self.memory, None,
+            *self.counters[:2], self.no_totals, *_NO_SUMS, SUMS_LEFT, self.memory, None,
             (factor, bounds.above, bounds.half_gap), None, self.counters[3],
         )  # fmt: skip
         bounds.half_gap *= np.float32(0.5)
 
-    def _pass_on_a_line(self, centroids, sums, where):
+    def _pass_sorted(self, centroids, sums, where):
         """One feature: by search among the sorted centroids."""
         changed = self.counters[0]
-        line.assign_line(
-            self.threads, self.flat, self.weights, len(centroids), *line.Line(centroids).arguments, self.labels,
+        sorted_1d.assign_sorted_1d(
+            self.threads, self.flat, self.weights, len(centroids), *sorted_1d.SortedCentroids(centroids).arguments, self.labels,
             changed, *where, sums,
         )  # fmt: skip
         return Pass(sum(changed.tolist()), 0, 0, "sorted")
 
-    def _pass_in_boxes(self, centroids, sums, where):
+    def _pass_kd_tree(self, centroids, sums, where):
         totals, *limbs = where
-        changed, scored, pairs = self.boxed.assign(centroids, sums, totals, limbs)
-        self.newer_in_boxes = True
-        self.wager.settle(pairs)
-        if self.wager.lost:
-            self._leave_boxes()
-        return Pass(changed, 0, scored, "boxes")
+        changed, scored, pairs = self.kd_tree.assign(centroids, sums, totals, limbs)
+        self.newer_in_tree = True
+        self.build_policy.settle(pairs)
+        if self.build_policy.rejected:
+            self._leave_tree()
+        return Pass(changed, 0, scored, "kd-tree")
 
-    def _looks_nearby(self, centroids, passes=None):
+    def _uses_exponion(self, centroids, passes=None):
         """Whether the next pass, of so many (None: several), measures rows only against centroids near their own."""
-        if not self.may_look_nearby or len(centroids) != self.k:
+        if not self.may_use_exponion or len(centroids) != self.k:
             return False
-        if passes and not looks_nearby(self.n, self.d, self.k, self.X.itemsize, passes):
+        if passes and not tries_exponion(self.n, self.d, self.k, self.X.itemsize, passes):
             return False
-        if self.near is None:
-            self.near = Near(self)
+        if self.exponion is None:
+            self.exponion = Exponion(self)
         by_floats, by_bytes = scoring_time(self.d, self.k), None
         if self.may_filter and filters_by_bytes(self.n, self.d, self.k, self.X.itemsize):
             by_bytes = scoring_time(self.d, self.k, by_bytes=True)
-        if not self.near.pays(self.X, centroids, by_floats, by_bytes):
+        if not self.exponion.pays(self.X, centroids, by_floats, by_bytes):
             return False
-        if self.gate is None:
-            self.gate = Gate(self.n, self.d, self.k)
+        if self.bounds is None:
+            self.bounds = HamerlyBounds(self.n, self.d, self.k)
         return True
 
     # ---- what passes need ------------------------------------------------------------------------------------------
 
-    def _sort(self):
-        """Sort the rows into boxes."""
-        self.gate = None
-        self.boxed = Boxed(self)
-        self.boxed.read(self._labels)
+    def _build_tree(self):
+        """Sort the rows by a k-d tree."""
+        self.bounds = None
+        self.kd_tree = KdTreeAssignment(self)
+        self.kd_tree.read(self._labels)
 
-    def _leave_boxes(self):
-        self._labels, self.boxed = self.labels, None
+    def _leave_tree(self):
+        self._labels, self.kd_tree = self.labels, None
 
     def _codes(self, centroids, passes=None):
         """The rows and these centroids as bytes, where they serve as a filter in so many passes (None: in more than one); else None."""

@@ -1,9 +1,10 @@
-"""The data and the centroids as bytes, for the filters of `kmeans_fast.kernels.cpu.byte_filter` and `seeding`."""
+"""The data and the centroids as bytes, for the filters of `kmeans_fast.kernels.cpu.scoring.byte_filter` and `seeding`."""
 
 import numpy as np
 
-from ...kernels.cpu import byte_codes, byte_filter, facts
-from ...kernels.cpu.host import CENTROIDS
+from ...kernels.cpu.exact import column_statistics
+from ...kernels.cpu.machine.host import CENTROIDS
+from ...kernels.cpu.scoring import byte_codes, byte_filter
 from .tasks import ENCODING, tasks_for
 
 
@@ -14,7 +15,7 @@ class Encoder:
         # Not the session: it holds what holds this, and memory in a cycle waits for the garbage collector.
         self.flat, self.n, self.threads, self.d = session.flat, session.n, session.threads, session.d
         self.dtype, self.words = session.X.dtype.type, byte_codes.words_a_row(session.d)
-        self.shift, self.scale = facts.sampled_frame(session.X, 100 if self.dtype is np.float32 else 400)
+        self.shift, self.scale = column_statistics.sampled_frame(session.X, 100 if self.dtype is np.float32 else 400)
         self.vanishing = session.d * 2.0**-1073 * self.scale * self.scale + 2.0**-100
         self.ratio = byte_codes.usual_ratio(session.X, self.shift)
         self.how = self.d, self.shift, self.dtype(self.scale), self.ratio

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import drawing
+from ...kernels.cpu.seeding import drawing
 from .tasks import HASHING, tasks_for
 
 _WEIGHING = 0.6  # nanoseconds of one core a row (measured)
@@ -17,7 +17,7 @@ _MOST_FINE_BUCKETS, _ROWS_A_FINE_BUCKET = 1 << 22, 4
 class CpuMasses:
     """A distance for every row, which with its weight is its mass.
 
-    Rows are kept in buckets by hash (`kernels.cpu.drawing`): few buckets, whose masses change with every seed; or, for
+    Rows are kept in buckets by hash (`kernels.cpu.seeding.drawing`): few buckets, whose masses change with every seed; or, for
     many words at a time, `fine` ones, so that few rows are sorted.
     """
 

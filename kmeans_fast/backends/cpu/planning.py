@@ -1,10 +1,11 @@
 """How a problem would be run on the CPU: threads, accumulators, workspace."""
 
-from ...kernels.cpu import byte_codes, host, tile
+from ...kernels.cpu.machine import host
+from ...kernels.cpu.scoring import byte_codes, tile
 from ..protocol import Plan
-from .boxes import box_bytes
-from .gate import worth_it
-from .near import gap_bytes, near_bytes
+from .exponion import exponion_bytes, gap_bytes
+from .hamerly import keeps_bounds
+from .kd_tree import kd_tree_bytes
 
 # n * k * (d + 8) below which one thread is done before a second wakes (measured: about 40 us of work).
 _SMALL = 2_000_000
@@ -41,7 +42,7 @@ _CODE_SHARE = 0.4
 
 
 def code_bytes(n_samples, n_features):
-    """Memory of the rows as bytes (`kernels.cpu.byte_codes.Rows`)."""
+    """Memory of the rows as bytes (`kernels.cpu.scoring.byte_codes.Rows`)."""
     return n_samples * (4 * byte_codes.words_a_row(n_features) + 12)
 
 
@@ -74,7 +75,7 @@ def scoring_time(n_features, n_clusters, by_bytes=False):
     return _FLOAT_SCORE * n_clusters * (n_features + 12)
 
 
-_LEAST_NEARBY = 150.0  # nanoseconds a row: what is done for a row besides takes as long
+_LEAST_EXPONION = 150.0  # nanoseconds a row: what is done for a row besides takes as long
 _MOST_GAPS = (
     64 << 20
 )  # bytes that are always granted to the distances between centroids and panels; beyond, an eighth of the data
@@ -83,42 +84,42 @@ _LEAST_ROWS_A_CLUSTER = 4  # for fewer, distances between centroids cost as much
 _LEAST_SAMPLED, _LEAST_ONCE = 5e6, 6e7
 
 
-def looks_nearby(n_samples, n_features, n_clusters, itemsize, passes=None):
-    """Whether it is tried to measure rows only against centroids near their own (`near`), in one pass or in more (None)."""
+def tries_exponion(n_samples, n_features, n_clusters, itemsize, passes=None):
+    """Whether it is tried to measure rows only against centroids near their own (`exponion`), in one pass or in more (None)."""
     scoring = scoring_time(n_features, n_clusters)
-    if n_samples < _LEAST_ROWS_A_CLUSTER * n_clusters or scoring < _LEAST_NEARBY:
+    if n_samples < _LEAST_ROWS_A_CLUSTER * n_clusters or scoring < _LEAST_EXPONION:
         return False
     if n_samples * scoring < (_LEAST_ONCE if passes == 1 else _LEAST_SAMPLED):
         return False
     return gap_bytes(n_clusters) <= max(_MOST_GAPS, n_samples * n_features * itemsize // 8)
 
 
-def searches_a_line(n_features, n_clusters):
+def searches_sorted(n_features, n_clusters):
     """Whether the nearest of sorted centroids is searched for: rows of one feature, and centroids enough for that to be less than to score them all."""
     return n_features == 1 and n_clusters >= _LEAST_SEARCHED
 
 
-_LINE_ROW = 19.0  # to search for a row of one feature
-_MOST_BOXED_FEATURES = 4  # measured on Gaussian rows, 1M and 100k: with 4 up to twice faster, with 5 and more slower
-_LEAST_BOXED_ROWS = 4096
-_MOST_BOXED_ROWS = 2**31  # numbers of rows are int32
-_WORTH_BOXES = 8.0  # nanoseconds a row, below which there is little to save
+_SORTED_ROW = 19.0  # to search for a row of one feature
+_MOST_TREE_FEATURES = 4  # measured on Gaussian rows, 1M and 100k: with 4 up to twice faster, with 5 and more slower
+_LEAST_TREE_ROWS = 4096
+_MOST_TREE_ROWS = 2**31  # numbers of rows are int32
+_WORTH_TREE = 8.0  # nanoseconds a row, below which there is little to save
 
 
-def time_without_boxes(n_features, n_clusters):
+def time_without_tree(n_features, n_clusters):
     """Nanoseconds of one core to find the label of a row in one pass of its own."""
     scoring = scoring_time(n_features, n_clusters)
-    return min(scoring, _LINE_ROW) if searches_a_line(n_features, n_clusters) else scoring
+    return min(scoring, _SORTED_ROW) if searches_sorted(n_features, n_clusters) else scoring
 
 
-def sorts_into_boxes(n_samples, n_features, n_clusters):
-    """Whether it is tried to exclude centroids for many rows of few features at a time (`boxes`)."""
-    if n_features > _MOST_BOXED_FEATURES or not _LEAST_BOXED_ROWS <= n_samples < _MOST_BOXED_ROWS:
+def builds_kd_tree(n_samples, n_features, n_clusters):
+    """Whether it is tried to exclude centroids for many rows of few features at a time (`kd_tree`)."""
+    if n_features > _MOST_TREE_FEATURES or not _LEAST_TREE_ROWS <= n_samples < _MOST_TREE_ROWS:
         return False
-    return time_without_boxes(n_features, n_clusters) >= _WORTH_BOXES
+    return time_without_tree(n_features, n_clusters) >= _WORTH_TREE
 
 
-_SECOND_BYTES = 20  # a row, of a second session: labels of both, with those in boxes; distances
+_SECOND_BYTES = 20  # a row, of a second session: labels of both, with those in a k-d tree; distances
 
 
 def plan(problem, n_threads):
@@ -136,16 +137,16 @@ def _plan_of_one(problem, n_threads):
     limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 2
     sums = k * (d + problem.weighted) * limbs
     shared = shares_sums(problem.data_bytes, sums, threads)
-    searched, itemsize, spends = searches_a_line(d, k), problem.dtype.itemsize, not problem.frugal
-    bounded = spends and worth_it(n, d, k) and not shared and not searched
+    searched, itemsize, spends = searches_sorted(d, k), problem.dtype.itemsize, not problem.frugal
+    bounded = spends and keeps_bounds(n, d, k) and not shared and not searched
     filtered = spends and filters_by_bytes(n, d, k, itemsize)
-    boxed = spends and sorts_into_boxes(n, d, k) and not shared
+    in_tree = spends and builds_kd_tree(n, d, k) and not shared
     seeding = n * 13 + code_bytes(n, d) * (spends and worth_encoding(n, d, k, itemsize))
-    nearby = bounded and looks_nearby(n, d, k, itemsize)
-    bounds = n * 8 * bounded + code_bytes(n, d) * filtered + near_bytes(threads, n, d, k) * nearby
-    boxes = box_bytes(threads, n, d, k, itemsize, problem.weighted) * boxed
+    exponion = bounded and tries_exponion(n, d, k, itemsize)
+    bounds = n * 8 * bounded + code_bytes(n, d) * filtered + exponion_bytes(threads, n, d, k) * exponion
+    tree = kd_tree_bytes(threads, n, d, k, itemsize, problem.weighted) * in_tree
     accumulators = sums * _SUM_BYTES * (1 if shared else threads)
-    workspace = n * 4 + accumulators + max(seeding, bounds) + boxes + k * d * 28 + threads * d * 4 * tile.ROWS
+    workspace = n * 4 + accumulators + max(seeding, bounds) + tree + k * d * 28 + threads * d * 4 * tile.ROWS
     path = f"certified float32 tiles of {tile.ROWS} rows x {host.CENTROIDS} centroids, {host.VECTOR_BYTES // 4} lanes"
     if searched:
         path = "search among sorted centroids"
@@ -156,11 +157,11 @@ def _plan_of_one(problem, n_threads):
         )
     if bounded:
         notes.append("rows whose label cannot have changed are skipped (Hamerly's bounds) while that pays")
-    if nearby:
+    if exponion:
         notes.append("rows are measured only against the centroids near their own while that pays (exponion)")
-    if boxed:
+    if in_tree:
         notes.append(
-            "rows are sorted into boxes if iterations are many: most centroids are excluded for a box at a time"
+            "rows are sorted by a k-d tree if iterations are many: most centroids are excluded for a box at a time"
         )
     if problem.frugal:
         notes.append("no memory for what only saves time")

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...kernels.cpu import byte_codes, seeding
+from ...kernels.cpu.scoring import byte_codes
+from ...kernels.cpu.seeding import trials
 from .codes import Encoder
 from .masses import CpuMasses
 from .planning import scoring_time, worth_encoding
@@ -23,7 +24,7 @@ class CpuSeeder:
             self.encoder = Encoder(session)
             self.tiles, self.room = self.encoder.tiles(), {}
         else:
-            self.filter = seeding.Filter.of(session.X)
+            self.filter = trials.Filter.of(session.X)
         self.masses, self.marks = CpuMasses(session), None
 
     def _scoring(self, candidates):
@@ -35,14 +36,14 @@ class CpuSeeder:
             if self.encoder.encode(candidates.reshape(-1), room, 1):
                 return None, byte_codes.Trial(self.tiles, room, self.encoder.scale, self.encoder.vanishing)
             if self.filter is None:
-                self.filter = seeding.Filter.of(self.session.X)
+                self.filter = trials.Filter.of(self.session.X)
         return (*self.filter.candidates(candidates), self.filter), None
 
     def draw(self, count):
         return self.masses.draw(self.words[len(self.seeds), :count])
 
     def begin(self, candidates):
-        self.masses.nearest.fill(seeding.UNREACHED)
+        self.masses.nearest.fill(trials.UNREACHED)
         self.masses.factors = (0.0, 0.0)  # no row has mass yet
         self.choose(candidates)
         self.masses.rescale()
@@ -51,13 +52,13 @@ class CpuSeeder:
         s, masses = self.session, self.masses
         if self.marks is None:
             self.marks = np.empty(s.n, np.uint16)
-            self.tile_marks = np.empty(-(-s.n // seeding.ROWS), np.uint16)
+            self.tile_marks = np.empty(-(-s.n // trials.ROWS), np.uint16)
         candidates = s.X[rows]
         floats, codes = self._scoring(candidates)
         exact = candidates.astype(np.float64).ravel()
         tasks = tasks_for(s.threads, s.n * (_ROW + scoring_time(s.d, len(rows))))
-        reduction = np.zeros((tasks, seeding.MOST_TRIALS), np.int64)
-        seeding.trials(
+        reduction = np.zeros((tasks, trials.MOST_TRIALS), np.int64)
+        trials.trials(
             tasks, s.flat, s.weights, s.d, exact, floats, codes,
             masses.nearest, self.marks, self.tile_marks, s.assignment.memory, masses.factors, reduction,
         )  # fmt: skip
@@ -67,7 +68,7 @@ class CpuSeeder:
         work = s.n * _MARK + changed * (_CHANGED[0] + _CHANGED[1] * s.d)
         tasks = tasks_for(s.threads, work, each=masses.n_buckets)  # which are cleared and added
         change = np.zeros((tasks, masses.n_buckets), np.int64)
-        seeding.accept(
+        trials.accept(
             tasks, s.flat, s.weights, s.d, exact, best,
             masses.nearest, self.marks, self.tile_marks, masses.factors, masses.buckets, change,
         )  # fmt: skip

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu import assign, distances, facts, fixed_point, update
+from ...kernels.cpu.assignment import dense
+from ...kernels.cpu.exact import column_statistics, distances, fixed_point, means
 from ..protocol import Finished, Iteration
 from ..relocation import farthest_rows
 from .assignment import Assignment
@@ -33,7 +34,7 @@ class CpuSession:
         self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
 
-    # ---- facts -----------------------------------------------------------------------------------------------------
+    # ---- statistics -----------------------------------------------------------------------------------------------------
 
     def for_clusters(self, n_clusters):
         weights = self.weights if self.weights.size else None
@@ -50,7 +51,7 @@ class CpuSession:
     def _plan_sums(self):
         """Accumulators for the sums of the clusters."""
         if self.plan is None:
-            self.plan = facts.planned(self._tasks(READING), self.flat, self.weights, self.d)
+            self.plan = column_statistics.planned(self._tasks(READING), self.flat, self.weights, self.d)
         limbs = self.plan.limbs
         self.shared = shares_sums(self.X.nbytes, self.k * self.columns * limbs, self.threads)
         self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, limbs)
@@ -59,8 +60,8 @@ class CpuSession:
         """The exact column means, without weights."""
         plan = self.plan
         if self.weights.size:
-            plan = facts.planned(self._tasks(READING), self.flat, NO_WEIGHTS, self.d)
-        totals = facts.column_totals(self._tasks(READING), self.flat, self.d, plan)
+            plan = column_statistics.planned(self._tasks(READING), self.flat, NO_WEIGHTS, self.d)
+        totals = column_statistics.column_totals(self._tasks(READING), self.flat, self.d, plan)
         return fixed_point.rounded(1, totals, plan, 1, self.d, False)[0][0] / self.n
 
     def _sum_of_distances(self, weights, centroids, labels):
@@ -98,16 +99,16 @@ class CpuSession:
 
     def assign(self, centroids):
         self.moved = None
-        self.assignment.once(centroids, self.center)
+        self.assignment.assign(centroids, self.center)
 
     def iterate(self, centroids):
         if self.totals is None:
             self._plan_sums()
         if self.center is None:
             self._find_scatter()
-        found = self.assignment.again(centroids, self.center, self.totals, self.plan, self.moved, not self.shared)
+        found = self.assignment.iterate(centroids, self.center, self.totals, self.plan, self.moved, not self.shared)
         if self.shared:
-            assign.sum_owned(
+            dense.sum_owned(
                 self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.plan.arguments
             )
         sums, weights = self._sums()
@@ -119,7 +120,7 @@ class CpuSession:
             new, shifts, _ = self._means(*self._sums())
         self.assignment.follow(new, shifts)
         step = Iteration(
-            new, found.changed, math.fsum(shifts.tolist()), inertia, empty, found.opened, found.scored, found.path
+            new, found.changed, math.fsum(shifts.tolist()), inertia, empty, found.rechecked, found.scored, found.path
         )
         return Finished(step)
 
@@ -141,7 +142,7 @@ class CpuSession:
         """New centroids from the sums, the squared shifts, and the inertia of the labels with the old centroids."""
         new = np.empty((self.k, self.d), self.X.dtype)
         shifts, differences = np.empty((2, self.k))
-        update.means(
+        means.means(
             self.threads if sums.size >= _LONG else 1, sums, weights, self.assignment.packed.exact, self.center,
             new.reshape(-1), shifts, differences,
         )  # fmt: skip

@@ -182,7 +182,7 @@ class CudaSession:
         self.sums_current, self.bounds_current = True, self.scorer.keeps_bounds
         self._conclude(step, relocated=False)
         step.bounded = bounded
-        step.path = "bounds, " * bounded + self.scorer.precision(self.X.dtype)
+        step.path = "hamerly, " * bounded + self.scorer.precision(self.X.dtype)
 
     def _conclude(self, step, *, relocated):
         """Sums into centroids, and what the iteration came to under way to the host."""

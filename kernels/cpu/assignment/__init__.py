@@ -1,0 +1,1 @@
+"""The techniques that find the labels of rows, a file each."""

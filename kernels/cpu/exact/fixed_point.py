@@ -1,0 +1,376 @@
+"""Exact sums of floating-point columns in integers.
+
+A float is an integer times a power of two. Column j's quantum ``2**exponent[j]`` divides every value in it, so each value is an integer multiple and
+their sum is exact in integer arithmetic, whatever the order: threads, chunks and machines agree, and subtracting a row undoes adding it.
+
+The integers are cut into limbs of LIMB bits (usually one: float32 data whose magnitudes span less than 2**26). An accumulator adds up to SPILL_ROWS
+limbs in 64 bits and is then spilled into a pair ``high * 2**32 + low``, which no feasible number of rows can overflow.
+
+A value goes in from its top limb down, and stops when nothing of it is left: float32 data needs the lower limbs only for its few tiny values. The
+conversion is a rounding trick: the low bits of the float64 ``x * 2**-exponent + MAGIC`` are the rounded integer. The long accumulator is Kulisch's;
+the trick is folklore (used, for one, in Lua).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ... import scaling
+from ..machine.bits import bits_of, leading_zeros
+from ..machine.scratch import private_zeros, stack_array
+from ..machine.simd import (
+    bits,
+    element,
+    fma,
+    iadd,
+    isub,
+    lanes,
+    load_lanes_widened,
+    load_like,
+    load_widened,
+    mul,
+    splat_like,
+    store,
+    sub,
+    unequal,
+)
+from ..runtime.jit import inlined, inner, kernel, routine, share
+
+LIMB = 50
+SPILL_ROWS = 1 << 12  # 2**50 * 2**12 < 2**63
+MAGIC = 1.5 * 2.0**52
+MAGIC_BITS = int(np.float64(MAGIC).view(np.int64))
+_LOW = (1 << 32) - 1
+_COLUMNS = 128  # columns that are summed over the threads together
+_MOST_LIMBS = 64  # of any float64: its bits span less than 2100
+
+
+class Plan(NamedTuple):
+    """How the columns of a data set are cut into limbs; column `d`, if there, is the weights themselves."""
+
+    exponent: np.ndarray  # (columns,) int64: the quantum of each column is 2**exponent
+    limbs: int  # limbs a value, the same for all columns
+    up: np.ndarray  # (limbs * columns,): value * up * up_rest is the value in units of the limb
+    up_rest: np.ndarray
+    down: np.ndarray  # (limbs * columns,): the unit of the limb
+
+    @property
+    def arguments(self):
+        """What kernels take of it."""
+        return self.limbs, self.up, self.up_rest, self.down
+
+
+def plan(largest, lowest_bit):
+    """The limbs for columns whose largest magnitude and lowest set bit are given (`scaling.limbs`)."""
+    exponent, limbs = scaling.limbs(largest, lowest_bit, LIMB)
+    unit = exponent + LIMB * np.arange(limbs)[:, None]
+    # Limbs above the top of a column near the smallest floats stay zero; any unit within the float range serves them.
+    unit = np.minimum(unit, 1000)
+    up = np.minimum(-unit, 1000)
+    return Plan(
+        exponent, limbs, np.ldexp(1.0, up).ravel(), np.ldexp(1.0, -unit - up).ravel(), np.ldexp(1.0, unit).ravel()
+    )
+
+
+NO_SUMS = plan(np.zeros(1), np.zeros(1))  # where a kernel's sums are left as they are
+
+
+class Totals(NamedTuple):
+    """Private accumulators of each thread for `rows` sums; a sum's cells are ordered (limb, column)."""
+
+    pending: np.ndarray  # (threads, rows * limbs * columns) int64: limbs added since the last spill
+    high: np.ndarray  # the spilled part, high * 2**32 + low
+    low: np.ndarray
+    unspilled: np.ndarray  # (threads, rows) int64: values added to `pending` or taken from it
+    count: np.ndarray  # (threads, rows) int64: values added less values taken away
+
+    @classmethod
+    def zeros(cls, threads, rows, columns, limbs):
+        cells = rows * columns * limbs
+        return cls(*private_zeros(threads, (cells, cells, cells, rows, rows), np.int64))
+
+
+@inner
+def spill(pending, high, low, unspilled, row, cells):
+    """Move the pending limbs of the sum `row` into its (high, low) pairs; all arrays are one thread's."""
+    for i in range(row * cells, (row + 1) * cells):
+        value = pending[i]
+        high[i] += value >> 32
+        low[i] += value & _LOW
+        pending[i] = 0
+    unspilled[row] = 0
+
+
+@inlined
+def clear(pending, high, low, unspilled, count, first, stop, cells):
+    """Make the sums [first, stop) of one thread zero."""
+    for i in range(first * cells, stop * cells):
+        pending[i] = high[i] = low[i] = 0
+    for row in range(first, stop):
+        unspilled[row] = count[row] = 0
+
+
+@inner
+def _add_value(pending, base, value, column, columns, limbs, up, up_rest, down):
+    """Add one value, limb by limb from the top, until nothing of it is left."""
+    for limb in range(limbs - 1, -1, -1):
+        at = limb * columns + column
+        shifted = value * up[at] * up_rest[at] + MAGIC
+        pending[base + at] += bits_of(shifted) - MAGIC_BITS
+        value -= (shifted - MAGIC) * down[at]
+        if value == 0.0:
+            break
+
+
+@inner
+def _add_vector(pending, base, x, weight, column, columns, limbs, up, up_rest, down):
+    """As `_add_value`, for a vector of neighbouring columns, times their row's weight."""
+    value, magic = mul(x, splat_like(x, weight)), splat_like(x, MAGIC)
+    for limb in range(limbs - 1, -1, -1):
+        at = limb * columns + column
+        shifted = fma(mul(value, load_like(up, at, value)), load_like(up_rest, at, value), magic)
+        limb_value = isub(bits_of(shifted), splat_like(value, MAGIC_BITS))
+        store(pending, base + at, iadd(load_like(pending, base + at, value), limb_value))
+        if limb > 0:
+            value = sub(value, mul(sub(shifted, magic), load_like(down, at, value)))
+            if bits(unequal(value, splat_like(value, 0.0))) == 0:
+                break
+
+
+@inlined
+def _add_row(pending, base, X, offset, d, weight, columns, limbs, up, up_rest, down):
+    """Add a row times its weight to a sum: in whole vectors, the columns that are left four, two and one at a time."""
+    step, j = lanes(up), 0
+    while j + step <= d:
+        x = load_widened(X, offset + j)
+        _add_vector(pending, base, x, weight, j, columns, limbs, up, up_rest, down)
+        j += step
+    if (d - j) & 4:
+        four = load_lanes_widened(X, offset + j, 4)
+        _add_vector(pending, base, four, weight, j, columns, limbs, up, up_rest, down)
+        j += 4
+    if (d - j) & 2:
+        two = load_lanes_widened(X, offset + j, 2)
+        _add_vector(pending, base, two, weight, j, columns, limbs, up, up_rest, down)
+        j += 2
+    if j < d:
+        _add_value(pending, base, weight * np.float64(X[offset + j]), j, columns, limbs, up, up_rest, down)
+
+
+@inner
+def _add_plain_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest, down):
+    """`add_rows` for the commonest case: one limb, no weights."""
+    for r in range(rows):
+        row = np.int64(element(clusters, r))
+        _add_row(pending, row * d, X, element(numbers, r) * d, d, np.float64(sign), d, 1, up, up_rest, down)
+        unspilled[row] += 1
+        count[row] += sign
+        if unspilled[row] == SPILL_ROWS:
+            spill(pending, high, low, unspilled, row, d)
+
+
+@inner
+def add_rows(
+    pending,  #    INOUT one thread's part of Totals
+    high,  #       INOUT
+    low,  #        INOUT
+    unspilled,  #  INOUT
+    count,  #      INOUT
+    clusters,  #   IN    int32: the sum that each row belongs to
+    numbers,  #    IN    int64: the number of each row in X
+    rows,  #             how many of them
+    X,  #          IN    (n * d,)
+    d,
+    weights,  #    IN    (n,) float64, or (0,): all ones
+    sign,  #             1 to add the rows, -1 to take them away again
+    limbs,  #            these four from Plan
+    up,  #         IN    (limbs * columns,)
+    up_rest,  #    IN    (limbs * columns,)
+    down,  #       IN    (limbs * columns,)
+):
+    """Add ``sign * w * x`` (one rounding) of the rows to the sums of their clusters. O(rows d limbs)."""
+    weighted = weights.size > 0
+    columns = d + 1 if weighted else d
+    if limbs == 1 and not weighted:
+        _add_plain_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest, down)
+        return
+    for r in range(rows):
+        row = np.int64(element(clusters, r))
+        base = row * columns * limbs
+        weight = sign * weights[numbers[r]] if weighted else np.float64(sign)
+        _add_row(pending, base, X, element(numbers, r) * d, d, weight, columns, limbs, up, up_rest, down)
+        if weighted:
+            _add_value(pending, base, weight, d, columns, limbs, up, up_rest, down)
+        unspilled[row] += 1
+        count[row] += sign
+        if unspilled[row] == SPILL_ROWS:
+            spill(pending, high, low, unspilled, row, columns * limbs)
+
+
+@inlined
+def move_rows(
+    pending,  #    INOUT one thread's part of Totals
+    high,  #       INOUT
+    low,  #        INOUT
+    unspilled,  #  INOUT
+    count,  #      INOUT
+    sources,  #    IN    int32: the sum that loses each row
+    targets,  #    IN    int32: the sum that gains it
+    numbers,  #    IN    int64: the number of each row in X
+    rows,  #             how many of them
+    X,  #          IN    (n * d,)
+    d,
+    weights,  #    IN    (n,) float64, or (0,): all ones
+    limbs,  #            these four from Plan
+    up,
+    up_rest,
+    down,
+):
+    """Take rows from some sums and add them to others. O(rows d limbs)."""
+    for sign in range(-1, 2, 2):
+        clusters = sources if sign < 0 else targets
+        add_rows(
+            pending, high, low, unspilled, count, clusters, numbers, rows,
+            X, d, weights, sign, limbs, up, up_rest, down,
+        )  # fmt: skip
+
+
+@inlined
+def _round(top, digits, limbs):
+    """``top * 2**(LIMB * limbs) + sum(digits[l] * 2**(LIMB * l))`` with digits in [0, 2**LIMB), rounded once to float64."""
+    negative = top < 0
+    if negative:  # two's complement negation, digit by digit
+        carry = 1
+        for limb in range(limbs):
+            digit = ((1 << LIMB) - 1 - digits[limb]) + carry
+            carry = digit >> LIMB
+            digits[limb] = digit & ((1 << LIMB) - 1)
+        top = ~top + carry
+    # Gather at least 62 significant bits in one word, then mark with its lowest bit whether any set bit follows: 62 > 53 + 2, so one rounding.
+    word, shift = top, LIMB * limbs
+    sticky = False
+    for limb in range(limbs - 1, -1, -1):
+        digit, size = digits[limb], LIMB
+        room = min(size, max(0, leading_zeros(word) - 2))
+        size -= room
+        word = (word << room) | ((digit >> size) & ((1 << room) - 1))
+        shift -= room
+        sticky = sticky or (digit & ((1 << size) - 1)) != 0
+    if sticky:
+        word |= 1
+    value = np.float64(word)
+    return (-value if negative else value), shift
+
+
+@inlined
+def _total(high, low, place, columns, limbs, digits):
+    """The exact sum over threads of the cells `place` + limb * columns: a float64 and a binary exponent."""
+    carry = np.int64(0)
+    for limb in range(limbs):
+        upper, lower = carry >> 32, carry & _LOW
+        for t in range(high.shape[0]):
+            upper += high[t, place + limb * columns]
+            lower += low[t, place + limb * columns]
+        upper += lower >> 32
+        lower &= _LOW
+        digits[limb] = ((upper & ((1 << (LIMB - 32)) - 1)) << 32) | lower
+        carry = upper >> (LIMB - 32)
+    return _round(carry, digits, limbs)
+
+
+@kernel
+def round_words(
+    task,
+    tasks,
+    totals,  #    IN    Totals
+    unit,  #      IN    (columns,): `down` from Plan
+    weighted,  #        whether the last column holds the weights
+    sums,  #      OUT   (rows, columns) float64
+    weights,  #   OUT   (rows,) float64: the weight of every sum
+    beyond,  #    OUT   (tasks,) int64: not 0 where a sum does not fit a word; `round_limbs` is to be called then
+):
+    """`round_limbs` where there is one limb and sums fit a word, as nearly always: loops that LLVM vectorises."""
+    rows, columns = sums.shape
+    pending, high, low, _, count = totals
+    upper, lower, excess = stack_array(_COLUMNS, np.int64), stack_array(_COLUMNS, np.int64), 0
+    for row in range(*share(task, tasks, rows)):
+        members = 0
+        for t in range(len(count)):
+            members += count[t, row]
+        for first in range(0, columns, _COLUMNS):
+            at, width = row * columns + first, min(_COLUMNS, columns - first)
+            for j in range(width):
+                upper[j] = lower[j] = 0
+            for t in range(len(pending)):
+                for j in range(width):
+                    value = element(pending[t], at + j)
+                    upper[j] += element(high[t], at + j) + (value >> 32)
+                    lower[j] += element(low[t], at + j) + (value & _LOW)
+            for j in range(width):
+                top = upper[j] + (lower[j] >> 32)
+                excess |= (top + (1 << 30)) >> 31
+                sums[row, first + j] = np.float64((top << 32) + (lower[j] & _LOW)) * element(unit, first + j)
+        weights[row] = sums[row, columns - 1] if weighted else members
+    beyond[task] = excess
+
+
+@kernel
+def round_limbs(
+    task,
+    tasks,
+    totals,  #    INOUT Totals
+    exponent,  #  IN    (columns,)
+    limbs,  #           from Plan
+    weighted,  #        whether the last column holds the weights
+    sums,  #      OUT   (rows, columns) float64
+    weights,  #   OUT   (rows,) float64: the weight of every sum
+):
+    """Every exact sum, rounded once to float64. O(threads * rows * columns * limbs)."""
+    rows, columns = sums.shape
+    cells = columns * limbs
+    pending, high, low, unspilled, count = totals
+    digits = stack_array(_MOST_LIMBS, np.int64)
+    for row in range(*share(task, tasks, rows)):
+        members = 0
+        for t in range(len(count)):
+            members += count[t, row]
+            spill(pending[t], high[t], low[t], unspilled[t], row, cells)
+        for j in range(columns):
+            value, shift = _total(high, low, row * cells + j, columns, limbs, digits)
+            sums[row, j] = value if value == 0.0 else math.ldexp(value, np.int32(shift + exponent[j]))
+        weights[row] = sums[row, columns - 1] if weighted else members
+
+
+def rounded(threads, totals, plan, rows, columns, weighted):
+    """Every exact sum (rows, columns) of `totals`, rounded once to float64, and the weight of each (rows,)."""
+    sums, weights = np.empty((rows, columns)), np.empty(rows)
+    if plan.limbs == 1:
+        beyond = np.empty(threads, np.int64)
+        round_words(threads, totals, plan.down, weighted, sums, weights, beyond)
+        if not any(beyond.tolist()):
+            return sums, weights
+    round_limbs(threads, totals, plan.exponent, plan.limbs, weighted, sums, weights)
+    return sums, weights
+
+
+@routine
+def relocate(
+    totals,  #   INOUT Totals; thread 0's are used
+    X,  #        IN    (n * d,)
+    numbers,  #  IN    (rows,) int64
+    d,
+    weights,  #  IN    (n,) float64, or (0,): all ones
+    sources,  #  IN    (rows,) int32: the sum that loses each row
+    targets,  #  IN    (rows,) int32: the sum that gains it
+    limbs,  #          these four from Plan
+    up,
+    up_rest,
+    down,
+):
+    """Move data rows from sum to sum, whatever their labels."""
+    pending, high, low, unspilled, count = totals
+    move_rows(
+        pending[0], high[0], low[0], unspilled[0], count[0], sources, targets, numbers, numbers.size,
+        X, d, weights, limbs, up, up_rest, down,
+    )  # fmt: skip

@@ -1,0 +1,108 @@
+"""Compiled code on disk.
+
+It is kept in a directory named after the kernels' sources (a change anywhere invalidates it; Numba alone looks at one
+file) which is the user's alone (`kmeans_fast.kernels.cache`), because Numba's format is pickle. A file that is missing,
+damaged or another's costs a compilation, never an exception.
+"""
+
+import hashlib
+import itertools
+import pickle
+import sys
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+from numba.core import types
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
+from numba.core.serialize import dumps
+
+from ... import cache
+from . import compiling
+from .digests import directory_name
+
+_VERSIONS = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag
+
+
+def _without_bitcode(library):
+    """A serialized library without the bitcode that other functions would inline from it.
+
+    Nothing is inlined from cached code, and to parse it takes a third of the time of loading. What is left of it are
+    the names that it defines, which Numba looks up.
+    """
+    name, kind, (code, bitcode) = library
+    module = llvm.parse_bitcode(bitcode)
+    symbols = itertools.chain(module.functions, module.global_variables)
+    names = [f'@"{symbol.name}" = common global ptr null' for symbol in symbols if not symbol.is_declaration]
+    return name, kind, (code, llvm.parse_assembly("\n".join(names)).as_bitcode())
+
+
+class CodeCache(NullCache):
+    """What Numba asks for the compiled code of one function, and gives it to; a file for each signature."""
+
+    callee = ""  # the symbol that the code calls in another file
+
+    def __init__(self, function):
+        module = function.__module__.rpartition(".")[2]
+        self.name = f"{module}.{function.__qualname__}".replace("<", "").replace(">", "")
+
+    def _key(self, sig, codegen):
+        return repr((self.name, sig, codegen.magic_tuple(), _VERSIONS))
+
+    def _file(self, key):
+        return f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.nbc"
+
+    def load_overload(self, sig, target_context):
+        """The compiled code, or None."""
+        # Numba would fill its tables of all that it can compile first (0.2 s of a process); code that is ready needs
+        # the run-time system alone.
+        rtsys.initialize(target_context)
+        found = None
+        try:
+            key = self._key(sig, target_context.codegen())
+            content = cache.read(directory_name(), self._file(key))
+            if content is not None and hashlib.sha256(content[32:]).digest() == content[:32]:
+                *known, result = pickle.loads(content[32:])
+                # Otherwise it is another signature's file, or its body's file comes from another process.
+                if known == [key, self.callee]:
+                    found = CompileResult._rebuild(target_context, *result)
+        except Exception:  # whatever a damaged file makes of Numba
+            found = None
+        if found is None:
+            compiling.begins()
+        return found
+
+    def save_overload(self, sig, data):
+        """Keep the code if that can be done."""
+        if data.library.has_dynamic_globals:
+            return  # addresses of this process
+        library, *rest = data._reduce()
+        key = self._key(sig, data.codegen)
+        content = dumps((key, self.callee, (_without_bitcode(library), *rest)))
+        cache.write(directory_name(), self._file(key), hashlib.sha256(content).digest() + content)
+
+
+class EntryCache(CodeCache):
+    """The cache of a kernel's entry, which calls its body by symbol.
+
+    The body is loaded (or compiled) first, and must be the one that the entry knows.
+    """
+
+    def __init__(self, entry, body):
+        super().__init__(entry)
+        self.body = body
+
+    def _know_body(self, sig):
+        signature = (types.int64, types.int64, *sig[-1].types)
+        self.body.compile(signature)
+        self.callee = self.body.overloads[signature].fndesc.mangled_name
+
+    def load_overload(self, sig, target_context):
+        self._know_body(sig)
+        return super().load_overload(sig, target_context)
+
+    def save_overload(self, sig, data):
+        self._know_body(sig)
+        super().save_overload(sig, data)

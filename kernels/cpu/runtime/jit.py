@@ -1,0 +1,166 @@
+"""How kernels are compiled, cached and run.
+
+A kernel's source is the body of one task, ``body(task, tasks, *arguments)``; tasks share nothing that they write, so they may run in any order and on any
+thread. Calling the kernel runs all of them: in a loop, or by the team of threads of `teams`, which reaches every body
+through a function pointer. So a body is compiled once and serves both ways, where a `prange` of its own would have LLVM
+compile it four times (11 s for all kernels instead of 21 s).
+
+`inner` marks functions that kernels call, `routine` functions that are called from Python and do one small thing.
+
+Python may run a signal handler between any two of its instructions, and that may raise. So Numba compiles on threads
+that no signal reaches (`undisturbed`), and what must be undone after a parallel region is done and undone by compiled
+code (`teams`).
+"""
+
+import functools
+import threading
+import types as python_types
+
+import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.extending import intrinsic
+
+from ...undisturbed import held_at_fork, undisturbed
+from . import compiling
+from .code_cache import CodeCache, EntryCache
+from .teams import team_for
+
+# Kernels allocate nothing, so Numba need not count references to their arrays (`_nrt`).
+_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
+
+
+def inner(function, **options):
+    """Compile a function that kernels call, and the bodies of kernels.
+
+    It has no wrappers for Python and C, each of which would hold another copy of the code (a fifth of the time of compilation), and a literal argument
+    is any other number: Numba would compile a copy for each.
+    """
+    dispatcher = numba.njit(**_OPTIONS, **options, no_cpython_wrapper=True)(function)
+    call_template = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(types.unliteral, args)), kws)
+    return dispatcher
+
+
+def inlined(function):
+    """As `inner`, for what is called once a tile: a call with a dozen arrays costs 50 ns, as much as a tile of short rows."""
+    return inner(function, inline="always")
+
+
+@inner
+def share(task, tasks, count):
+    """The half-open range of `count` items that is this task's."""
+    return task * count // tasks, (task + 1) * count // tasks
+
+
+_making = threading.RLock()  # held while a dispatcher is made
+
+
+def _protected(dispatcher, name, cache):
+    """Have compilation, when the function is called with types that are new, undisturbed, announced and kept."""
+    dispatcher._cache = cache
+    compile_for_arguments = dispatcher._compile_for_args
+
+    def announced(*arguments):
+        with compiling.may_compile(name):
+            return compile_for_arguments(*arguments)
+
+    dispatcher._compile_for_args = functools.partial(undisturbed, announced)
+    return dispatcher
+
+
+class Routine:
+    """A function compiled on first call: ``routine(*arguments)``."""
+
+    def __init__(self, function):
+        self.function, self.__doc__, self.__name__ = function, function.__doc__, function.__name__
+        self._compiled = None
+
+    def _make(self):
+        return _protected(numba.njit(**_OPTIONS)(self.function), self.__name__, CodeCache(self.function))
+
+    def compiled(self):
+        """The dispatcher, made on first use."""
+        with _making:
+            if self._compiled is None:
+                self._compiled = self._make()
+        return self._compiled
+
+    def __call__(self, *arguments):
+        return (self._compiled or self.compiled())(*arguments)
+
+
+routine = Routine
+
+
+@intrinsic
+def _run_tasks(typingctx, body, team, tasks, arguments):
+    """Run ``body(task, tasks, *arguments)`` for every task, by the `team` at that address, or in a loop if it is 0.
+
+    The arguments are put on the stack, and a function of a fixed signature is made around `body` that takes them from there. `body` is called by symbol,
+    not linked: so it is compiled to machine code once. Bodies do not raise.
+    """
+    signature = body.get_call_type(typingctx, (types.int64, types.int64, *arguments.types), {})
+    word = ir.IntType(64)
+
+    def codegen(context, builder, sig, args):
+        _, team_value, tasks_value, arguments_value = args
+        compiled = body.dispatcher.get_compile_result(signature)
+        frame_type = ir.LiteralStructType([arguments_value.type, word])  # arguments, tasks
+        frame = cgutils.alloca_once(builder, frame_type)
+        builder.store(arguments_value, cgutils.gep_inbounds(builder, frame, 0, 0))
+        builder.store(tasks_value, cgutils.gep_inbounds(builder, frame, 0, 1))
+        task_type = ir.FunctionType(ir.VoidType(), [word, word])
+        task = ir.Function(builder.module, task_type, f"{builder.function.name}.task")
+        task.linkage = "internal"
+        _fill_task(context, task, frame_type, compiled.fndesc, signature)
+        frame_address = builder.ptrtoint(frame, word)
+        with builder.if_else(builder.icmp_signed("==", team_value, ir.Constant(word, 0))) as (in_a_loop, on_threads):
+            with in_a_loop, cgutils.for_range(builder, tasks_value) as loop:
+                builder.call(task, [frame_address, loop.index])
+            with on_threads:
+                lead_type = ir.FunctionType(ir.VoidType(), [word] * 4)
+                function = builder.load(builder.inttoptr(team_value, lead_type.as_pointer().as_pointer()))
+                builder.call(function, [builder.ptrtoint(task, word), frame_address, tasks_value, team_value])
+        return context.get_dummy_value()
+
+    return types.void(body, types.int64, types.int64, arguments), codegen
+
+
+def _fill_task(context, task, frame_type, body, signature):
+    builder = ir.IRBuilder(task.append_basic_block())
+    frame = builder.inttoptr(task.args[0], frame_type.as_pointer())
+    packed, tasks = (builder.load(cgutils.gep_inbounds(builder, frame, 0, field)) for field in (0, 1))
+    arguments = cgutils.unpack_tuple(builder, packed)
+    function = context.declare_function(builder.module, body)
+    context.call_conv.call_function(
+        builder, function, signature.return_type, signature.args, [task.args[1], tasks, *arguments]
+    )
+    builder.ret_void()
+
+
+def _entry(team, tasks, *arguments):
+    _run_tasks(body, team, tasks, arguments)  # noqa: F821  `Kernel._make` says which
+
+
+held_at_fork += [global_compiler_lock._lock, _making]
+
+
+class Kernel(Routine):
+    """A body for one task, run for all: ``kernel(tasks, *arguments)``, on as many threads as there are tasks."""
+
+    def _make(self):
+        body = inner(self.function)
+        body._cache = CodeCache(self.function)
+        names = {"_run_tasks": _run_tasks, "body": body}  # globals: a closure would be part of the cache's key
+        entry = python_types.FunctionType(_entry.__code__, names, f"{self.__name__}_entry")
+        entry.__module__, entry.__qualname__ = self.function.__module__, entry.__name__
+        return _protected(numba.njit(**_OPTIONS)(entry), self.__name__, EntryCache(entry, body))
+
+    def __call__(self, tasks, *arguments):
+        compiled = self._compiled or self.compiled()
+        compiled(0 if tasks == 1 else team_for(tasks), tasks, *arguments)
+
+
+kernel = Kernel

@@ -1,0 +1,1 @@
+"""Scores of rows against centroids, with their error bounds."""

@@ -1,0 +1,1 @@
+"""The seeds of k-means++ and k-means||."""
