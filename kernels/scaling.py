@@ -15,7 +15,7 @@ def limbs(largest, lowest_bit, bits):
     Parameters
     ----------
     largest, lowest_bit : ndarray (columns,), float64
-        The largest magnitude and the lowest set bit in each column (0 for a column of zeros), both as values: the numbers 6.0 and 0.5 have largest 6.0
+        The largest magnitude and the lowest set bit in each column (in one of zeros: any number), both as values: the numbers 6.0 and 0.5 have largest 6.0
         and lowest_bit 0.5.
     bits : int
     """

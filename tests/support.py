@@ -26,6 +26,7 @@ AVAILABLE = [name for name, reason in registry.available_backends().items() if n
 SIMULATED = SimBackend()
 TESTED = AVAILABLE + ["cuda-sim"] * bool(COMPILER)
 ENGINES = ["reference", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
+PART_ENGINES = ["reference", 1, 2]
 REPOSITORY = Path(kmeans_fast.__file__).parents[1]
 
 
@@ -81,13 +82,18 @@ def cuda_device():
 def session(engine, X, weights, n_clusters):
     """A session, ready to iterate. `engine` is "reference", "cuda", "cuda-sim", or a number of CPU threads, used even for a small problem."""
     if engine == "reference":
-        opened = ReferenceSession(X, weights)
+        opened = ReferenceSession(X, weights, n_clusters)
     elif engine in ("cuda", "cuda-sim"):
         opened = CudaSession(cuda_device() if engine == "cuda" else SimDevice(), X, weights, n_clusters, on_host=True)
     else:
         opened = CpuSession(X, weights, n_clusters, engine)
     opened.reset()
     return opened
+
+
+def part(engine, X, weights, n_clusters):
+    """A session that is one part of the rows: as `session`."""
+    return session(engine, X, weights, n_clusters)
 
 
 class OwnCentroids(np.ndarray):

@@ -1,4 +1,4 @@
-"""What a backend is: a named object that opens a session on a data set; the engine drives the session.
+"""What a backend is: a named object that opens a session on rows; the engine drives the session.
 
 Every session gives the bits of `kmeans_fast.reference`. The engine never looks into what a session works with: centroids that an iteration came to and
 candidates that a seeder drew may be anywhere; `fetch` and `chosen` bring them to the host. Labels and distances are arrays of the kind that the data is:
@@ -8,6 +8,8 @@ NumPy's for data on the host, the device's for data on a device.
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from . import drawing, partials
 
 
 class Problem(NamedTuple):
@@ -105,35 +107,88 @@ class Oversampler(Protocol):
         """The mass by weight alone, int64, of the rows nearest to each candidate, the first of equally near ones."""
 
 
-class Session(Protocol):
-    """A data set opened on a backend."""
+class PartMasses(Protocol):
+    """A distance for every row of a part, at first 1, which with its weight is its mass.
 
+    Masses are ``floor(w * d * 2**shift)`` (`kmeans_fast.reference.Masses`).
+    """
+
+    def largest(self) -> float:
+        """The largest ``w * d``."""
+
+    def fill(self, distance: float) -> None:
+        """Set all distances."""
+
+    def weigh(self, shift: int) -> np.ndarray:
+        """Measure masses by this power of two from now on; the mass of each bucket, int64."""
+
+    def draw(self, targets: np.ndarray, of_buckets: np.ndarray) -> np.ndarray:
+        """The rows that targets (m,) int64 fall on (`drawing.located`), of a part that is the whole."""
+
+    def rows_in(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The numbers, hashes and masses of the rows in the buckets for which `wanted` (buckets,) bool is true."""
+
+    def begin(self, candidate: np.ndarray) -> None:
+        """Make a candidate (1, n_features) the first seed: distances are those to it."""
+
+    def trials(self, candidates: np.ndarray) -> np.ndarray:
+        """The mass that each of some candidates (m, n_features) would take away as another seed, (m,) int64."""
+
+    def accept(self, trial: int, of_buckets: np.ndarray) -> None:
+        """Make the candidate of this number, of the last `trials`, a seed; `of_buckets`, their masses, follow."""
+
+    def exclude(self, number: int, of_buckets: np.ndarray) -> int:
+        """Leave a row without mass; the mass that it had, which its bucket loses."""
+
+    def join(self, candidates: np.ndarray) -> None:
+        """Let candidates (m, n_features) join those before: distances are those to the nearest of all."""
+
+    def shares(self, count: int) -> np.ndarray:
+        """The mass of the rows nearest to each of the `count` candidates that have joined, int64."""
+
+
+class Part(Protocol):
+    """Some rows opened on a backend. What it returns merges with what other parts return (`partials`)."""
+
+    shape: tuple[int, int]  # n_samples, n_features
+    dtype: np.dtype
+    weighted: bool
     labels: Any  # (n_samples,) int32, of the last assignment
-    runs_ahead: bool  # whether an iteration is better enqueued before the one it follows is read
 
-    def mean_variance(self) -> float: ...
     def reset(self) -> None:
-        """Start with new labels: the next iteration counts every row as changed. Labels handed out before stay as they are."""
+        """Start with new labels: the next assignment counts every row as changed. Labels handed out before stay."""
 
-    def iterate(self, centroids: Any) -> Step:
-        """Assign, relocate empty clusters, update. `centroids`, here and below: an array, or those of a step."""
-
-    def for_clusters(self, n_clusters: int) -> "Session":
-        """A session on the same data for another number of clusters. It may share what this one knows of the rows; this one's labels are gone, but those
-        handed out stay as they are.
+    def for_clusters(self, n_clusters: int) -> "Part":
+        """The same rows for another number of clusters. It may share what this one knows of them; this one's labels
+        are gone, but those handed out stay as they are.
         """
 
-    def fetch(self, centroids: Any) -> np.ndarray:
-        """Centroids as an array (n_clusters, n_features) in the data's dtype."""
+    def ranges(self, weighted: bool) -> partials.Ranges:
+        """Of the rows times their weights, or of the rows alone."""
+
+    def column_sums(self, form: partials.Form) -> np.ndarray:
+        """The sums of the rows, without weights, in limbs (limbs, n_features)."""
+
+    def scatter(self, center: np.ndarray, weighted: bool) -> int:
+        """The exact sum of squared distances to a point, with weights or without."""
+
+    def accumulate(self, centroids: np.ndarray, form: partials.Form) -> partials.Partial:
+        """Assign, and return the sums of the clusters."""
+
+    def follow(self, centroids: np.ndarray, shifts: np.ndarray) -> None:
+        """Hear which centroids come next, and how far, squared, each has moved from those of `accumulate`."""
+
+    def farthest(self, centroids: np.ndarray, count: int) -> partials.Farthest:
+        """At most `count` rows that are farthest from the centroids of their labels."""
 
     def assign(self, centroids: Any) -> None:
         """Assign only."""
 
-    def used_clusters(self) -> int:
-        """How many clusters have rows."""
+    def cluster_sizes(self) -> np.ndarray:
+        """The number of rows with each label, int64."""
 
-    def inertia(self, centroids: Any) -> float:
-        """Exact, of the current labels."""
+    def exact_inertia(self, centroids: Any) -> int:
+        """The exact sum of squared distances, times weights, to the centroids of the labels."""
 
     def own_distances(self, centroids: Any) -> Any:
         """Squared distance of every row to the centroid of its label, float64."""
@@ -141,17 +196,39 @@ class Session(Protocol):
     def distances(self, centroids: Any, squared: bool = False) -> Any:
         """(n_samples, n_clusters) in the data's dtype."""
 
-    def seeder(self, words: np.ndarray) -> Seeder:
-        """Begin to seed, with uint64 `words` (seeds, most candidates) to draw from."""
+    def masses(self, buckets: drawing.Buckets) -> PartMasses:
+        """Begin to draw. This part's labels are gone."""
 
-    def oversampler(self) -> Oversampler:
-        """Begin to draw candidates for seeds. This session's labels are gone."""
+    def hashes(self, numbers: np.ndarray) -> np.ndarray:
+        """The hashes of rows."""
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """Rows of the data, copied to the host."""
 
     def weights_of(self, numbers: np.ndarray) -> np.ndarray | None:
         """Their weights; None where rows have none."""
+
+
+class Session(Part, Protocol):
+    """All rows opened on a backend: a part that is the whole, which the backend has its own, faster ways for."""
+
+    runs_ahead: bool  # whether an iteration is better enqueued before the one it follows is read
+
+    def mean_variance(self) -> float: ...
+    def iterate(self, centroids: Any) -> Step:
+        """Assign, relocate empty clusters, update. `centroids`: an array, or those of a step."""
+
+    def fetch(self, centroids: Any) -> np.ndarray:
+        """Centroids as an array (n_clusters, n_features) in the data's dtype."""
+
+    def inertia(self, centroids: Any) -> float:
+        """Exact, of the current labels, rounded once."""
+
+    def seeder(self, words: np.ndarray) -> Seeder:
+        """Begin to seed, with uint64 `words` (seeds, most candidates) to draw from. The labels are gone."""
+
+    def oversampler(self) -> Oversampler:
+        """Begin to draw candidates for seeds. The labels are gone."""
 
 
 class Backend(Protocol):

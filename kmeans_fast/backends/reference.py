@@ -3,69 +3,164 @@
 import numpy as np
 
 from .. import reference
+from .drawing import by_content, located
+from .masses import Oversampler, Seeder
+from .partials import LEAST, Partial, Ranges
 from .protocol import Finished, Iteration, Plan
+from .relocation import farthest
 
 
-class ReferenceSeeder:
-    def __init__(self, X, weights, words):
-        self.X, self.words, self.masses, self.seeds = X, words, reference.Masses(X, weights), []
-
-    def draw(self, count):
-        return np.array([self.masses.draw(word) for word in self.words[len(self.seeds), :count]])
-
-    def begin(self, candidates):
-        self.masses.d = reference.squared_distances(self.X, self.X[candidates])[:, 0]
-        self.masses.rescale()
-        self.seeds.append(candidates[0])
-
-    def choose(self, candidates):
-        nearest = np.minimum(self.masses.d[:, None], reference.squared_distances(self.X, self.X[candidates]))
-        best = min(range(len(candidates)), key=lambda trial: int(self.masses.of(nearest[:, trial]).sum()))
-        self.masses.d = nearest[:, best]
-        self.seeds.append(candidates[best])
-
-    def exclude(self, candidates):
-        self.masses.d[candidates] = 0.0
-        self.seeds.append(candidates[0])
-        return bool((self.masses.weights * self.masses.d).any())
-
-    def chosen(self):
-        return np.array(self.seeds, np.int64)
+def exact_sum(values):
+    """The sum of float64 values (n,), not negative, in units of the least float64."""
+    fraction, power = np.frexp(values)
+    mantissas, shifts = (fraction * 2.0**53).astype(np.int64), power - 53 - LEAST
+    # Where a shift is negative the lowest bits of the mantissa are zeros.
+    return sum(m << s if s >= 0 else m >> -s for m, s in zip(mantissas.tolist(), shifts.tolist()))
 
 
-class ReferenceOversampler:
-    def __init__(self, X, weights):
-        self.X, self.masses, self.candidates = X, reference.Masses(X, weights), X[:0]
+class ReferenceMasses:
+    """See `kmeans_fast.backends.protocol.PartMasses`."""
 
-    def draw(self, words):
-        return np.array([self.masses.draw(word) for word in words])
+    def __init__(self, session, buckets):
+        self.session, self.X, self.hashes, self.d = (
+            session,
+            session.X,
+            session.hashes(slice(None)),
+            np.ones(len(session.X)),
+        )
+        self.weights = np.ones(len(self.X)) if session.weights is None else session.weights
+        self.buckets, self.n_buckets = buckets.of(self.hashes), buckets.count
+        self.shift, self.candidates = 0, session.X[:0]
 
-    def add(self, candidates):
+    def _masses(self, d):
+        return np.floor(np.ldexp(self.weights * d, self.shift)).astype(np.int64)
+
+    def _by(self, groups, masses, count):
+        total = np.zeros(count, np.int64)
+        np.add.at(total, groups, masses)
+        return total
+
+    def largest(self):
+        return float((self.weights * self.d).max())
+
+    def fill(self, distance):
+        self.d.fill(distance)
+
+    def weigh(self, shift):
+        self.shift = shift
+        return self._by(self.buckets, self._masses(self.d), self.n_buckets)
+
+    def rows_in(self, wanted):
+        numbers = np.flatnonzero(wanted[self.buckets])
+        return numbers, self.hashes[numbers], self._masses(self.d)[numbers]
+
+    def draw(self, targets, of_buckets):
+        return located(targets, of_buckets, self._sorted_rows_in)
+
+    def _sorted_rows_in(self, wanted):
+        numbers, hashes, masses = self.rows_in(wanted)
+        order = by_content(numbers, hashes, self.session)
+        return numbers[order], masses[order]
+
+    def begin(self, candidate):
+        self.d = reference.squared_distances(self.X, candidate)[:, 0]
+
+    def trials(self, candidates):
+        self.nearest = np.minimum(self.d[:, None], reference.squared_distances(self.X, candidates))
+        return (self._masses(self.d)[:, None] - self._masses_of_trials()).sum(axis=0)
+
+    def _masses_of_trials(self):
+        return np.floor(np.ldexp(self.weights[:, None] * self.nearest, self.shift)).astype(np.int64)
+
+    def accept(self, trial, of_buckets):
+        before, self.d = self._masses(self.d), self.nearest[:, trial]
+        np.add.at(of_buckets, self.buckets, self._masses(self.d) - before)
+
+    def exclude(self, number, of_buckets):
+        mass, self.d[number] = int(self._masses(self.d)[number]), 0.0
+        of_buckets[self.buckets[number]] -= mass
+        return mass
+
+    def join(self, candidates):
         self.candidates = np.concatenate([self.candidates, candidates])
-        self.owner, self.masses.d = reference.assign(self.X, self.candidates)
-        any_left = bool((self.masses.weights * self.masses.d).any())
-        self.masses.rescale()
-        return any_left
+        self.owner, self.d = reference.assign(self.X, self.candidates)
 
-    def shares(self):
-        self.masses.d = np.ones(len(self.X))
-        self.masses.rescale()
-        masses = self.masses.of(self.masses.d)
-        return np.array([masses[self.owner == c].sum() for c in range(len(self.candidates))])
+    def shares(self, count):
+        return self._by(self.owner, self._masses(self.d), count)
 
 
 class ReferenceSession:
     runs_ahead = False
 
-    def __init__(self, X, weights):
-        self.X, self.weights = X, weights
+    def __init__(self, X, weights, n_clusters=0):
+        self.X, self.weights, self.k = X, weights, n_clusters
+        self.shape, self.dtype, self.weighted = X.shape, X.dtype, weights is not None
         self.reset()
 
     def reset(self):
         self.labels = np.full(len(self.X), -1, reference.LABEL)
 
     def for_clusters(self, n_clusters):
-        return ReferenceSession(self.X, self.weights)
+        return ReferenceSession(self.X, self.weights, n_clusters)
+
+    # ---- parts -----------------------------------------------------------------------------------------------------
+
+    def _products(self, weighted):
+        """The rows, times their weights and followed by them if there are any, in float64."""
+        X = self.X.astype(np.float64)
+        if not (weighted and self.weighted):
+            return X
+        return np.column_stack([self.weights[:, None] * X, self.weights])
+
+    def ranges(self, weighted):
+        values = self._products(weighted)
+        fraction, power = np.frexp(values)
+        mantissa = (fraction * 2.0**53).astype(np.int64)
+        lowest = np.ldexp((mantissa & -mantissa).astype(np.float64), power - 53)
+        return Ranges(np.abs(values).max(axis=0), np.where(values == 0.0, np.inf, lowest).min(axis=0))
+
+    def column_sums(self, form):
+        return form.of_values(self._products(False)).sum(axis=1)
+
+    def scatter(self, center, weighted):
+        weights = self.weights if weighted else None
+        return self._exact_inertia(weights, center[None], np.zeros(len(self.X), reference.LABEL))
+
+    def _exact_inertia(self, weights, centroids, labels):
+        distances = reference.own_distances(self.X, centroids, labels)
+        return exact_sum(distances if weights is None else weights * distances)
+
+    def accumulate(self, centroids, form):
+        previous = self.labels
+        self.assign(centroids)
+        values = form.of_values(self._products(True))
+        k = len(centroids)
+        sums = np.zeros((form.limbs, k, values.shape[-1]), np.int64)
+        for limb, of_limb in zip(values, sums):
+            np.add.at(of_limb, self.labels, limb)
+        changed = int(np.count_nonzero(self.labels != previous))
+        sizes = np.bincount(self.labels, minlength=k)
+        return Partial(sums, sizes, changed, 0, len(self.X), frozenset(["float64"]))
+
+    def follow(self, centroids, shifts):
+        pass
+
+    def farthest(self, centroids, count):
+        return farthest(self, self.own_distances(centroids), count)
+
+    def cluster_sizes(self):
+        return np.bincount(self.labels, minlength=self.k)
+
+    def exact_inertia(self, centroids):
+        return self._exact_inertia(self.weights, centroids, self.labels)
+
+    def masses(self, buckets):
+        return ReferenceMasses(self, buckets)
+
+    def hashes(self, numbers):
+        return reference.row_hash(self.X[numbers])
+
+    # ---- all rows --------------------------------------------------------------------------------------------------
 
     def mean_variance(self):
         return reference.mean_variance(self.X)
@@ -93,9 +188,6 @@ class ReferenceSession:
     def fetch(self, centroids):
         return centroids
 
-    def used_clusters(self):
-        return len(np.unique(self.labels))
-
     def inertia(self, centroids):
         return reference.inertia(self.X, self.weights, centroids, self.labels)
 
@@ -107,10 +199,10 @@ class ReferenceSession:
         return (table if squared else np.sqrt(table)).astype(self.X.dtype)
 
     def seeder(self, words):
-        return ReferenceSeeder(self.X, self.weights, words)
+        return Seeder(self, [self], words)
 
     def oversampler(self):
-        return ReferenceOversampler(self.X, self.weights)
+        return Oversampler(self, [self])
 
     def rows(self, numbers):
         return self.X[numbers]
@@ -137,4 +229,4 @@ class ReferenceBackend:
         return Plan("NumPy, float64", 1, table + problem.n_samples * (problem.n_features + 8) * 8)
 
     def open(self, X, weights, problem, n_threads):
-        return ReferenceSession(X, weights)
+        return ReferenceSession(X, weights, problem.n_clusters)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..reference import content_order
+from .partials import Farthest
 
 
 def farthest_rows(session, distances, count):
@@ -28,3 +29,14 @@ def farthest_rows(session, distances, count):
         weights = np.ones(len(numbers)) if weights is None else weights
         numbers = numbers[content_order(session.rows(numbers), weights)]
     return numbers[np.argsort(-distances[numbers], kind="stable")][:count]
+
+
+def farthest(session, distances, count):
+    """The `Farthest` of a session's rows; `distances` (n_samples,) float64 are theirs."""
+    numbers = np.arange(len(distances))
+    weights = session.weights_of(numbers)
+    if weights is not None:
+        distances = np.where(weights > 0, distances, 0.0)
+    numbers = farthest_rows(session, distances, count)
+    weights = np.ones(len(numbers)) if weights is None else weights[numbers]
+    return Farthest(distances[numbers], session.rows(numbers), weights, np.asarray(session.labels[numbers]))

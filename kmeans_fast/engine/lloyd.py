@@ -77,5 +77,5 @@ def lloyd(
     labels_are_current = ahead is not None or (found.changed == 0 and found.squared_shift == 0.0)
     if not labels_are_current:
         session.assign(centroids)
-    inertia = session.inertia(centroids)
-    return Run(session.fetch(centroids), session.labels, inertia, session.used_clusters(), iteration, history, stopped)
+    inertia, n_used = session.inertia(centroids), int(np.count_nonzero(session.cluster_sizes()))
+    return Run(session.fetch(centroids), session.labels, inertia, n_used, iteration, history, stopped)

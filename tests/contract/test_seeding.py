@@ -11,8 +11,9 @@ from support import DTYPES, SHAPES, rows, some_weights
 import kmeans_fast
 from kmeans_fast import reference
 from kmeans_fast.backends.cpu.assignment import Assignment
-from kmeans_fast.backends.cpu.oversampler import CpuOversampler
 from kmeans_fast.backends.cpu.session import CpuSession
+from kmeans_fast.backends.drawing import buckets_for
+from kmeans_fast.backends.masses import Oversampler
 from kmeans_fast.engine import seeding
 
 FEASIBLE = [shape for shape in SHAPES if shape[2] <= shape[0]]
@@ -160,7 +161,7 @@ def test_the_two_zeros_are_one_value(backend):
 def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype, encoded, threads, kind):
     if encoded and not byte_codes.AVAILABLE:
         pytest.skip("this machine has no VNNI, without which bytes are never used")
-    monkeypatch.setattr("kmeans_fast.backends.cpu.seeder.worth_encoding", lambda *sizes: encoded)
+    monkeypatch.setattr("kmeans_fast.backends.cpu.trials.worth_encoding", lambda *sizes: encoded)
     values = rows(2500, 5, np.float64, "grid" if kind == "grid" else "normal")
     if kind == "clouds":
         values = values * 1e-4 + 8 * np.random.default_rng(0).integers(0, 9, (2500, 1))
@@ -173,7 +174,9 @@ def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype,
     X, weights = values.astype(dtype), some_weights(2500)
     for given in (None, weights):
         opened = CpuSession(X, given, 40, threads)
-        assert (opened.seeder(reference.draws(0, 0, (40, 5))).encoder is not None) == encoded
+        seeder = opened.seeder(reference.draws(0, 0, (40, 5)))
+        seeder.begin(seeder.draw(1))
+        assert (seeder.masses.parts[0].trials_of.encoder is not None) == encoded
         assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))
 
 
@@ -195,8 +198,8 @@ def test_where_candidates_are_too_few_all_rows_are(backend, monkeypatch):
 def test_of_equal_rows_one_is_a_candidate(monkeypatch):
     """Copies of a candidate would tie with it for every row that is near."""
     session = CpuSession(np.repeat(np.float32([[0.0, 1], [5, 5]]), 50, axis=0), None, 2, 1)
-    added, usual = [], CpuOversampler.add
-    monkeypatch.setattr(CpuOversampler, "add", lambda self, new: added.append(len(new)) or usual(self, new))
+    added, usual = [], Oversampler.add
+    monkeypatch.setattr(Oversampler, "add", lambda self, new: added.append(len(new)) or usual(self, new))
     seeding.kmeans_parallel(session, 2, 1, 0, lambda few, shares: CpuSession(few, shares, 2, 1))
     assert added == [1, 1]
 
@@ -235,7 +238,7 @@ def test_parallel_seeds_of_tiny_and_huge_values_are_the_references(backend, scal
 def test_many_words_are_drawn_in_parts(monkeypatch):
     X = rows(5000, 3, np.float32)
     whole = CpuSession(X, None, 9, 2).oversampler().draw(reference.draws(1, 0, (100,)))
-    monkeypatch.setattr("kmeans_fast.backends.cpu.masses._TOGETHER", 1 << 30)  # one word at a time
+    monkeypatch.setattr("kmeans_fast.backends.drawing._TOGETHER", 1 << 30)  # one word at a time
     assert_array_equal(CpuSession(X, None, 9, 2).oversampler().draw(reference.draws(1, 0, (100,))), whole)
 
 
@@ -348,7 +351,7 @@ def test_seeds_of_many_rows_that_agree_as_float32(kind, threads):
     X = 1.7e9 + rng.random((6000, 2)) * {"one value": 10.0, "two values": 150.0, "few": 10.0}[kind]
     X = np.floor(X) if kind == "few" else X
     opened = CpuSession(X, None, 15, threads)
-    assert 0 < len(opened.seeder(reference.draws(0, 0, (15, 4))).masses._splitters()) < 6000 // 16
+    assert 0 < len(buckets_for([opened]).splitters) < 6000 // 16
     assert_array_equal(seeding.kmeans_plusplus(opened, 15, 7, 0), reference.kmeans_plusplus(X, None, 15, 7))
     words = reference.draws(1, 0, (500,))
     masses = reference.Masses(X, None)

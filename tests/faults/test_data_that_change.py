@@ -70,19 +70,20 @@ def test_a_draw_from_masses_that_do_not_agree_names_some_row():
     """The sums of the buckets are those of the distances before, or after; targets lie beyond them."""
     run_python("""
 import numpy as np
-from kmeans_fast.backends.cpu.masses import CpuMasses
 from kmeans_fast.backends.cpu.session import CpuSession
+from kmeans_fast.backends.masses import Masses
 
 n = 3000
 for weights in (None, np.ones(n)):
     for nearest in (0.0, np.nan, -1.0, 1e300, np.inf):
         session = CpuSession(np.random.default_rng(0).normal(size=(n, 3)), weights, 4, 1)
-        masses = CpuMasses(session)
-        masses.nearest[::2] = nearest
+        masses = Masses(session, [session])
+        masses.parts[0].nearest[::2] = nearest
         for total in (0, 1 << 44, 1 << 62, -(1 << 50)):
             masses.rescale = lambda: None
             masses.total = total
             words = np.array([0, 1, 2**63, 2**64 - 1] * 4, np.uint64)
-            for rows in (masses.draw(words), masses.draw_many(words)):
+            for drawn in (words, np.tile(words, 3)):  # few, many
+                rows = masses.draw(drawn)
                 assert 0 <= rows.min() <= rows.max() < n
 """)

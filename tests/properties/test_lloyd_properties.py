@@ -22,6 +22,11 @@ def fit(X, init, **options):
     return kmeans_fast.kmeans(X, len(init), init=init, **{"tol": 0.0, **options})
 
 
+def relocates(result):
+    """Whether empty clusters took rows: equally far ones go by a hash, which other values have another of."""
+    return any(step.empty for step in result.history)
+
+
 def same_fit(got, wanted):
     assert_array_equal(got.labels, wanted.labels)
     assert_array_equal(got.centroids, wanted.centroids)
@@ -101,6 +106,7 @@ def test_scaling_by_a_power_of_two_scales_the_fit(problem, exponent):
     X, init = problem
     scale = X.dtype.type(2.0**exponent)
     small, large = fit(X, init, tol=1e-4), fit(X * scale, init * scale, tol=1e-4)
+    assume(not relocates(small))
     assert_array_equal(large.labels, small.labels)
     assert_array_equal(large.centroids, small.centroids * scale)
     assert large.inertia == small.inertia * 4.0**exponent
@@ -128,6 +134,7 @@ def test_one_iteration_permutes_with_the_features(problem, random):
     X, init = problem
     order = random.sample(range(X.shape[1]), X.shape[1])
     one, other = (fit(x, start, max_iter=1) for x, start in ((X, init), (X[:, order], init[:, order])))
+    assume(not relocates(one))
     assert_array_equal(other.centroids, one.centroids[:, order])
 
 

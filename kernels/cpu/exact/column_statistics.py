@@ -91,9 +91,7 @@ def column_ranges(threads, X, weights, d):
 
 def planned(threads, X, weights, d):
     """The `fixed_point.Plan` for the columns of the weighted rows of X (n * d,), from one read of it."""
-    largest, lowest = column_ranges(threads, X, weights, d)
-    lowest[np.isinf(lowest)] = 0
-    return plan(largest, lowest)
+    return plan(*column_ranges(threads, X, weights, d))
 
 
 def sampled_frame(X, farthest):

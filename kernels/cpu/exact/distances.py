@@ -180,14 +180,14 @@ def inertia_bins(
 
 
 def bins_total(bins):
-    """The sum held in `bins`, rounded once to float64."""
+    """The exact sum held in `bins`, in units of the least float64; NaN where there was an infinity or a NaN."""
     low, high = bins[0] if len(bins) == 1 else bins.sum(axis=0)
     if low[-1] | high[-1]:  # the exponent of infinity and NaN
         return math.nan
     used, total = np.flatnonzero(low | high), 0
     for exponent, lower, upper in zip(used.tolist(), low[used].tolist(), high[used].tolist()):
         total += ((upper << 32) + lower) << max(exponent - 1, 0)
-    return total / (1 << 1074)
+    return total
 
 
 def columns_padded(centroids):

@@ -91,6 +91,15 @@ class Totals(NamedTuple):
         return cls(*private_zeros(threads, (cells, cells, cells, rows, rows), np.int64))
 
 
+def pairs(totals):
+    """The exact sums over the threads: of every cell (cells,) an upper and a lower part, worth 2**32 and 1 of its unit,
+    the lower one in [0, 2**32).
+    """
+    pending, high, low, _, _ = totals
+    lower = (low + (pending & _LOW)).sum(axis=0)
+    return (high + (pending >> 32)).sum(axis=0) + (lower >> 32), lower & _LOW
+
+
 @inner
 def spill(pending, high, low, unspilled, row, cells):
     """Move the pending limbs of the sum `row` into its (high, low) pairs; all arrays are one thread's."""

@@ -6,14 +6,16 @@ import numpy as np
 
 from ...kernels.cpu.assignment import dense
 from ...kernels.cpu.exact import column_statistics, distances, fixed_point, means
+from ...kernels.cpu.seeding import drawing
+from ..masses import Oversampler, Seeder
+from ..partials import Partial, Ranges, float_of
 from ..protocol import Finished, Iteration
-from ..relocation import farthest_rows
+from ..relocation import farthest, farthest_rows
 from .assignment import Assignment
 from .buffers import NO_WEIGHTS, flat
-from .oversampler import CpuOversampler
+from .masses import CpuMasses
 from .planning import shares_sums
-from .seeder import CpuSeeder
-from .tasks import MEASURING, READING, table_tasks, tasks_for
+from .tasks import HASHING, MEASURING, READING, table_tasks, tasks_for
 
 _LONG = 8192  # numbers from which a step over clusters is shared out to threads
 
@@ -25,13 +27,14 @@ class CpuSession:
 
     def __init__(self, X, weights, n_clusters, threads, frugal=False):
         self.X, self.threads, self.k, self.frugal = X, threads, n_clusters, frugal
-        self.n, self.d = X.shape
+        self.n, self.d = self.shape = X.shape
+        self.dtype, self.weighted = X.dtype, weights is not None
         self.flat = flat(X)
         self.weights = NO_WEIGHTS if weights is None else flat(weights)
-        self.columns = self.d + (weights is not None)
+        self.columns = self.d + self.weighted
         self.assignment = Assignment(X, self.weights, n_clusters, threads, frugal)
         self.plan = self.totals = None
-        self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
+        self.center = self.scattered = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
 
     # ---- statistics -----------------------------------------------------------------------------------------------------
@@ -39,7 +42,7 @@ class CpuSession:
     def for_clusters(self, n_clusters):
         weights = self.weights if self.weights.size else None
         other = CpuSession(self.X, weights, n_clusters, self.threads, self.frugal)
-        other.plan, other.center, other.scatter = self.plan, self.center, self.scatter
+        other.plan, other.center, other.scattered = self.plan, self.center, self.scattered
         other.assignment.take_over(self.assignment)
         self.moved = self.totals = None
         return other
@@ -48,21 +51,34 @@ class CpuSession:
         """Tasks for a step that takes so many nanoseconds for every value of the rows."""
         return tasks_for(self.threads, for_a_value * self.X.size)
 
+    def ranges(self, weighted):
+        return Ranges(
+            *column_statistics.column_ranges(self._tasks(READING), self.flat, self._weights(weighted), self.d)
+        )
+
+    def _weights(self, weighted):
+        return self.weights if weighted else NO_WEIGHTS
+
+    def _planned(self, weighted):
+        """How columns are cut into limbs."""
+        return fixed_point.plan(*self.ranges(weighted))
+
     def _plan_sums(self):
         """Accumulators for the sums of the clusters."""
         if self.plan is None:
-            self.plan = column_statistics.planned(self._tasks(READING), self.flat, self.weights, self.d)
+            self.plan = self._planned(weighted=True)
         limbs = self.plan.limbs
         self.shared = shares_sums(self.X.nbytes, self.k * self.columns * limbs, self.threads)
         self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, limbs)
 
-    def _mean(self):
-        """The exact column means, without weights."""
-        plan = self.plan
-        if self.weights.size:
-            plan = column_statistics.planned(self._tasks(READING), self.flat, NO_WEIGHTS, self.d)
-        totals = column_statistics.column_totals(self._tasks(READING), self.flat, self.d, plan)
-        return fixed_point.rounded(1, totals, plan, 1, self.d, False)[0][0] / self.n
+    def _column_totals(self):
+        """The exact sums of the columns, without weights, and how they are cut into limbs."""
+        plan = self._planned(weighted=False) if self.weighted else self.plan or self._planned(weighted=True)
+        return column_statistics.column_totals(self._tasks(READING), self.flat, self.d, plan), plan
+
+    def column_sums(self, form):
+        totals, plan = self._column_totals()
+        return self._limbs(totals, plan, 1, self.d, form)[:, 0]
 
     def _sum_of_distances(self, weights, centroids, labels):
         tasks = self._tasks(MEASURING)
@@ -71,21 +87,22 @@ class CpuSession:
         distances.inertia_bins(tasks, self.flat, weights, exact, labels, self.d, bins)
         return distances.bins_total(bins)
 
-    def _scatter_about(self, center, weights):
-        return self._sum_of_distances(weights, center, np.zeros(self.n, np.int32))
+    def scatter(self, center, weighted):
+        return self._sum_of_distances(self._weights(weighted), center, np.zeros(self.n, np.int32))
 
     def mean_variance(self):
         if self.totals is None:
             self._plan_sums()
-        self.center = self._mean()
-        scatter = self._scatter_about(self.center, NO_WEIGHTS)
-        self.scatter = self._scatter_about(self.center, self.weights) if self.weights.size else scatter
+        totals, plan = self._column_totals()
+        self.center = fixed_point.rounded(1, totals, plan, 1, self.d, False)[0][0] / self.n
+        scatter = float_of(self.scatter(self.center, weighted=False))
+        self.scattered = float_of(self.scatter(self.center, weighted=True)) if self.weighted else scatter
         return scatter / self.X.size
 
     def _find_scatter(self):
         """The scatter about a point in the middle of the data, for `Iteration.inertia`."""
         self.center = self.X[:: -(-self.n // 1024)].mean(axis=0, dtype=np.float64)
-        self.scatter = self._scatter_about(self.center, self.weights)
+        self.scattered = float_of(self.scatter(self.center, weighted=True))
 
     # ---- Lloyd -----------------------------------------------------------------------------------------------------
 
@@ -101,19 +118,41 @@ class CpuSession:
         self.moved = None
         self.assignment.assign(centroids, self.center)
 
-    def iterate(self, centroids):
+    def _label(self, centroids):
+        """Assign, and bring the sums of the clusters up to date."""
         if self.totals is None:
             self._plan_sums()
-        if self.center is None:
-            self._find_scatter()
         found = self.assignment.iterate(centroids, self.center, self.totals, self.plan, self.moved, not self.shared)
         if self.shared:
             dense.sum_owned(
                 self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.plan.arguments
             )
+        self.moved = found.changed
+        return found
+
+    def accumulate(self, centroids, form):
+        found = self._label(centroids)
+        sums = self._limbs(self.totals, self.plan, self.k, self.columns, form)
+        rows = self.totals.count.sum(axis=0)[: self.k]
+        return Partial(sums, rows, found.changed, found.rechecked, found.scored, frozenset([found.path]))
+
+    def _limbs(self, totals, plan, rows, columns, form):
+        """The exact sums of `totals`, cut into limbs by `plan`, in limbs of the form (limbs, rows, columns)."""
+        cells = rows * plan.limbs * columns  # the others are padding
+        exponents = plan.exponent + fixed_point.LIMB * np.arange(plan.limbs)[:, None]
+        pairs = (part[:cells].reshape(rows, plan.limbs, columns) for part in fixed_point.pairs(totals))
+        upper, lower = (form.of_integers(part, exponents + more) for part, more in zip(pairs, (32, 0)))
+        return (upper + lower).sum(axis=2)
+
+    def follow(self, centroids, shifts):
+        self.assignment.follow(centroids, shifts)
+
+    def iterate(self, centroids):
+        if self.center is None:
+            self._find_scatter()
+        found = self._label(centroids)
         sums, weights = self._sums()
         empty = self.k - int(np.count_nonzero(weights))
-        self.moved = found.changed
         new, shifts, inertia = self._means(sums, weights)
         if empty:
             self._relocate(centroids, np.flatnonzero(weights == 0))
@@ -127,11 +166,11 @@ class CpuSession:
     def fetch(self, centroids):
         return centroids
 
-    def used_clusters(self):
+    def cluster_sizes(self):
         rows = np.zeros(self.k, np.int64)
         for start in range(0, self.n, 1 << 20):  # in parts: counting widens int32 labels to int64
             rows += np.bincount(self.labels[start : start + (1 << 20)], minlength=self.k)
-        return int(np.count_nonzero(rows))
+        return rows
 
     def _sums(self):
         """The exact sums (k, columns), rounded once, and the weight of each cluster."""
@@ -146,7 +185,7 @@ class CpuSession:
             self.threads if sums.size >= _LONG else 1, sums, weights, self.assignment.packed.exact, self.center,
             new.reshape(-1), shifts, differences,
         )  # fmt: skip
-        return new, shifts, max(0.0, self.scatter + math.fsum(differences.tolist()))
+        return new, shifts, max(0.0, self.scattered + math.fsum(differences.tolist()))
 
     def _relocate(self, centroids, empty):
         """Give each empty cluster the row farthest from its centroid (`kmeans_fast.reference.relocate`): in the sums, not in the labels."""
@@ -162,8 +201,14 @@ class CpuSession:
 
     # ---- distances -------------------------------------------------------------------------------------------------
 
-    def inertia(self, centroids):
+    def exact_inertia(self, centroids):
         return self._sum_of_distances(self.weights, centroids, self.labels)
+
+    def inertia(self, centroids):
+        return float_of(self.exact_inertia(centroids))
+
+    def farthest(self, centroids, count):
+        return farthest(self, self.own_distances(centroids), count)
 
     def own_distances(self, centroids):
         out = np.empty(self.n)
@@ -179,14 +224,27 @@ class CpuSession:
         return out
 
     def seeder(self, words):
-        self.moved = None
-        self.assignment.make_room()  # the distances of seeding take their room
-        return CpuSeeder(self, words)
+        self._make_room()
+        return Seeder(self, [self], words)
 
     def oversampler(self):
+        self._make_room()
+        return Oversampler(self, [self])
+
+    def masses(self, buckets):
+        self._make_room()
+        return CpuMasses(self, buckets)
+
+    def _make_room(self):
+        """The distances of seeding take the room of the labels."""
         self.moved = None
         self.assignment.make_room()
-        return CpuOversampler(self)
+
+    def hashes(self, numbers):
+        hashes = np.empty(len(numbers), np.uint64)
+        tasks = tasks_for(self.threads, HASHING * len(numbers) * self.d)
+        drawing.hash_rows(tasks, self.flat, self.d, np.ascontiguousarray(numbers), hashes)
+        return hashes
 
     def rows(self, numbers):
         return self.X[numbers]

@@ -297,7 +297,7 @@ class CudaSession:
             return None
         return gathered(Launcher(self.device, np.float64), self.weights[:, None], numbers)[:, 0]
 
-    def used_clusters(self):
+    def cluster_sizes(self):
         device, labels = self.device, self.device_labels
         counts = attempt(device, lambda: device.bincount(labels, self.k), 8 * self.k, "the sizes of the clusters")
-        return int(np.count_nonzero(device.download(counts)))
+        return device.download(counts)

@@ -1,0 +1,119 @@
+"""How rows are drawn by mass in the order of their content (`kmeans_fast.reference.Masses`) without sorting them all.
+
+Rows are in buckets by hash. A word falls into one bucket, and only the rows of the buckets that words fall into are
+sorted. The buckets are the same for all parts of the rows, and no draw depends on how many there are.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+_MOST, _ROWS_IN_ONE = 1 << 14, 16  # for a few words at a time, and masses that change with every seed
+_MOST_FINE, _ROWS_IN_A_FINE_ONE = 1 << 22, 4  # for many words at a time
+_SAMPLED, _CROWDED = 4096, 4  # rows; different hashes for each one that also differs in the half that buckets go by
+_TOGETHER = 8  # this part of the buckets, and so of the rows unless many are equal, is looked through at once
+
+
+class Buckets(NamedTuple):
+    """Which bucket a row is in, by its hash (`kmeans_fast.reference.row_hash`)."""
+
+    bits: int  # so many of the top bits are the bucket,
+    splitters: np.ndarray  # or, where there are any, the number of these (m,) uint64, ascending, up to the hash
+
+    @property
+    def count(self):
+        return len(self.splitters) + 1 if len(self.splitters) else 1 << self.bits
+
+    def of(self, hashes):
+        """The buckets of rows with these hashes."""
+        if len(self.splitters):
+            return np.searchsorted(self.splitters, hashes, side="right")
+        return ((hashes >> np.uint64(1)) >> np.uint64(63 - self.bits)).astype(np.int64)
+
+
+def buckets_for(parts, fine=False):
+    """The `Buckets` for the rows of some parts.
+
+    By the top bits of the hash few buckets would hold nearly all rows where float64 data is one value as float32: times
+    of one day, say, in seconds since 1970. Then hashes of a sample are where buckets end.
+    """
+    n = sum(part.shape[0] for part in parts)
+    most, rows_in_one = (_MOST_FINE, _ROWS_IN_A_FINE_ONE) if fine else (_MOST, _ROWS_IN_ONE)
+    bits = max(0, min(most, n // rows_in_one).bit_length() - 1)
+    by_bits = Buckets(bits, np.empty(0, np.uint64))
+    if n < _SAMPLED:  # few enough to be sorted
+        return by_bits
+    few = np.unique(_sampled(parts, n // 256))
+    if len(np.unique(few >> np.uint64(32))) * _CROWDED > len(few):
+        return by_bits
+    sample = np.unique(_sampled(parts, n // _SAMPLED))
+    step = -(-len(sample) >> bits)
+    return Buckets(bits, np.ascontiguousarray(sample[step::step]))
+
+
+def _sampled(parts, step):
+    """The hashes of every so manieth row."""
+    hashes, first = [], 0
+    for part in parts:
+        hashes.append(part.hashes(np.arange(first, part.shape[0], step)))
+        first = (first - part.shape[0]) % step
+    return np.concatenate(hashes)
+
+
+def located(targets, of_buckets, rows_in):
+    """The first row, in the order of the content, whose cumulative mass exceeds each of `targets` (m,) int64.
+
+    Parameters
+    ----------
+    targets : ndarray (m,) int64, each less than the sum of `of_buckets`
+    of_buckets : ndarray (buckets,) int64
+        The mass of each.
+    rows_in : callable
+        ``rows_in(wanted)``: the rows in the buckets for which `wanted` (buckets,) bool is true, in the order of their
+        content, and their masses.
+
+    Returns
+    -------
+    ndarray (m,)
+        Of the rows as ``rows_in`` gives them. Some row is named whatever the masses are: another thread may write to
+        the data meanwhile, and then they do not agree.
+    """
+    found = np.empty(len(targets), np.int64)
+    order = np.argsort(targets)  # so that no bucket is looked through more often than it must
+    together = max(1, len(of_buckets) // _TOGETHER)
+    for first in range(0, len(targets), together):
+        part = order[first : first + together]
+        found[part] = _located_together(targets[part], of_buckets, rows_in)
+    return found
+
+
+def _located_together(targets, of_buckets, rows_in):
+    ends = np.cumsum(of_buckets)
+    falls_in = np.minimum(np.searchsorted(ends, targets, side="right"), len(ends) - 1)
+    wanted = np.zeros(len(ends), bool)
+    wanted[falls_in] = True
+    rows, masses = rows_in(wanted)
+    # What precedes a target: of all buckets before its own those that are wanted, and the part of its own.
+    before = np.cumsum(np.where(wanted, of_buckets, 0)) - of_buckets
+    within = targets - (ends - of_buckets)[falls_in] + before[falls_in]
+    found = np.searchsorted(np.cumsum(masses), within, side="right")
+    return rows[np.minimum(found, len(rows) - 1)] if len(rows) else np.zeros(len(targets), np.int64)
+
+
+def by_content(numbers, hashes, session):
+    """Places that put rows in the order of their content; `numbers`, ascending, are theirs in the session."""
+    order = np.argsort(hashes, kind="stable")
+    numbers, hashes = numbers[order], hashes[order]
+    same = hashes[1:] == hashes[:-1]
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    if len(tied):
+        keys, values = [hashes[tied]], session.rows(numbers[tied])
+        if (
+            (values[1:] != values[:-1]).any(axis=1) & same[tied[:-1]]
+        ).any():  # most often, rows of equal hash are equal
+            keys = [*values.T[::-1], *keys]
+        if session.weighted:
+            keys = [session.weights_of(numbers[tied]), *keys]
+        if len(keys) > 1:
+            order[tied] = order[tied][np.lexsort(keys)]
+    return order

@@ -1,0 +1,142 @@
+"""Seeds and candidates drawn by mass from rows in one part or several (`kmeans_fast.reference.Masses`)."""
+
+import math
+
+import numpy as np
+
+from .drawing import buckets_for, by_content, located
+from .partials import merged
+
+_TOO_SMALL = 1 << 44  # a total mass below this is measured anew, by another power of two
+
+
+class Masses:
+    """The masses of the rows of all parts of a session.
+
+    Parameters
+    ----------
+    session : Session
+        That the rows' numbers are of.
+    parts : sequence of Part
+        What it is made of, in order.
+    fine : bool
+        Whether many rows will be drawn at a time.
+    """
+
+    def __init__(self, session, parts, fine=False):
+        self.session, self.starts = session, np.cumsum([0, *(part.shape[0] for part in parts)])
+        buckets = buckets_for(parts, fine)
+        self.parts = [part.masses(buckets) for part in parts]
+        self.rescale()
+
+    def largest(self):
+        """The largest ``w * d``."""
+        return max(part.largest() for part in self.parts)
+
+    def fill(self, distance):
+        """Set all distances."""
+        for part in self.parts:
+            part.fill(distance)
+
+    def rescale(self):
+        """Choose the power of two anew. Where no row has mass, one takes the place of all distances."""
+        largest = self.largest()
+        if largest == 0.0:
+            self.fill(1.0)
+            largest = self.largest()
+        shift = 61 - self.session.shape[0].bit_length() - math.frexp(largest)[1]
+        self.of_buckets = merged(part.weigh(shift) for part in self.parts)
+        self.total = int(self.of_buckets.sum())
+
+    def draw(self, words):
+        """The numbers of the rows that uint64 `words` fall on."""
+        if self.total < _TOO_SMALL:
+            self.rescale()
+        total = min(max(self.total, 0), 2**63 - 1)  # as it is, unless another thread writes to X
+        targets = np.array([(int(word) * total) >> 64 for word in words], np.int64)
+        if len(self.parts) == 1:
+            return self.parts[0].draw(targets, self.of_buckets)
+        return located(targets, self.of_buckets, self._rows_in)
+
+    def _rows_in(self, wanted):
+        found = [part.rows_in(wanted) for part in self.parts]
+        numbers = np.concatenate([start + rows for start, (rows, _, _) in zip(self.starts, found)])
+        hashes, masses = (np.concatenate([one[at] for one in found]) for at in (1, 2))
+        order = by_content(numbers, hashes, self.session)
+        return numbers[order], masses[order]
+
+    def begin(self, candidates):
+        """Make the only candidate (1, n_features) the first seed."""
+        for part in self.parts:
+            part.begin(candidates)
+        self.rescale()
+
+    def choose(self, candidates):
+        """Make the best of some candidates (m, n_features) the next seed; which that is."""
+        gains = merged(part.trials(candidates) for part in self.parts)
+        best = int(gains.argmax())
+        for part in self.parts:
+            part.accept(best, self.of_buckets)
+        self.total -= int(gains[best])
+        return best
+
+    def exclude(self, number):
+        """Leave a row without mass; False when no row has any left."""
+        at = int(np.searchsorted(self.starts, number, side="right")) - 1
+        self.total -= self.parts[at].exclude(number - int(self.starts[at]), self.of_buckets)
+        return self.total > 0 or self.largest() > 0
+
+    def join(self, candidates):
+        """Let candidates (m, n_features) of k-means|| join those before; False when no row has any mass left."""
+        for part in self.parts:
+            part.join(candidates)
+        self.total = 0  # the next draw measures all anew
+        return self.largest() > 0
+
+    def shares(self, count):
+        """The mass by weight alone of the rows nearest to each of the `count` candidates."""
+        self.fill(1.0)
+        self.rescale()
+        return merged(part.shares(count) for part in self.parts)
+
+
+class Seeder:
+    """See `kmeans_fast.backends.protocol.Seeder`."""
+
+    def __init__(self, session, parts, words):
+        self.session, self.words, self.seeds, self.masses = session, words, [], Masses(session, parts)
+
+    def draw(self, count):
+        return self.masses.draw(self.words[len(self.seeds), :count])
+
+    def begin(self, candidates):
+        self.masses.begin(self.session.rows(candidates))
+        self.seeds.append(int(candidates[0]))
+
+    def choose(self, candidates):
+        best = self.masses.choose(self.session.rows(candidates))
+        self.seeds.append(int(candidates[best]))
+
+    def exclude(self, candidates):
+        self.seeds.append(int(candidates[0]))
+        return self.masses.exclude(self.seeds[-1])
+
+    def chosen(self):
+        return np.array(self.seeds, np.int64)
+
+
+class Oversampler:
+    """See `kmeans_fast.backends.protocol.Oversampler`."""
+
+    def __init__(self, session, parts):
+        self.masses, self.count = Masses(session, parts, fine=True), 0
+
+    def draw(self, words):
+        return self.masses.draw(words)
+
+    def add(self, candidates):
+        self.count += len(candidates)
+        return self.masses.join(candidates)
+
+    def shares(self):
+        return self.masses.shares(self.count)

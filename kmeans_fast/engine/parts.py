@@ -1,0 +1,146 @@
+"""Rows in several parts, as one session: what the parts return is merged, and nothing depends on how rows were cut."""
+
+import functools
+
+import numpy as np
+
+from ..arrays import to_host
+from ..backends.masses import Oversampler, Seeder
+from ..backends.partials import Form, float_of, merged
+from ..backends.protocol import Finished, Iteration
+from .update import inertia_from, means, merged_farthest, updated
+
+_SAMPLE = 1024  # rows for a point in the middle of the data
+
+
+class Parts:
+    """A `kmeans_fast.backends.protocol.Session` made of parts, which may be on any backends.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        Of the same number of features, dtype and number of clusters; all of them have weights, or none has. Rows are
+        numbered through all parts in this order.
+    rule : callable
+        How centroids follow from sums: see `update.means`.
+    """
+
+    runs_ahead = False
+
+    def __init__(self, parts, rule=means):
+        self.parts, self.rule = list(parts), rule
+        self.starts = np.cumsum([0, *(part.shape[0] for part in self.parts)])
+        first = self.parts[0]
+        self.shape, self.dtype, self.weighted = (int(self.starts[-1]), first.shape[1]), first.dtype, first.weighted
+        self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
+
+    def for_clusters(self, n_clusters):
+        other = Parts([part.for_clusters(n_clusters) for part in self.parts], self.rule)
+        other.form, other.center, other.scatter = self.form, self.center, self.scatter
+        return other
+
+    # ---- the columns -----------------------------------------------------------------------------------------------
+
+    def _form(self, weighted):
+        return Form.of(merged(part.ranges(weighted) for part in self.parts), self.shape[0])
+
+    @functools.cached_property
+    def form(self):
+        """Of the sums of the clusters."""
+        return self._form(weighted=True)
+
+    def _scatter_about(self, center, weighted):
+        return float_of(merged(part.scatter(center, weighted) for part in self.parts))
+
+    def mean_variance(self):
+        form = self._form(weighted=False) if self.weighted else self.form
+        sums = form.rounded(merged(part.column_sums(form) for part in self.parts))
+        self.center = sums / self.shape[0]
+        scatter = self._scatter_about(self.center, weighted=False)
+        self.scatter = self._scatter_about(self.center, weighted=True) if self.weighted else scatter
+        return scatter / (self.shape[0] * self.shape[1])
+
+    def _find_scatter(self):
+        step = -(-self.shape[0] // _SAMPLE)
+        self.center = self.rows(np.arange(0, self.shape[0], step)).mean(axis=0, dtype=np.float64)
+        self.scatter = self._scatter_about(self.center, weighted=True)
+
+    # ---- Lloyd -----------------------------------------------------------------------------------------------------
+
+    @property
+    def labels(self):
+        return np.concatenate([to_host(part.labels) for part in self.parts])
+
+    def reset(self):
+        for part in self.parts:
+            part.reset()
+
+    def iterate(self, centroids):
+        if self.center is None:
+            self._find_scatter()
+        partial = merged(part.accumulate(centroids, self.form) for part in self.parts)
+        inertia = inertia_from(partial, self.form, self.weighted, centroids, self.center, self.scatter)
+        farthest = functools.partial(merged_farthest, self.parts, centroids)
+        found = updated(centroids, partial, self.form, self.weighted, farthest, self.rule)
+        for part in self.parts:
+            part.follow(found.centroids, found.shifts)
+        return Finished(
+            Iteration(
+                centroids=found.centroids,
+                changed=partial.changed,
+                squared_shift=found.squared_shift,
+                inertia=inertia,
+                empty=found.empty,
+                rechecked=partial.rechecked,
+                scored=partial.scored,
+                path=" / ".join(sorted(partial.paths)),
+            )
+        )
+
+    def assign(self, centroids):
+        for part in self.parts:
+            part.assign(centroids)
+
+    def fetch(self, centroids):
+        return centroids
+
+    def cluster_sizes(self):
+        return merged(part.cluster_sizes() for part in self.parts)
+
+    def inertia(self, centroids):
+        return float_of(merged(part.exact_inertia(centroids) for part in self.parts))
+
+    def own_distances(self, centroids):
+        return np.concatenate([to_host(part.own_distances(centroids)) for part in self.parts])
+
+    def distances(self, centroids, squared=False):
+        return np.concatenate([to_host(part.distances(centroids, squared)) for part in self.parts])
+
+    # ---- drawing ---------------------------------------------------------------------------------------------------
+
+    def seeder(self, words):
+        return Seeder(self, self.parts, words)
+
+    def oversampler(self):
+        return Oversampler(self, self.parts)
+
+    def by_part(self, numbers):
+        """The parts that rows of these numbers are in: of each the part, the rows' numbers there and their places."""
+        of_part = np.searchsorted(self.starts, numbers, side="right") - 1
+        for at in np.unique(of_part):
+            places = np.flatnonzero(of_part == at)
+            yield self.parts[at], numbers[places] - self.starts[at], places
+
+    def rows(self, numbers):
+        out = np.empty((len(numbers), self.shape[1]), self.dtype)
+        for part, own, places in self.by_part(numbers):
+            out[places] = part.rows(own)
+        return out
+
+    def weights_of(self, numbers):
+        if not self.weighted:
+            return None
+        out = np.empty(len(numbers))
+        for part, own, places in self.by_part(numbers):
+            out[places] = part.weights_of(own)
+        return out

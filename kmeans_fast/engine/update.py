@@ -1,0 +1,94 @@
+"""New centroids from the merged sums of the clusters (`kmeans_fast.reference.update`)."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backends import partials
+from ..reference import distance
+
+
+class Update(NamedTuple):
+    """What an iteration makes of the sums."""
+
+    centroids: np.ndarray  # (n_clusters, n_features) in X's dtype
+    shifts: np.ndarray  # (n_clusters,) float64: squared, of each
+    squared_shift: float
+    empty: int  # clusters that had no weight
+
+
+def means(sums, weights, old):
+    """The mean of each cluster, rounded once to the dtype of the `old` centroids; without weight, the heaviest one's.
+
+    This is Lloyd's rule. Another rule has the same arguments: the exact sums (n_clusters, n_features) of ``w * x`` and
+    the weights (n_clusters,) of the clusters, both rounded once to float64, and the centroids before.
+    """
+    found = sums / np.where(weights > 0, weights, 1.0)[:, None]
+    found[weights == 0] = found[weights.argmax()]
+    return found.astype(old.dtype)
+
+
+def updated(old, partial, form, weighted, farthest, rule=means):
+    """The `Update` that follows from a merged `Partial`.
+
+    Parameters
+    ----------
+    old : ndarray (n_clusters, n_features)
+        The centroids that rows were assigned to.
+    partial : Partial
+    form : Form
+        Of its sums.
+    weighted : bool
+        Whether the last column holds the weights.
+    farthest : callable
+        ``farthest(count)``: the merged `Farthest` of that many rows, for empty clusters.
+    rule : callable
+        As `means`.
+    """
+    sums, weights = cluster_sums(partial, form, weighted)
+    empty = np.flatnonzero(weights == 0)
+    if len(empty):
+        moved = relocated(partial, form, weighted, empty, farthest(len(empty)))
+        sums, weights = cluster_sums(moved, form, weighted)
+    new = rule(sums, weights, old)
+    shifts = distance(new, old)
+    return Update(new, shifts, math.fsum(shifts), len(empty))
+
+
+def cluster_sums(partial, form, weighted):
+    """The sums (n_clusters, n_features) and the weights of the clusters, each rounded once to float64."""
+    sums = form.rounded(partial.sums)
+    return (sums[:, :-1], sums[:, -1]) if weighted else (sums, partial.rows.astype(np.float64))
+
+
+def relocated(partial, form, weighted, empty, farthest):
+    """The partial after each empty cluster, in order, has taken one of the farthest rows from that row's cluster."""
+    values, targets = farthest.values.astype(np.float64), empty[: len(farthest.labels)]
+    if weighted:
+        values = np.column_stack([farthest.weights[:, None] * values, farthest.weights])
+    limbs = form.of_values(values)
+    sums, rows = partial.sums.copy(), partial.rows.copy()
+    np.subtract.at(sums, (slice(None), farthest.labels), limbs)
+    np.subtract.at(rows, farthest.labels, 1)
+    sums[:, targets] += limbs
+    rows[targets] += 1
+    return partial._replace(sums=sums, rows=rows)
+
+
+def inertia_from(partial, form, weighted, old, center, scatter):
+    """The inertia of the labels with the `old` centroids, to about ten digits, without a pass over the rows.
+
+    ``sum w |x - c|^2 = sum w |x - m|^2 - 2 (c - m)(S - W m) + W |c - m|^2`` for a cluster of sum S and weight W and any
+    point m, here `center`; `scatter` is the first of these terms for all rows.
+    """
+    sums, weights = cluster_sums(partial, form, weighted)
+    moved = old - center
+    differences = (moved * (weights[:, None] * (moved + 2 * center) - 2 * sums)).sum(axis=1)
+    return max(0.0, scatter + math.fsum(differences))
+
+
+def merged_farthest(parts, centroids, count):
+    """The `count` farthest rows of all parts."""
+    found = partials.merged(part.farthest(centroids, count) for part in parts)
+    return found.sorted().at(slice(count))
