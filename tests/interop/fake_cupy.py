@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kmeans_fast.backends.cuda.backend import CudaBackend
-from simulator.device import Posted, SimBackend, SimDevice
+from simulator.device import CopiedRead, SimBackend, SimDevice
 
 CUDA, HOST = 2, 1  # DLPack's device types
 
@@ -312,8 +312,8 @@ class Gpu(SimDevice):
         self.downloaded += self._memory(array).nbytes
         return super().download(array.memory)
 
-    def post(self, array):
-        return Posted(self._memory(array))
+    def read_later(self, array):
+        return CopiedRead(self._memory(array))
 
     def fill(self, array, value):
         self._memory(array).fill(value)
