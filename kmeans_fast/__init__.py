@@ -1,7 +1,8 @@
 """kmeans_fast: exact, fast k-means with one answer.
 
-The same data, weights, seed and parameters give the same labels and the same centroid bits on any number of threads and any instruction set. Public
-names are imported on first use: ``import kmeans_fast`` loads neither scikit-learn nor a compiler.
+The same data, weights, seed and parameters give the same labels and the same centroid bits on any number of threads and
+any instruction set. Public names are imported on first use: ``import kmeans_fast`` loads neither scikit-learn nor a
+compiler.
 """
 
 import importlib
@@ -14,15 +15,24 @@ __version__ = "0.1.0"
 if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
 
-if TYPE_CHECKING:
-    from .backends import available_backends, explain, use_backend
-    from .engine.history import Progress
-    from .estimators import KMeans
-    from .estimators.pipelines import load, save
-    from .functional import KMeansResult, assign, kmeans, kmeans_plusplus
+from .estimators import ESTIMATORS as _ESTIMATORS  # light: it imports none of them
+
+if TYPE_CHECKING:  # for type checkers and editors
+    from .backends import available_backends as available_backends
+    from .backends import explain as explain
+    from .backends import use_backend as use_backend
+    from .engine.history import Progress as Progress
+    from .estimators.kmeans import KMeans as KMeans
+    from .estimators.pipelines import load as load
+    from .estimators.pipelines import save as save
+    from .functional import FewClustersWarning as FewClustersWarning
+    from .functional import KMeansResult as KMeansResult
+    from .functional import assign as assign
+    from .functional import kmeans as kmeans
+    from .functional import kmeans_plusplus as kmeans_plusplus
 
 _HOME = {
-    "KMeans": "estimators",
+    "FewClustersWarning": "functional",
     "KMeansResult": "functional",
     "Progress": "engine.history",
     "assign": "functional",
@@ -33,22 +43,10 @@ _HOME = {
     "load": "estimators.pipelines",
     "save": "estimators.pipelines",
     "use_backend": "backends",
+    **dict.fromkeys(_ESTIMATORS, "estimators"),
 }
 
-__all__ = [
-    "KMeans",
-    "KMeansResult",
-    "Progress",
-    "__version__",
-    "assign",
-    "available_backends",
-    "explain",
-    "kmeans",
-    "kmeans_plusplus",
-    "load",
-    "save",
-    "use_backend",
-]
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str):

@@ -1,7 +1,11 @@
-"""Arrays in and out: what users hold, as the arrays that the engine takes, and results as what users hold. The only module that knows about containers."""
+"""The door: what users hold becomes `Data`, which the engine takes, and results become what users hold.
+
+The only module that knows about containers. `opened` is the way in, `Data.back` the way out.
+"""
 
 import contextlib
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,18 +38,67 @@ class Origin(NamedTuple):
         That is on the current stream of the data's library. The caller's `numpy.seterr` does not matter either: what
         overflows or underflows on the way is dealt with, or refused by name.
         """
-        context = contextlib.ExitStack()
-        context.enter_context(np.errstate(all="ignore"))
-        if self.resident is not None:
-            cuda = _cupy().cuda
-            context.enter_context(cuda.Device(self.resident))
-            if self.library == "torch":
-                stream = sys.modules["torch"].cuda.current_stream(self.resident)
-                context.enter_context(cuda.Stream.from_external(_Stream(stream.cuda_stream)))
+        quiet = np.errstate(all="ignore")
+        if self.resident is None:
+            return quiet
+        context, cuda = contextlib.ExitStack(), _cupy().cuda
+        context.enter_context(quiet)
+        context.enter_context(cuda.Device(self.resident))
+        if self.library == "torch":
+            stream = sys.modules["torch"].cuda.current_stream(self.resident)
+            context.enter_context(cuda.Stream.from_external(_Stream(stream.cuda_stream)))
         return context
 
 
 ON_HOST = Origin()
+
+
+class Data(NamedTuple):
+    """Rows and their weights as the engine takes them, and where they came from."""
+
+    X: Any  # (n_samples, n_features) float32 or float64, finite, C-contiguous; NumPy's, or CuPy's on a GPU
+    weights: Any = None  # (n_samples,) float64, finite and not negative, where X is; None: all are 1
+    origin: Origin = ON_HOST
+
+    @property
+    def n_samples(self) -> int:
+        return self.X.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        return self.X.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.X.dtype
+
+    def back(self, array: Any) -> Any:
+        """A result as an array of the library, on the device, that the rows came from."""
+        return self.origin.back(array)
+
+
+@contextlib.contextmanager
+def opened(X: Any, sample_weight: Any = None, *, check: Callable | None = None) -> Iterator[Data]:
+    """What users hold, checked, as `Data`; the work with it is done inside the ``with`` block (`Origin.current`).
+
+    Parameters
+    ----------
+    X : array-like (n_samples, n_features)
+        As for `as_data`.
+    sample_weight : array-like (n_samples,), float or None
+        As for `as_weights`.
+    check : callable, optional
+        ``check(X, sample_weight, origin)`` in place of `as_data` and `as_weights`: a layer with messages of its own.
+    """
+    origin = origin_of(X)
+    with origin.current():
+        array, weights = (check or _checked)(X, sample_weight, origin)
+        yield Data(array, weights, origin)
+
+
+def _checked(X, sample_weight, origin):
+    X = as_data(X)
+    return X, as_weights(sample_weight, len(X), origin)
 
 
 class _Stream:
@@ -74,7 +127,10 @@ def _is_tensor(X):
 
 
 def _plain(X):
-    """`X` itself, but a tensor that takes part in differentiation, which does not export itself, without that: k-means has no gradient."""
+    """`X`, but for a tensor that takes part in differentiation, which does not export itself: that without its history.
+
+    k-means has no gradient.
+    """
     return X.detach() if hasattr(type(X), "detach") else X
 
 
@@ -106,7 +162,10 @@ def _as_cupy(X):
 
 
 def described(X: Any) -> tuple[tuple[int, int], np.dtype, int | None]:
-    """Shape and dtype that data has as `as_data` gives it, and where it is, without a copy; `X` may be just the shape, of float32 data on the host."""
+    """Shape and dtype that data has as `as_data` gives it, and where it is, without a copy.
+
+    `X` may be just the shape, of float32 data on the host.
+    """
     if isinstance(X, tuple) and len(X) == 2 and all(isinstance(size, (int, np.integer)) for size in X):
         return X, np.dtype(np.float32), None
     array, resident = (_as_cupy(X) if on_gpu(X) else np.asarray(_plain(X))), origin_of(X).resident
@@ -121,15 +180,16 @@ def to_host(array):
 
 
 def as_data(X, *, name="X"):
-    """`X` as a finite, C-contiguous float32 or float64 array of two dimensions. On a GPU: while its `Origin.current` lasts.
+    """`X` as a finite, C-contiguous float32 or float64 array of two dimensions.
 
-    float32 and float64 stay as they are (without a copy where they are C-contiguous); integers, booleans and float16 become float64, scikit-learn's rule.
+    float32 and float64 stay as they are, without a copy where they are C-contiguous. Integers, booleans and float16
+    become float64, scikit-learn's rule. For an array on a GPU this is called while its `Origin.current` lasts.
 
     Parameters
     ----------
     X : array-like (n_samples, n_features)
-        NumPy arrays and memory maps, nested lists, DataFrames, anything with ``__array__``; arrays of CuPy, PyTorch and others on a GPU, by
-        ``__cuda_array_interface__`` or DLPack.
+        NumPy arrays and memory maps, nested lists, DataFrames, anything with ``__array__``; arrays of CuPy, PyTorch
+        and others on a GPU, by ``__cuda_array_interface__`` or DLPack.
 
     Returns
     -------
@@ -141,7 +201,8 @@ def as_data(X, *, name="X"):
     TypeError
         For sparse matrices and complex numbers.
     ValueError
-        For another number of dimensions, no rows, no columns, values that are not numbers, NaN or infinity.
+        For another number of dimensions, no rows, no columns, masked values, values that are not numbers, NaN or
+        infinity.
     """
     if is_ready(X):
         return X
@@ -205,7 +266,10 @@ def check_finite(array, name):
 
 
 def is_ready(X):
-    """Whether `X` is, as it stands, what `as_data` and scikit-learn's `check_array` return: checks of either would find nothing."""
+    """Whether `X` is, as it stands, what `as_data` and scikit-learn's `check_array` return.
+
+    The checks of either would find nothing.
+    """
     if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float32, np.float64):
         return False
     if X.size == 0 or not (X.flags.c_contiguous and X.flags.aligned):
@@ -215,9 +279,9 @@ def is_ready(X):
 
 
 def as_weights(sample_weight, n_samples, origin=ON_HOST):
-    """`sample_weight` as float64 (n_samples,), finite, not negative, not all zero, where the data is; None stays None.
+    """`sample_weight` as float64 (n_samples,), finite, not negative, not all zero, where X is; None stays None.
 
-    A scalar is repeated. Weights on the host are copied to the GPU that the data is on; the other way is refused.
+    A scalar is repeated. Weights on the host are copied to the GPU that X is on; the other way is refused.
     """
     if sample_weight is None:
         return None

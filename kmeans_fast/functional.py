@@ -1,23 +1,29 @@
-"""k-means as functions: arrays in, a result out. For libraries that need k-means inside; nothing of scikit-learn is imported."""
+"""k-means as functions: arrays in, a result out.
+
+For libraries that need k-means inside; nothing of scikit-learn is imported.
+"""
 
 from __future__ import annotations  # signatures in `help` read as they are written here
 
-import math
 from collections.abc import Callable
-from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import as_data, as_weights, in_the_wider_dtype, origin_of
-from .backends import check_device
-from .engine.checks import as_centroids, check_centroids, check_init_size, given_centroids
+from .arrays import opened
+from .engine.checks import check_clusters
 from .engine.fit import fit
 from .engine.history import Progress
+from .engine.labelling import open_beside
 from .engine.opening import open_rows
-from .engine.seeding import METHODS
 from .engine.seeding import kmeans_plusplus as _seed_rows
+from .messages import warn
+from .parameters import checked, runs
+
+
+class FewClustersWarning(UserWarning):
+    """`kmeans` found fewer distinct clusters than it was asked for, as happens where rows are duplicates."""
 
 
 class KMeansResult(NamedTuple):
@@ -29,7 +35,8 @@ class KMeansResult(NamedTuple):
     labels : array (n_samples,), int32
         Index of the nearest centroid, the lowest among equals.
     inertia : float
-        Sum of weighted squared distances to the nearest centroid, in the data's units squared; the exact sum, rounded once.
+        Sum of weighted squared distances to the nearest centroid, in the data's units squared: the exact sum, rounded
+        once.
     n_iter : int
     backend : str
         What ran.
@@ -49,43 +56,9 @@ class KMeansResult(NamedTuple):
     timings: dict[str, float]
 
 
-def _check_integer(name, value, least):
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
-    return int(value)
-
-
-def _check_clusters(n_clusters, n_samples):
-    n_clusters = _check_integer("n_clusters", n_clusters, 1)
-    if n_clusters > n_samples:
-        raise ValueError(f"n_samples={n_samples} should be >= n_clusters={n_clusters}.")
-    return n_clusters
-
-
-def _check_threads(n_threads):
-    return None if n_threads is None else _check_integer("n_threads", n_threads, 1)
-
-
-def _check_init_size(init_size, n_clusters):
-    if init_size is None or (isinstance(init_size, str) and init_size == "auto"):
-        return init_size
-    if isinstance(init_size, str):
-        raise ValueError(f"init_size must be 'auto', None or an integer of at least 1, got {init_size!r}.")
-    init_size = _check_integer("init_size", init_size, 1)
-    check_init_size(init_size, n_clusters)
-    return init_size
-
-
-def _check_refine(refine):
-    if refine is not None and not (isinstance(refine, str) and refine == "breathing"):
-        raise ValueError(f"refine must be 'breathing' or None, got {refine!r}.")
-    return refine
-
-
 def _seed(seed):
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-    return _check_integer("seed", seed, 0) % 2**64
+    """The key of all random draws: fresh entropy for None."""
+    return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else seed % 2**64
 
 
 def kmeans(
@@ -93,7 +66,7 @@ def kmeans(
     n_clusters: int,
     *,
     init: str | ArrayLike | Callable[..., Any] = "k-means++",
-    n_init: int = 1,
+    n_init: int | Literal["auto"] = 1,
     max_iter: int = 300,
     tol: float = 1e-4,
     sample_weight: ArrayLike | None = None,
@@ -109,18 +82,22 @@ def kmeans(
     Parameters
     ----------
     X : array-like (n_samples, n_features)
-        float32 and float64 are used as they are; other numbers become float64. Arrays on a GPU (CuPy, PyTorch, DLPack) stay there.
+        float32 and float64 are used as they are; other numbers become float64. Arrays on a GPU (CuPy, PyTorch, DLPack)
+        stay there.
     n_clusters : int
         From 1 to n_samples.
     init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable
-        Where the centroids start: seeds by one of these methods, given positions, or what ``init(X, n_clusters, random_state=RandomState)`` returns.
-        "k-means||" takes five passes over the data, each with twice as many candidates as there are clusters, instead of one for each cluster.
-    n_init : int
+        Where the centroids start: seeds by one of these methods, given positions, or what
+        ``init(X, n_clusters, random_state=RandomState)`` returns. "k-means||" takes five passes over the data, each
+        with twice as many candidates as there are clusters, instead of one for each cluster.
+    n_init : int or "auto"
         Runs from different starts; the one of least inertia is returned. Only 1 makes sense where `init` is an array.
+        "auto": 10 from "random" or a callable, else 1.
     max_iter : int
         Iterations a run, at most.
     tol : float
-        A run ends when the squared shifts of the centroids sum to at most `tol` times the mean variance of the features, or when no label changes.
+        A run ends when the squared shifts of the centroids sum to at most `tol` times the mean variance of the
+        features, or when no label changes.
     sample_weight : array-like (n_samples,), optional
         Not negative.
     seed : int, optional
@@ -130,8 +107,9 @@ def kmeans(
         least, or all (None). "auto": for "k-means++", 256 rows a cluster and at least 16,384, where X has four times as
         many or more and n_samples * n_clusters is 10 million or more; else all.
     refine : "breathing" or None
-        "breathing": look for a better optimum once a run has converged, with a few centroids more and as many less; the inertia is never higher for it.
-        It takes the time of two to eight runs and most often finds less inertia than ten of them (`kmeans_fast.engine.refinement`).
+        "breathing": look for a better optimum once a run has converged, with a few centroids more and as many less;
+        the inertia is never higher for it. It takes the time of two to eight runs and most often finds less inertia
+        than ten of them (`kmeans_fast.engine.refinement`).
     device : {"auto", "cpu", "cuda", "cuda:N"}
     n_threads : int, optional
         Default: as many as pay, at most the CPUs by affinity and the container's quota, and what OMP_NUM_THREADS and
@@ -139,7 +117,8 @@ def kmeans(
     callback : callable, optional
         Called with a `Progress` after every iteration, which can give the centroids; a true return value ends the fit
         with what has been reached. If it has a method ``on_phase``, that is called with a key of `KMeansResult.timings`
-        when that phase begins.
+        when that phase begins; if it has ``on_breath``, that is called after every breath of `refine` with the number
+        of centroids added, the least inertia before and the inertia found.
 
     Returns
     -------
@@ -154,10 +133,15 @@ def kmeans(
     MemoryError
         Before anything large is allocated, if the plan does not fit.
 
+    Warns
+    -----
+    FewClustersWarning
+        If there are fewer distinct clusters than `n_clusters`: X has too few different rows.
+
     Notes
     -----
-    O(n_samples * n_clusters * n_features) an iteration. Method: Lloyd (1982) from seeds by greedy k-means++ (Arthur and Vassilvitskii 2007) or k-means|| (Bahmani
-    et al. 2012).
+    O(n_samples * n_clusters * n_features) an iteration. Method: Lloyd (1982) from seeds by greedy k-means++ (Arthur and
+    Vassilvitskii 2007) or k-means|| (Bahmani et al. 2012).
 
     Examples
     --------
@@ -166,37 +150,15 @@ def kmeans(
     >>> sorted(result.centroids.ravel().tolist())
     [0.5, 10.5]
     """
-    origin = origin_of(X)
-    with origin.current():
-        data = as_data(X)
-        weights = as_weights(sample_weight, len(data), origin)
-        if isinstance(init, str):
-            if init not in METHODS:
-                raise ValueError(
-                    f"init must be one of {', '.join(map(repr, METHODS))}, an array or a callable, got {init!r}."
-                )
-        elif not callable(init):
-            init = as_centroids(init, data, _check_clusters(n_clusters, len(data)))
-        if not isinstance(tol, Real) or isinstance(tol, bool) or not math.isfinite(tol) or tol < 0:
-            raise ValueError(f"tol must be a finite number of at least 0, got {tol!r}.")
-        if callback is not None and not callable(callback):
-            raise ValueError(f"callback must be callable or None, got {callback!r}.")
-        n_clusters = _check_clusters(n_clusters, len(data))
-        init_size = _check_init_size(init_size, n_clusters)
-        seed = _seed(seed)
-        options = {
-            "n_init": _check_integer("n_init", n_init, 1),
-            "max_iter": _check_integer("max_iter", max_iter, 1),
-            "tol": float(tol),
-            "refine": _check_refine(refine),
-            "init_size": init_size,
-            "device": check_device(device),
-            "n_threads": _check_threads(n_threads),
-            "callback": callback,
-        }
-        rng = np.random.RandomState(seed % 2**32)
-        found = fit(data, weights, n_clusters, init=init, seed=seed, rng=rng, resident=origin.resident, **options)
-        return KMeansResult(origin.back(found.centroids), origin.back(found.labels), *found[2:])
+    given = checked(locals())
+    given |= {"n_init": runs(given["n_init"], given["init"]), "seed": _seed(given["seed"])}
+    with opened(X, sample_weight) as data:
+        rng = np.random.RandomState(given["seed"] % 2**32) if callable(given["init"]) else None
+        found = fit(data, rng=rng, **given)
+        if found.warning:
+            warn(found.warning, FewClustersWarning)
+        of_the_run = (found.inertia, found.n_iter, found.backend, found.history, found.timings)
+        return KMeansResult(data.back(found.centroids), data.back(found.labels), *of_the_run)
 
 
 def assign(
@@ -228,18 +190,11 @@ def assign(
     -----
     O(n_samples * n_clusters * n_features); no (n_samples, n_clusters) table is made.
     """
-    origin = origin_of(X)
-    with origin.current():
-        data = as_data(X)
-        data, nearest = in_the_wider_dtype(data, given_centroids(centroids, "centroids"))
-        check_centroids(nearest, data, name="centroids")
-        check_device(device)
-        threads = _check_threads(n_threads)
-        session = open_rows(
-            data, None, len(nearest), device=device, n_threads=threads, resident=origin.resident
-        ).session
+    how = checked({"device": device, "n_threads": n_threads})
+    with opened(X) as data:
+        session, nearest = open_beside(data, centroids, "centroids", **how)
         session.assign(nearest)
-        return origin.back(session.labels), origin.back(session.own_distances(nearest))
+        return data.back(session.labels), data.back(session.own_distances(nearest))
 
 
 def kmeans_plusplus(
@@ -266,17 +221,13 @@ def kmeans_plusplus(
 
     Notes
     -----
-    O(n_samples * n_clusters * n_features * log(n_clusters)). Method: Arthur and Vassilvitskii (2007), with the ``2 + log(n_clusters)`` greedy trials of
-    scikit-learn.
+    O(n_samples * n_clusters * n_features * log(n_clusters)). Method: Arthur and Vassilvitskii (2007), with the
+    ``2 + log(n_clusters)`` greedy trials of scikit-learn.
     """
-    origin = origin_of(X)
-    with origin.current():
-        data = as_data(X)
-        weights = as_weights(sample_weight, len(data), origin)
-        n_clusters = _check_clusters(n_clusters, len(data))
-        check_device(device)
-        session = open_rows(
-            data, weights, n_clusters, device=device, n_threads=_check_threads(n_threads), resident=origin.resident
-        ).session
-        rows = _seed_rows(session, n_clusters, _seed(seed), 0)
-        return origin.back(session.rows(rows)), origin.back(rows)
+    given = checked(locals())
+    n_clusters, seed = given.pop("n_clusters"), _seed(given.pop("seed"))
+    with opened(X, sample_weight) as data:
+        check_clusters(data.n_samples, n_clusters)
+        session = open_rows(data.X, data.weights, n_clusters, resident=data.origin.resident, **given).session
+        rows = _seed_rows(session, n_clusters, seed, 0)
+        return data.back(session.rows(rows)), data.back(rows)

@@ -1,10 +1,12 @@
 """Models in files: an .npz archive of arrays and a JSON header. No pickle is written or read, and no name is imported.
 
-A file holds a fitted KMeans and, where its rows were scaled first, the attributes of the scaler
+A file holds a fitted estimator of this package and, where its rows were scaled first, the attributes of the scaler
 (`kmeans_fast.estimators.pipelines`). What `write` would write and what `read` has read pass the same checks, so that a
-file that was written can be read.
+file that was written can be read. Which parameters there are and what they may be says the table of parameters; one
+that a file lacks, because it is younger, has its default.
 """
 
+import inspect
 import json
 import math
 import os
@@ -14,17 +16,14 @@ import numpy as np
 from .archives import read_arrays, write_arrays
 from .arrays import to_host
 from .engine.checks import check_centroids, given_centroids
+from .parameters import PARAMETERS, checked
 
-FORMAT = "kmeans_fast.KMeans"
-FORMAT_VERSION = 2
+_FORMAT = "kmeans_fast."  # and the name of the estimator
+_FORMAT_VERSION = 2
 _MOST_HEADER_BYTES = 1 << 24  # names of 100,000 columns
 _FIELDS = {
     "format", "format_version", "arrays", "parameters", "inertia", "n_iter", "backend", "feature_names", "preparation",
 }  # fmt: skip
-_PARAMETERS = (
-    "n_clusters", "init", "n_init", "max_iter", "tol", "verbose", "random_state", "copy_x", "algorithm", "device",
-    "n_threads", "init_size", "refine",
-)  # fmt: skip
 _FITTED = ("cluster_centers_", "inertia_", "n_iter_", "backend_")
 
 # Scalers by their names in scikit-learn: parameters, and arrays that `fit` makes (without the underscore at the end).
@@ -34,27 +33,19 @@ SCALERS = {
 }
 
 
-def check_class(cls):
-    """Refuse a class that a file cannot hold: a subclass of KMeans with other parameters."""
-    others = set(cls._get_param_names()) ^ {*_PARAMETERS, "callback"}
-    if others:
-        raise ValueError(
-            f"A file holds the parameters of KMeans and no others; {cls.__name__} differs in "
-            f"{', '.join(sorted(others))}. Save a KMeans that has its attributes, or pickle it."
-        )
-
-
 def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def packed(model, labels=True):
-    """Header and arrays of a fitted KMeans; ValueError for what cannot be written."""
-    check_class(type(model))
+def packed(model, kind, parameters, labels=True):
+    """Header and arrays of a fitted estimator; ValueError for what cannot be written.
+
+    `kind` is its name, `parameters` are its parameters by name, `labels` says whether the file has those.
+    """
     missing = [name for name in _FITTED if not hasattr(model, name)]
     if missing:
         raise ValueError(f"The model must have been fitted to be saved; it has no {missing[0]}. Call fit.")
-    parameters = {name: _plain(getattr(model, name)) for name in _PARAMETERS}
+    parameters = {name: _plain(value) for name, value in parameters.items() if PARAMETERS[name].saved}
     init = parameters["init"]
     if callable(init):
         raise ValueError(f"init={init!r} is a callable, which a file cannot hold; set init to a name.")
@@ -67,8 +58,8 @@ def packed(model, labels=True):
     if isinstance(parameters["random_state"], np.random.RandomState):
         parameters["random_state"] = None
     header = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format": _FORMAT + kind,
+        "format_version": _FORMAT_VERSION,
         "arrays": sorted(arrays),
         "parameters": parameters,
         "inertia": _plain(model.inertia_),
@@ -108,8 +99,8 @@ def write(files, path, header, arrays):
     write_arrays(files.open(path), {"header": text, **arrays})
 
 
-def read(path):
-    """Header and arrays of a file that `write` wrote, checked.
+def read(path, kinds):
+    """Header and arrays of a file that `write` wrote, checked: of an estimator whose name is among `kinds`.
 
     Raises
     ------
@@ -122,7 +113,7 @@ def read(path):
         size = os.fstat(file.fileno()).st_size
         try:
             arrays = read_arrays(file, size)
-            header = _header(arrays.pop("header", None))
+            header = _header(arrays.pop("header", None), kinds)
             check(header, arrays)
         except MemoryError:
             raise
@@ -137,17 +128,22 @@ def _check_header_size(text):
         raise ValueError(f"the header must have at most {_MOST_HEADER_BYTES:,} bytes, got {text.nbytes:,}")
 
 
-def _header(text):
+def kind_in(header):
+    """The name of the estimator that a file holds."""
+    return header["format"].removeprefix(_FORMAT)
+
+
+def _header(text, kinds):
     if text is None or text.dtype != np.uint8 or text.ndim != 1:
         raise ValueError("it has no header of JSON text")
     _check_header_size(text)
     header = json.loads(text.tobytes().decode())
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError(f"it is not a {FORMAT} file")
+    if not isinstance(header, dict) or header.get("format") not in [_FORMAT + kind for kind in kinds]:
+        raise ValueError(f"it is not a file of {' or '.join(_FORMAT + kind for kind in kinds)}")
     version = header.get("format_version")
-    if version != FORMAT_VERSION or isinstance(version, bool):
+    if version != _FORMAT_VERSION or isinstance(version, bool):
         raise ValueError(
-            f"its format version is {version!r}, and only {FORMAT_VERSION} is known here: fit and save the model again"
+            f"its format version is {version!r}, and only {_FORMAT_VERSION} is known here: fit and save the model again"
         )
     if set(header) != _FIELDS:
         raise ValueError(f"its header must have the fields {', '.join(sorted(_FIELDS))}, got {', '.join(header)}")
@@ -180,7 +176,7 @@ def check(header, arrays):
     parameters, names, centroids = header["parameters"], header["feature_names"], arrays.get("cluster_centers")
     _require(
         (header["arrays"] == sorted(arrays), f"its arrays must be {header['arrays']}, got {sorted(arrays)}"),
-        (isinstance(parameters, dict) and set(parameters) == {*_PARAMETERS}, "its parameters must be those of KMeans"),
+        (isinstance(parameters, dict), f"its parameters must be named, got {parameters!r}"),
         (_is_number(header["inertia"]), f"inertia_ must be a finite number, got {header['inertia']!r}"),
         (_is_integer(header["n_iter"]), f"n_iter_ must be an integer, got {header['n_iter']!r}"),
         (isinstance(header["backend"], str), f"backend_ must be a name, got {header['backend']!r}"),
@@ -190,31 +186,39 @@ def check(header, arrays):
             "cluster_centers_ must be floats in two dimensions",
         ),
     )
-    for name, value in parameters.items():
-        plain = value is None or isinstance(value, (bool, str)) or _is_number(value)
-        _require((plain, f"{name} must be a finite number, a name or None, got {value!r}"))
+    _check_parameters(parameters, "init" in arrays)
     check_centroids(centroids, name="cluster_centers_")
     k, d = centroids.shape
-    n_clusters, allowed = parameters["n_clusters"], {"cluster_centers", "labels", "init"}
+    n_clusters, allowed = parameters.get("n_clusters"), {"cluster_centers", "labels", "init"}
     _require(
         (
-            _is_integer(n_clusters) and n_clusters == k,
+            n_clusters == k,
             f"n_clusters must be the number of rows of cluster_centers_, {k}, got {n_clusters!r}: set it, or fit again",
         ),
         (len(names) in (0, d), f"feature_names_in_ must name all {d} columns or none, got {len(names)} names"),
     )
     if "labels" in arrays:
         _check_labels(arrays["labels"], k)
-    init = arrays.get("init")
-    if init is None:
-        _require((isinstance(parameters["init"], str), f"init must be a name or an array, got {parameters['init']!r}"))
-    else:
-        fits = init.shape == (k, d) and init.dtype == np.float64 and parameters["init"] is None
+    if "init" in arrays:
+        init = arrays["init"]
+        fits = init.shape == (k, d) and init.dtype == np.float64
         _require((fits, f"init must have the shape of cluster_centers_, {(k, d)}, got {init.shape}"))
         check_centroids(init, name="init")
     if header["preparation"] is not None:
         allowed.update(_check_preparation(header["preparation"], arrays, d))
     _require((set(arrays) <= allowed, f"it has arrays that no model has: {', '.join(sorted(set(arrays) - allowed))}"))
+
+
+def _check_parameters(parameters, init_is_array):
+    """Check parameters by the table; `init` is None where it is an array."""
+    unknown = [name for name in parameters if name not in PARAMETERS or not PARAMETERS[name].saved]
+    _require((not unknown, f"its parameters must be those of an estimator, got {', '.join(unknown)}"))
+    for name, value in parameters.items():
+        plain = value is None or isinstance(value, (bool, str)) or _is_number(value)
+        _require((plain, f"{name} must be a finite number, a name or None, got {value!r}"))
+    if init_is_array:
+        _require((parameters.get("init", "") is None, "init must be an array or a name, and is both"))
+    checked({name: value for name, value in parameters.items() if name != "init" or not init_is_array})
 
 
 def _check_labels(labels, k):
@@ -272,8 +276,11 @@ def _check_preparation(preparation, arrays, d):
 
 
 def unpacked(header, arrays, cls):
-    """The fitted KMeans, an instance of `cls`, that header and arrays hold."""
+    """The fitted estimator, an instance of `cls`, that header and arrays hold."""
     parameters = dict(header["parameters"])
+    others = set(parameters) - set(inspect.signature(cls).parameters)
+    if others:
+        raise ValueError(f"The file has parameters that {cls.__name__} has not: {', '.join(sorted(others))}.")
     if "init" in arrays:
         parameters["init"] = arrays["init"]
     model = cls(**parameters)

@@ -167,7 +167,7 @@ def test_more_clusters_than_rows_are_refused(call):
 @pytest.mark.parametrize("name", ["n_init", "max_iter", "n_threads"])
 @pytest.mark.parametrize("value", [0, -3, 1.5, "2", True])
 def test_counts_are_positive_integers(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1") as caught:
+    with pytest.raises(ValueError, match=f"{name} must be .*an integer of at least 1") as caught:
         kmeans_fast.kmeans(X, 2, **{name: value})
     assert repr(value) in str(caught.value)
 
@@ -195,7 +195,7 @@ def test_callback_is_callable(callback):
 @pytest.mark.parametrize(
     ("init", "text"),
     [
-        ("kmeans", "'k-means\\+\\+', 'k-means\\|\\|', 'random', an array or a callable, got 'kmeans'"),
+        ("kmeans", "'k-means\\+\\+', 'k-means\\|\\|', 'random', a callable or an array, got 'kmeans'"),
         (X[:3], r"\(3, 2\) does not match the number of clusters 2"),
         (X[:2, :1], r"\(2, 1\) does not match the number of features of the data 2"),
         (X[0], "."),

@@ -327,7 +327,10 @@ def test_a_damaged_scaler_is_refused(here, run, refused):
         (["fit", "data.npy", "-k", "3", "--labels", "labels.txt"], "must end in .npy or .csv"),
         (["fit", "data.npy", "-k", "3", "--labels", "data.npy"], "overwrite an input"),
         (["fit", "data.npy", "-k", "3", "--labels", "no/labels.npy"], "does not exist"),
-        (["fit", "data.npy", "-k", "3", "--device", "tpu"], "device must be"),
+        (
+            ["fit", "data.npy", "-k", "3", "--device", "tpu"],
+            "--device: must be 'auto', 'cpu', 'cuda' or 'cuda:N', got 'tpu'",
+        ),
         (["fit", "nothing.npy", "-k", "3"], "no such file"),
         (["fit", ".", "-k", "3"], "directory"),
         (["cluster"], "cluster"),
@@ -410,7 +413,7 @@ def test_explain_says_what_would_run_and_what_it_takes(here, X, run, refused):
     assert "not both" in refused("explain", "data.npy", "--shape", "3,3", "-k", "3")
     assert "ROWS,COLUMNS" in refused("explain", "--shape", "3", "-k", "3")
     assert "at most the number of rows, 3, got 4" in refused("explain", "--shape", "3,3", "-k", "4")
-    assert "device must be" in refused("explain", "data.npy", "-k", "3", "--device", "tpu")
+    assert "--device: must be" in refused("explain", "data.npy", "-k", "3", "--device", "tpu")
 
 
 def test_info(tmp_path):

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from numpy.typing import ArrayLike
 
 from ..arrays import described
+from ..parameters import checked
 from .cpu import CpuBackend
 from .cuda import CudaBackend
 from .protocol import Backend, Problem
@@ -84,14 +85,6 @@ def _objection(backend, problem, device, forced=False):
     return declined or "; ".join(backend.supports(problem))
 
 
-def check_device(device):
-    """`device` if it is "auto", "cpu", "cuda" or "cuda:N"; ValueError otherwise."""
-    name, colon, number = device.partition(":") if isinstance(device, str) else ("", "", "")
-    if name not in ("auto", "cpu", "cuda") or (colon and (name != "cuda" or not number.isdecimal())):
-        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.")
-    return device
-
-
 def select(problem, device="auto"):
     """The backend that runs `problem`.
 
@@ -102,7 +95,7 @@ def select(problem, device="auto"):
     RuntimeError
         If what was asked for cannot run here; the message says why.
     """
-    check_device(device)
+    checked({"device": device})
     name = _forced.get() or os.environ.get(ENVIRONMENT)
     if name:
         backend = _named(name)

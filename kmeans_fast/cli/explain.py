@@ -18,7 +18,7 @@ def run(args):
     X = _data(args)
     if args.n_clusters > len(X):
         raise ValueError(f"-k must be at most the number of rows, {len(X)}, got {args.n_clusters}")
-    print(explain(X, args.n_clusters, device=args.device, n_threads=args.threads))
+    print(explain(X, args.n_clusters, device=args.device, n_threads=args.n_threads))
     print(_memory(args, X))
 
 
@@ -42,10 +42,10 @@ def _memory(args, X):
     if available is not None:
         told += f"; beside what is in use, {_size(available)} are available"
     try:
-        chosen = plan_memory(backend, problem, args.threads, "a fit")
+        chosen = plan_memory(backend, problem, args.n_threads, "a fit")
     except MemoryError as error:
         return f"{told}\na fit is refused: {error}"
-    plan = backend.plan(chosen, args.threads)
+    plan = backend.plan(chosen, args.n_threads)
     if chosen.frugal:
         told += f"\nmemory is short: {', '.join(plan.notes)}; workspace {_size(plan.workspace_bytes)}"
     if args.shape is not None and available is not None and problem.data_bytes + plan.workspace_bytes > available:

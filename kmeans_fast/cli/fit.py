@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from .. import KMeans, assign, persistence
-from ..engine.seeding import METHODS
 from ..estimators.pipelines import packed
+from ..parameters import METHODS, PARAMETERS, runs
 from ..whole_files import WholeFiles
 from .append import Appender
 from .columns import Selection
@@ -134,22 +134,11 @@ def _init(args, X):
 
 
 def _fit(args, X, weights, init, watch):
-    n_init = args.n_init if isinstance(init, str) else 1
-    shown = (10 if init == "random" else 1) if n_init == "auto" else n_init
-    watch.display.expect(len(X), shown, args.max_iter)
-    model = KMeans(
-        args.n_clusters,
-        init=init,
-        n_init=n_init,
-        init_size=args.init_size,
-        refine=args.refine,
-        max_iter=args.max_iter,
-        tol=args.tol,
-        random_state=args.seed,
-        device=args.device,
-        n_threads=args.threads,
-        callback=watch,
-    ).fit(X, sample_weight=weights)
+    given = {name: value for name, value in vars(args).items() if name in PARAMETERS} | {"init": init}
+    if not isinstance(init, str):
+        given["n_init"] = 1
+    watch.display.expect(len(X), runs(given["n_init"], init), args.max_iter)
+    model = KMeans(**given, callback=watch).fit(X, sample_weight=weights)
     watch.finished()
     return model
 

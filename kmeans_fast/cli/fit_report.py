@@ -27,21 +27,12 @@ def clusters(model, distances, weights):
     return found
 
 
-def _kept_iterations(model):
-    """The iterations of the run, or of the breath of a run, whose result was kept: of those with as many clusters, the
+def _converged(model):
+    """Whether the run, or the breath of a run, whose result was kept has converged: of those with as many clusters, the
     one that ended lowest.
     """
-    stages = {}
-    for progress in model.history_:
-        if progress.stage % 2 == 0:
-            stages.setdefault((progress.run, progress.stage), []).append(progress)
-    return min(stages.values(), key=lambda stage: stage[-1].inertia)
-
-
-def _converged(model, interrupted):
-    kept = _kept_iterations(model)
-    cut = interrupted and kept[-1] == model.history_[-1]
-    return kept[-1].changed == 0 or (len(kept) < model.max_iter and not cut)
+    last = {(progress.run, progress.stage): progress for progress in model.history_ if progress.stage % 2 == 0}
+    return min(last.values(), key=lambda progress: progress.inertia).converged
 
 
 def summary(args, model, X, found, watch, to):
@@ -55,10 +46,10 @@ def summary(args, model, X, found, watch, to):
         "n_clusters": args.n_clusters,
         "dtype": str(X.dtype),
         "scale": args.scale,
-        "seed": args.seed,
+        "seed": args.random_state,
         "inertia": model.inertia_,
         "n_iter": model.n_iter_,
-        "converged": _converged(model, watch.interrupted),
+        "converged": _converged(model),
         "interrupted": watch.interrupted,
         "backend": model.backend_,
         "seconds": watch.stopwatch.seconds | {"compiling": watch.stopwatch.compiling},
@@ -85,7 +76,7 @@ def report(args, model, X, found, watch, to, weighted):
     text = table(header, rows)
     if len(found) > _MOST_ROWS:
         text += f"\n... and {len(found) - _MOST_ROWS} more"
-    end = "interrupted" if watch.interrupted else "converged" if _converged(model, False) else ""
+    end = "interrupted" if watch.interrupted else "converged" if _converged(model) else ""
     n_init = len({progress.run for progress in model.history_})
     facts = [
         ("data", f"{X.shape[0]:,} rows x {X.shape[1]:,} columns, {X.dtype}"),

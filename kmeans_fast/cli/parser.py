@@ -1,10 +1,10 @@
 """The options of every subcommand. Imports nothing heavy: this module runs for ``--help``."""
 
 import argparse
-import math
 from pathlib import Path
 
 from .. import __version__
+from ..parameters import PARAMETERS
 
 PROGRAM = "kmeans-fast"
 
@@ -14,37 +14,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{PROGRAM}: error: {message} (see '{self.prog} --help')\n")
-
-
-def _integer(least):
-    def parse(text):
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
-        return value
-
-    return parse
-
-
-def _tolerance(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < 0:
-        raise argparse.ArgumentTypeError(f"must be a finite number of at least 0, got {text!r}")
-    return value
-
-
-def _n_init(text):
-    return text if text == "auto" else _integer(1)(text)
-
-
-def _init_size(text):
-    return {"auto": "auto", "all": None}[text] if text in ("auto", "all") else _integer(1)(text)
 
 
 def _delimiter(text):
@@ -142,13 +111,29 @@ def _add_input(parser, **how):
     return group
 
 
+def _add_parameters(group, *names, everywhere=False):
+    """Options for parameters: of the names, or all those of `fit`, or those that every command that computes has."""
+    for name, default, rule, _, _, flag in PARAMETERS.values():
+        if flag is not None and (name in names if names else flag.everywhere == everywhere):
+            how = {"dest": name, "help": flag.help, "metavar": flag.metavar, "required": flag.required}
+            how["default"] = default if flag.default is None else flag.default
+            group.add_argument(*flag.names, type=_reader(rule) if flag.ruled else None, **how)
+
+
+def _reader(rule):
+    def read(text):
+        try:
+            return rule.read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
 def _add_computing(parser, auto_dtype):
     group = parser.add_argument_group("the computation")
     group.add_argument("--dtype", choices=("auto", "float32", "float64"), default="auto", help=f"auto: {auto_dtype}")
-    group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda or cuda:N (default: auto)")
-    group.add_argument(
-        "--threads", type=_integer(1), metavar="N", help="default: all usable CPUs; the answer does not depend on it"
-    )
+    _add_parameters(group, everywhere=True)
 
 
 def _add_append(group):
@@ -175,38 +160,7 @@ def _add_fit(commands):
         "--weights", metavar="COLUMN", help="the column (name or number) of sample weights, or a .npy file of them"
     )
     group = parser.add_argument_group("the clustering")
-    group.add_argument("-k", "--n-clusters", type=_integer(1), required=True, metavar="K", help="number of clusters")
-    group.add_argument("--seed", type=_integer(0), default=0, metavar="S", help="of all random draws (default: 0)")
-    group.add_argument(
-        "--init",
-        default="k-means++",
-        metavar="START",
-        help="k-means++ (default), 'k-means||' (in quotes), random, or a .npy or .csv file of K centroids in the data's units",
-    )
-    group.add_argument(
-        "--n-init",
-        type=_n_init,
-        default="auto",
-        metavar="N",
-        help="runs, of which the best is kept; auto: 10 for random, else 1",
-    )
-    group.add_argument(
-        "--init-size",
-        type=_init_size,
-        default="auto",
-        metavar="ROWS",
-        help="draw the seeds from a sample of so many rows, or from 'all'; auto: for k-means++ on many rows, 256 a "
-        "cluster and at least 16,384",
-    )
-    group.add_argument(
-        "--refine",
-        choices=("breathing",),
-        help="look for a better optimum once a run has converged; takes the time of two to eight runs",
-    )
-    group.add_argument("--max-iter", type=_integer(1), default=300, metavar="N", help="iterations a run (default: 300)")
-    group.add_argument(
-        "--tol", type=_tolerance, default=1e-4, help="stop when the centroids settle to this tolerance (default: 1e-4)"
-    )
+    _add_parameters(group)
     group.add_argument(
         "--scale",
         choices=("none", "standard", "minmax"),
@@ -263,7 +217,7 @@ def _add_explain(commands):
     )
     _add_input(parser, nargs="?")
     group = parser.add_argument_group("the clustering")
-    group.add_argument("-k", "--n-clusters", type=_integer(1), required=True, metavar="K", help="number of clusters")
+    _add_parameters(group, "n_clusters")
     group.add_argument("--shape", type=_shape, metavar="ROWS,COLUMNS", help="in place of FILE")
     _add_computing(parser, "that of a fit of FILE; float32 for a shape")
 

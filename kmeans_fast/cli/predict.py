@@ -27,7 +27,7 @@ def run(args):
         X, centroids = _read(args, watch)
         appender = Appender.of(args)
         watch.on_phase("labelling")
-        labels, squared = assign(X, centroids, device=args.device, n_threads=args.threads)
+        labels, squared = assign(X, centroids, device=args.device, n_threads=args.n_threads)
         distances = np.sqrt(squared) if args.distances else None
         if outputs:
             watch.on_phase("writing")

@@ -83,6 +83,12 @@ def as_centroids(init, X, n_clusters, weights=None):
     return centroids
 
 
+def check_clusters(n_samples, n_clusters):
+    """Refuse more clusters than rows."""
+    if n_samples < n_clusters:
+        raise ValueError(f"n_samples={n_samples} should be >= n_clusters={n_clusters}.")
+
+
 def check_init_size(init_size, n_clusters):
     """Refuse a sample that has not a row for each cluster."""
     if isinstance(init_size, int) and init_size < n_clusters:

@@ -1,15 +1,14 @@
 """A fit: choose the backend, seed, run Lloyd's algorithm n_init times, keep the best."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .checks import as_centroids
+from .checks import as_centroids, check_clusters, check_init_size
+from .events import PREPARING, SEEDING, Events
 from .history import Progress
 from .lloyd import lloyd
 from .opening import open_rows
-from .phases import PREPARING, SEEDING, Phases
 from .refinement import breathe, deepest
 from .seeding import auto_init_size, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
 
@@ -21,16 +20,27 @@ class Fit(NamedTuple):
     labels: Any  # of the kind that the data is
     inertia: float
     n_iter: int
+    n_used: int  # clusters that have rows: fewer than n_clusters where rows are duplicates
     backend: str
     history: tuple[Progress, ...]  # of all runs
-    timings: dict[str, float]  # seconds by phase (`phases.NAMES`), all runs together
+    timings: dict[str, float]  # seconds by phase (`events.PHASES`), all runs together
+
+    @property
+    def warning(self) -> str:
+        """What the caller is to be warned of, in scikit-learn's words; empty if of nothing."""
+        if self.n_used == len(self.centroids):
+            return ""
+        return (
+            f"Number of distinct clusters ({self.n_used}) found smaller than n_clusters ({len(self.centroids)}). "
+            "Possibly due to duplicate points in X."
+        )
 
 
 def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=None, weights=None):
     """Centroids to start a run from, (n_clusters, n_features) in X's dtype.
 
-    `init` is one of `seeding.METHODS`, an array, or a callable ``init(X, n_clusters, random_state=rng)``; `session` is open on the rows to draw seeds from,
-    and ``open_rows(rows, weights)``, which "k-means||" needs, opens one on others.
+    `init` is the name of a method, an array, or a callable ``init(X, n_clusters, random_state=rng)``. `session` is open
+    on the rows to draw seeds from, and ``open_rows(rows, weights)``, which "k-means||" needs, opens one on others.
     """
     if isinstance(init, str):
         if init == "k-means++":
@@ -60,16 +70,15 @@ def _trivial_to_none(weights):
 
 
 def fit(
-    X, weights, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, init_size=None, device="auto",
-    n_threads=None, verbose=False, callback=None, resident=None, refine=None,
+    data, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, init_size=None, device="auto", n_threads=None,
+    callback=None, refine=None,
 ):  # fmt: skip
-    """Cluster validated data.
+    """Cluster rows.
 
     Parameters
     ----------
-    X : ndarray (n_samples, n_features), float32 or float64, C-contiguous, finite
-    weights : ndarray (n_samples,) float64, finite and not negative; or None
-    n_clusters : int, at most n_samples
+    data : kmeans_fast.arrays.Data
+    n_clusters : int
     init : {"k-means++", "k-means||", "random"}, ndarray or callable
     n_init, max_iter : int
     tol : float, relative to the mean variance of the features
@@ -78,38 +87,45 @@ def fit(
     init_size : int, at least n_clusters, "auto" or None
         Rows that seeds are drawn from: so many; as many as `seeding.auto_init_size` says, where `init` is "k-means++";
         or all.
-    resident : int or None
-        The GPU that X and the weights are on; None: the host.
+    callback : callable or None
+        See `Events`.
     refine : "breathing" or None
         Whether each run is improved after it has converged.
 
     Returns
     -------
     Fit
+
+    Raises
+    ------
+    ValueError
+        If the arguments do not fit the rows or each other.
     """
-    phases = Phases(callback)
-    phases.begin(PREPARING)
-    weights = _trivial_to_none(weights)
+    check_init_size(init_size, n_clusters)
+    check_clusters(data.n_samples, n_clusters)
+    if not isinstance(init, str) and not callable(init):
+        init = as_centroids(init, data.X, n_clusters, data.weights)
+    events = Events(callback)
+    events.begin(PREPARING)
+    X, weights, n_samples = data.X, _trivial_to_none(data.weights), data.n_samples
     if init_size == "auto":
-        init_size = auto_init_size(len(X), n_clusters) if isinstance(init, str) and init == "k-means++" else None
-    second = n_clusters + deepest(n_clusters, len(X)) if refine else 0
+        init_size = auto_init_size(n_samples, n_clusters) if isinstance(init, str) and init == "k-means++" else None
+    second = n_clusters + deepest(n_clusters, n_samples) if refine else 0
     if isinstance(init, str) and init == "k-means||":
-        second = max(second, most_candidates(n_clusters, len(X)))
-    opened = open_rows(X, weights, n_clusters, device=device, n_threads=n_threads, resident=resident, second=second)
+        second = max(second, most_candidates(n_clusters, n_samples))
+    how = {"device": device, "n_threads": n_threads, "resident": data.origin.resident, "second": second}
+    opened = open_rows(X, weights, n_clusters, **how)
     session = opened.session
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []
     for run in range(n_init):
-        phases.begin(SEEDING)
+        events.begin(SEEDING)
         few = None  # rows to draw seeds from, where not all serve
         if isinstance(init, str):
             few = _open_sample(opened, init_size, seed, run)
         start = initial_centroids(few or session, X, init, n_clusters, seed, run, rng, opened.rows, weights)
         del few  # its memory is not wanted during the iterations
-        if verbose:
-            print("Initialization complete")
-        how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}
-        how["phases"] = phases
+        how = {"max_iter": max_iter, "threshold": threshold, "run": run, "events": events}
         found = lloyd(session, start, **how)
         if refine is not None:
             found = breathe(session, found, weights, seed=seed, distances=opened.distances, **how)
@@ -118,20 +134,6 @@ def fit(
             best = found
         if found.stopped:
             break
-    phases.end()
-    _warn_of_few_clusters(best.n_used, n_clusters)
-    return Fit(
-        best.centroids, best.labels, best.inertia, best.n_iter, opened.backend.name, tuple(history), phases.seconds
-    )
-
-
-def _warn_of_few_clusters(distinct, n_clusters):
-    if distinct < n_clusters:
-        from sklearn.exceptions import ConvergenceWarning
-
-        warnings.warn(
-            f"Number of distinct clusters ({distinct}) found smaller than n_clusters ({n_clusters}). "
-            "Possibly due to duplicate points in X.",
-            ConvergenceWarning,
-            stacklevel=5,
-        )
+    events.end()
+    of_all = (opened.backend.name, tuple(history), events.seconds)
+    return Fit(best.centroids, best.labels, best.inertia, best.n_iter, best.n_used, *of_all)

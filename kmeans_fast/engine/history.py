@@ -20,6 +20,7 @@ class _Numbers(NamedTuple):
     scored: int
     path: str
     stage: int = 0
+    threshold: float = 0.0
 
 
 class Progress(_Numbers):
@@ -32,9 +33,10 @@ class Progress(_Numbers):
     iteration : int
         From 1, through all stages of the run.
     inertia : float
-        Of the labels of this iteration with the centroids it started from; good to about ten digits (`inertia_` is exact).
+        Of the labels of this iteration with the centroids it started from, good to about ten digits (`inertia_` is
+        exact).
     squared_shift : float
-        Sum over clusters of the squared distance that the centroid moved: what `tol` is compared with.
+        Sum over clusters of the squared distance that the centroid moved.
     changed : int
         Rows whose label changed (all of them in the first iteration).
     seconds : float
@@ -54,6 +56,10 @@ class Progress(_Numbers):
         centroids, and nothing was scored.
     stage : int
         0; with ``refine="breathing"``, 2 i - 1 and 2 i while breath i draws in and lets go.
+    threshold : float
+        What `squared_shift` is compared with: `tol` times the mean variance of the features.
+    converged : bool
+        Whether that ends the run: no label changed, or `squared_shift` is at most `threshold`.
     centroids : ndarray (n_clusters, n_features), X's dtype
         After this iteration: where the next one starts, and what the fit returns if this is the last. They are fetched
         (from a GPU, too) and copied when they are asked for, and to be had only while the callback runs: `history_`
@@ -61,6 +67,10 @@ class Progress(_Numbers):
     """
 
     _fetch: Callable[[], np.ndarray] | None = None
+
+    @property
+    def converged(self) -> bool:
+        return self.changed == 0 or self.squared_shift <= self.threshold
 
     @property
     def centroids(self) -> np.ndarray:

@@ -1,12 +1,15 @@
-"""Lloyd's algorithm over a backend's session, with scikit-learn's stopping rules (the loop of `kmeans_fast.reference.lloyd`)."""
+"""Lloyd's algorithm over a backend's session, with scikit-learn's stopping rules.
+
+It is the loop of `kmeans_fast.reference.lloyd`.
+"""
 
 import time
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .events import ITERATING, LAST_PASS, Events
 from .history import Progress
-from .phases import ITERATING, LAST_PASS, Phases
 
 
 class Run(NamedTuple):
@@ -21,31 +24,20 @@ class Run(NamedTuple):
     stopped: bool  # by the callback
 
 
-def _converged(step, threshold):
-    """The rule that ends the run at this step, in scikit-learn's words; empty if none does."""
-    if step.changed == 0:
-        return "strict convergence"
-    if step.squared_shift <= threshold:
-        return f"center shift {step.squared_shift} within tolerance {threshold}"
-    return ""
-
-
-def lloyd(
-    session, centroids, *, max_iter, threshold, run=0, stage=0, done=0, verbose=False, callback=None, phases=None
-):
+def lloyd(session, centroids, *, max_iter, threshold, run=0, stage=0, done=0, events=None):
     """Iterate from `centroids` until no label changes, the centroids settle, `max_iter`, or the callback says so.
 
     The labels returned are those of the centroids returned. `run`, `stage` and the iterations `done` before in this run
-    are for the history; `phases` are told when the iterations and the last pass begin.
+    are for the history; `events` hear of every iteration, and when the iterations and the last pass begin.
     """
-    phases = phases or Phases()
-    phases.begin(ITERATING)
+    events = events or Events()
+    events.begin(ITERATING)
     session.reset()
     history, stopped, ahead = [], False, None
     started = time.perf_counter()
     for iteration in range(1, max_iter + 1):
         step = session.iterate(centroids) if ahead is None else ahead
-        # The next iteration begins with labels for this one's centroids: should this one be the last, those are the labels that are wanted.
+        # The next iteration begins with labels for this one's centroids: those that are wanted if this one is the last.
         ahead = session.iterate(step.centroids) if session.runs_ahead and iteration < max_iter else None
         centroids, found = step.centroids, step.read()
         now = time.perf_counter()
@@ -62,18 +54,14 @@ def lloyd(
                 found.scored,
                 found.path,
                 stage,
+                threshold,
             )
         )
         started = now
-        if verbose:
-            print(f"Iteration {iteration - 1}, inertia {found.inertia}.")
-        reason = _converged(found, threshold)
-        stopped = history[-1].told_to(callback, lambda step=step: session.fetch(step.centroids))
-        if reason and verbose:
-            print(f"Converged at iteration {iteration - 1}: {reason}.")
-        if reason or stopped:
+        stopped = events.iteration(history[-1], lambda step=step: session.fetch(step.centroids))
+        if stopped or history[-1].converged:
             break
-    phases.begin(LAST_PASS)
+    events.begin(LAST_PASS)
     labels_are_current = ahead is not None or (found.changed == 0 and found.squared_shift == 0.0)
     if not labels_are_current:
         session.assign(centroids)

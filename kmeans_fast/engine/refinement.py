@@ -21,8 +21,8 @@ import numpy as np
 
 from ..arrays import to_host
 from ..reference import draws
+from .events import ITERATING, Events
 from .lloyd import lloyd
-from .phases import ITERATING, Phases
 
 _STEP = 0.01
 _LEAST_DEPTH, _DEPTH = 5, 0.05  # centroids of the first breath: so many, or this share of all
@@ -93,9 +93,7 @@ def exhaled(centroids, weights, depth, distances):
     return np.ascontiguousarray(centroids[~goes])
 
 
-def breathe(
-    session, first, weights, *, seed, run, distances, max_iter, threshold, verbose=False, callback=None, phases=None
-):
+def breathe(session, first, weights, *, seed, run, distances, max_iter, threshold, events=None):
     """Improve a converged run.
 
     Parameters
@@ -108,7 +106,7 @@ def breathe(
         The key of the random signs.
     distances : callable
         ``distances(rows, centroids)``: their distances (len(rows), len(centroids)), by the contract.
-    max_iter, threshold, verbose, callback, phases
+    max_iter, threshold, events
         As for `lloyd`.
 
     Returns
@@ -120,11 +118,10 @@ def breathe(
     k, n = len(first.centroids), len(first.labels)
     depth, history, stage = deepest(k, n), list(first.history), 0
     stopped, errors = first.stopped, None
-    phases = phases or Phases()
-    how = {"max_iter": max_iter, "threshold": threshold, "run": run, "verbose": verbose, "callback": callback}
-    how["phases"] = phases
+    events = events or Events()
+    how = {"max_iter": max_iter, "threshold": threshold, "run": run, "events": events}
     while depth > 0 and not stopped:
-        phases.begin(ITERATING)
+        events.begin(ITERATING)
         if errors is None:
             labels, own = to_host(best.labels), to_host(session.own_distances(best.centroids))
             errors, masses = sums_by_cluster(labels, k, own, weights), sums_by_cluster(labels, k, weights)
@@ -146,8 +143,7 @@ def breathe(
             history += found.history
             stopped = found.stopped
             better = found.inertia < best.inertia * (1 - _LEAST_GAIN)
-            if verbose:
-                print(f"Breath of {added} centroids: inertia {best.inertia} -> {found.inertia}.")
+            events.breath(added, best.inertia, found.inertia)
             if found.inertia < best.inertia:
                 best, errors = found, None
             if not better:

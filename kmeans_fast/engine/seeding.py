@@ -7,8 +7,6 @@ import numpy as np
 
 from ..reference import OVERSAMPLING, ROUNDS, draws, n_trials
 
-METHODS = ("k-means++", "k-means||", "random")
-
 
 def kmeans_plusplus(session, n_clusters, seed, run):
     """Row numbers of the seeds by greedy k-means++. O(n d k log k)."""

@@ -7,8 +7,10 @@ from sklearn import preprocessing
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .. import persistence
+from .. import estimators, persistence
 from ..whole_files import WholeFiles
+from . import ESTIMATORS
+from .base import _BaseKMeans
 from .kmeans import KMeans
 
 _RULE = (
@@ -60,20 +62,18 @@ def save(model: KMeans | Pipeline, path: str | os.PathLike[str], *, labels: bool
 
 def packed(model, labels=True):
     """Header and arrays of what `save` takes, for `persistence.write`."""
-    if isinstance(model, KMeans):
-        check_is_fitted(model)
-        return persistence.packed(model, labels)
+    if isinstance(model, _BaseKMeans):
+        return model._packed(labels)
     if not isinstance(model, Pipeline):
         way = "; KMeans.from_sklearn makes one of scikit-learn's" if _is_sklearns(model) else ""
         raise ValueError(f"{_RULE}; got {type(model).__name__}{way}.")
     kinds = [type(step) for _, step in model.steps]
     scalers = [getattr(preprocessing, name) for name in persistence.SCALERS]
-    if len(kinds) != 2 or kinds[0] not in scalers or not issubclass(kinds[1], KMeans):
+    if len(kinds) != 2 or kinds[0] not in scalers or not issubclass(kinds[1], _BaseKMeans):
         raise ValueError(f"{_RULE}; got a Pipeline of {', '.join(kind.__name__ for kind in kinds)}.")
     (_, scaler), (_, kmeans) = model.steps
     check_is_fitted(scaler)
-    check_is_fitted(kmeans)
-    header, arrays = persistence.packed(kmeans, labels)
+    header, arrays = kmeans._packed(labels)
     header["preparation"] = _packed_scaler(scaler, arrays) | {"steps": [name for name, _ in model.steps]}
     header["feature_names"] = persistence.feature_names(scaler)
     header["arrays"] = sorted(arrays)
@@ -123,8 +123,8 @@ def load(path: str | os.PathLike[str]) -> KMeans | Pipeline:
     FileNotFoundError
         If there is none.
     """
-    header, arrays = persistence.read(path)
-    model = persistence.unpacked(header, arrays, KMeans)
+    header, arrays = persistence.read(path, ESTIMATORS)
+    model = persistence.unpacked(header, arrays, getattr(estimators, persistence.kind_in(header)))
     preparation = header["preparation"]
     if preparation is None:
         return model

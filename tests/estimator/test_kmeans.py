@@ -389,6 +389,45 @@ def test_verbose_prints_scikit_learns_lines(capsys, X, tol, reason):
     assert re.fullmatch(rf"Converged at iteration {model.n_iter_ - 1}: {reason}", lines[-1])
 
 
+def test_verbose_prints_every_run_and_every_breath(capsys, X):
+    breaths = []
+
+    class Callback:
+        def __call__(self, step):
+            return False
+
+        def on_breath(self, *what):
+            breaths.append(what)
+
+    given = {"n_clusters": 9, "n_init": 2, "random_state": 0, "refine": "breathing"}
+    model = KMeans(**given, verbose=1, callback=Callback()).fit(X)
+    same_fit(model, KMeans(**given).fit(X))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.count("Initialization complete") == 2
+    assert [line for line in lines if line.startswith("Breath")] == [
+        f"Breath of {added} centroids: inertia {before} -> {after}." for added, before, after in breaths
+    ]
+    assert len(breaths) == len({(step.run, step.stage) for step in model.history_ if step.stage % 2})
+    assert min(min(before, after) for _, before, after in breaths) == model.inertia_
+    numbers = [int(line.split()[1].rstrip(",")) for line in lines if line.startswith("Iteration")]
+    stages = [(step.run, step.stage) for step in model.history_]
+    assert numbers == [i - stages.index(stage) for i, stage in enumerate(stages)]
+    converged = [number for number, step in zip(numbers, model.history_, strict=True) if step.converged]
+    assert [line.split(":")[0] for line in lines if line.startswith("Converged")] == [
+        f"Converged at iteration {number}" for number in converged
+    ]
+
+
+def test_history_says_what_ends_a_run(X):
+    for tol in (0.0, 1e-2):
+        history = KMeans(n_clusters=7, tol=tol, random_state=0).fit(X).history_
+        assert [step.converged for step in history] == [False] * (len(history) - 1) + [True]
+        assert {step.threshold for step in history} == {history[0].threshold}
+        np.testing.assert_allclose(history[0].threshold, tol * X.var(axis=0).mean())
+        assert history[-1].squared_shift <= history[0].threshold or history[-1].changed == 0
+    assert not KMeans(n_clusters=7, tol=0, max_iter=1, random_state=0).fit(X).history_[0].converged
+
+
 def test_silent_by_default(capsys, model):
     assert capsys.readouterr() == ("", "")
 

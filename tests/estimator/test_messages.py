@@ -163,10 +163,17 @@ def test_warnings_are_scikit_learns(data, parameters):
     assert caught_warnings(KMeans, data, **parameters) == caught_warnings(SklearnKMeans, data, **parameters)
 
 
-@pytest.mark.parametrize("face", ["estimator", "function"])
-def test_the_convergence_warning_points_at_the_caller(face):
-    call = {"estimator": KMeans(n_clusters=3).fit, "function": lambda X: kmeans_fast.kmeans(X, 3)}[face]
-    with pytest.warns(ConvergenceWarning) as caught:
+@pytest.mark.parametrize(
+    ("call", "category"),
+    [
+        (KMeans(n_clusters=3).fit, ConvergenceWarning),
+        (KMeans(n_clusters=3).fit_predict, ConvergenceWarning),
+        (lambda X: kmeans_fast.kmeans(X, 3), kmeans_fast.FewClustersWarning),
+    ],
+    ids=["fit", "fit_predict", "function"],
+)
+def test_the_warning_of_few_clusters_points_at_the_caller(call, category):
+    with pytest.warns(category, match=r"distinct clusters \(1\) found smaller than n_clusters \(3\)") as caught:
         call(np.zeros((9, 2)))
     assert [w.filename for w in caught] == [__file__]
 

@@ -238,6 +238,13 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(monkeypatch, model, path
     assert [p.name for p in path.parent.iterdir()] == ["model.npz"]
 
 
+def test_a_parameter_that_a_file_lacks_has_its_default(X, model, path):
+    """A file that was written before there was this parameter."""
+    model.save(path)
+    rewrite_header(path, parameters={"n_clusters": 4, "tol": 1e-3})
+    assert kmeans_fast.load(path).get_params() == KMeans(n_clusters=4, tol=1e-3).get_params()
+
+
 def test_a_missing_file_is_reported_as_missing(path):
     with pytest.raises(FileNotFoundError):
         kmeans_fast.load(path)
@@ -376,7 +383,14 @@ def test_arrays_that_do_not_fit_are_refused(model, path, name, array):
         {"parameters": {"n_clusters": 5}},
         {"parameters": {"n_clusters": "4"}},
         {"parameters": {"n_clusters": 4, "tol": {"nested": 1}}},
-        {"parameters": {"n_clusters": 4}},
+        {"parameters": {"max_iter": 4}},
+        {"parameters": {"n_clusters": 4, "max_iter": 0}},
+        {"parameters": {"n_clusters": 4, "callback": None}},
+        {"parameters": {"n_clusters": 4, "n_clusterz": 4}},
+        {"parameters": {"n_clusters": 4, "tol": 10**400}},
+        {"parameters": {"n_clusters": 4, "seed": 3}},
+        {"parameters": {"n_clusters": 4, "init": [[1.0]]}},
+        {"parameters": {"n_clusters": 4, "init": None}},
         {"arrays": []},
         {"arrays": ...},
         {"more": 1},

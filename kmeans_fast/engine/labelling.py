@@ -1,0 +1,34 @@
+"""Rows beside centroids that are given: what `predict`, `transform`, `score` and `assign` begin with."""
+
+from ..arrays import in_the_wider_dtype
+from .checks import check_centroids, given_centroids
+from .opening import open_rows
+
+
+def open_beside(data, centroids, name, *, device="auto", n_threads=None):
+    """A session on the rows of `data`, and the centroids, both in the wider of their dtypes.
+
+    Parameters
+    ----------
+    data : kmeans_fast.arrays.Data
+    centroids : array-like (n_clusters, n_features)
+    name : str
+        What messages call them.
+    device : str
+    n_threads : int or None
+
+    Returns
+    -------
+    session : kmeans_fast.backends.protocol.Session
+    centroids : ndarray (n_clusters, n_features)
+
+    Raises
+    ------
+    ValueError
+        If the centroids do not fit the rows, or are so large that distances may overflow.
+    """
+    X, centroids = in_the_wider_dtype(data.X, given_centroids(centroids, name))
+    check_centroids(centroids, X, weights=data.weights, name=name)
+    resident = data.origin.resident
+    opened = open_rows(X, data.weights, len(centroids), device=device, n_threads=n_threads, resident=resident)
+    return opened.session, centroids

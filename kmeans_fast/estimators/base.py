@@ -1,0 +1,295 @@
+"""What every estimator here shares: all but its parameters and the way it clusters."""
+
+from __future__ import annotations  # signatures in `help` read as they are written here
+
+import functools
+import inspect
+import os
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
+
+from .. import persistence
+from ..arrays import as_data, as_weights, check_weights, is_ready, on_gpu, opened, refuse_masked, to_host
+from ..engine.fit import Fit, fit
+from ..engine.history import Progress
+from ..engine.labelling import open_beside
+from ..messages import warn
+from ..parameters import checked, for_engine, runs
+from ..whole_files import WholeFiles
+from . import kind_of
+from .verbose import Printer
+
+_ARRAYS = ("cluster_centers_", "labels_")
+_Self = TypeVar("_Self", bound="_BaseKMeans")
+
+
+class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+    """An estimator with centroids.
+
+    A subclass has a signature, whose parameters are in the table (`kmeans_fast.parameters`), and where its clustering
+    differs a method `_cluster`, or `_options` for what it asks of the engine.
+    """
+
+    cluster_centers_: Any  # arrays of the library that X came from
+    labels_: Any
+    inertia_: float
+    n_iter_: int
+    backend_: str
+    history_: tuple[Progress, ...]
+    timings_: dict[str, float]
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
+    _estimator_type = "clusterer"  # read by yellowbrick and others; scikit-learn's own tag is in __sklearn_tags__
+
+    # ---- what subclasses may change ----
+
+    def _cluster(self, data, given) -> Fit:
+        """Cluster `data`, a `kmeans_fast.arrays.Data`; `given` are the parameters by name, checked."""
+        return fit(data, **self._options(data, given))
+
+    def _options(self, data, given) -> dict[str, Any]:
+        """The keywords of the engine's `fit`."""
+        init, seed = given["init"], given["random_state"]  # an integer is the seed itself, as for `kmeans_fast.kmeans`
+        is_seed = isinstance(seed, int)
+        rng = check_random_state(seed) if callable(init) or not is_seed else None  # to make one of a seed takes long
+        if rng is not None and not is_seed:
+            seed = int(rng.randint(np.iinfo(np.int64).max, dtype=np.int64))
+        n_init = self._n_init = runs(given["n_init"], init)
+        if not isinstance(init, str) and not callable(init):
+            init = _as_start(init, data)
+            if n_init != 1:
+                warn(
+                    "Explicit initial center position passed: performing only one init in "
+                    f"{type(self).__name__} instead of n_init={n_init}.",
+                    RuntimeWarning,
+                )
+                n_init = self._n_init = 1
+        options = {**for_engine(given), "n_clusters": given["n_clusters"], "init": init, "n_init": n_init}
+        options |= {"seed": seed, "rng": rng}
+        if given["verbose"]:
+            options["callback"] = Printer(given["callback"])
+        return options
+
+    # ---- fitting ----
+
+    def fit(self: _Self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> _Self:
+        """Cluster the rows of X.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like (n_samples,), optional
+            Not negative; not used to choose the start where `init` is an array or a callable.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For a parameter or data outside the rules; the message names the rule and the value.
+        RuntimeError
+            If the device or backend asked for cannot be used.
+        MemoryError
+            Before anything large is allocated, if the plan does not fit.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If there are fewer distinct clusters than `n_clusters`: X has too few different rows.
+        """
+        before = self.__dict__.copy()
+        try:
+            given = checked(self._parameters(), type(self).__name__)
+            with opened(X, sample_weight, check=functools.partial(self._validated, reset=True)) as data:
+                found = self._cluster(data, given)
+                if found.warning:
+                    warn(found.warning, ConvergenceWarning)
+                self.cluster_centers_, self.labels_ = data.back(found.centroids), data.back(found.labels)
+            self.inertia_, self.n_iter_ = found.inertia, found.n_iter
+            self.backend_, self.history_, self.timings_ = found.backend, found.history, found.timings
+            self._n_features_out = len(found.centroids)
+        except BaseException:  # also Ctrl-C: an estimator is fitted whole or left as it was
+            self.__dict__ = before
+            raise
+        return self
+
+    def fit_predict(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
+        """``fit(X, sample_weight=sample_weight).labels_``."""
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def fit_transform(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
+        """``fit(X, sample_weight=sample_weight).transform(X)``."""
+        return self.fit(X, sample_weight=sample_weight).transform(X)
+
+    def _parameters(self):
+        """The parameters by name, those that a subclass has added apart."""
+        return {name: getattr(self, name) for name in _parameters_of(kind_of(type(self)))}
+
+    # ---- rows beside the centroids ----
+
+    def predict(self, X: ArrayLike) -> Any:
+        """Index of the nearest centroid of every row.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray (n_samples,), int32
+        """
+        with self._opened(X) as data:
+            session, centroids = self._session(data)
+            session.assign(centroids)
+            return data.back(session.labels)
+
+    def transform(self, X: ArrayLike) -> Any:
+        """Distances to the centroids.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+
+        Returns
+        -------
+        distances : ndarray (n_samples, n_clusters), the wider dtype of X and the centroids
+            Euclidean, computed in float64; 0 exactly for a row that equals a centroid.
+        """
+        with self._opened(X) as data:
+            session, centroids = self._session(data)
+            return data.back(session.distances(centroids))
+
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
+        """Minus the inertia of X under the fitted centroids.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        with self._opened(X, sample_weight) as data:
+            session, centroids = self._session(data)
+            session.assign(centroids)
+            return -session.inertia(centroids)
+
+    def _opened(self, X, sample_weight=None):
+        check_is_fitted(self)
+        return opened(X, sample_weight, check=functools.partial(self._validated, reset=False))
+
+    def _session(self, data):
+        """A session on the rows, and the centroids, in the wider dtype of both."""
+        how = {name: getattr(self, name) for name in ("device", "n_threads")}
+        return open_beside(data, self.cluster_centers_, "cluster_centers_", **checked(how, type(self).__name__))
+
+    # ---- scikit-learn's layer around the door ----
+
+    def _validated(self, X, sample_weight, origin, reset):
+        """Rows and weights for `opened`, with scikit-learn's checks and messages where it has them."""
+        X = self._rows(X, origin, reset)
+        if sample_weight is None:
+            return X, None
+        if origin.resident is not None or on_gpu(sample_weight):
+            return X, as_weights(sample_weight, len(X), origin)
+        refuse_masked(sample_weight, "sample_weight")
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        check_weights(weights)
+        return X, np.ascontiguousarray(weights)
+
+    def _rows(self, X, origin, reset):
+        if is_ready(X) and (reset or not hasattr(self, "feature_names_in_")):
+            array = X  # to ask scikit-learn, which would find nothing, takes a tenth of a small fit
+        elif origin.resident is not None:
+            array = as_data(X)
+        else:
+            refuse_masked(X, "X")
+            if origin.library == "torch":
+                X = to_host(X)  # scikit-learn takes a tensor's dtype for none that it knows
+            return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+        _check_n_features(self, array, reset=reset)
+        if reset:
+            self.__dict__.pop("feature_names_in_", None)  # such arrays have none
+        return array
+
+    # ---- files, pickles, tags ----
+
+    def save(self, path: str | os.PathLike[str], *, labels: bool = True) -> None:
+        """Write the fitted model to `path`: `kmeans_fast.save`, which says more.
+
+        Parameters
+        ----------
+        path : path-like
+        labels : bool, default=True
+            Whether to write `labels_`.
+        """
+        header, arrays = self._packed(labels)
+        with WholeFiles() as files:
+            persistence.write(files, path, header, arrays)
+
+    def _packed(self, labels):
+        """Header and arrays for `persistence.write`."""
+        check_is_fitted(self)
+        return persistence.packed(self, _saved_as(type(self)), self._parameters(), labels)
+
+    @classmethod
+    def load(cls: type[_Self], path: str | os.PathLike[str]) -> _Self:
+        """The model that `save` wrote to `path`, as one of this class; `kmeans_fast.load` reads Pipelines too."""
+        kind = _saved_as(cls)
+        header, arrays = persistence.read(path, [kind])
+        if header["preparation"] is not None:
+            raise ValueError(
+                f"{path} holds a Pipeline of a {header['preparation']['scaler']} and a {kind}, for raw rows: "
+                "read it with kmeans_fast.load."
+            )
+        return persistence.unpacked(header, arrays, cls)
+
+    def __getstate__(self):
+        # A callback belongs to the session that it reports to and often cannot be pickled; a pickle made on a GPU loads
+        # without one.
+        arrays = {name: to_host(getattr(self, name)) for name in _ARRAYS if hasattr(self, name)}
+        if on_gpu(self.init):
+            arrays["init"] = to_host(self.init)
+        return {**super().__getstate__(), **arrays, "callback": None}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+@functools.cache
+def _parameters_of(cls):
+    return tuple(inspect.signature(cls).parameters)
+
+
+def _saved_as(cls):
+    """The name that files have for a class, its own or that of the estimator that it derives from."""
+    kind = kind_of(cls)
+    others = set(_parameters_of(cls)) ^ set(_parameters_of(kind))
+    if others:
+        raise ValueError(
+            f"A file holds the parameters of {kind.__name__} and no others; {cls.__name__} differs in "
+            f"{', '.join(sorted(others))}. Save a {kind.__name__} that has its attributes, or pickle it."
+        )
+    return kind.__name__
+
+
+def _as_start(init, data):
+    """Given centroids as scikit-learn checks them, in X's dtype."""
+    refuse_masked(init, "init")
+    init = to_host(init)
+    return init if is_ready(init) and init.dtype == data.X.dtype else check_array(init, dtype=data.X.dtype, order="C")
