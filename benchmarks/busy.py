@@ -13,7 +13,6 @@ Examples
 import argparse
 import contextlib
 import functools
-import math
 import os
 import subprocess
 import sys
@@ -21,14 +20,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common.report import table
-from common.timing import interleaved, say
+from common import ROOT
+from common.processes import Worker
+from common.report import Output, milliseconds, table
+from common.timing import affordable, interleaved, say
+from common.worker import answer
 
 MOST_BUSY = 1.5  # times one thread's time that the chosen threads may take beside others
 MOST_QUIET = 1.02  # times the time before
 ONE, CHOSEN, BEFORE = "one thread", "chosen", "before"
 PAUSE = 0.1  # seconds
-REPOSITORY = Path(__file__).parents[1]
 
 
 def seeding(n, d, k):
@@ -57,38 +58,20 @@ CASES = {
 
 
 def work():
-    """Run cases as they are asked for on standard input, in the checkout that is on the path."""
+    """Run cases as they are asked for, in the checkout that is on the path; 0 threads: as many as are chosen."""
     import kmeans_fast
 
     data = {}
-    for line in sys.stdin:
-        name, n_threads = line.rstrip("\n").split("\t")
-        run, n, d = CASES[name]
+
+    def run(question):
+        name, n_threads = question
+        call, n, d = CASES[name]
         if name not in data:
             data[name] = np.random.default_rng(0).normal(size=(n, d)).astype(np.float32)
-        run(kmeans_fast, data[name], int(n_threads) or None)
-        print("done", flush=True)
+        call(kmeans_fast, data[name], n_threads or None)
+        return "done"
 
-
-class Worker:
-    """A process that runs cases with one checkout."""
-
-    def __init__(self, checkout):
-        environment = os.environ | {"PYTHONPATH": str(checkout)}
-        command = [sys.executable, __file__, "--work"]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
-
-    def run(self, name, n_threads):
-        """Run a case; 0 threads: as many as are chosen."""
-        self.process.stdin.write(f"{name}\t{n_threads}\n")
-        self.process.stdin.flush()
-        if self.process.stdout.readline() != "done\n":
-            raise RuntimeError("the process that fits has ended")
-
-    def end(self):
-        self.process.kill()
-        self.process.communicate()
+    return answer(run)
 
 
 @contextlib.contextmanager
@@ -108,12 +91,12 @@ def measured(name, workers, rounds):
     """`Rounds` of a case by who does it."""
     tasks = {}
     for who, (worker, n_threads) in workers.items():
-        run = functools.partial(worker.run, name, n_threads)
+        run = functools.partial(worker.ask, [name, n_threads])
         run()  # compiles
-        tasks[who] = run, run, 1
-    found = interleaved(tasks, rounds, limit=math.inf, budget=math.inf, pause=PAUSE)
+        tasks[who] = functools.partial(affordable, run, run)
+    found = interleaved(tasks, rounds, pause=PAUSE)
     for outcome in found.values():
-        if not outcome.seconds:
+        if not outcome.values:
             raise RuntimeError(outcome.skipped)
     return found
 
@@ -121,12 +104,12 @@ def measured(name, workers, rounds):
 def cells(name, quiet, busy):
     """A row of the table, and whether all is as it should be."""
     row, words = [name], []
-    row += [f"{outcome.best * 1e3:.1f}" for outcome in quiet.values()]
+    row += [milliseconds(outcome.best) for outcome in quiet.values()]
     if BEFORE in quiet:
         slower = quiet[CHOSEN].best / quiet[BEFORE].best
         row.append(f"{slower:.2f}")
         words += [f"**over {MOST_QUIET}**"] * (slower > MOST_QUIET)
-    row += [f"{outcome.median * 1e3:.1f} ({outcome.best * 1e3:.1f})" for outcome in busy.values()]
+    row += [f"{milliseconds(outcome.median)} ({milliseconds(outcome.best)})" for outcome in busy.values()]
     harm = busy[CHOSEN].median / busy[ONE].median
     row.append(f"{harm:.2f}")
     words += [f"**over {MOST_BUSY}**"] * (harm > MOST_BUSY)
@@ -145,7 +128,7 @@ def page(rows, before, options, count):
     who = [ONE, CHOSEN, *([BEFORE] if before else [])]
     header = ["n, d, k", *(f"quiet, {name}" for name in who), *(["over before"] if before else [])]
     header += [*(f"busy, {name}" for name in who), "busy, chosen over one", ""]
-    return "\n\n".join(["# Beside busy processes", caption, table(header, rows)]) + "\n"
+    return "\n\n".join(["# Beside busy processes", caption, table(header, rows)])
 
 
 def main():
@@ -155,7 +138,7 @@ def main():
     parser.add_argument("--busy-rounds", type=int, default=7, help="of runs beside spinning processes")
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="measure another checkout too")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
-    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         return work()
@@ -165,12 +148,10 @@ def main():
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     rows, well = [], True
     with contextlib.ExitStack() as stack:
-        worker = Worker(REPOSITORY)
-        stack.callback(worker.end)
+        worker = stack.enter_context(Worker.of_checkout(__file__, ROOT))
         workers = {ONE: (worker, 1), CHOSEN: (worker, 0)}
         if options.before:
-            other = Worker(options.before.resolve())
-            stack.callback(other.end)
+            other = stack.enter_context(Worker.of_checkout(__file__, options.before.resolve()))
             workers[BEFORE] = other, 0
         for name in names:
             quiet = measured(name, workers, options.rounds)
@@ -180,10 +161,7 @@ def main():
             rows.append(row)
             well = well and fine
             say(" | ".join(row))
-    text = page(rows, options.before, options, count)
-    print(text)
-    if options.markdown:
-        options.markdown.write_text(text)
+    Output({}, markdown_path=options.markdown).add(page(rows, options.before, options, count))
     return 0 if well else 1
 
 

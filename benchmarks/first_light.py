@@ -18,8 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-from gpu_parts import BENCHMARKS, programs
-from gpu_parts.journal import Journal, read
+from common import BENCHMARKS, processes
+from common.journal import Journal, read
 from gpu_parts.stages import STAGES
 
 _SCRIPT = Path(__file__).resolve()
@@ -57,13 +57,13 @@ def run_stage(name, options, journal):
     with with_suffix(options.output, ".log").open("a") as log:
         log.write(f"==== {name}\n")
         log.flush()
-        process = programs.begun(command, log, stderr=subprocess.STDOUT)
+        process = processes.begun(command, log, stderr=subprocess.STDOUT)
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
             status = None
         finally:
-            programs.ended(process)
+            processes.ended(process)
     journal.note(name, "end", exit_status=status, seconds=round(time.perf_counter() - started, 1))
     return status
 

@@ -1,8 +1,8 @@
 """kmeans_fast on a GPU: is it right there, how fast is it, how far from what the device can do, and beside its peers.
 
-Needs the checkout, CuPy, cuda-bindings, Numba and scikit-learn; pytest and compute-sanitizer for the section "check". Peers that can be imported take part:
-on a machine without a network put unpacked wheels on PYTHONPATH (``pip install --target``; Triton cannot read sources inside a .whl). Nothing of the GPU's
-settings is changed.
+Needs the checkout, CuPy, cuda-bindings, Numba and scikit-learn; pytest and compute-sanitizer for the section "check".
+Peers that can be imported take part: on a machine without a network put unpacked wheels on PYTHONPATH
+(``pip install --target``; Triton cannot read sources inside a .whl). Nothing of the GPU's settings is changed.
 
 Examples
 --------
@@ -12,20 +12,27 @@ Examples
 """
 
 import argparse
-import json
-import signal
 import sys
 import time
 from pathlib import Path
 
+from common import BENCHMARKS, machine, runs, stands
 from common.cells import parse
-from common.timing import say
-from gpu_parts import BENCHMARKS, facts, report, worker
-from gpu_parts.jobs import Job
-from gpu_parts.sections import SECTIONS
-from gpu_parts.supervisor import START, supervised
+from common.jobs import Job, Section
+from common.report import Output
+from common.supervisor import START, supervised
+from common.worker import work
+from gpu_parts import ceilings, check, fits, iterations, report, wrong
 
-COMMAND = [sys.executable, str(Path(__file__).resolve()), "--worker"]
+SECTIONS = {
+    "check": Section(check.units, check.run, 220, 60),
+    "ceilings": Section(ceilings.units, ceilings.run, 30, 15),
+    "iterations": Section(iterations.units, iterations.run, 140, 40),
+    "fits": Section(fits.units, fits.run, 65, 20),
+    "wrong": Section(wrong.units, wrong.run, 45, 15),
+}
+DEVICE = "device"  # what tells what the device is
+COMMAND = runs.command(__file__)
 
 
 def arguments():
@@ -53,33 +60,15 @@ def arguments():
     return parser.parse_args()
 
 
-class Output:
-    """Prints a section when it is done and rewrites the files, so that a run cut short keeps what it has measured."""
-
-    def __init__(self, path, contents):
-        self.path, self.contents, self.text = path, contents, []
-
-    def add(self, text):
-        self.text.append(text)
-        print(text, end="\n\n", flush=True)
-        self.write()
-
-    def write(self):
-        if self.path:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file(".md").write_text("\n\n".join(self.text) + "\n")
-            self._file(".json").write_text(json.dumps(self.contents, indent=1) + "\n")
-
-    def _file(self, suffix):
-        return self.path.with_name(self.path.name + suffix)
-
-
-def output_path(options, device):
-    """Where to write, without a suffix; None: nowhere."""
+def output_paths(options, device):
+    """Where to write: JSON and Markdown; None: nowhere."""
     path = options.output
     if path is None:
-        return None if options.dry_run else BENCHMARKS / "results" / f"gpu-{facts.slug(device['name'])}"
-    return path.with_suffix("") if path.suffix in (".json", ".md") else path
+        if options.dry_run:
+            return None, None
+        path = BENCHMARKS / "results" / f"gpu-{machine.slug(device['name'])}"
+    path = path.with_suffix("") if path.suffix in (".json", ".md") else path
+    return tuple(path.with_name(path.name + suffix) for suffix in (".json", ".md"))
 
 
 def found_device(options):
@@ -90,63 +79,40 @@ def found_device(options):
         reason = missing()
         if reason:
             sys.exit(f"There is no GPU to measure: {reason}. --dry-run tries the benchmark without one.")
-    job = Job(worker.DEVICE, [worker.DEVICE], START, dry_run=options.dry_run)
-    device = supervised(COMMAND, job, deadline=time.monotonic() + START)[worker.DEVICE]
+    job = Job(DEVICE, [DEVICE], START, dry_run=options.dry_run)
+    device = supervised(COMMAND, job, deadline=time.monotonic() + START)[DEVICE]
     if "failed" in device:
         sys.exit(f"The device does not work: {device['failed']}")
     return device
 
 
-def measured(name, chosen, options, deadline, keep):
-    """A section's results, or why it was skipped."""
-    section, left = SECTIONS[name], deadline - time.monotonic()
-    least = section.least / 10 if options.dry_run else section.least
-    if left < least:
-        return {
-            "skipped": f"it needs at least {least:.0f} s and {max(0.0, left):.0f} s of {options.budget:.0f} s were left"
-        }
-    later = [SECTIONS[other].share for other in chosen[chosen.index(name) :]]
-    allowance = left * section.share / sum(later)
-    started = time.monotonic()
-    units = section.module.units({"cells": options.cells})
-    found = {"allowance": allowance, "seconds": 0.0, "results": {}}
-
-    def kept(results):
-        found["results"], found["seconds"] = dict(results), time.monotonic() - started
-        keep(found)
-
-    say(f"{name}: {allowance:.0f} s")
-    job = Job(name, units, allowance, dry_run=options.dry_run)
-    kept(supervised(COMMAND, job, deadline=started + allowance, keep=kept))
-    return found
-
-
 def main():
     options = arguments()
     if options.worker:
-        return worker.work(options.worker)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that workers are ended too
+        device = Section(None, lambda unit, stand, context: stand.facts())
+        return work(options.worker, {DEVICE: device, **SECTIONS}, stands.device)
+    runs.end_workers_too()
     deadline = time.monotonic() + options.budget
     device = found_device(options)
     contents = {
         "device": device,
-        "gpu": {} if options.dry_run else facts.gpu(),
-        "host": facts.host(),
-        "versions": facts.versions(),
+        "gpu": {} if options.dry_run else machine.gpu(),
+        "host": machine.host(),
+        "versions": machine.versions(machine.ON_GPU),
         "options": {"only": options.only, "budget": options.budget, "dry_run": options.dry_run},
         "sections": {},
     }
-    output = Output(output_path(options, device), contents)
+    output = Output(contents, *output_paths(options, device))
     output.add(report.head(contents))
-    chosen = [name for name in SECTIONS if name in options.only]
-    for name in chosen:
 
-        def keep(found, name=name):
-            contents["sections"][name] = found
-            output.write()
+    def store(name, found, done):
+        contents["sections"][name] = found
+        if done:
+            output.add(report.section(name, found, contents))
+        output.write()
 
-        keep(measured(name, chosen, options, deadline, keep))
-        output.add(report.section(name, contents["sections"][name], contents))
+    sections = {name: section for name, section in SECTIONS.items() if name in options.only}
+    runs.run(runs.Plan(sections, COMMAND, {"cells": options.cells}, deadline, options.dry_run), store)
     text, wrong = report.verdict(contents)
     output.add(text)
     return 1 if wrong else 0

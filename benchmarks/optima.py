@@ -1,19 +1,15 @@
-"""How good an optimum, in how much time: ten restarts (scikit-learn's and ours) and one refined run. See benchmarks/README.md.
+"""How good an optimum, and how fast: ten restarts, scikit-learn's and ours, one refined run. See benchmarks/README.md.
 
 Examples
 --------
     python benchmarks/optima.py --json optima.json --markdown optima.md
 """
 
-import argparse
-import json
 import statistics
 import sys
 import time
-from pathlib import Path
 
-from common.datasets import datasets, named
-from common.machine import machine, versions
+from common import runs
 from common.report import table
 from common.timing import say
 from sklearn.cluster import KMeans as ScikitLearn
@@ -23,17 +19,6 @@ from kmeans_fast import KMeans
 RESTARTS = 10
 SEEDS = 3  # of the refined run: means of time and inertia
 HEAD = ["data", "n, d, k", "sklearn, s", "ours", "inertia", "refined", "inertia", "one run", "inertia"]
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="data sets whose name holds one of these words")
-    parser.add_argument(
-        "--limit", type=float, default=180.0, help="seconds of scikit-learn beyond which a row is left out"
-    )
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
-    return parser.parse_args()
 
 
 def timed(estimator, X, seeds):
@@ -46,18 +31,21 @@ def timed(estimator, X, seeds):
     return {"seconds": statistics.mean(seconds), "inertia": statistics.mean(inertia)}
 
 
-def measured(X, k, limit):
+def measured(data, k, stand, context):
     """Every way to look for a good optimum, by name; a reason instead where scikit-learn would take too long."""
+    X = data.X
     KMeans(k, random_state=0, refine="breathing", max_iter=5).fit(X)  # the kernels are compiled
     one = timed(lambda seed: ScikitLearn(k, n_init=1, random_state=seed), X, range(1))
-    if one["seconds"] * RESTARTS > limit:
+    if one["seconds"] * RESTARTS > context.options["limit"]:
         return {"skipped": f"scikit-learn would take {one['seconds'] * RESTARTS:.0f} s"}
-    return {
+    row = {
         "sklearn": timed(lambda seed: ScikitLearn(k, n_init=RESTARTS, random_state=seed), X, range(1)),
         "ours": timed(lambda seed: KMeans(k, n_init=RESTARTS, random_state=seed), X, range(1)),
         "refined": timed(lambda seed: KMeans(k, random_state=seed, refine="breathing"), X, range(SEEDS)),
         "one": timed(lambda seed: KMeans(k, random_state=seed), X, range(SEEDS)),
     }
+    say("  " + " ".join(cells({"data": "", "shape": "", **row})))
+    return row
 
 
 def cells(row):
@@ -72,27 +60,23 @@ def cells(row):
     return found
 
 
-def main():
-    options = arguments()
-    rows = []
-    for data in named(datasets(), options.only):
-        for k in data.n_clusters:
-            shape = data.shape(k)
-            rows.append({"data": data.name, "shape": shape, **measured(data.X, k, options.limit)})
-            say(" ".join(cells(rows[-1])))
-    text = (
-        f"# Better optima\n\nTen restarts of scikit-learn in seconds; how many times our time that is, for our ten restarts, for one run with "
-        f'`refine="breathing"` and for one run without; and the inertia of each against scikit-learn\'s. Means of {SEEDS} seeds for the '
-        f"single runs.\n\n" + table(HEAD, [cells(row) for row in rows], left=2) + "\n"
+def page(contents):
+    """The whole page."""
+    caption = (
+        "Ten restarts of scikit-learn in seconds; how many times our time that is, for our ten restarts, for one run"
+        ' with `refine="breathing"` and for one run without; and the inertia of each against scikit-learn\'s. Means of'
+        f" {SEEDS} seeds for the single runs."
     )
-    print(text)
-    if options.json:
-        options.json.write_text(
-            json.dumps({"machine": machine(), "versions": versions(), "rows": rows}, indent=1, default=str)
-        )
-    if options.markdown:
-        options.markdown.write_text(text)
-    return 0
+    return "\n\n".join(["# Better optima", caption, table(HEAD, [cells(row) for row in contents["rows"]], left=2)])
+
+
+def main():
+    parser = runs.parser(__doc__)
+    parser.add_argument(
+        "--limit", type=float, default=180.0, help="seconds of scikit-learn beyond which a row is left out"
+    )
+    options = parser.parse_args()
+    return runs.rows(options, __file__, measured, page, patience=300 + 10 * options.limit)
 
 
 if __name__ == "__main__":

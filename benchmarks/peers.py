@@ -8,27 +8,32 @@ Examples
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from common import cells, report, sections
-from common.contenders import installed
+from common import runs
+from common.cells import parse
 from common.machine import machine, versions
+from common.report import Output
+from common.stands import Host
 from common.timing import say
+from common.worker import work
+from cpu_parts import report
+from cpu_parts.contenders import absent
+from cpu_parts.sections import SECTIONS
 
-SECTIONS = ("iterations", "seeding", "memory", "first-fit", "small")
+MANY = ("iterations", "seeding")  # sections of several cells
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--sections", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="NAME", help=", ".join(SECTIONS)
+        "--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="NAME", help=", ".join(SECTIONS)
     )
     parser.add_argument(
         "--cells",
         nargs="+",
-        type=cells.parse,
+        type=parse,
         metavar="n,d,k",
         help="of the sections iterations and seeding, as 1M,16,256; default: the grid",
     )
@@ -55,64 +60,40 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="tiny sizes: try the benchmark itself")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write raw times, versions and machine there")
     parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the tables there too")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-class Output:
-    """Prints a section when it is done and rewrites the files, so that a run cut short loses one section at most."""
-
-    def __init__(self, options, contents):
-        self.options, self.contents, self.text = options, contents, []
-
-    def add(self, text):
-        self.text.append(text)
-        print(text, end="\n\n", flush=True)
-        if self.options.markdown:
-            self.options.markdown.write_text("\n\n".join(self.text) + "\n")
-        if self.options.json:
-            self.options.json.write_text(json.dumps(self.contents, indent=1) + "\n")
 
 
 def main():
     options = arguments()
-    sized = cells.tiny if options.quick else lambda cell: cell
-    limits = {"limit": options.limit, "budget": options.budget}
-    peers, absent = installed()
-    for name, reason in absent.items():
+    if options.worker:
+        return work(options.worker, SECTIONS, lambda dry_run: Host())
+    missing = absent()
+    for name, reason in missing.items():
         say(f"absent: {name}: {reason}")
-    contents = {
-        "machine": machine(),
-        "versions": versions(),
-        "options": {"quick": options.quick, "rounds": options.rounds, **limits},
-        "absent": absent,
-    }
-    output = Output(options, contents)
+    told = {name: getattr(options, name) for name in ("quick", "rounds", "limit", "budget")}
+    contents = {"machine": machine(), "versions": versions(), "options": told, "absent": missing}
+    output = Output(contents, options.json, options.markdown)
     output.add(report.head(contents))
-    wrong = 0
-    if "iterations" in options.sections:
-        grid = [sized(cell) for cell in options.cells or cells.GRID]
-        found = contents["iterations"] = [cells.measure(cell, peers, options.rounds, **limits) for cell in grid]
-        wrong = sum(cell["labels_wrong"] for cell in found)
-        output.add(report.iterations(found, absent))
-    shapes = {cell[:3] for cell in options.cells or sections.SEEDING}
-    chosen = [cell for cell in sections.SEEDING if cell[:3] in shapes]
-    if "seeding" in options.sections and chosen:
-        found = contents["seeding"] = [
-            sections.seeding(sized(cell), options.rounds, **limits, potential=options.potential) for cell in chosen
-        ]
-        output.add(report.seeding(found))
-    if "memory" in options.sections:
-        found = contents["memory"] = sections.memory(sized(sections.MEMORY))
-        output.add(report.memory(found))
-    if "first-fit" in options.sections:
-        found = contents["first_fit"] = sections.first_fit((2000, 16) if options.quick else (100_000, 16))
-        output.add(report.first_fit(found))
-    if "small" in options.sections:
-        found = contents["small"] = sections.small(sections.SMALL, 20 if options.quick else 200)
-        output.add(report.small(found))
+    wrong = []
+
+    def store(name, found, done):
+        well = [result for result in found["results"].values() if "failed" not in result]
+        contents[name.replace("-", "_")] = well if name in MANY else (well or [None])[0]
+        if done:
+            wrong.extend(runs.failures(found["results"]))
+            wrong.extend(f"* {cell['cell']}: wrong labels." for cell in well if cell.get("labels_wrong"))
+            output.add(report.section(name, well, found["results"]))
+        output.write()
+
+    # A warm-up, which a peer may need ten times the limit for, is one step of a worker's.
+    asked = {**told, "cells": options.cells, "potential": options.potential, "patience": 300 + 10 * options.limit}
+    sections = {name: section for name, section in SECTIONS.items() if name in options.sections}
+    runs.run(runs.Plan(sections, runs.command(__file__), asked, dry_run=options.quick), store)
     if wrong:
-        sys.exit(f"{wrong} labels of kmeans_fast are not those of the nearest centroid.")
+        say("\n".join(wrong))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,17 +5,14 @@ Examples
     python benchmarks/starts.py --json starts.json --markdown starts.md
 """
 
-import argparse
-import itertools
-import json
+import functools
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
-from common.datasets import Dataset, datasets, named
-from common.machine import machine, versions
+from common import runs
+from common.datasets import DATASETS, Dataset
 from common.report import table
 from common.timing import say
 
@@ -28,28 +25,25 @@ HEAD = ["data", "n, d, k", "all rows, s"]
 HEAD += [title for way in WAYS for title in (way.replace("|", r"\|"), "inertia")]
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="data sets whose name holds one of these words")
-    parser.add_argument("--least", type=int, default=64, metavar="K", help="clusters, below which rows are left out")
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
-    return parser.parse_args()
-
-
-def further():
-    """What the other data sets lack: thousands of clusters that are there, many rows, very unequal clusters."""
+@functools.cache
+def _further():
+    """All by name: one stream of random numbers makes them."""
     rng = np.random.default_rng(7)
     centers = rng.standard_normal((3000, 64))
-    X = centers[rng.integers(0, 3000, 200_000)] + 0.5 * rng.standard_normal((200_000, 64))
-    yield Dataset("many clusters", X.astype(np.float32), (2000,))
-    X = 2 * rng.standard_normal((256, 16))[rng.integers(0, 256, 1_000_000)] + rng.standard_normal((1_000_000, 16))
-    yield Dataset("many rows", X.astype(np.float32), (64, 256))
+    many = centers[rng.integers(0, 3000, 200_000)] + 0.5 * rng.standard_normal((200_000, 64))
+    rows = 2 * rng.standard_normal((256, 16))[rng.integers(0, 256, 1_000_000)] + rng.standard_normal((1_000_000, 16))
     share = np.minimum(rng.zipf(1.3, 200), 10_000).astype(float)
-    X = 6 * rng.standard_normal((200, 8))[rng.choice(200, 500_000, p=share / share.sum())]
-    X += rng.standard_normal(X.shape)
-    yield Dataset("unequal clusters", X.astype(np.float32), (100, 200))
+    unequal = 6 * rng.standard_normal((200, 8))[rng.choice(200, 500_000, p=share / share.sum())]
+    unequal += rng.standard_normal(unequal.shape)
+    return many, rows, unequal
+
+
+# What the other data sets lack: thousands of clusters that are there, many rows, very unequal clusters.
+FURTHER = (
+    Dataset("many clusters", lambda: _further()[0], (2000,)),
+    Dataset("many rows", lambda: _further()[1], (64, 256)),
+    Dataset("unequal clusters", lambda: _further()[2], (100, 200)),
+)
 
 
 def ways(n, k):
@@ -60,23 +54,26 @@ def ways(n, k):
     return found | {f"{rows} a cluster": {"init_size": k * rows} for rows in SAMPLED if k * rows < n}
 
 
-def measured(X, k, seeds):
+def measured(data, k, stand, context):
     """Seconds and inertia of every seed, by way, the ways taking turns."""
+    X = data.X
     chosen = ways(len(X), k)
     for options in chosen.values():
         KMeans(k, random_state=0, max_iter=3, **options).fit(X)  # the kernels are compiled
     found = {name: {"seconds": [], "inertia": []} for name in chosen}
-    for seed in range(seeds):
+    for seed in range(context.options["seeds"]):
+        context.tell(f"seed {seed}")
         for name, options in chosen.items():
             started = time.perf_counter()
             model = KMeans(k, random_state=seed, **options).fit(X)
             found[name]["seconds"].append(time.perf_counter() - started)
             found[name]["inertia"].append(float(model.inertia_))
+    say("  " + " ".join(cells({"data": "", "shape": "", **found})))
     return found
 
 
 def _against(found, usual):
-    """How many times as fast, and the mean inertia relative to the usual one with the standard error of the difference."""
+    """How many times as fast, and the mean inertia relative to the usual one, with the standard error."""
     relative = statistics.mean(found["inertia"]) / statistics.mean(usual["inertia"]) - 1
     spread = [statistics.variance(way["inertia"]) / len(way["inertia"]) for way in (found, usual)]
     error = sum(spread) ** 0.5 / statistics.mean(usual["inertia"])
@@ -93,29 +90,23 @@ def cells(row):
     return found
 
 
-def main():
-    options = arguments()
-    rows = []
-    for data in named(itertools.chain(datasets(), further()), options.only):
-        for k in (k for k in data.n_clusters if k >= options.least):
-            rows.append({"data": data.name, "shape": data.shape(k), **measured(data.X, k, options.seeds)})
-            say(" ".join(cells(rows[-1])))
-    text = (
-        "# Where to start\n\nWhole fits, seeding and iterations, from greedy k-means++ seeds among all rows, in seconds; "
-        "how many times as fast fits are from k-means++ on samples of the rows (`init_size`; auto: where it takes one), "
-        "from k-means|| and from rows drawn at random; and their inertia against that of all rows, with the standard "
-        "error of the difference. Medians of the times "
-        f"and means of the inertia of {options.seeds} seeds, in turns.\n\n"
-        + table(HEAD, [cells(row) for row in rows], left=2)
-        + "\n"
+def page(seeds, contents):
+    """The whole page."""
+    caption = (
+        "Whole fits, seeding and iterations, from greedy k-means++ seeds among all rows, in seconds; how many times as"
+        " fast fits are from k-means++ on samples of the rows (`init_size`; auto: where it takes one), from k-means||"
+        " and from rows drawn at random; and their inertia against that of all rows, with the standard error of the"
+        f" difference. Medians of the times and means of the inertia of {seeds} seeds, in turns."
     )
-    print(text)
-    if options.json:
-        document = {"machine": machine(), "versions": versions(), "rows": rows}
-        options.json.write_text(json.dumps(document, indent=1, default=str))
-    if options.markdown:
-        options.markdown.write_text(text)
-    return 0
+    return "\n\n".join(["# Where to start", caption, table(HEAD, [cells(row) for row in contents["rows"]], left=2)])
+
+
+def main():
+    parser = runs.parser(__doc__)
+    parser.add_argument("--least", type=int, default=64, metavar="K", help="clusters, below which rows are left out")
+    parser.add_argument("--seeds", type=int, default=8)
+    options = parser.parse_args()
+    return runs.rows(options, __file__, measured, functools.partial(page, options.seeds), (*DATASETS, *FURTHER))
 
 
 if __name__ == "__main__":

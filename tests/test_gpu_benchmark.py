@@ -46,14 +46,14 @@ def dry_run(tmp_path_factory):
 
 
 def test_a_dry_run_measures_everything(dry_run, parts):
+    from gpu import SECTIONS
     from gpu_parts import ceilings, check
-    from gpu_parts.sections import SECTIONS
 
     markdown, contents = dry_run
     for name, section in SECTIONS.items():
         assert f"\n## {name.capitalize()}\n" in markdown
         results = contents["sections"][name]["results"]
-        assert list(results) == section.module.units({})
+        assert list(results) == section.units({})
         assert not [result for result in results.values() if "failed" in result]
     results = {name: contents["sections"][name]["results"] for name in SECTIONS}
     for result in results["iterations"].values():
@@ -92,8 +92,8 @@ def test_the_report_judges_by_targets_and_limits(dry_run, parts):
 
 
 def test_the_report_tells_faults_from_want_of_time(dry_run, parts):
+    from common.supervisor import NO_TIME
     from gpu_parts import report
-    from gpu_parts.supervisor import NO_TIME
 
     contents = json.loads(json.dumps(dry_run[1]))
     results = {name: one["results"] for name, one in contents["sections"].items()}
@@ -121,7 +121,7 @@ def test_the_report_tells_faults_from_want_of_time(dry_run, parts):
 
 @pytest.mark.skipif(COMPILER is None, reason="the simulator needs a C++ compiler")
 def test_first_light_runs_every_stage_on_the_simulator(tmp_path, parts):
-    from gpu_parts.journal import read
+    from common.journal import read
     from gpu_parts.stages import STAGES
 
     command = [sys.executable, BENCHMARKS / "first_light.py", "--simulate", "--output", tmp_path / "found"]
@@ -158,7 +158,7 @@ def test_a_stage_that_hangs_or_fails_is_told_and_the_rest_goes_on(tmp_path, part
 
 
 def test_a_journal_keeps_what_came_before_a_line_that_was_cut_short(tmp_path, parts):
-    from gpu_parts.journal import Journal, read
+    from common.journal import Journal, read
 
     journal = Journal(tmp_path / "found", "smoke")
     assert journal.step("well", lambda: 5)
@@ -200,7 +200,7 @@ def test_limits_are_those_of_the_model(parts):
 
 @pytest.mark.parametrize("offset", [0.0, 100.0])
 def test_the_yardstick_is_the_reference(parts, offset):
-    from gpu_parts import data
+    from common import data
 
     X, centroids = (data.gaussian(np, n, 7, key, offset) for n, key in ((3000, 1), (40, 2)))
     np.testing.assert_array_equal(data.true_labels(np, X, centroids), reference.assign(X, centroids)[0])
@@ -209,7 +209,7 @@ def test_the_yardstick_is_the_reference(parts, offset):
 
 
 def test_data_are_the_same_however_they_are_cut(parts, monkeypatch):
-    from gpu_parts import data
+    from common import data
 
     whole = data.blobs(np, 500, 6, 5)
     monkeypatch.setattr(data, "_ELEMENTS", 50)
@@ -239,8 +239,8 @@ for unit in job["units"]:
 
 
 def test_what_fells_a_worker_is_left_out_and_the_rest_goes_on(parts):
-    from gpu_parts.jobs import Job
-    from gpu_parts.supervisor import supervised
+    from common.jobs import Job
+    from common.supervisor import supervised
 
     job = Job("any", ["fatal", "hanging", "well"], 30.0)
     results = supervised([sys.executable, "-c", WORKER], job, deadline=time.monotonic() + 30)
@@ -250,8 +250,8 @@ def test_what_fells_a_worker_is_left_out_and_the_rest_goes_on(parts):
 
 
 def test_a_section_ends_when_its_time_is_up(parts):
-    from gpu_parts.jobs import Job
-    from gpu_parts.supervisor import supervised
+    from common.jobs import Job
+    from common.supervisor import supervised
 
     started = time.monotonic()
     job = Job("any", ["late", "well"], 0.5)
@@ -271,12 +271,12 @@ def test_without_a_gpu_it_says_so():
 
 
 def test_a_program_that_overruns_is_ended_with_what_it_started(parts):
-    from gpu_parts import programs
+    from common import processes
 
     child = "import subprocess, sys; print('begun', flush=True); subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
     started = time.monotonic()
-    found = programs.finished([sys.executable, "-c", child], 1.5)
+    found = processes.finished([sys.executable, "-c", child], 1.5)
     assert time.monotonic() - started < 10
     assert found["exit_status"] is None
     assert found["last_lines"] == ["begun"]
-    assert programs.finished([sys.executable, "-c", "raise SystemExit(7)"], 20)["exit_status"] == 7
+    assert processes.finished([sys.executable, "-c", "raise SystemExit(7)"], 20)["exit_status"] == 7

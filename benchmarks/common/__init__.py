@@ -1,1 +1,14 @@
-"""What benchmarks/peers.py and benchmarks/convergence.py are made of."""
+"""What all benchmarks are made of: data and cells, contenders, processes, times, reports.
+
+Importing it puts this folder and the checkout, which holds the simulator, at the end of the path.
+"""
+
+import sys
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parents[1]
+ROOT = BENCHMARKS.parent
+
+for folder in map(str, (BENCHMARKS, ROOT)):
+    if folder not in sys.path:
+        sys.path.append(folder)

@@ -1,24 +1,26 @@
-"""Which machine and which libraries the numbers belong to."""
+"""Which machine, GPU and libraries the numbers belong to."""
 
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-DISTRIBUTIONS = (
-    "numpy",
-    "numba",
-    "llvmlite",
-    "scipy",
-    "scikit-learn",
-    "scikit-learn-intelex",
-    "daal",
-    "faiss-cpu",
-    "superkmeans",
+ON_CPU = (
+    "numpy", "numba", "llvmlite", "scipy", "scikit-learn", "scikit-learn-intelex", "daal", "faiss-cpu", "superkmeans",
     "threadpoolctl",
-)
+)  # fmt: skip
+ON_GPU = (
+    "cupy-cuda13x", "cupy-cuda12x", "cuda-bindings", "nvidia-cuda-nvrtc", "torch", "triton", "flash-kmeans", "flashlib",
+    "nvidia-cutlass-dsl", "fastkmeans", "numpy", "numba", "scikit-learn", "pytest", "pytest-xdist", "hypothesis",
+)  # fmt: skip
+_QUERY = (
+    "name", "driver_version", "vbios_version", "memory.total", "clocks.sm", "clocks.max.sm", "clocks.max.memory",
+    "power.limit", "temperature.gpu",
+)  # fmt: skip
 
 
 def version(distribution):
@@ -29,11 +31,11 @@ def version(distribution):
         return None
 
 
-def versions():
+def versions(distributions=ON_CPU):
     """Versions of ours and of every library that takes part; None where not installed."""
     import kmeans_fast
 
-    return {"kmeans_fast": kmeans_fast.__version__, **{name: version(name) for name in DISTRIBUTIONS}}
+    return {"kmeans_fast": kmeans_fast.__version__, **{name: version(name) for name in distributions}}
 
 
 def machine():
@@ -95,3 +97,26 @@ def _commit():
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def host():
+    """As `machine`; less of it where a library that tells more is missing."""
+    try:
+        return machine()
+    except ImportError as error:
+        return {"python": sys.version.split()[0], "unknown": str(error)}
+
+
+def gpu():
+    """What nvidia-smi says of the first GPU, without changing anything; empty where there is none."""
+    command = ["nvidia-smi", "--id=0", f"--query-gpu={','.join(_QUERY)}", "--format=csv,noheader"]
+    try:
+        line = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(zip(_QUERY, (value.strip() for value in line.split(","))))
+
+
+def slug(name):
+    """A device's name as part of a file's: "NVIDIA H100 80GB HBM3" gives "nvidia-h100-80gb-hbm3"."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unknown"

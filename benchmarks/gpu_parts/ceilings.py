@@ -3,9 +3,7 @@
 import statistics
 
 import numpy as np
-from common.timing import say
-
-from .rounds import guarded
+from common.timing import guarded, say
 
 COPY, PRODUCTS, ATOMICS, LAUNCHES = "copy", "matrix products", "integer atomics", "launches"
 REPEATS = 15
@@ -37,8 +35,7 @@ def units(options):
 
 
 def run(unit, stand, context):
-    """A ceiling; a dict from what was measured to a dict with "rate", its "unit" and raw seconds, or why there is none."""
-    context.tell(unit, 60)
+    """A ceiling: by what was measured a dict with "rate", its "unit" and raw seconds, or why there is none."""
     found = {COPY: _copy, PRODUCTS: _products, ATOMICS: _atomics, LAUNCHES: _launches}[unit](stand, context)
     for name, one in found.items():
         say(f"  {name}: {one.get('skipped') or '{:.4g} {}'.format(one['rate'], one['unit'])}")
@@ -82,7 +79,7 @@ def _products(stand, context):
         if doing in context.left_out:
             found[name] = {"skipped": context.left_out[doing]}
             continue
-        context.tell(doing, 60)
+        context.tell(doing)
         torch.set_float32_matmul_precision(precision)
         A = torch.randn(n, n, device=stand.torch_device).to(getattr(torch, dtype))
         found[name] = guarded_rate(stand, lambda A=A: A @ A, work, "TFLOP/s")

@@ -11,10 +11,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common.timing import say
-
-from . import BENCHMARKS, programs
-from .rounds import guarded
+from common import BENCHMARKS, processes
+from common.processes import finished
+from common.timing import guarded, say
 
 SUITE, REPEATS = "contract suite", "repeated fits"
 TOOLS = ("memcheck", "racecheck")
@@ -56,7 +55,7 @@ def run(unit, stand, context):
 def _suite(stand, context, seconds):
     folders = [TRIED] if context.dry_run else ["tests/contract", "tests/properties"]
     chosen = "cuda and not cuda-sim" if stand.backend == "cuda" else stand.backend
-    found = programs.finished(suite_command(folders, chosen, single=context.dry_run), seconds)
+    found = finished(suite_command(folders, chosen, single=context.dry_run), seconds)
     text = "\n".join(found["last_lines"])
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", text)}
     return _judged({**found, "counts": counts}, well=found["exit_status"] == 0 and counts.get("passed", 0) > 0)
@@ -88,15 +87,15 @@ def _judged(found, *, well):
 
 
 def _sanitized(tool, stand, context, seconds):
-    path = programs.sanitizer()
+    path = processes.sanitizer()
     if path is None and not context.dry_run:
         return {"skipped": "compute-sanitizer was not found"}
     if path is None:  # the script itself can be tried
         return {
-            **programs.finished(sanitized_program(stand.backend), seconds),
+            **finished(sanitized_program(stand.backend), seconds),
             "skipped": "compute-sanitizer was not found; the script alone ran",
         }
-    found = programs.finished(sanitizer_command(path, tool, stand.backend), seconds)
+    found = finished(sanitizer_command(path, tool, stand.backend), seconds)
     if found["exit_status"] and any("not supported" in line for line in found["last_lines"]):
         return {**found, "skipped": "compute-sanitizer does not support this device or this way to it"}
     return _judged(found, well=found["exit_status"] == 0)
@@ -126,7 +125,7 @@ def _repeats(stand, context, seconds):
     result = {"seed": seed, "problems": {}, "ok": True}
     started = time.perf_counter()
     command = [sys.executable, "-m", __name__, str(seed), json.dumps(context.dry_run)]
-    on_cpu = programs.begun(command, subprocess.PIPE, cwd=BENCHMARKS)
+    on_cpu = processes.begun(command, subprocess.PIPE, cwd=BENCHMARKS)
     for at, problem in enumerate(PROBLEMS):
         name = problem[0]
         context.tell(REPEATS, seconds + 60)
@@ -146,7 +145,7 @@ def _compare(result, on_cpu, seconds):
         expected = json.loads(on_cpu.communicate(timeout=seconds)[0] or "{}")
     except subprocess.TimeoutExpired:
         expected = None
-    programs.ended(on_cpu)
+    processes.ended(on_cpu)
     for name, found in result["problems"].items():
         if "failed" not in found:
             digest = found.pop("digest")

@@ -3,6 +3,8 @@
 Every thread keeps eight accumulators that do not depend on each other, and nothing is read from memory.
 """
 
+import numpy as np
+
 from .ceilings import REPEATS, guarded_rate
 
 THREADS, ROUNDS, ACCUMULATORS = 256, 20_000, 8
@@ -68,8 +70,6 @@ OPERATIONS = {"fused": 8, "larger": 4, "bytes": 2 * 16 * 8 * 32 // 32, "halves":
 
 def measured(stand, kernel, multiprocessors):
     """The rate of one of the kernels: see `ceilings.run`."""
-    import numpy as np
-
     blocks = 4 * multiprocessors
     launch, out = stand.kernel(SOURCE, kernel), stand.xp.empty(blocks * THREADS, np.float32)
     work = 1e-12 * blocks * THREADS * ROUNDS * ACCUMULATORS * OPERATIONS[kernel]

@@ -3,24 +3,29 @@
 import statistics
 
 import numpy as np
-from common.cells import exact_inertia, parse
-from common.timing import say
+from common import data
+from common.cells import parse, sized
+from common.contenders import preparing
+from common.data import exact_inertia
+from common.timing import Refused, guarded, interleaved, say
 
-from . import cells, data
+from . import cells
 from .ours import NAME, Ours, steady
-from .peers import opened, peers
-from .rounds import guarded, interleaved, prepared, summary
+from .peers import peers
 
 ITERATIONS = 10  # after the first
 ROUNDS = 5
 CHECKED = 2000  # rows whose labels are checked
-SETTINGS = f"""float32 data made on the device: as many overlapping Gaussian blobs as clusters (seed {data.SEED}), centroids' coordinates normal with
-deviation 4 / sqrt(2 d), sigma 1. All start from the same random rows, but for those that take none. Data of a few MB stay in the device's cache for all."""
+SETTINGS = (
+    f"float32 data made on the device: as many overlapping Gaussian blobs as clusters (seed {data.SEED}), centroids'"
+    " coordinates normal with deviation 4 / sqrt(2 d), sigma 1. All start from the same random rows, but for those that"
+    " take none. Data of a few MB stay in the device's cache for all."
+)
 
 
 def units(options):
     """Names of the cells."""
-    return [cells.name(cell) for cell in options.get("cells") or cells.GRID]
+    return [cell.key for cell in options.get("cells") or cells.GRID]
 
 
 def run(unit, stand, context):
@@ -29,30 +34,33 @@ def run(unit, stand, context):
     Returns
     -------
     dict
-        "shape"; "wanted", ms or None; per contender under "results" ms of an iteration and raw seconds, or why there are none; of ours phases
-        and what the session told, of the peers `inertia_difference` from ours; "labels_checked", "labels_wrong".
+        "shape"; "wanted", ms or None; per contender under "results" ms of an iteration and raw seconds, or why there
+        are none; of ours phases and what the session told, of the peers `inertia_difference` from ours;
+        "labels_checked", "labels_wrong".
     """
     cell = parse(unit)
-    n, d, k = (cells.tiny(cell) if context.dry_run else cell)[:3]
-    context.tell("data", 75)
+    n, d, k = sized(cell, context.dry_run)[:3]
+    context.tell("data")
     X = data.blobs(stand.xp, n, d, k)
     start = stand.host(X[stand.xp.asarray(data.start_rows(n, k))])
     contenders = [Ours(), *peers(context.dry_run)]
     limit = context.seconds / (2 * len(contenders))
 
-    def prepare(contender, result):
-        of_contender = _prepare_ours if contender.name == NAME else _prepare_peer
-        return of_contender(contender, stand, X, start, limit, result)
+    results = {contender.name: {"note": contender.note} for contender in contenders}
 
-    results, measures = prepared(contenders, stand, context, prepare)
-    rounds = interleaved(measures, stand, rounds=ROUNDS, seconds=context.seconds * 0.6, tell=context.tell)
+    def task(contender):
+        prepare = _prepare_ours if contender.name == NAME else _prepare_peer
+        found = results[contender.name]
+        return preparing(contender, stand, X, k, lambda: prepare(contender, stand, start, limit, found))
+
+    tasks = {contender.name: task(contender) for contender in contenders}
+    rounds = interleaved(tasks, ROUNDS, stand, context, seconds=context.seconds * 0.6)
     result = {"cell": str(cell), "shape": [n, d, k], "wanted": cells.TARGETS.get(cell[:3]), "results": results}
     for contender in contenders:
-        name, values = contender.name, rounds.values.get(contender.name)
-        if values is not None:
-            results[name]["skipped"] = rounds.reasons[name]
+        name, values = contender.name, rounds[contender.name].values
+        results[name]["skipped"] = rounds[name].skipped
         if values:
-            context.tell(name, 75)
+            context.tell(name)
             results[name] |= _of_ours(values) if name == NAME else _of_peer(values)
             say(f"  {name}: {results[name]['median']:.3f} ms, {len(values)} rounds")
     _check(contenders, stand, X, start, result, context)
@@ -62,27 +70,18 @@ def run(unit, stand, context):
     return result
 
 
-def _prepare_ours(ours, stand, X, start, limit, result):
-    reason = opened(ours, stand, X, len(start))
-    if reason:
-        result["skipped"] = reason
-        return None
+def _prepare_ours(ours, stand, start, limit, result):
     ours.iterate(start, 3)  # compiles, and plans the sums
     return lambda: ours.iterate(start, 1 + ITERATIONS)
 
 
-def _prepare_peer(peer, stand, X, start, limit, result):
-    """A function that times a run of one iteration and one of more: their difference has no costs that come once a fit."""
-    result["note"] = peer.note
-    reason = opened(peer, stand, X, len(start))
-    if reason:
-        result["skipped"] = reason
-        return None
+def _prepare_peer(peer, stand, start, limit, result):
+    """What times a run of one iteration and one of more: their difference has no costs that come once a fit."""
     stand.timed(lambda: peer.run(start, 1))  # compiles
     one = stand.timed(lambda: peer.run(start, 1))[0]
     if one > limit:
-        result |= {"skipped": f"a run of one iteration takes {one:.2f} s, too long here", "about": 1e3 * one}
-        return None
+        result["about"] = 1e3 * one
+        raise Refused(f"a run of one iteration takes {one:.2f} s, too long here")
     three = stand.timed(lambda: peer.run(start, 3))[0]
     each = max((three - one) / 2, 1e-6)
     many = int(np.clip((limit - 2 * one) / each, 2, ITERATIONS))
@@ -107,7 +106,8 @@ def _of_ours(values):
 
 def _of_peer(values):
     seconds = [max(0.0, (run["more"] - run["few"]) / run["iterations"]) for run in values]
-    return {**summary(seconds), "mean": 1e3 * statistics.mean(seconds), "raw": values}
+    found = {"median": statistics.median(seconds), "min": min(seconds), "mean": statistics.mean(seconds)}
+    return {**{name: 1e3 * value for name, value in found.items()}, "raw": values}
 
 
 def _check(contenders, stand, X, start, result, context):
@@ -117,7 +117,7 @@ def _check(contenders, stand, X, start, result, context):
         name = contender.name
         if "raw" not in results[name]:
             continue
-        context.tell(name, 75)
+        context.tell(name)
         if name == NAME:
             phases, reason = guarded(stand, contender.phases, start, ITERATIONS // 2)
             results[name]["phases"] = phases if not reason else {"skipped": reason}

@@ -4,14 +4,15 @@ import itertools
 import statistics
 
 import numpy as np
+from common.contenders import Contender
 
 NAME = "kmeans_fast"
 
 
-class Ours:
+class Ours(Contender):
     """A session that iterates as the engine does: the next iteration is enqueued before the one under way is read."""
 
-    distribution, note = "kmeans_fast", ""
+    distribution = NAME
 
     def __init__(self, init="k-means++"):
         self.init, self.name = init, NAME if init == "k-means++" else f"{NAME} {init}"
@@ -22,11 +23,7 @@ class Ours:
 
         self.stand = stand
 
-    def refuses(self, n_samples, n_features, n_clusters):
-        return ""
-
     def needs(self, n_samples, n_features, n_clusters):
-        """Bytes on the device beyond the data."""
         from kmeans_fast import backends
         from kmeans_fast.backends.protocol import Problem
 
@@ -35,14 +32,19 @@ class Ours:
             return backends.select(problem).plan(problem, None).workspace_bytes
 
     def open(self, stand, X, n_clusters):
-        self.stand, self.X, self.n_clusters = stand, X, n_clusters
-        self.session = stand.open(X, n_clusters)
+        from kmeans_fast.engine.opening import open_rows
+
+        super().open(stand, X, n_clusters)
+        self.session = open_rows(X, None, n_clusters, resident=0).session
 
     def close(self):
         self.session = self.X = None
 
     def iterate(self, start, iterations):
-        """Seconds of each iteration, and what the session tells of it. From one mark to the next nothing but an iteration is enqueued."""
+        """Seconds of each iteration, and what the session tells of it.
+
+        From one mark to the next nothing but an iteration is enqueued.
+        """
         stand, session = self.stand, self.session
         session.reset()
         stand.wait()
@@ -70,7 +72,10 @@ class Ours:
         return self.session.fetch(self.last.centroids)
 
     def phases(self, start, iterations):
-        """Mean milliseconds of every kernel in an iteration after the first, and how often it was launched, by marks before and after each launch."""
+        """Mean milliseconds of every kernel in an iteration after the first, and how often it was launched.
+
+        By marks before and after each launch.
+        """
         stand, launcher, marks = self.stand, self.session.launcher, {}
         prepare = launcher.prepare
 

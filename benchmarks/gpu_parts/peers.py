@@ -1,26 +1,21 @@
 """The peers behind one set of calls, each in its own fastest setting and in its float32 setting.
 
-Written against flash-kmeans 0.3.1, flashlib 0.4.0 and fastkmeans 0.5.0. None of them gives inertia; their labels are those of the centroids before the
-last update. Data in 16 bits is converted before anything is timed.
+Written against flash-kmeans 0.3.1, flashlib 0.4.0 and fastkmeans 0.5.0. None of them gives inertia; their labels are
+those of the centroids before the last update. Data in 16 bits is converted before anything is timed.
 """
 
 import numpy as np
-
-from .data import start_rows
-
-_GIB = 2**30
+from common.contenders import GIB, Contender
+from common.data import start_rows
 
 
-class Peer:
-    """One library in one setting. `load` may raise ImportError; `refuses` says why a problem is not for it."""
+class Peer(Contender):
+    """A library written in PyTorch."""
 
-    name = distribution = ""
-    note = ""  # how its work differs from the others'
     dtype = ""  # of PyTorch, that its data is in
     latest = None  # what `run` came to when it was timed
 
     def load(self, stand):
-        """Import what it needs; the imports are not timed."""
         import torch
 
         if stand.torch_device == "cuda" and not torch.cuda.is_available():
@@ -28,17 +23,12 @@ class Peer:
         torch.set_float32_matmul_precision("highest")  # no TF32 where a setting is called float32
         self.torch = torch
 
-    def refuses(self, n_samples, n_features, n_clusters):
-        """The reason not to run a problem, or an empty string."""
-        return ""
-
     def needs(self, n_samples, n_features, n_clusters):
-        """Bytes on the device beyond the float32 data: a copy in 16 bits, sorted labels, sums."""
+        # A copy in 16 bits, sorted labels, sums.
         copy = 2 * n_samples * n_features if self.dtype != "float32" else 0
-        return copy + 40 * n_samples + 24 * n_clusters * n_features + _GIB
+        return copy + 40 * n_samples + 24 * n_clusters * n_features + GIB
 
     def open(self, stand, X, n_clusters):
-        """Take the data, a float32 array on the device."""
         self.stand, self.n_clusters = stand, n_clusters
         self.X = stand.tensor(X).to(getattr(self.torch, self.dtype))  # the same memory if that is its dtype
 
@@ -53,12 +43,8 @@ class Peer:
     def _on_host(self, tensor):
         return tensor.reshape(self.n_clusters, -1).float().cpu().numpy()
 
-    def run(self, start, iterations):
-        """So many iterations from `start`; returns what `host` makes centroids of."""
-        raise NotImplementedError
-
     def host(self, centroids):
-        """Centroids that `run` came to, float32 on the host."""
+        """What `run` returned as float32 centroids on the host."""
         return self._on_host(centroids)
 
     def labels(self, centroids):
@@ -72,14 +58,17 @@ class Peer:
 
 class FlashKMeans(Peer):
     distribution = "flash-kmeans"
-    note = "starts from random rows drawn with replacement; asks the device every iteration whether to stop; tol is an absolute shift"
+    note = (
+        "starts from random rows drawn with replacement; asks the device every iteration whether to stop; tol is an"
+        " absolute shift"
+    )
 
     def __init__(self, setting, dtype):
         self.name, self.dtype = f"flash-kmeans {setting}", dtype
 
     def load(self, stand):
         super().load(stand)
-        # Not from the package itself, which quietly has something in PyTorch in its place where Triton cannot be imported.
+        # Not from the package itself, which quietly has something in PyTorch in its place where Triton is missing.
         from flash_kmeans.kmeans_triton_impl import batch_kmeans_Euclid
 
         self.function = batch_kmeans_Euclid
@@ -107,7 +96,10 @@ class FlashKMeans(Peer):
 
 class Flashlib(FlashKMeans):
     distribution = "flashlib"
-    note = "starts from random rows drawn with replacement; tol is an absolute shift; its CuteDSL kernels need nvidia-cutlass-dsl"
+    note = (
+        "starts from random rows drawn with replacement; tol is an absolute shift; its CuteDSL kernels need"
+        " nvidia-cutlass-dsl"
+    )
 
     def __init__(self, setting, dtype):
         self.name, self.dtype = f"flashlib {setting}", dtype
@@ -138,12 +130,12 @@ class FastKMeans(Peer):
         step = 16 if n_features <= 32 or n_features > 384 else 32
         if self.dtype == "float16" and n_features % step:
             return f"its kernel reads beyond the features of a row unless they are a multiple of {step}"
-        if 4 * n_samples * n_features > 6 * _GIB:
+        if 4 * n_samples * n_features > 6 * GIB:
             return "its data is on the host, and this is more than 6 GiB"
         return ""
 
     def needs(self, n_samples, n_features, n_clusters):
-        return 10 * _GIB  # its chunks: 51,200 rows by 10,240 centroids, a few times
+        return 10 * GIB  # its chunks: 51,200 rows by 10,240 centroids, a few times
 
     def open(self, stand, X, n_clusters):
         self.stand, self.n_clusters = stand, n_clusters
@@ -195,7 +187,7 @@ class Plain(Peer):
         self.product = self._product()
 
     def _product(self):
-        """Products with float32 results: of float32 as they are; of 16 bits rounded to 16 bits where this PyTorch cannot do without."""
+        """Products with float32 results; of 16 bits rounded to 16 bits where this PyTorch cannot do without."""
         torch = self.torch
         if self.dtype == "float32":
             return torch.mm
@@ -284,20 +276,3 @@ def peers(dry_run):
         Plain("fp32", "float32"),
     ]
     return [*found, PlainNumpy()] if dry_run else found
-
-
-def opened(contender, stand, X, n_clusters):
-    """Load a contender and give it the data; the reason why not, or an empty string."""
-    n_samples, n_features = X.shape
-    try:
-        contender.load(stand)
-    except ImportError as error:
-        return f"cannot be imported: {error}"
-    refusal = contender.refuses(n_samples, n_features, n_clusters)
-    if refusal:
-        return refusal
-    needed, free = contender.needs(n_samples, n_features, n_clusters), stand.free_bytes()
-    if needed > free:
-        return f"needs about {needed / _GIB:.1f} GiB and {free / _GIB:.1f} GiB are free"
-    contender.open(stand, X, n_clusters)
-    return ""

@@ -1,10 +1,14 @@
-"""The results as Markdown. What was asked for and missed, lost to a peer, or wrong is said in bold; what was not measured, with the reason."""
+"""The results as Markdown.
 
-from common.report import table
+What was asked for and missed, lost to a peer, or wrong is said in bold; what was not measured, with the reason.
+"""
+
+from common.report import dry_run, table, versions
+from common.runs import failures
+from common.supervisor import NO_TIME, TIME_UP
 
 from . import ceilings, cells, check, fits, iterations
 from .ours import NAME
-from .supervisor import NO_TIME, TIME_UP
 
 _KEPT = {True: 2, False: 14}  # last lines of a program that are shown, by whether all was well
 _BLANK = "-"
@@ -15,7 +19,7 @@ def head(contents):
     device, gpu, host = contents["device"], contents["gpu"], contents["host"]
     lines = ["# kmeans_fast on a GPU", ""]
     if contents["options"]["dry_run"]:
-        lines += ["**A dry run on the simulator, with tiny sizes: these numbers mean nothing.**", ""]
+        lines += [dry_run("on the simulator"), ""]
     facts = [str(device.get("name")), f"{device.get('totalGlobalMem', 0) / 2**30:.0f} GiB"]
     if "major" in device:
         runtime = device["cuda_runtime"]
@@ -32,10 +36,10 @@ def head(contents):
         facts += [f"power limit {gpu.get('power.limit')}"]
     lines += [", ".join(facts) + ".", ""]
     lines += [
-        f"{host.get('cpu', '?')}, {host.get('threads', '?')} threads; {host.get('os', '?')}; Python {host.get('python')}; commit"
-        f" {host.get('commit')}, {host.get('time')}.",
+        f"{host.get('cpu', '?')}, {host.get('threads', '?')} threads; {host.get('os', '?')};"
+        f" Python {host.get('python')}; commit {host.get('commit')}, {host.get('time')}.",
         "",
-        "Versions: " + ", ".join(f"{name} {number}" for name, number in contents["versions"].items() if number) + ".",
+        versions(contents["versions"]),
     ]
     missing = [name for name, number in contents["versions"].items() if not number]
     lines += [f"Not installed: {', '.join(missing)}." if missing else "Everything that could take part was installed."]
@@ -49,8 +53,7 @@ def section(name, found, contents):
         return f"{title}\n\nNot measured: {found['skipped']}."
     took = f"{found['seconds']:.0f} s, of {found['allowance']:.0f} s it had."
     body, missing = _BODIES[name](found["results"], contents)
-    failed = [f"* {unit}: {result['failed']}." for unit, result in found["results"].items() if "failed" in result]
-    missing = [*failed, *missing]
+    missing = [*failures(found["results"]), *missing]
     said = ["Not measured, and why:", "", *missing] if missing else ["Not measured: nothing was left out."]
     return "\n".join([title, "", took, "", *body, "", *said])
 
@@ -205,7 +208,7 @@ def _iterations(results, contents):
         "ours / limit: data sheet", "as others measured", "as measured here", "verdict",
     ]  # fmt: skip
     body = [
-        iterations.SETTINGS.replace("\n", " "),
+        iterations.SETTINGS,
         f"An iteration of a run of {1 + iterations.ITERATIONS}; the first, in which all rows are new, apart. CUDA events between iterations; what comes once a"
         " fit is left out, of the peers by the difference of two runs. Limits: ms of the products in float32 without tensor cores and of reading X once"
         f" ({cells.DATASHEET.source}; then {cells.PUBLISHED.source}).",

@@ -1,4 +1,6 @@
-"""Every CUDA kernel once on next to no data, the answers checked: what compute-sanitizer runs. ``python sanitized.py cuda|cuda-sim``.
+"""Every CUDA kernel once on next to no data, the answers checked: what compute-sanitizer runs.
+
+``python sanitized.py cuda|cuda-sim``.
 
 Nothing but CuPy is imported with it, and CuPy's memory pool is off: the sanitizer then knows where each array ends.
 """

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
+from common import data, machine, processes, stands
+from common.cells import sized
+from common.jobs import Context
+from common.timing import guarded
 
-from . import ceilings, cells, check, data, facts, instruction_rates, ours, programs, sanitized
-from .jobs import Context
-from .rounds import guarded
-from .stands import Gpu, Simulated
+from . import ceilings, cells, check, instruction_rates, ours, sanitized
 
 ITERATIONS, RUNS = 8, 2  # after the first, of a cell
 SEEDED = (1_000_000, 128, 1024)  # where the ways to seed are timed
@@ -23,10 +24,6 @@ class Stage(NamedTuple):
     needed: bool = False  # whether the others wait for it to succeed
 
 
-def _stand(simulate):
-    return Simulated() if simulate else Gpu()
-
-
 # ---- facts ---------------------------------------------------------------------------------------------------------
 
 
@@ -35,12 +32,12 @@ def _facts(journal, simulate):
 
     from kmeans_fast.backends.cuda.availability import missing
 
-    journal.step("versions", lambda: {**facts.versions(), "python": sys.version})
-    journal.step("nvidia-smi", facts.gpu)
+    journal.step("versions", lambda: {**machine.versions(machine.ON_GPU), "python": sys.version})
+    journal.step("nvidia-smi", machine.gpu)
     journal.step("NVRTC", lambda: [compiler.version(), *compiler._target(90)])
     if not simulate:
         journal.step("what is missing", missing)
-    return 0 if journal.step("device", lambda: _stand(simulate).facts()) else 1
+    return 0 if journal.step("device", lambda: stands.device(simulate).facts()) else 1
 
 
 # ---- smoke ---------------------------------------------------------------------------------------------------------
@@ -114,20 +111,20 @@ _PRIMITIVES = {"memory is filled": _filled, "copies": _copied, "a launch": _laun
 
 
 def _contract(journal, simulate):
-    chosen = Simulated.backend if simulate else "cuda and not cuda-sim"
+    chosen = stands.Simulated.backend if simulate else "cuda and not cuda-sim"
     folders = [check.TRIED] if simulate else ["tests/contract"]
-    found = programs.finished(check.suite_command(folders, chosen, single=simulate), STAGES["contract"].seconds - 4)
+    found = processes.finished(check.suite_command(folders, chosen, single=simulate), STAGES["contract"].seconds - 4)
     journal.note("", "suite", **found)
     return 0 if found["exit_status"] == 0 else 1
 
 
 def _sanitizer(tool):
     def run(journal, simulate):
-        path = programs.sanitizer()
+        path = processes.sanitizer()
         if simulate or path is None:
             journal.note("", tool, skipped="it needs a GPU" if simulate else "compute-sanitizer was not found")
             return 0
-        found = programs.finished(check.sanitizer_command(path, tool, Gpu.backend), STAGES[tool].seconds - 4)
+        found = processes.finished(check.sanitizer_command(path, tool, stands.Gpu.backend), STAGES[tool].seconds - 4)
         journal.note("", tool, **found)
         return 0 if found["exit_status"] == 0 else 1
 
@@ -138,8 +135,8 @@ def _sanitizer(tool):
 
 
 def _rates(journal, simulate):
-    stand = _stand(simulate)
-    context = Context(10.0, 20.0, {}, simulate, lambda doing, seconds: None)
+    stand = stands.device(simulate)
+    context = Context(10.0, 20.0, dry_run=simulate)
     well = [journal.step(unit, ceilings.run, unit, stand, context) for unit in (ceilings.COPY, ceilings.ATOMICS)]
     if simulate:
         journal.note("", "instructions", skipped="they need a GPU")
@@ -155,18 +152,18 @@ def _rates(journal, simulate):
 
 def _cells(journal, simulate):
     """Ours alone, the quickest cells first: iterations, every kernel's share, and what other panels would take."""
-    stand, well = _stand(simulate), True
+    stand, well = stands.device(simulate), True
     grid = sorted(cells.GRID, key=lambda cell: np.prod(cell[:3], dtype=float))
     with stand.forced():
         for cell in grid[:3] if simulate else grid:
-            n, d, k = (cells.tiny(cell) if simulate else cell)[:3]
+            n, d, k = sized(cell, simulate)[:3]
             X = data.blobs(stand.xp, n, d, k)
             start = stand.host(X[stand.xp.asarray(data.start_rows(n, k))])
             for panel in (None,) if d <= 4 else (None, 32, 64, 128):
-                name = cells.name(cell) + (f", panels of {panel}" if panel else "")
+                name = cell.key + (f", panels of {panel}" if panel else "")
                 well &= journal.step(name, _cell, stand, X, start, panel)
             if (n, d, k) == SEEDED or simulate:
-                well &= journal.step(f"{cells.name(cell)}, ways to seed", _seedings, stand, X, k)
+                well &= journal.step(f"{cell.key}, ways to seed", _seedings, stand, X, k)
             del X
             stand.release()
             if not stand.healthy():

@@ -1,12 +1,11 @@
-"""The section "wrong": the share of labels that are not those of the nearest centroid, for given centroids, by float64."""
+"""The section "wrong": the share of labels that are not those of the nearest of given centroids, by float64."""
 
 import numpy as np
-from common.timing import say
+from common import data
+from common.timing import guarded, say
 
-from . import data
 from .ours import Ours
-from .peers import opened, peers
-from .rounds import guarded
+from .peers import peers
 
 N_SAMPLES, N_CLUSTERS = 200_000, 256
 FEATURES, OFFSETS = (16, 128), (0.0, 10.0, 100.0)
@@ -24,13 +23,13 @@ def run(unit, stand, context):
     Returns
     -------
     dict
-        "n_features", "offset", "n_samples"; per contender under "results" how many labels are "wrong", or why nobody knows;
-        "yardstick_wrong": of some rows, those where the labels on the device that all are compared with are not those of
-        `kmeans_fast.reference`.
+        "n_features", "offset", "n_samples"; per contender under "results" how many labels are "wrong", or why nobody
+        knows; "yardstick_wrong": of some rows, those where the labels on the device that all are compared with are not
+        those of `kmeans_fast.reference`.
     """
     d, offset = (float(part.partition("=")[2]) for part in unit.split())
     n, k = (600, 12) if context.dry_run else (N_SAMPLES, N_CLUSTERS)
-    context.tell("data", 75)
+    context.tell("data")
     X = data.gaussian(stand.xp, n, int(d), key=7, offset=offset)
     centroids = stand.host(data.gaussian(stand.xp, k, int(d), key=8, offset=offset))
     true = stand.host(data.true_labels(stand.xp, X, centroids))
@@ -44,10 +43,10 @@ def run(unit, stand, context):
         if name in context.left_out:
             found["skipped"] = context.left_out[name]
             continue
-        context.tell(name, 75)
-        labels, reason = guarded(stand, _labels, contender, stand, X, centroids, found)
-        if reason or labels is None:
-            found.setdefault("skipped", reason)
+        context.tell(name)
+        labels, reason = guarded(stand, _labels, contender, stand, X, centroids)
+        if reason:
+            found["skipped"] = reason
         else:
             found["wrong"] = int((np.asarray(labels).reshape(-1) != true).sum())
             say(f"  {name}: {found['wrong']} of {n} wrong")
@@ -56,11 +55,8 @@ def run(unit, stand, context):
     return result
 
 
-def _labels(contender, stand, X, centroids, found):
-    reason = opened(contender, stand, X, len(centroids))
-    if reason:
-        found["skipped"] = reason
-        return None
+def _labels(contender, stand, X, centroids):
+    contender.ready(stand, X, len(centroids))
     return contender.labels(centroids)
 
 

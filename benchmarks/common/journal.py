@@ -1,13 +1,26 @@
-"""Findings as lines of JSON that are on disk as soon as they are known: what comes next may take the machine along."""
+"""What was found is on disk at once: what comes next may take the machine along."""
 
 import json
 import os
 import time
 import traceback
 
+from .timing import first_line
+
+
+def write_whole(path, text):
+    """Replace a file: whoever reads it finds the old text or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
 
 class Journal:
-    """Appends to a file; `stage` is who writes unless a note says otherwise."""
+    """Appends lines of JSON to a file; `stage` is who writes unless a note says otherwise."""
 
     def __init__(self, path, stage=""):
         self.path, self.stage = path, stage
@@ -27,11 +40,7 @@ class Journal:
         try:
             found = {"found": function(*arguments)}
         except Exception as error:
-            message = str(error).strip().splitlines() or [""]
-            found = {
-                "failed": f"{type(error).__name__}: {message[0]}"[:300],
-                "traceback": traceback.format_exc()[-2000:],
-            }
+            found = {"failed": first_line(error), "traceback": traceback.format_exc()[-2000:]}
         self.note("", name, seconds=round(time.perf_counter() - started, 3), **found)
         return "failed" not in found
 

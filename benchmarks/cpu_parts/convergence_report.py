@@ -2,20 +2,25 @@
 
 import statistics
 
-from .contenders import PEERS
-from .fit_memory import mebibytes
-from .fits import OURS
-from .report import table
+from common.report import milliseconds, table
+
+from .contenders import OURS, PEERS
 
 SCIKIT_LEARN = "sklearn lloyd"
 LEAST_MEMORY = 2**20  # bytes below which a peak is the allocator's; a ratio takes less for as much
 
 _CAPTION = "Peers' time over ours (medians), tolerance 1e-4; libraries without a stopping rule run as many iterations as we do."
-_MEMORY_CAPTION = "Memory: the peak of a fit from the same start beyond X, in a fresh process; in the means, less than 1 MiB counts as 1 MiB."
+_MEMORY_CAPTION = (
+    "Memory: the peak of a fit from the same start beyond X, in a fresh process; in the means, less than 1 MiB counts"
+    " as 1 MiB."
+)
 
 
 def contenders(rows):
-    """Names of the libraries that take part, in the order of `PEERS`: what else was timed is ours with a technique switched off."""
+    """Names of the libraries that take part, in the order of `PEERS`.
+
+    What else was timed is ours with a technique switched off.
+    """
     return [peer.name for peer in PEERS if any(peer.name in row["same_start"] for row in rows)]
 
 
@@ -55,10 +60,14 @@ def markdown(rows):
 def _cells(row, names, remembers):
     ours, approximate = (row["same_start"].get(name, {}) for name in (OURS, "superkmeans"))
     mine, theirs = (row["end_to_end"].get(name, {}) for name in (OURS, SCIKIT_LEARN))
-    cells = [row["data"], row["shape"], _milliseconds(ours), ours.get("n_iter", "-")]
+    cells = [row["data"], row["shape"], milliseconds(ours.get("median")), ours.get("n_iter", "-")]
     cells += [_ratio(time_ratio(row, "same_start", name)) for name in names]
     cells += [_excess(approximate, ours, 1)]
-    cells += [_milliseconds(mine), _ratio(time_ratio(row, "end_to_end", SCIKIT_LEARN)), _excess(mine, theirs, 2)]
+    cells += [
+        milliseconds(mine.get("median")),
+        _ratio(time_ratio(row, "end_to_end", SCIKIT_LEARN)),
+        _excess(mine, theirs, 2),
+    ]
     if remembers:
         cells += [mebibytes(row.get("memory", {}).get(name, {})) for name in (OURS, SCIKIT_LEARN)]
     return cells
@@ -80,8 +89,9 @@ def _means(rows, names, remembers):
     return f"Geometric means {'; '.join(parts)}."
 
 
-def _milliseconds(run):
-    return f"{run['median'] * 1e3:.1f}" if "median" in run else "-"
+def mebibytes(run):
+    """As text; "-" where nothing was measured."""
+    return f"{run['beyond_bytes'] / 2**20:.1f}" if "beyond_bytes" in run else "-"
 
 
 def _ratio(ratio):

@@ -7,6 +7,7 @@ caller measures the whole life of the process. Answers with one JSON object, the
 import contextlib
 import json
 import sys
+from pathlib import Path
 
 WARM_UP_ROWS = 20_000  # enough for the parallel kernels
 
@@ -43,29 +44,26 @@ def memory(library, n_samples, n_features, n_clusters):
 
 
 def converged(contender, data, n_clusters, n_iter):
-    """Peak memory of a fit of convergence.py beyond X: of this data set, from the same start.
-
-    The folder of benchmarks must be on the path.
-    """
+    """Peak memory of a fit of convergence.py beyond X: of this data set, from the same start."""
     import numpy as np
 
-    from common import fits
+    sys.path.append(str(Path(__file__).parents[1]))
+    from common.data import start_of
+    from common.datasets import DATASETS
+    from common.stands import HOST
 
-    fits.load(contender)
+    from cpu_parts.contenders import CONTENDERS
+
+    who = CONTENDERS[contender]
     # A copy: rows mapped from a file would be counted when the fit reads them.
-    X = np.array(_rows(data, n_clusters))
-    start = fits.start(X, n_clusters)
+    X = np.array(next(known.X for known in DATASETS if known.name == data))
+    start = start_of(X, n_clusters)
     # A quarter at most: what a library keeps of the warm-up, the fit does not have to ask for.
     every = min(max(4, len(X) // WARM_UP_ROWS), len(X) // n_clusters)
-    fits.fit(contender, X[::every].copy(), start, n_iter)
-    return _beyond(lambda: fits.fit(contender, X, start, n_iter), X)
-
-
-def _rows(name, n_clusters):
-    """The rows of the data set of this name that is run with so many clusters."""
-    from common.datasets import datasets
-
-    return next(data.X for data in datasets() if data.name == name and n_clusters in data.n_clusters)
+    who.ready(HOST, X[::every].copy(), n_clusters)
+    who.converge(start, n_iter)
+    who.open(HOST, X, n_clusters)
+    return _beyond(lambda: who.converge(start, n_iter), X)
 
 
 def _beyond(fit, X):

@@ -1,49 +1,72 @@
-"""What is measured on: a GPU through CuPy or, with --dry-run, the simulator, where times mean nothing.
+"""What is measured on: the host, a GPU through CuPy, or the simulator of one, where times mean nothing.
 
-Both have arrays of a module `xp`, marks in time, kernels from source, and the backend of kmeans_fast that works there.
+All have arrays of a module `xp` and marks in time; the last two kernels from source, and a backend of kmeans_fast.
 """
 
 import contextlib
 import ctypes
+import os
 import sys
 import time
 
 import numpy as np
 
-from . import ROOT
 
-
-class Stand:
-    """What the two have in common."""
+class Host:
+    """The host's own arrays and clock; what a `Gpu` does otherwise."""
 
     xp = np
-    backend = ""  # of kmeans_fast
+    backend = ""  # of kmeans_fast; none: what it chooses
     torch_device = "cpu"  # where peers written in PyTorch work
 
-    @contextlib.contextmanager
     def forced(self):
-        """While it lasts, kmeans_fast uses this backend or says why it cannot."""
+        """A context in which kmeans_fast uses this backend or says why it cannot."""
         import kmeans_fast
 
-        with kmeans_fast.use_backend(self.backend):
-            yield
+        return kmeans_fast.use_backend(self.backend) if self.backend else contextlib.nullcontext()
 
     def timed(self, function):
-        """Seconds on the device from before the first to after the last thing that `function` does there, and what it returns."""
+        """Seconds from before the first to after the last thing that `function` does there, and what it returns."""
         self.wait()
         first = self.mark()
         result = function()
         last = self.mark()
         return self.between(first, last), result
 
-    def open(self, X, n_clusters):
-        """A session of kmeans_fast on data that is where it is made."""
-        from kmeans_fast.engine.opening import open_rows
+    def mark(self):
+        """A moment, for `between`."""
+        return time.perf_counter()
 
-        return open_rows(X, None, n_clusters, resident=0).session
+    def between(self, first, last):
+        """Seconds from one mark to another."""
+        return last - first
+
+    def wait(self):
+        """Until all that was asked of it is done."""
+
+    def host(self, array):
+        """The array on the host."""
+        return np.asarray(array)
+
+    def free_bytes(self):
+        """Memory that a contender may have beyond the data: a quarter of all."""
+        try:
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+        except (AttributeError, ValueError, OSError):
+            return 1 << 40
+
+    def release(self):
+        """Give back what the allocators keep: what one of them keeps, the other cannot have."""
+
+    def healthy(self):
+        """Whether the device still does as it is told."""
+        return True
 
 
-class Gpu(Stand):
+HOST = Host()
+
+
+class Gpu(Host):
     """The first GPU. Everything runs on the default stream, which is PyTorch's too."""
 
     backend, torch_device = "cuda", "cuda"
@@ -109,14 +132,13 @@ class Gpu(Stand):
         return free
 
     def release(self):
-        """Give back what the allocators keep: what one of them keeps, the other cannot have."""
         self.xp.get_default_memory_pool().free_all_blocks()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_initialized():
             torch.cuda.empty_cache()
 
     def healthy(self):
-        """Whether the device still does as it is told; after an illegal access nothing works in this process."""
+        # After an illegal access nothing works in this process.
         try:
             self.wait()
             return float(self.xp.ones(3, np.float32).sum()) == 3.0
@@ -124,14 +146,12 @@ class Gpu(Stand):
             return False
 
 
-class Simulated(Stand):
+class Simulated(Host):
     """The CUDA sources compiled for the host, and NumPy's arrays."""
 
     backend = "cuda-sim"
 
     def __init__(self):
-        if str(ROOT) not in sys.path:  # where the simulator is
-            sys.path.append(str(ROOT))
         from kmeans_fast import backends as registry
         from simulator.build import COMPILER
         from simulator.device import SimBackend
@@ -143,18 +163,6 @@ class Simulated(Stand):
 
     def facts(self):
         return {"name": "simulator", "simulated": True, "totalGlobalMem": self.free_bytes()}
-
-    def mark(self):
-        return time.perf_counter()
-
-    def between(self, first, last):
-        return last - first
-
-    def wait(self):
-        pass
-
-    def host(self, array):
-        return np.asarray(array)
 
     def tensor(self, array):
         import torch
@@ -182,8 +190,7 @@ class Simulated(Stand):
     def free_bytes(self):
         return 1 << 40
 
-    def release(self):
-        pass
 
-    def healthy(self):
-        return True
+def device(dry_run):
+    """The first GPU, or the simulator."""
+    return Simulated() if dry_run else Gpu()

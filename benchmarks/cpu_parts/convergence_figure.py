@@ -1,4 +1,7 @@
-"""The rows of convergence.py as a figure for a slide: every library relative to ours. Drawn without pyplot, so that nothing global changes."""
+"""The rows of convergence.py as a figure for a slide: every library relative to ours.
+
+Drawn without pyplot, so that nothing global changes.
+"""
 
 import math
 
@@ -6,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from .contenders import OURS
 from .convergence_report import SCIKIT_LEARN, contenders, mean, memory_ratio, time_ratio
-from .fits import OURS
 
 _DPI = 160
 _INK, _SOFT, _RULE, _BLUE = "#22262b", "#6b747e", "#e3e6ea", "#0b6fb8"
@@ -154,7 +157,10 @@ def _ticks(low, high, width):
 
 
 def _apart(ratios, near):
-    """Shifts, in rows, of symbols that would hide one another: those whose logarithms are closer than `near` lie in lanes."""
+    """Shifts, in rows, of symbols that would hide one another.
+
+    Those whose logarithms are closer than `near` lie in lanes.
+    """
     shifts, chain, ends = {}, {}, []  # a chain of neighbours: their lanes, and where each lane ends
     for name in sorted(ratios, key=ratios.get):
         position = math.log(ratios[name])

@@ -1,0 +1,1 @@
+"""What the benchmarks on a CPU are made of, beside `common`."""
