@@ -1,0 +1,223 @@
+"""Is a checkout slower than another, and are its answers the same bits? See benchmarks/README.md.
+
+Both run the same cells in one run, in turns, each in a process of its own that lives on; and a first fit in fresh
+processes from a filled cache of kernels. Only public names are used, so that the two may differ inside.
+
+Examples
+--------
+    git worktree add ../before HEAD^
+    python benchmarks/old_new.py ../before --markdown old_new.md
+    python benchmarks/old_new.py ../before --only small "in the plane" --rounds 15
+"""
+
+import argparse
+import functools
+import hashlib
+import math
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from common import ROOT
+from common.cells import Cell
+from common.data import normal, start_of
+from common.datasets import DATASETS
+from common.machine import machine, versions
+from common.processes import Worker, child
+from common.report import Output, milliseconds, table
+from common.timing import SHORT, first_line, interleaved, say, timed
+from common.worker import answer
+from cpu_parts.iterations import GRID, ITERATIONS
+from cpu_parts.sections import FIRST, SEEDING
+
+MOST_MEAN, MOST_EACH = 1.03, 1.08  # new over old
+MOST_TIMES = 200  # that a short run is repeated within a measurement
+OLD, NEW = "old", "new"
+FIRST_FIT = "first fit, fresh process"
+HEAD = ["what", "old, ms", "new, ms", "new / old, best", "new / old, median", "bits", ""]
+
+
+class Case(NamedTuple):
+    """A call, and the data that it is for."""
+
+    run: Callable  # run(X, k) gives arrays
+    rows: Callable  # rows() gives X
+    n_clusters: int
+
+
+def _iterations(X, k):
+    import kmeans_fast
+
+    model = kmeans_fast.KMeans(k, init=X[:k], n_init=1, max_iter=ITERATIONS, tol=0.0).fit(X)
+    return model.cluster_centers_, model.labels_
+
+
+def _converged(X, k):
+    import kmeans_fast
+
+    found = kmeans_fast.kmeans(X, k, init=start_of(X, k))
+    return found.centroids, found.labels
+
+
+def _seeds(X, k):
+    import kmeans_fast
+
+    return kmeans_fast.kmeans_plusplus(X, k, seed=1)
+
+
+def _assigned(X, k):
+    import kmeans_fast
+
+    return kmeans_fast.assign(X, X[:k])
+
+
+def _cases():
+    few = (Cell(1000, 8, 8), Cell(2000, 2, 10), Cell(20_000, 8, 20))
+    of_cells = (("iterations", _iterations, GRID), ("seeds", _seeds, SEEDING), ("small fit", _converged, few))
+    for what, run, cells in (*of_cells, ("assign", _assigned, (GRID[2], GRID[5]))):
+        for cell in cells:
+            n, d, k = cell[:3]
+            yield f"{what} {cell}", Case(run, functools.partial(normal, n, d), k)
+    for data in DATASETS:
+        for k in data.n_clusters:
+            yield f"{data.name}, {k}", Case(_converged, lambda data=data: data.X, k)
+
+
+CASES = dict(_cases())
+
+
+@functools.lru_cache(1)
+def _rows(name):
+    return CASES[name].rows()
+
+
+def work(checkout):
+    """Answer how many seconds a call of a case takes in the checkout that is on the path, and with which bits."""
+    import kmeans_fast
+
+    def run(question):
+        name, times = question
+        if not Path(kmeans_fast.__file__).is_relative_to(checkout):
+            raise ImportError(f"kmeans_fast is {kmeans_fast.__file__}, not that of {checkout}")
+        case, X = CASES[name], _rows(name)
+        calls = [timed(lambda: case.run(X, case.n_clusters)) for _ in range(times)]
+        bits = hashlib.sha256(b"".join(array.tobytes() for array in calls[-1][1])).hexdigest()
+        return min(seconds for seconds, _ in calls), bits
+
+    return answer(run)
+
+
+def measured(name, workers, rounds):
+    """The `Rounds` of both on a case; results are the bits."""
+    times = 1
+    for worker in workers.values():
+        worker.ask([name, 1])  # compiles, where it must
+        times = max(times, min(MOST_TIMES, math.ceil(SHORT / worker.ask([name, 1])[0])))
+    ask = {who: functools.partial(worker.ask, [name, times]) for who, worker in workers.items()}
+    return interleaved({who: lambda run=run: run for who, run in ask.items()}, rounds)
+
+
+def first_fits(checkouts, rounds):
+    """As `measured`, of processes from start to end; the first fills the cache of kernels."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def task(who, checkout):
+            variables = {"PYTHONPATH": str(checkout), "KMEANS_FAST_CACHE_DIR": str(Path(folder) / who)}
+            fit = functools.partial(child, "first-fit", "kmeans_fast", *FIRST[:2], **variables)
+            fit()
+            return fit
+
+        return interleaved({who: functools.partial(task, *pair) for who, *pair in _named(checkouts)}, rounds)
+
+
+def _named(checkouts):
+    return [(who, who, checkout) for who, checkout in checkouts.items()]
+
+
+def row(name, found):
+    """What is reported of a case."""
+    if any(not rounds.values for rounds in found.values()):
+        raise RuntimeError("; ".join(f"{who}: {rounds.skipped}" for who, rounds in found.items() if rounds.skipped))
+    old, new = found[OLD], found[NEW]
+    return {
+        "what": name,
+        **{who: rounds.seconds for who, rounds in found.items()},
+        "best": new.best / old.best,
+        "median": new.median / old.median,
+        "same_bits": old.result == new.result,
+    }
+
+
+def cells(one):
+    """A row of the table."""
+    times = [f"{milliseconds(min(one[who]))} ({milliseconds(statistics.median(one[who]))})" for who in (OLD, NEW)]
+    bits = "same" if one["same_bits"] else "**other**"
+    slower = f"**over {MOST_EACH}**" if one["best"] > MOST_EACH else ""
+    return [one["what"], *times, f"{one['best']:.3f}", f"{one['median']:.3f}", bits, slower]
+
+
+def page(rows, rounds):
+    """The whole page, and whether all is well."""
+    means = {kind: statistics.geometric_mean(one[kind] for one in rows) for kind in ("best", "median")}
+    worst = max(rows, key=lambda one: one["best"])
+    well = means["best"] <= MOST_MEAN and worst["best"] <= MOST_EACH and all(one["same_bits"] for one in rows)
+    caption = (
+        f"Best (and median) of {rounds} measurements of each checkout, in turns; of short calls one is the best of"
+        f" several. New may take {MOST_MEAN} times as long as geometric mean of the bests, {MOST_EACH} times in each."
+    )
+    summary = (
+        f"Geometric mean of new / old: best {means['best']:.3f}, median {means['median']:.3f}."
+        f" Worst: {worst['what']}, {worst['best']:.3f}."
+    )
+    return "\n\n".join(["# Old and new", caption, table(HEAD, [cells(one) for one in rows]), summary]), well
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("old", type=Path, nargs="?", metavar="OLD", help="the checkout to compare with")
+    parser.add_argument("--new", type=Path, default=ROOT, metavar="CHECKOUT", help="default: the one of this script")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="cases whose name holds one of these words")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        return work(options.work)
+    if options.old is None:
+        parser.error("name the checkout to compare with")
+    checkouts = {OLD: options.old.resolve(), NEW: options.new.resolve()}
+    chosen = [name for name in (*CASES, FIRST_FIT) if any(word in name for word in options.only or [""])]
+    if not chosen:
+        sys.exit("No case has a name like that.")
+    contents = {"machine": machine(), "versions": versions(), "rows": [], "failed": {}}
+    output = Output(contents, options.json, options.markdown)
+    old, new = (Worker.of_checkout(__file__, checkout) for checkout in checkouts.values())
+    with old, new:
+        for name in chosen:
+            try:
+                if name == FIRST_FIT:
+                    found = first_fits(checkouts, options.rounds)
+                else:
+                    found = measured(name, {OLD: old, NEW: new}, options.rounds)
+                contents["rows"].append(row(name, found))
+                say(" | ".join(cells(contents["rows"][-1])))
+            except RuntimeError as error:  # one of the two has no such call, or has ended
+                contents["failed"][name] = first_line(error)
+                say(f"{name}: {error}")
+            output.write()
+    well = not contents["failed"]
+    if contents["rows"]:
+        text, fast = page(contents["rows"], options.rounds)
+        output.add(text)
+        well = well and fast
+    if contents["failed"]:
+        output.add("\n".join(f"* **Failed**: {name}: {reason}." for name, reason in contents["failed"].items()))
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
