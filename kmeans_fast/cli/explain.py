@@ -6,8 +6,8 @@ from .. import explain
 from ..backends import select
 from ..engine.memory import available_bytes
 from ..engine.opening import as_problem, plan_memory
-from .columns import Selection
-from .readers import read, say, text_options
+from .progress import say
+from .readers import Selection, read, text_options
 from .watch import Watch
 
 

@@ -10,16 +10,16 @@ from sklearn.pipeline import make_pipeline
 
 from .. import KMeans, assign, persistence
 from ..estimators.pipelines import packed
+from ..messages import counted
 from ..parameters import METHODS, PARAMETERS, runs
 from ..whole_files import WholeFiles
 from .append import Appender
-from .columns import Selection
 from .fit_report import clusters, report, summary
 from .outputs import check_writable, distances_beside, write_centroids, write_labels
 from .parser import PROGRAM
-from .readers import check_file, load_array, read, say, text_options
+from .progress import say
+from .readers import Selection, check_file, load_array, read, text_options
 from .scaling import fitted, scaled, unscaled
-from .tables import counted
 from .watch import Watch
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ..messages import counted
 from . import kernel_cache
 from .progress import outcome
-from .tables import counted, pairs, table
+from .tables import pairs, table
 
 _MOST_ROWS = 20
 _OF_THE_FIT = ("preparing", "seeding", "iterating", "last_pass")

@@ -6,13 +6,13 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from .. import assign, load
+from ..messages import counted
 from ..whole_files import WholeFiles
 from .append import Appender
-from .columns import Selection
 from .outputs import check_writable, distances_beside, write_labels
-from .readers import check_file, read, say, text_options
+from .progress import say
+from .readers import Selection, check_file, read, text_options
 from .scaling import scaled
-from .tables import counted
 from .watch import Watch
 
 

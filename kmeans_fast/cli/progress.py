@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 
-from .tables import counted, duration
+from ..messages import counted
+from .tables import duration
 
 _SECONDS_BETWEEN_LINES = 1.0
 _SECONDS_BETWEEN_DRAWINGS = 0.2
@@ -31,6 +32,12 @@ def note(text):
         _shown[-1].note(text)
     else:
         print(text, file=sys.stderr, flush=True)
+
+
+def say(path, notes):
+    """Print what there is to say about a file, line by line."""
+    for line in notes:
+        note(f"{path}: {line}")
 
 
 class Silent:
@@ -155,7 +162,10 @@ class Bar(Lines):
             self._draw()
 
     def settled(self, progress):
-        """An estimate of how much of a run is done, from the logarithm of the rows that move: they die out so. How many breaths follow is not known."""
+        """An estimate of how much of a run is done, from the logarithm of the rows that move: they die out so.
+
+        How many breaths follow is not known.
+        """
         if progress.stage > 0:
             return 1.0
         moving = math.log1p(progress.changed) / math.log1p(self.n_samples)

@@ -37,8 +37,3 @@ def duration(seconds):
     if seconds < 100:
         return f"{seconds:.3g} s"
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-
-
-def counted(number, noun):
-    """``1 run``, ``2 runs``, ``1,000 runs``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

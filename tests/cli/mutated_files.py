@@ -17,8 +17,8 @@ import numpy as np
 import pandas
 import pyarrow.parquet
 
-from kmeans_fast.cli.columns import Selection
 from kmeans_fast.cli.readers import TextOptions, numbers, read, source
+from kmeans_fast.cli.readers.columns import Selection
 from kmeans_fast.cli.readers.head import read_head
 from kmeans_fast.cli.readers.rows import BLANKS, whole_rows
 

@@ -8,8 +8,8 @@ import lzma
 import numpy as np
 import pytest
 
-from kmeans_fast.cli.columns import Selection
 from kmeans_fast.cli.readers import TextOptions, npy, numbers, read
+from kmeans_fast.cli.readers.columns import Selection
 
 pandas = pytest.importorskip("pandas")
 pyarrow = pytest.importorskip("pyarrow")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from support import REPOSITORY
 
-from kmeans_fast.cli.columns import Selection
 from kmeans_fast.cli.readers import npy, read
+from kmeans_fast.cli.readers.columns import Selection
 from kmeans_fast.engine import memory
 
 pandas = pytest.importorskip("pandas")

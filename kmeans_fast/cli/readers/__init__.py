@@ -4,14 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..columns import Selection, listed
-from ..progress import note as show
-from ..tables import counted
+from ...messages import counted
 from .checks import check_file
+from .columns import Selection, listed
 from .head import TextOptions
 from .npy import load_array, read_npy
 
-__all__ = ["Table", "TextOptions", "check_file", "kind_of", "load_array", "read", "say", "text_options"]
+__all__ = ["Selection", "Table", "TextOptions", "check_file", "kind_of", "load_array", "read", "text_options"]
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 _PACKED = (".gz", ".bz2", ".xz")
@@ -41,12 +40,6 @@ class Table(NamedTuple):
 def text_options(args):
     """The options of a command line that are about text files."""
     return TextOptions(args.header, args.delimiter, args.decimal, args.quotes, args.encoding)
-
-
-def say(path, notes):
-    """Print the notes of a `Table` on stderr."""
-    for note in notes:
-        show(f"{path}: {note}")
 
 
 def kind_of(path):

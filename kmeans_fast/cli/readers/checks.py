@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...engine.memory import shortage
-from ..columns import describe
+from .columns import describe
 
 
 def check_file(path):

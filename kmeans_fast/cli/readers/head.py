@@ -5,8 +5,8 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from ..columns import numbered
-from ..tables import counted
+from ...messages import counted
+from .columns import numbered
 from .header import Judge, is_missing, is_number
 from .rows import BLANKS, Cell, Dialect, cells, check_quotes, check_rows, delimiter_name, without_comment
 from .source import Piece

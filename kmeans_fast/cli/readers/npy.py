@@ -4,8 +4,8 @@ import tokenize
 
 import numpy as np
 
-from ..columns import left_out
 from .checks import check_finite, check_memory, narrowest, store
+from .columns import left_out
 
 _BLOCK = 1 << 22  # values
 
@@ -52,7 +52,7 @@ def read_npy(path, selection, dtype="auto", progress=None):
     Parameters
     ----------
     path : pathlib.Path
-    selection : kmeans_fast.cli.columns.Selection
+    selection : kmeans_fast.cli.readers.columns.Selection
     dtype : {"auto", "float32", "float64"}
         auto: float32 stays float32, all else becomes float64.
     progress : callable, optional

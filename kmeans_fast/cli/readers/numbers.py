@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 
-from ..columns import describe
+from .columns import describe
 from .header import is_number
 from .rows import BLANKS, cells
 

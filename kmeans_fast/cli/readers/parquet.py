@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from ..columns import describe, left_out, numbered
 from .checks import check_memory, narrowest, store
+from .columns import describe, left_out, numbered
 
 _INDEX = re.compile(r"__index_level_\d+__")  # how pandas calls an index that has no name
 
@@ -16,7 +16,7 @@ def read_parquet(path, selection, dtype="auto", progress=None):
     Parameters
     ----------
     path : pathlib.Path
-    selection : kmeans_fast.cli.columns.Selection
+    selection : kmeans_fast.cli.readers.columns.Selection
         Where it comes to one column of lists of equal length, their elements are the features.
     dtype : {"auto", "float32", "float64"}
         auto: float32 if all chosen columns are.

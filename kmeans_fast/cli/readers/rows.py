@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..tables import counted
+from ...messages import counted
 
 BLANKS = " "  # the delimiter that stands for runs of spaces and tabs
 _LINE, _QUOTE = ord("\n"), b'"'

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..columns import describe, left_out
-from ..tables import counted
+from ...messages import counted
 from .checks import check_memory
+from .columns import describe, left_out
 from .head import read_head, refuse_unclear
 from .numbers import parse
 from .rows import check_rows, whole_rows
@@ -18,7 +18,7 @@ def read_text(path, selection, options, dtype="auto", progress=None):
     ----------
     path : pathlib.Path
         ``-`` is standard input.
-    selection : kmeans_fast.cli.columns.Selection
+    selection : kmeans_fast.cli.readers.columns.Selection
     options : kmeans_fast.cli.readers.head.TextOptions
     dtype : {"auto", "float32", "float64"}
     progress : callable, optional
