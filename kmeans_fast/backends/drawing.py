@@ -14,6 +14,9 @@ _SAMPLED, _CROWDED = 4096, 4  # rows; different hashes for each one that also di
 _TOGETHER = 8  # this part of the buckets, and so of the rows unless many are equal, is looked through at once
 
 
+_NO_SPLITTERS = np.empty(0, np.uint64)
+
+
 class Buckets(NamedTuple):
     """Which bucket a row is in, by its hash (`kmeans_fast.reference.row_hash`)."""
 
@@ -37,10 +40,10 @@ def buckets_for(parts, fine=False):
     By the top bits of the hash few buckets would hold nearly all rows where float64 data is one value as float32: times
     of one day, say, in seconds since 1970. Then hashes of a sample are where buckets end.
     """
-    n = sum(part.shape[0] for part in parts)
+    n = sum([part.shape[0] for part in parts])
     most, rows_in_one = (_MOST_FINE, _ROWS_IN_A_FINE_ONE) if fine else (_MOST, _ROWS_IN_ONE)
     bits = max(0, min(most, n // rows_in_one).bit_length() - 1)
-    by_bits = Buckets(bits, np.empty(0, np.uint64))
+    by_bits = Buckets(bits, _NO_SPLITTERS)
     if n < _SAMPLED:  # few enough to be sorted
         return by_bits
     few = np.unique(_sampled(parts, n // 256))

@@ -18,20 +18,19 @@ class Masses:
     session : Session
         That the rows' numbers are of.
     parts : sequence of Part
-        What it is made of, in order.
+        What it is made of, in order: itself, or those whose first rows have the numbers ``session.starts``.
     fine : bool
         Whether many rows will be drawn at a time.
     """
 
     def __init__(self, session, parts, fine=False):
-        self.session, self.starts = session, np.cumsum([0, *(part.shape[0] for part in parts)])
-        buckets = buckets_for(parts, fine)
+        self.session, buckets = session, buckets_for(parts, fine)
         self.parts = [part.masses(buckets) for part in parts]
         self.rescale()
 
     def largest(self):
         """The largest ``w * d``."""
-        return max(part.largest() for part in self.parts)
+        return max([part.largest() for part in self.parts])
 
     def fill(self, distance):
         """Set all distances."""
@@ -45,7 +44,7 @@ class Masses:
             self.fill(1.0)
             largest = self.largest()
         shift = 61 - self.session.shape[0].bit_length() - math.frexp(largest)[1]
-        self.of_buckets = merged(part.weigh(shift) for part in self.parts)
+        self.of_buckets = merged([part.weigh(shift) for part in self.parts])
         self.total = int(self.of_buckets.sum())
 
     def draw(self, words):
@@ -60,7 +59,7 @@ class Masses:
 
     def _rows_in(self, wanted):
         found = [part.rows_in(wanted) for part in self.parts]
-        numbers = np.concatenate([start + rows for start, (rows, _, _) in zip(self.starts, found)])
+        numbers = np.concatenate([start + rows for start, (rows, _, _) in zip(self.session.starts, found)])
         hashes, masses = (np.concatenate([one[at] for one in found]) for at in (1, 2))
         order = by_content(numbers, hashes, self.session)
         return numbers[order], masses[order]
@@ -73,7 +72,7 @@ class Masses:
 
     def choose(self, candidates):
         """Make the best of some candidates (m, n_features) the next seed; which that is."""
-        gains = merged(part.trials(candidates) for part in self.parts)
+        gains = merged([part.trials(candidates) for part in self.parts])
         best = int(gains.argmax())
         for part in self.parts:
             part.accept(best, self.of_buckets)
@@ -82,8 +81,11 @@ class Masses:
 
     def exclude(self, number):
         """Leave a row without mass; False when no row has any left."""
-        at = int(np.searchsorted(self.starts, number, side="right")) - 1
-        self.total -= self.parts[at].exclude(number - int(self.starts[at]), self.of_buckets)
+        at = 0
+        if len(self.parts) > 1:
+            at = int(np.searchsorted(self.session.starts, number, side="right")) - 1
+            number -= int(self.session.starts[at])
+        self.total -= self.parts[at].exclude(number, self.of_buckets)
         return self.total > 0 or self.largest() > 0
 
     def join(self, candidates):

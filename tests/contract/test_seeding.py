@@ -176,7 +176,7 @@ def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype,
         opened = CpuSession(X, given, 40, threads)
         seeder = opened.seeder(reference.draws(0, 0, (40, 5)))
         seeder.begin(seeder.draw(1))
-        assert (seeder.masses.parts[0].trials_of.encoder is not None) == encoded
+        assert (seeder.masses.parts[0].tried.encoder is not None) == encoded
         assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))
 
 

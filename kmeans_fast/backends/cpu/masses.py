@@ -22,7 +22,7 @@ class CpuMasses:
         tasks = tasks_for(session.threads, HASHING * session.X.size)
         drawing.fill_buckets(tasks, session.flat, session.d, buckets.bits, buckets.splitters, self.buckets)
         self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
-        self.trials_of, self.latest = None, session  # open on these rows
+        self.tried, self.latest = None, session  # open on these rows
         self.owner, self.count = None, 0  # of every row its nearest candidate; how many have joined
 
     # ---- masses ----------------------------------------------------------------------------------------------------
@@ -79,14 +79,14 @@ class CpuMasses:
     # ---- seeds -----------------------------------------------------------------------------------------------------
 
     def begin(self, candidate):
-        self.trials_of = Trials(self)
-        self.trials_of.begin(candidate)
+        self.tried = Trials(self.session)
+        self.tried.begin(self, candidate)
 
     def trials(self, candidates):
-        return self.trials_of.run(candidates)
+        return self.tried.run(self, candidates)
 
     def accept(self, trial, of_buckets):
-        self.trials_of.accept(trial, of_buckets)
+        self.tried.accept(self, trial, of_buckets)
 
     def exclude(self, number, of_buckets):
         weights = self.session.weights

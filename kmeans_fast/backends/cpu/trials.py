@@ -14,11 +14,13 @@ _CHANGED = 20.0, 2.0  # for a row that changes, and each of its features
 
 
 class Trials:
-    """What seeding keeps of the rows of a session besides their masses, a `CpuMasses`."""
+    """What seeding keeps of the rows of a session besides their masses.
 
-    def __init__(self, masses):
-        self.session, self.masses, self.accepted = masses.session, masses, 0
-        session = self.session
+    It does not hold the masses, a `CpuMasses` that holds it: memory in a cycle waits for the garbage collector.
+    """
+
+    def __init__(self, session):
+        self.session, self.accepted = session, 0
         self.filter = self.encoder = None
         if not session.frugal and worth_encoding(*session.X.shape, session.k, session.X.itemsize):
             self.encoder = Encoder(session)
@@ -40,16 +42,16 @@ class Trials:
                 self.filter = trials.Filter.of(self.session.X)
         return (*self.filter.candidates(candidates), self.filter), None
 
-    def begin(self, candidate):
+    def begin(self, masses, candidate):
         """Make a candidate (1, n_features) the first seed."""
-        self.masses.nearest.fill(trials.UNREACHED)
-        self.masses.factors = (0.0, 0.0)  # no row has mass yet
-        self.run(candidate)
-        self.accept(0, np.empty(self.masses.n_buckets, np.int64))
+        masses.nearest.fill(trials.UNREACHED)
+        masses.factors = (0.0, 0.0)  # no row has mass yet
+        self.run(masses, candidate)
+        self.accept(masses, 0, np.empty(masses.n_buckets, np.int64))
 
-    def run(self, candidates):
+    def run(self, masses, candidates):
         """The mass that each of the candidates (m, n_features) would take away."""
-        s, masses = self.session, self.masses
+        s = self.session
         floats, codes = self._scoring(candidates)
         self.exact = candidates.astype(np.float64).ravel()
         tasks = tasks_for(s.threads, s.n * (_ROW + scoring_time(s.d, len(candidates))))
@@ -60,9 +62,9 @@ class Trials:
         )  # fmt: skip
         return (reduction.sum(axis=0) if tasks > 1 else reduction[0])[: len(candidates)]
 
-    def accept(self, trial, of_buckets):
+    def accept(self, masses, trial, of_buckets):
         """Make one of the last candidates a seed; the masses of the buckets follow."""
-        s, masses = self.session, self.masses
+        s = self.session
         changed = s.n / (self.accepted + 1)  # rows, about
         work = s.n * _MARK + changed * (_CHANGED[0] + _CHANGED[1] * s.d)
         tasks = tasks_for(s.threads, work, each=masses.n_buckets)  # which are cleared and added
