@@ -26,7 +26,7 @@ AVAILABLE = [name for name, reason in registry.available_backends().items() if n
 SIMULATED = SimBackend()
 TESTED = AVAILABLE + ["cuda-sim"] * bool(COMPILER)
 ENGINES = ["reference", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
-PART_ENGINES = ["reference", 1, 2]
+PART_ENGINES = ["reference", 1, 2, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
 REPOSITORY = Path(kmeans_fast.__file__).parents[1]
 
 

@@ -51,6 +51,7 @@ def check(opened, n, d, k, dtype, weighted, iterations):
     from kmeans_fast import reference
     from kmeans_fast.backends.cuda.session import CudaSession
     from kmeans_fast.engine.lloyd import lloyd
+    from kmeans_fast.engine.parts import Parts
     from kmeans_fast.engine.seeding import kmeans_parallel, kmeans_plusplus, random_rows
 
     rng = np.random.default_rng(n)
@@ -61,8 +62,9 @@ def check(opened, n, d, k, dtype, weighted, iterations):
     session.reset()
     seeds = min(k, 5)
     same = np.testing.assert_array_equal
-    same(kmeans_plusplus(session, seeds, 1, 0), reference.kmeans_plusplus(X, weights, seeds, 1))
-    same(random_rows(session, 3, 1, 0), reference.random_rows(X, weights, 3, 1))
+    for rows in (session, Parts([session])):  # on the device alone, and by way of the host
+        same(kmeans_plusplus(rows, seeds, 1, 0), reference.kmeans_plusplus(X, weights, seeds, 1))
+        same(random_rows(rows, 3, 1, 0), reference.random_rows(X, weights, 3, 1))
     parallel = kmeans_parallel(
         session, 3, 1, 0, lambda rows, shares: CudaSession(opened, rows, shares, 3, on_host=True)
     )

@@ -3,35 +3,17 @@
 // k-means++ runs without waiting for the host: every step draws its candidates, scores them in one pass over X and
 // keeps the best, all on the device.
 //
-// Mapping    `trials`: a thread a row, which it compares with up to TRIALS candidates while the rows of the block pass
-//            through shared memory. `draw`: a block a candidate. The others: a thread a row.
+// Mapping    `draw`: a block a candidate. The others: a thread a row.
 // Maths      Masses and draws are those of `kmeans_fast.reference.Masses`: a draw walks the rows in the order of their
 //            content. They are sorted once, and neighbours in that order make buckets of equal size, whose masses are
 //            kept: a draw finds the bucket, then the row in it.
-// Precision  Row i is changed by candidate c only where D(x_i, c) < nearest_i. D in float32, off by less than
-//            (d + 2) 2**-24 of itself, excludes most pairs. Only the others pay for D in float64.
 // Order      Masses are integers: sums of them have none.
-// Cost       A step reads X once, costs 2 n d trials float32 operations, and D for the pairs left. 30 bytes a row. A
-//            round of k-means|| is an assignment.
+// Cost       A step reads X once (`candidates.cu`). 30 bytes a row. A round of k-means|| is an assignment.
 // Limits     At most TRIALS candidates a step (n_clusters < e**15); n < 2**31.
 //
 // Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; Bahmani et al. (2012).
 
-#define FEATURES 16
 #define TOO_SMALL (1ll << 44)  // a total mass below this is scaled anew
-
-struct Masses {
-  const double* weights;  // (n,) or null: all ones
-  const double* nearest;  // (n,) squared distance to the nearest seed
-  const double* factors;  // (2,) their product is the power of two
-};
-
-__device__ __forceinline__ i64 mass_of(const Masses& masses, i64 row, double distance) {
-  const double weight = masses.weights ? masses.weights[row] : 1.0;
-  return (i64)(weight * distance * masses.factors[0] * masses.factors[1]);
-}
-
-__device__ __forceinline__ double weight_at(const double* weights, i64 row) { return weights ? weights[row] : 1.0; }
 
 // Which bucket a row is in: its place in the order of the content, without the lowest bits.
 extern "C" __global__ void fill_buckets(
@@ -187,131 +169,6 @@ extern "C" __global__ void begin(
     const auto of_seed = [&](int, int j) { return (double)X[seed * d + j]; };
     const double distance = walked_distance(tile, X + first * d, n - first, d, of_seed);
     if (first + threadIdx.x < n) nearest[first + threadIdx.x] = distance;
-  }
-}
-
-__device__ __forceinline__ float difference(float x, float c) { return x - c; }
-__device__ __forceinline__ float difference(double x, double c) { return (float)(x - c); }
-
-// What each candidate would take off the total mass, and which rows it is nearer to than all seeds.
-extern "C" __global__ void __launch_bounds__(THREADS) trials(
-    const real* __restrict__ X, i64 n, int d,
-    const i64* __restrict__ candidates,  // IN    (n_trials,)
-    int n_trials,
-    const double* __restrict__ weights, const double* __restrict__ nearest, const double* __restrict__ factors,
-    unsigned short* __restrict__ marks,  // OUT   (n,) bit t: nearer to candidate t
-    i64* gains                           // INOUT (TRIALS,)
-) {
-  __shared__ real rows[THREADS][FEATURES + 1], tried[FEATURES][TRIALS];
-  __shared__ u32 low[TRIALS], high[TRIALS];
-  const int t = threadIdx.x;
-  const Masses masses = {weights, nearest, factors};
-  const SharedCells block = {low, high};
-  if (t < TRIALS) low[t] = high[t] = 0;
-  const double sure = 1.0 - (d + 8) * 1.1920929e-7, tiny = d * 2.8e-45;
-  for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
-    float distances[TRIALS];
-#pragma unroll
-    for (int q = 0; q < TRIALS; ++q) distances[q] = 0.0f;
-    for (int start = 0; start < d; start += FEATURES) {
-      __syncthreads();
-      for (int at = t; at < THREADS * FEATURES; at += THREADS) {
-        const int r = at / FEATURES, f = at % FEATURES;
-        rows[r][f] = first + r < n && start + f < d ? X[(first + r) * d + start + f] : (real)0;
-      }
-      for (int at = t; at < TRIALS * FEATURES; at += THREADS) {
-        const int q = at / FEATURES, f = at % FEATURES;
-        tried[f][q] = q < n_trials && start + f < d ? X[candidates[q] * d + start + f] : (real)0;
-      }
-      __syncthreads();
-      for (int f = 0; f < FEATURES; ++f) {
-        const real x = rows[t][f];
-#pragma unroll
-        for (int group = 0; group < TRIALS; group += 4) {
-          if (group >= n_trials) break;
-#pragma unroll
-          for (int q = group; q < group + 4; ++q) {
-            const float apart = difference(x, tried[f][q]);
-            distances[q] = fmaf(apart, apart, distances[q]);
-          }
-        }
-      }
-    }
-    const i64 row = first + t;
-    if (row >= n) continue;
-    const double bound = nearest[row];
-    u32 mark = 0;
-#pragma unroll
-    for (int q = 0; q < TRIALS; ++q) {
-      if (q >= n_trials) break;
-      // A distance that overflowed float32 is larger than 1e38 but nothing more is known of it.
-      const bool excluded = distances[q] < INFINITE ? ((double)distances[q] - tiny) * sure >= bound : bound < 1e38;
-      if (excluded) continue;
-      const double distance = squared_distance(X + row * d, X + candidates[q] * d, d);
-      if (!(distance < bound)) continue;
-      mark |= 1u << q;
-      const i64 gain = mass_of(masses, row, bound) - mass_of(masses, row, distance);
-      if (gain) block.add(q, gain);
-    }
-    marks[row] = (unsigned short)mark;
-  }
-  __syncthreads();
-  if (t < n_trials) {
-    const i64 gain = (i64)((u64)high[t] << 32 | low[t]);
-    if (gain) atomic_add(gains + t, gain);
-  }
-}
-
-// The candidate that leaves the least mass, the first of equals, becomes a seed.
-extern "C" __global__ void accept(
-    const real* X, i64 n, int d,
-    const i64* candidates,  // IN    (n_trials,)
-    int n_trials,
-    const i64* gains,       // IN    (n_trials,)
-    const double* weights,
-    double* nearest,        // INOUT (n,)
-    const double* factors,
-    const unsigned short* marks,
-    const int* buckets,
-    i64* masses,            // INOUT (buckets,)
-    i64* total,             // INOUT (1,)
-    i64* seeds,             // INOUT (k,)
-    i64* n_seeds            // INOUT (1,)
-) {
-  int best = 0;
-  for (int q = 1; q < n_trials; ++q)
-    if (gains[q] > gains[best]) best = q;
-  const i64 seed = candidates[best];
-  if (first_thread() == 0) {
-    seeds[(*n_seeds)++] = seed;
-    *total -= gains[best];
-  }
-  const Masses how = {weights, nearest, factors};
-  for (i64 row = first_thread(); row < n; row += all_threads()) {
-    if (!(marks[row] >> best & 1)) continue;
-    const double distance = squared_distance(X + row * d, X + seed * d, d);
-    const i64 change = mass_of(how, row, distance) - mass_of(how, row, nearest[row]);
-    nearest[row] = distance;
-    if (change) atomic_add(masses + buckets[row], change);
-  }
-}
-
-// Candidates of k-means|| join those before: every row's distance to the nearest of all, and which that is. The masses
-// have to be weighed anew.
-extern "C" __global__ void join(
-    const double* distances,  // IN    (n,) to the nearest of the new candidates
-    const int* labels,        // IN    (n,) which of them that is
-    i64 n,
-    int before,               // IN    candidates before
-    double* nearest,          // INOUT (n,)
-    int* owner,               // INOUT (n,) the first of the nearest candidates
-    i64* total                // OUT   (1,) zero
-) {
-  if (first_thread() == 0) *total = 0;
-  for (i64 row = first_thread(); row < n; row += all_threads()) {
-    if (!(distances[row] < nearest[row])) continue;
-    nearest[row] = distances[row];
-    owner[row] = before + labels[row];
   }
 }
 

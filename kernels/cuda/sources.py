@@ -26,7 +26,8 @@ MODULES = {
     "points": ("common", "fixed_point", "sums", "points"),
     "centroids": ("common", "fixed_point", "sums", "exact_sum", "centroids"),
     "hamerly": ("common", "hamerly"),
-    "seeding": ("common", "fixed_point", "tiles", "seeding"),
+    "seeding": ("common", "fixed_point", "tiles", "masses", "candidates", "seeding"),
+    "part_masses": ("common", "fixed_point", "masses", "part_masses", "candidates"),
 }
 REALS = ("float", "double")
 PANELS = (32, 64, 128)  # centroids that `assign` scores together

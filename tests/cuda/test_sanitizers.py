@@ -21,6 +21,7 @@ from kmeans_fast import reference
 from kmeans_fast.backends.cuda import device as launching
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.engine.lloyd import lloyd
+from kmeans_fast.engine.parts import Parts
 from kmeans_fast.engine.seeding import kmeans_parallel, kmeans_plusplus, random_rows
 from kmeans_fast.kernels.cuda import sources
 
@@ -40,7 +41,10 @@ def check(n, d, k, dtype, weighted, steps):
     seeds = min(k, 3 if quick else 20)
     drawn = reference.kmeans_plusplus(X, weights, seeds, 1)
     np.testing.assert_array_equal(kmeans_plusplus(session, seeds, 1, 0), drawn)
-    np.testing.assert_array_equal(random_rows(session, 2, 1, 0), reference.random_rows(X, weights, 2, 1))
+    np.testing.assert_array_equal(kmeans_plusplus(Parts([session]), seeds, 1, 0), drawn)  # by way of the host
+    for drawn_from in (session, Parts([session])):
+        taken = reference.random_rows(X, weights, 2, 1)
+        np.testing.assert_array_equal(random_rows(drawn_from, 2, 1, 0), taken)
     if weighted or not quick:
         of_few = lambda rows, shares: CudaSession(device, rows, shares, 2, on_host=True)
         parallel = reference.kmeans_parallel(X, weights, 2, 1)

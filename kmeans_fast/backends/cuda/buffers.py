@@ -14,21 +14,25 @@ class Centroids:
 
 
 class Sums:
-    """The exact sums of the clusters (`fixed_point.cu`), and how columns are cut into limbs."""
+    """The exact sums of the clusters (`fixed_point.cu`), and the `column_statistics.Limbs` of the columns."""
 
-    def __init__(self, device, k, exponent, limbs, bits):
+    def __init__(self, device, k, limbs):
         what = f"the sums of {k:,} clusters"
-        self.columns, self.limbs, self.bits = len(exponent), limbs, bits
-        self.exponent = exponent
-        self.unit = upload(device, exponent.astype(np.int32), what)
-        self.cells = allocate(device, k * limbs * self.columns, np.int64, what, fill=0)
+        self.device, self.limbs, columns = device, limbs, len(limbs.exponent)
+        self.unit = upload(device, limbs.exponent.astype(np.int32), what)
+        self.cells = allocate(device, k * limbs.n_limbs * columns, np.int64, what, fill=0)
         self.counts = allocate(device, k, np.int64, what, fill=0)
 
     @property
     def arguments(self):
         """What kernels take of them."""
-        of_values = {"unit": self.unit, "limbs": self.limbs, "limb_bits": self.bits}
+        of_values = {"unit": self.unit, "limbs": self.limbs.n_limbs, "limb_bits": self.limbs.bits}
         return {"cells": self.cells, "counts": self.counts, **of_values}
+
+    def in_form(self, form):
+        """The sums on the host, in the limbs of a `partials.Form`: (limbs, k, columns)."""
+        shape = (-1, self.limbs.n_limbs, len(self.limbs.exponent))
+        return self.limbs.in_form(form, self.device.download(self.cells).reshape(shape))
 
 
 NO_SUMS = {"cells": None, "counts": None, "unit": None, "limbs": 0, "limb_bits": 0}

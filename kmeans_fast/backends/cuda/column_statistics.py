@@ -1,4 +1,6 @@
-"""What is known of the columns of the data before a fit: their ranges, and exact sums."""
+"""What is known of the columns of the data before a fit, and exact sums over rows."""
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +16,42 @@ def limb_bits(n_samples):
     return 62 - int(n_samples).bit_length()
 
 
+class Limbs(NamedTuple):
+    """How the values of columns are cut into limbs on the device (`fixed_point.cu`)."""
+
+    exponent: np.ndarray  # (columns,) int64: the lowest unit of each column is 2**exponent
+    n_limbs: int
+    bits: int
+
+    @classmethod
+    def of(cls, ranges, n_samples):
+        """The limbs for so many rows whose columns have these `partials.Ranges`."""
+        bits = limb_bits(n_samples)
+        return cls(*scaling.limbs(ranges.largest, ranges.lowest, bits), bits)
+
+    def in_form(self, form, cells):
+        """Sums in limbs (..., n_limbs, columns), on the host, in the limbs of a `partials.Form`.
+
+        The form's unit divides all values, and so what a limb has of them: nothing is lost.
+        """
+        return sum(
+            form.of_integers(cells[..., limb, :], self.exponent + self.bits * limb) for limb in range(self.n_limbs)
+        )
+
+    def rounded(self, cells):
+        """Sums in limbs (n_limbs, columns), on the host, each rounded once to float64."""
+        return np.array([self._rounded(digits, unit) for digits, unit in zip(cells.T.tolist(), self.exponent.tolist())])
+
+    def _rounded(self, digits, exponent):
+        total = sum(digit << (self.bits * limb) for limb, digit in enumerate(digits))
+        return total / (1 << -exponent) if exponent < 0 else float(total << exponent)
+
+
 def column_ranges(launcher, X, weights):
-    """The largest magnitude and the lowest set bit of every column of ``w_i * x_i``, as values; last, of ``w_i``."""
+    """The largest magnitude and the lowest set bit of every column of ``w_i * x_i``, as values; last, of ``w_i``.
+
+    The lowest bit of a column of zeros is infinity.
+    """
     device, (n, d) = launcher.device, X.shape
     columns = d + (weights is not None)
     largest = allocate(device, columns, np.uint64, "column statistics", fill=0)
@@ -25,45 +61,41 @@ def column_ranges(launcher, X, weights):
         X=X, weights=weights, n=n, d=d, largest=largest, lowest=lowest,
     )  # fmt: skip
     lowest = device.download(lowest)
-    lowest[lowest == _NO_BIT] = 0
-    return device.download(largest).view(np.float64), lowest.view(np.float64)
+    return device.download(largest).view(np.float64), np.where(lowest == _NO_BIT, np.inf, lowest.view(np.float64))
 
 
-def planned_limbs(launcher, X, weights):
-    """The units (columns,) and the number of limbs for the weighted rows of X, and the bits of a limb."""
-    largest, lowest = column_ranges(launcher, X, weights)
-    bits = limb_bits(len(X))
-    return (*scaling.limbs(largest, lowest, bits), bits)
-
-
-def column_means(launcher, X, cut):
-    """The exact column means (d,), without weights; `cut` is `planned_limbs` of them."""
+def column_sums(launcher, X, limbs):
+    """The exact sums of the columns in `limbs`, without weights: (n_limbs, d) on the host."""
     device, (n, d) = launcher.device, X.shape
-    exponent, limbs, bits = cut
-    cells = allocate(device, limbs * d, np.int64, "column sums", fill=0)
-    unit = upload(device, exponent.astype(np.int32), "column sums")
+    cells = allocate(device, limbs.n_limbs * d, np.int64, "column sums", fill=0)
+    unit = upload(device, limbs.exponent.astype(np.int32), "column sums")
     launcher.run(
         "column_statistics", "column_sums", n, rows_a_block=max(1, sources.THREADS // d),
-        X=X, n=n, d=d, unit=unit, limbs=limbs, limb_bits=bits, cells=cells,
+        X=X, n=n, d=d, unit=unit, limbs=limbs.n_limbs, limb_bits=limbs.bits, cells=cells,
     )  # fmt: skip
-    digits = device.download(cells).reshape(limbs, d).tolist()
-    return np.array([_rounded([row[j] for row in digits], int(exponent[j]), bits) for j in range(d)]) / n
+    return device.download(cells).reshape(limbs.n_limbs, d)
 
 
-def _rounded(digits, exponent, bits):
-    """``sum(digits[l] * 2**(bits * l)) * 2**exponent``, rounded once."""
-    total = sum(digit << (bits * limb) for limb, digit in enumerate(digits))
-    return total / (1 << -exponent) if exponent < 0 else float(total << exponent)
-
-
-def inertia(launcher, X, weights, centroids, labels):
-    """The exact sum of ``w_i * D(x_i, c_label)``, rounded once; `labels` None: all zero. Arrays are on the device."""
+def _inertia_bins(launcher, X, weights, centroids, labels):
+    """The exact sum of ``w_i * D(x_i, c_label)`` in bins (`exact_sum.cu`); `labels` None: all zero."""
     device, (n, d) = launcher.device, X.shape
     bins = allocate(device, sources.BINS, np.int64, "inertia", fill=0)
-    out = allocate(device, 1, np.float64, "inertia")
     launcher.run(
         "distances", "inertia_bins", n,
         X=X, n=n, d=d, centroids=centroids, labels=labels, weights=weights, bins=bins,
     )  # fmt: skip
+    return bins
+
+
+def inertia(launcher, X, weights, centroids, labels):
+    """The exact sum of ``w_i * D(x_i, c_label)``, rounded once; `labels` None: all zero. Arrays are on the device."""
+    device = launcher.device
+    bins, out = _inertia_bins(launcher, X, weights, centroids, labels), allocate(device, 1, np.float64, "inertia")
     launcher.prepare("distances", "bins_total", 1, bins=bins, out=out)()
     return float(device.download(out)[0])
+
+
+def exact_inertia(launcher, X, weights, centroids, labels):
+    """The same sum as a Python integer, in units of the least float64."""
+    bins = launcher.device.download(_inertia_bins(launcher, X, weights, centroids, labels)).tolist()
+    return sum(amount << place for place, amount in enumerate(bins) if amount)

@@ -57,7 +57,7 @@ class Launches:
             halted=iteration.halted,
         )  # fmt: skip
         conclude = self.launcher.prepare(
-            "centroids", "conclude", 1, k=s.k, **of_clusters, scatter=s.scatter, scale=s.scoring.scale,
+            "centroids", "conclude", 1, k=s.k, **of_clusters, scatter=s.scattered, scale=s.scoring.scale,
             relocated=relocated, counters=iteration.counters, drifts=iteration.drifts, status=iteration.status,
             halted=iteration.halted,
         )  # fmt: skip

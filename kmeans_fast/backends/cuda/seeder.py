@@ -24,6 +24,7 @@ class CudaSeeder:
 
     def _prepared(self, kernel, blocks=None):
         own = {"words": self.words, "marks": self.marks, "seeds": self.seeds, "candidates": self.candidates}
+        own |= {"given": None, "chosen": 0}
         width = self.words.shape[1]
         return self.masses.prepared(kernel, blocks or self.masses.everywhere, width=width, n_trials=width, **own)
 

@@ -26,6 +26,14 @@ def frame(sample):
     return Frame(shift, scale, *error_bound(sample.shape[1], scale))
 
 
+def drifts_in_frame(squared_shifts, scale):
+    """How far each centroid has moved in the frame, not less, in float32; last, the farthest (see `conclude`)."""
+    with np.errstate(over="ignore"):  # an infinite drift leaves bounds that prove nothing
+        moved = (np.sqrt(squared_shifts) * scale).astype(np.float32)
+    moved = moved * np.float32(1.000001) + np.float32(2.0**-100)
+    return np.append(moved, moved.max())
+
+
 def error_bound(d, scale):
     """gamma, zeta and the parts of a margin, for rows of d features.
 
