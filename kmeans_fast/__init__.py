@@ -19,12 +19,12 @@ from .estimators import ESTIMATORS as _ESTIMATORS  # light: it imports none of t
 
 if TYPE_CHECKING:  # for type checkers and editors
     from .backends import available_backends as available_backends
-    from .backends import explain as explain
     from .backends import use_backend as use_backend
     from .engine.history import Progress as Progress
     from .estimators.kmeans import KMeans as KMeans
     from .estimators.pipelines import load as load
     from .estimators.pipelines import save as save
+    from .explaining import explain as explain
     from .functional import FewClustersWarning as FewClustersWarning
     from .functional import KMeansResult as KMeansResult
     from .functional import assign as assign
@@ -37,7 +37,7 @@ _HOME = {
     "Progress": "engine.history",
     "assign": "functional",
     "available_backends": "backends",
-    "explain": "backends",
+    "explain": "explaining",
     "kmeans": "functional",
     "kmeans_plusplus": "functional",
     "load": "estimators.pipelines",

@@ -13,6 +13,7 @@ from kmeans_fast import KMeans, available_backends, explain, use_backend
 from kmeans_fast.backends import BACKENDS, select
 from kmeans_fast.backends.cuda import availability
 from kmeans_fast.backends.protocol import Problem
+from kmeans_fast.engine import memory
 
 X = rows(50, 3, np.float32)
 PROBLEM = Problem(50, 3, 4, np.dtype(np.float32))
@@ -225,6 +226,56 @@ def test_explain_names_the_choice_and_every_other_backend(backend):
 def test_explain_takes_data(data, dtype):
     assert explain(data, 4).startswith(f"50 x 3 {dtype}, 4 clusters")
     assert "1 thread" in explain(data, 4)
+
+
+@pytest.mark.parametrize("available", [1 << 40, 5 << 20, 1 << 20])
+@pytest.mark.parametrize("options", [{}, {"init": "k-means||"}, {"refine": "breathing"}, {"n_threads": 1}], ids=str)
+def test_explain_tells_the_very_plan_of_a_fit(monkeypatch, options, available):
+    opened, planned = [], []
+    backend = next(backend for backend in BACKENDS if backend.name == "cpu")
+    plan = backend.plan
+
+    def planning(problem, n_threads):
+        planned.append((problem, n_threads))
+        return plan(problem, n_threads)
+
+    def opening(X, weights, problem, n_threads):
+        opened.append((problem, n_threads))
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(memory, "available_bytes", lambda: available)
+    monkeypatch.setattr(memory, "_NEGLIGIBLE", 0)
+    monkeypatch.setattr(backend, "open", opening)
+    data = np.zeros((100_000, 20))
+    with use_backend("cpu"):
+        with pytest.raises((ZeroDivisionError, MemoryError)) as error:
+            kmeans_fast.kmeans(data, 300, seed=0, **options)
+        monkeypatch.setattr(backend, "plan", planning)
+        text = explain(data, 300, **options)
+    refused = error.type is MemoryError
+    assert ("a fit is refused" in text) == refused == (available == 1 << 20)
+    assert ("memory is short" in text) == (not refused and planned[-1][0].frugal) == (available == 5 << 20)
+    if not refused:
+        assert planned[-1] == opened[0]
+
+
+def test_explain_tells_of_the_memory_of_a_second_session():
+    with use_backend("cpu"):
+        needs = [
+            float(re.search(r"workspace ([\d.,]+) MiB", explain((100_000, 20), 300, **options))[1].replace(",", ""))
+            for options in ({}, {"init": "k-means||"}, {"refine": "breathing"})
+        ]
+    assert needs[0] < min(needs[1:])
+
+
+def test_explain_refuses_what_a_fit_refuses():
+    for k, options in ((4, {}), (0, {}), (2, {"refine": "more"}), (2, {"n_threads": 0}), (2, {"device": "tpu"})):
+        messages = []
+        for call in (explain, kmeans_fast.kmeans):
+            with pytest.raises(ValueError, match=r".") as caught:
+                call([[0.0], [1.0], [2.0]], k, **options)
+            messages.append(str(caught.value))
+        assert messages[0] == messages[1]
 
 
 def test_explain_takes_lists_and_weights():

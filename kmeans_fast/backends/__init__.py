@@ -12,13 +12,10 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from numpy.typing import ArrayLike
-
-from ..arrays import described
 from ..parameters import checked
 from .cpu import CpuBackend
 from .cuda import CudaBackend
-from .protocol import Backend, Problem
+from .protocol import Backend
 from .reference import ReferenceBackend
 
 BACKENDS: tuple[Backend, ...] = (CudaBackend(), CpuBackend(), ReferenceBackend())
@@ -74,7 +71,7 @@ def use_backend(name: str) -> Iterator[None]:
         _forced.set(before)
 
 
-def _objection(backend, problem, device, forced=False):
+def objection(backend, problem, device, forced=False):
     """Why `backend` does not run `problem` on `device`; empty if it does."""
     available, reason = backend.is_available()
     if not available:
@@ -99,62 +96,16 @@ def select(problem, device="auto"):
     name = _forced.get() or os.environ.get(ENVIRONMENT)
     if name:
         backend = _named(name)
-        objection = _objection(backend, problem, device, forced=True)
-        if objection:
-            raise RuntimeError(f"The backend {name!r} was asked for and cannot run: {objection}.")
+        reason = objection(backend, problem, device, forced=True)
+        if reason:
+            raise RuntimeError(f"The backend {name!r} was asked for and cannot run: {reason}.")
         return backend
     objections = []
     for backend in BACKENDS:
-        objection = _objection(backend, problem, device)
-        if not objection:
+        reason = objection(backend, problem, device)
+        if not reason:
             return backend
-        objections.append((backend, objection))
+        objections.append((backend, reason))
     reasons = [reason for backend, reason in objections if device == "auto" or device.split(":")[0] in backend.devices]
     reasons = list(dict.fromkeys(reasons))
     raise RuntimeError(f"device={device!r} cannot be used: {'; '.join(reasons)}.")
-
-
-def explain(
-    X: ArrayLike,
-    n_clusters: int,
-    *,
-    sample_weight: ArrayLike | None = None,
-    device: str = "auto",
-    n_threads: int | None = None,
-) -> str:
-    """What would run, in words, without running it.
-
-    Parameters
-    ----------
-    X : array-like (n_samples, n_features), or a tuple (n_samples, n_features)
-        The data, or just its shape (then taken as float32).
-    n_clusters : int
-    sample_weight : array-like (n_samples,), optional
-    device : str
-    n_threads : int, optional
-        All as for `KMeans`.
-
-    Returns
-    -------
-    str
-        A line for each backend: chosen, and with what plan, or why not.
-
-    Examples
-    --------
-    >>> import kmeans_fast
-    >>> print(kmeans_fast.explain((1_000_000, 16), 256))  # doctest: +SKIP
-    """
-    (n, d), dtype, resident = described(X)
-    problem = Problem(n, d, n_clusters, dtype, sample_weight is not None, device, resident)
-    chosen = select(problem, device)
-    lines = [f"{n:,} x {d:,} {dtype}, {n_clusters:,} clusters, device={device!r}"]
-    for backend in BACKENDS:
-        if backend is chosen:
-            plan = backend.plan(problem, n_threads)
-            threads = "" if plan.on_device else f"{plan.n_threads} thread{'s' * (plan.n_threads > 1)}, "
-            lines.append(f"* {backend.name}: {plan.path}; {threads}")
-            lines[-1] += f"workspace {plan.workspace_bytes / 2**20:,.1f} MiB"
-            lines += [f"    {note}" for note in plan.notes]
-        else:
-            lines.append(f"  {backend.name}: {_objection(backend, problem, device) or 'able, but comes later'}")
-    return "\n".join(lines)

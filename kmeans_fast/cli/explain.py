@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from .. import explain
-from ..backends import select
 from ..engine.memory import available_bytes
-from ..engine.opening import as_problem, plan_memory
+from ..explaining import explained
 from .progress import say
 from .readers import Selection, read, text_options
 from .watch import Watch
@@ -18,8 +16,9 @@ def run(args):
     X = _data(args)
     if args.n_clusters > len(X):
         raise ValueError(f"-k must be at most the number of rows, {len(X)}, got {args.n_clusters}")
-    print(explain(X, args.n_clusters, device=args.device, n_threads=args.n_threads))
-    print(_memory(args, X))
+    text, plan = explained(X, False, n_clusters=args.n_clusters, device=args.device, n_threads=args.n_threads)
+    print(text)
+    print(_memory(args, X, 0 if plan.on_device else plan.workspace_bytes))
 
 
 def _data(args):
@@ -34,22 +33,13 @@ def _data(args):
         return found.data
 
 
-def _memory(args, X):
-    problem = as_problem(X, None, args.n_clusters, args.device)
-    backend = select(problem, args.device)
-    available = available_bytes()
-    told = f"the data takes {_size(problem.data_bytes)}"
+def _memory(args, X, workspace):
+    """What the data takes, which for a shape is yet to come, and what there is."""
+    available, told = available_bytes(), f"the data takes {_size(X.nbytes)}"
     if available is not None:
         told += f"; beside what is in use, {_size(available)} are available"
-    try:
-        chosen = plan_memory(backend, problem, args.n_threads, "a fit")
-    except MemoryError as error:
-        return f"{told}\na fit is refused: {error}"
-    plan = backend.plan(chosen, args.n_threads)
-    if chosen.frugal:
-        told += f"\nmemory is short: {', '.join(plan.notes)}; workspace {_size(plan.workspace_bytes)}"
-    if args.shape is not None and available is not None and problem.data_bytes + plan.workspace_bytes > available:
-        told += "\nthe data and the workspace together do not fit"
+        if args.shape is not None and X.nbytes + workspace > available:
+            told += "\nthe data and the workspace together do not fit"
     return told
 
 

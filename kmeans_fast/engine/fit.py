@@ -69,6 +69,14 @@ def _trivial_to_none(weights):
     return None if weights is None or bool((weights == 1.0).all()) else weights
 
 
+def second_session(n_clusters, n_samples, init, refine):
+    """Clusters of the widest second session on the rows that a fit will have open at times; 0: there will be none."""
+    second = n_clusters + deepest(n_clusters, n_samples) if refine else 0
+    if isinstance(init, str) and init == "k-means||":
+        second = max(second, most_candidates(n_clusters, n_samples))
+    return second
+
+
 def fit(
     data, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, init_size=None, device="auto", n_threads=None,
     callback=None, refine=None,
@@ -110,10 +118,8 @@ def fit(
     X, weights, n_samples = data.X, _trivial_to_none(data.weights), data.n_samples
     if init_size == "auto":
         init_size = auto_init_size(n_samples, n_clusters) if isinstance(init, str) and init == "k-means++" else None
-    second = n_clusters + deepest(n_clusters, n_samples) if refine else 0
-    if isinstance(init, str) and init == "k-means||":
-        second = max(second, most_candidates(n_clusters, n_samples))
-    how = {"device": device, "n_threads": n_threads, "resident": data.origin.resident, "second": second}
+    how = {"device": device, "n_threads": n_threads, "resident": data.origin.resident}
+    how["second"] = second_session(n_clusters, n_samples, init, refine)
     opened = open_rows(X, weights, n_clusters, **how)
     session = opened.session
     threshold = tol * session.mean_variance() if tol > 0 else 0.0

@@ -1,0 +1,84 @@
+"""What a fit would run, in words."""
+
+from __future__ import annotations  # signatures in `help` read as they are written here
+
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from . import backends
+from .arrays import described
+from .backends.protocol import Problem
+from .engine.checks import check_clusters
+from .engine.fit import second_session
+from .engine.opening import plan_memory
+from .messages import counted
+from .parameters import checked
+
+
+def explain(
+    X: ArrayLike,
+    n_clusters: int,
+    *,
+    sample_weight: ArrayLike | None = None,
+    init: str | ArrayLike | Callable[..., Any] = "k-means++",
+    refine: str | None = None,
+    device: str = "auto",
+    n_threads: int | None = None,
+) -> str:
+    """What a fit would run, and how much memory it takes, in words. Nothing is run.
+
+    Parameters
+    ----------
+    X : array-like (n_samples, n_features), or a tuple (n_samples, n_features)
+        The data, or just its shape (then taken as float32).
+    n_clusters : int
+    sample_weight : array-like (n_samples,), optional
+    init, refine, device, n_threads
+        As for `KMeans`.
+
+    Returns
+    -------
+    str
+        A line for each backend: chosen, and with what plan, or why not. The plan is that of the fit: where memory is
+        short, it goes without what only saves time, and the text says so.
+
+    Examples
+    --------
+    >>> import kmeans_fast
+    >>> print(kmeans_fast.explain((1_000_000, 16), 256))  # doctest: +SKIP
+    """
+    return explained(X, sample_weight is not None, **checked(locals()))[0]
+
+
+def explained(X, weighted, *, n_clusters, device, n_threads, init="k-means++", refine=None):
+    """The words of `explain`, and the plan, which on the host tells what a fit takes beside the data."""
+    (n, d), dtype, resident = described(X)
+    check_clusters(n, n_clusters)
+    second = second_session(n_clusters, n, init, refine)
+    problem = Problem(n, d, n_clusters, dtype, weighted, device, resident, second=second)
+    chosen = backends.select(problem, device)
+    plan, of_chosen = _planned(chosen, problem, n_threads)
+    lines = [f"{n:,} x {d:,} {dtype}, {n_clusters:,} clusters, device={device!r}"]
+    for backend in backends.BACKENDS:
+        if backend is chosen:
+            lines += of_chosen
+        else:
+            lines.append(f"  {backend.name}: {backends.objection(backend, problem, device) or 'able, but comes later'}")
+    return "\n".join(lines), plan
+
+
+def _planned(backend, problem, n_threads):
+    """The plan of the backend that is chosen, and the lines about it."""
+    ends = []
+    try:
+        problem = plan_memory(backend, problem, n_threads, "a fit")
+        if problem.frugal:
+            ends = ["memory is short: what only saves time is left out"]
+    except MemoryError as error:
+        ends = [f"a fit is refused: {error}"]
+    plan = backend.plan(problem, n_threads)
+    threads = "" if plan.on_device else f"{counted(plan.n_threads, 'thread')}, "
+    line = f"* {backend.name}: {plan.path}; {threads}workspace {plan.workspace_bytes / 2**20:,.1f} MiB"
+    return plan, [line, *(f"    {note}" for note in (*plan.notes, *ends))]
