@@ -17,6 +17,7 @@ from kmeans_fast import backends as registry
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.reference import ReferenceSession
+from kmeans_fast.engine.rereading import RereadPart
 from simulator.build import COMPILER
 from simulator.device import SimBackend, SimDevice
 
@@ -27,6 +28,7 @@ SIMULATED = SimBackend()
 TESTED = AVAILABLE + ["cuda-sim"] * bool(COMPILER)
 ENGINES = ["reference", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
 PART_ENGINES = ["reference", 1, 2, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
+PART_ENGINES += [("reread", "reference"), ("reread", 2)]
 REPOSITORY = Path(kmeans_fast.__file__).parents[1]
 
 
@@ -92,8 +94,14 @@ def session(engine, X, weights, n_clusters):
 
 
 def part(engine, X, weights, n_clusters):
-    """A session that is one part of the rows: as `session`."""
-    return session(engine, X, weights, n_clusters)
+    """Some of the rows: a `session`, or, where the engine is ("reread", another), rows that are read anew each time."""
+    if not isinstance(engine, tuple):
+        return session(engine, X, weights, n_clusters)
+
+    def opened(X, weights, n_clusters):
+        return session(engine[1], X, weights, n_clusters)
+
+    return RereadPart(lambda: (X.copy(), weights), X.shape, X.dtype, weights is not None, opened, n_clusters)
 
 
 class OwnCentroids(np.ndarray):

@@ -137,6 +137,8 @@ class Oversampler:
         return self.masses.draw(words)
 
     def add(self, candidates):
+        if self.count == 0:
+            self.masses.fill(math.inf)
         self.count += len(candidates)
         return self.masses.join(candidates)
 

@@ -107,6 +107,14 @@ class Oversampler(Protocol):
         """The mass by weight alone, int64, of the rows nearest to each candidate, the first of equally near ones."""
 
 
+class MassesState(NamedTuple):
+    """What the masses of a part are made of, on the host."""
+
+    nearest: np.ndarray  # (n_samples,) float64: the distances
+    owner: np.ndarray | None  # (n_samples,) int32: the nearest of the candidates that have joined; None: none has
+    joined: int  # how many have
+
+
 class PartMasses(Protocol):
     """A distance for every row of a part, at first 1, which with its weight is its mass.
 
@@ -141,10 +149,16 @@ class PartMasses(Protocol):
         """Leave a row without mass; the mass that it had, which its bucket loses."""
 
     def join(self, candidates: np.ndarray) -> None:
-        """Let candidates (m, n_features) join those before: distances are those to the nearest of all."""
+        """Let candidates (m, n_features) join those before: a distance is that to the nearest of them, if it is less."""
 
     def shares(self, count: int) -> np.ndarray:
         """The mass of the rows nearest to each of the `count` candidates that have joined, int64."""
+
+    def state(self) -> "MassesState":
+        """What `resume` goes on from when the rows have been opened anew. Its arrays may be this object's own."""
+
+    def resume(self, state: "MassesState") -> None:
+        """Take over what another object knew of these rows; `weigh` comes next."""
 
 
 class Part(Protocol):
@@ -157,6 +171,11 @@ class Part(Protocol):
 
     def reset(self) -> None:
         """Start with new labels: the next assignment counts every row as changed. Labels handed out before stay."""
+
+    def resume(self, labels: np.ndarray) -> None:
+        """Go on from the labels (n_samples,) that another session found for these rows; it may keep them and change
+        them.
+        """
 
     def for_clusters(self, n_clusters: int) -> "Part":
         """The same rows for another number of clusters. It may share what this one knows of them; this one's labels

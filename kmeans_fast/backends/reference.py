@@ -6,7 +6,7 @@ from .. import reference
 from .drawing import by_content, located
 from .masses import Oversampler, Seeder
 from .partials import LEAST, Partial, Ranges
-from .protocol import Finished, Iteration, Plan
+from .protocol import Finished, Iteration, MassesState, Plan
 from .relocation import farthest
 
 
@@ -30,7 +30,7 @@ class ReferenceMasses:
         )
         self.weights = np.ones(len(self.X)) if session.weights is None else session.weights
         self.buckets, self.n_buckets = buckets.of(self.hashes), buckets.count
-        self.shift, self.candidates = 0, session.X[:0]
+        self.shift, self.owner, self.joined = 0, None, 0
 
     def _masses(self, d):
         return np.floor(np.ldexp(self.weights * d, self.shift)).astype(np.int64)
@@ -82,11 +82,22 @@ class ReferenceMasses:
         return mass
 
     def join(self, candidates):
-        self.candidates = np.concatenate([self.candidates, candidates])
-        self.owner, self.d = reference.assign(self.X, self.candidates)
+        owner, d = reference.assign(self.X, candidates)
+        if self.joined == 0:
+            self.owner = np.zeros(len(d), reference.LABEL)
+        nearer = d < self.d
+        self.owner = np.where(nearer, owner + self.joined, self.owner)
+        self.d = np.where(nearer, d, self.d)
+        self.joined += len(candidates)
 
     def shares(self, count):
         return self._by(self.owner, self._masses(self.d), count)
+
+    def state(self):
+        return MassesState(self.d, self.owner, self.joined)
+
+    def resume(self, state):
+        self.d, self.owner, self.joined = state
 
 
 class ReferenceSession:
@@ -99,6 +110,9 @@ class ReferenceSession:
 
     def reset(self):
         self.labels = np.full(len(self.X), -1, reference.LABEL)
+
+    def resume(self, labels):
+        self.labels = labels
 
     def for_clusters(self, n_clusters):
         return ReferenceSession(self.X, self.weights, n_clusters)

@@ -79,6 +79,11 @@ class Assignment:
         if self.kd_tree is not None:
             self.kd_tree.forget_labels()
 
+    def resume(self, labels):
+        """Go on from labels (n,) found elsewhere, which are this object's from now on."""
+        self.reset()
+        self._labels = labels
+
     def make_room(self):
         """Give memory back between two runs: all that grows with the rows but the k-d tree, which the next run wants at once."""
         self._labels = self.bounds = self.codes = self.exponion = None

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...kernels.cpu.seeding import drawing
 from ..drawing import by_content, located
+from ..protocol import MassesState
 from .tasks import HASHING, tasks_for
 from .trials import Trials
 
@@ -23,7 +24,7 @@ class CpuMasses:
         drawing.fill_buckets(tasks, session.flat, session.d, buckets.bits, buckets.splitters, self.buckets)
         self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
         self.tried, self.latest = None, session  # open on these rows
-        self.owner, self.count = None, 0  # of every row its nearest candidate; how many have joined
+        self.owner, self.joined = None, 0  # of every row its nearest candidate; how many have joined
 
     # ---- masses ----------------------------------------------------------------------------------------------------
 
@@ -83,6 +84,8 @@ class CpuMasses:
         self.tried.begin(self, candidate)
 
     def trials(self, candidates):
+        if self.tried is None:
+            self.tried = Trials(self.session)
         return self.tried.run(self, candidates)
 
     def accept(self, trial, of_buckets):
@@ -102,15 +105,22 @@ class CpuMasses:
         among = self.latest.for_clusters(len(candidates))
         among.assign(candidates)
         distances = among.own_distances(candidates)
-        if self.count == 0:
-            self.nearest.fill(np.inf)
+        if self.joined == 0:
             self.owner = np.zeros(len(distances), np.int32)
         else:  # the next takes the rows as bytes over from this one; the first, of one cluster, has no use for them
             self.latest = among
         nearer = distances < self.nearest
         np.copyto(self.nearest, distances, where=nearer)
-        np.copyto(self.owner, among.labels + np.int32(self.count), where=nearer)
-        self.count += len(candidates)
+        np.copyto(self.owner, among.labels + np.int32(self.joined), where=nearer)
+        self.joined += len(candidates)
 
     def shares(self, count):
         return self._sums(self.owner, count)
+
+    # ---- rows that are opened anew ---------------------------------------------------------------------------------
+
+    def state(self):
+        return MassesState(self.nearest, self.owner, self.joined)
+
+    def resume(self, state):
+        self.nearest, self.owner, self.joined = state

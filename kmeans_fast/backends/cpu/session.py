@@ -114,6 +114,10 @@ class CpuSession:
         self.assignment.reset()
         self.moved = None
 
+    def resume(self, labels):
+        self.moved = None
+        self.assignment.resume(labels)
+
     def assign(self, centroids):
         self.moved = None
         self.assignment.assign(centroids, self.center)
