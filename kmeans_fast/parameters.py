@@ -248,6 +248,7 @@ _TABLE = (
     Parameter("callback", None, Rule(_FUNCTION, _none()), passed=True, saved=False),
 )
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}
+DEFAULTS = {parameter.name: parameter.default for parameter in _TABLE}
 
 
 def checked(arguments: Mapping[str, Any], owner: str = "") -> dict[str, Any]:

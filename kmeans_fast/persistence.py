@@ -46,7 +46,7 @@ def packed(model, kind, parameters, labels=True):
     if missing:
         raise ValueError(f"The model must have been fitted to be saved; it has no {missing[0]}. Call fit.")
     parameters = {name: _plain(value) for name, value in parameters.items() if PARAMETERS[name].saved}
-    init = parameters["init"]
+    init = parameters.get("init", "")
     if callable(init):
         raise ValueError(f"init={init!r} is a callable, which a file cannot hold; set init to a name.")
     arrays = {"cluster_centers": given_centroids(model.cluster_centers_, "cluster_centers_")}
@@ -55,7 +55,7 @@ def packed(model, kind, parameters, labels=True):
     if not isinstance(init, str):
         arrays["init"] = given_centroids(init, "init").astype(np.float64)
         parameters["init"] = None
-    if isinstance(parameters["random_state"], np.random.RandomState):
+    if isinstance(parameters.get("random_state"), np.random.RandomState):
         parameters["random_state"] = None
     header = {
         "format": _FORMAT + kind,

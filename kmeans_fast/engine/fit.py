@@ -9,8 +9,10 @@ from .events import PREPARING, SEEDING, Events
 from .history import Progress
 from .lloyd import lloyd
 from .opening import open_rows
+from .parts import Parts
 from .refinement import breathe, deepest
 from .seeding import auto_init_size, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
+from .update import means
 
 
 class Fit(NamedTuple):
@@ -79,7 +81,7 @@ def second_session(n_clusters, n_samples, init, refine):
 
 def fit(
     data, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, init_size=None, device="auto", n_threads=None,
-    callback=None, refine=None,
+    callback=None, refine=None, rule=means,
 ):  # fmt: skip
     """Cluster rows.
 
@@ -99,6 +101,8 @@ def fit(
         See `Events`.
     refine : "breathing" or None
         Whether each run is improved after it has converged.
+    rule : callable
+        How centroids follow from sums (`update.means`). Another one than the means is followed on the host.
 
     Returns
     -------
@@ -121,7 +125,7 @@ def fit(
     how = {"device": device, "n_threads": n_threads, "resident": data.origin.resident}
     how["second"] = second_session(n_clusters, n_samples, init, refine)
     opened = open_rows(X, weights, n_clusters, **how)
-    session = opened.session
+    session = opened.session if rule is means else Parts([opened.session], rule)
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []
     for run in range(n_init):

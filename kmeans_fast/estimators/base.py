@@ -19,8 +19,9 @@ from ..arrays import as_data, as_weights, check_weights, is_ready, on_gpu, opene
 from ..engine.fit import Fit, fit
 from ..engine.history import Progress
 from ..engine.labelling import open_beside
+from ..engine.update import means
 from ..messages import warn
-from ..parameters import checked, for_engine, runs
+from ..parameters import DEFAULTS, checked, for_engine, runs
 from ..whole_files import WholeFiles
 from . import kind_of
 from .verbose import Printer
@@ -32,8 +33,9 @@ _Self = TypeVar("_Self", bound="_BaseKMeans")
 class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """An estimator with centroids.
 
-    A subclass has a signature, whose parameters are in the table (`kmeans_fast.parameters`), and where its clustering
-    differs a method `_cluster`, or `_options` for what it asks of the engine.
+    A subclass has a signature, whose parameters are in the table (`kmeans_fast.parameters`), and what is different: its
+    `_rule` for centroids, `_options` that it asks of the engine, or `_cluster`, all of it. Parameters that its
+    signature lacks have the defaults of the table.
     """
 
     cluster_centers_: Any  # arrays of the library that X came from
@@ -49,6 +51,8 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     _estimator_type = "clusterer"  # read by yellowbrick and others; scikit-learn's own tag is in __sklearn_tags__
 
     # ---- what subclasses may change ----
+
+    _rule = staticmethod(means)  # how centroids follow from the sums of their clusters
 
     def _cluster(self, data, given) -> Fit:
         """Cluster `data`, a `kmeans_fast.arrays.Data`; `given` are the parameters by name, checked."""
@@ -72,7 +76,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
                 )
                 n_init = self._n_init = 1
         options = {**for_engine(given), "n_clusters": given["n_clusters"], "init": init, "n_init": n_init}
-        options |= {"seed": seed, "rng": rng}
+        options |= {"seed": seed, "rng": rng, "rule": self._rule}
         if given["verbose"]:
             options["callback"] = Printer(given["callback"])
         return options
@@ -109,7 +113,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """
         before = self.__dict__.copy()
         try:
-            given = checked(self._parameters(), type(self).__name__)
+            given = DEFAULTS | checked(self._parameters(), type(self).__name__)
             with opened(X, sample_weight, check=functools.partial(self._validated, reset=True)) as data:
                 found = self._cluster(data, given)
                 if found.warning:
@@ -193,7 +197,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     def _session(self, data):
         """A session on the rows, and the centroids, in the wider dtype of both."""
-        how = {name: getattr(self, name) for name in ("device", "n_threads")}
+        how = {name: getattr(self, name, DEFAULTS[name]) for name in ("device", "n_threads")}
         return open_beside(data, self.cluster_centers_, "cluster_centers_", **checked(how, type(self).__name__))
 
     # ---- scikit-learn's layer around the door ----
@@ -260,10 +264,11 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def __getstate__(self):
         # A callback belongs to the session that it reports to and often cannot be pickled; a pickle made on a GPU loads
         # without one.
-        arrays = {name: to_host(getattr(self, name)) for name in _ARRAYS if hasattr(self, name)}
-        if on_gpu(self.init):
-            arrays["init"] = to_host(self.init)
-        return {**super().__getstate__(), **arrays, "callback": None}
+        state = dict(super().__getstate__())  # a copy
+        state |= {name: to_host(state[name]) for name in _ARRAYS if name in state}
+        if on_gpu(state.get("init")):
+            state["init"] = to_host(state["init"])
+        return state | {"callback": None}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
