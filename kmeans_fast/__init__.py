@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# In a checkout the kernels live beside this package; wheels ship them inside it. Either way they are kmeans_fast.kernels.
+# In a checkout the kernels live beside this package, in wheels inside it. Either way they are kmeans_fast.kernels.
 if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
 

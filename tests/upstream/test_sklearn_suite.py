@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Tests of scikit-learn's private helpers, of MiniBatchKMeans and of sparse input, which this version does not take, say nothing about us. The rest is
-# listed with the reason.
+# Tests of scikit-learn's private helpers, of MiniBatchKMeans and of sparse input, which this version does not take, say
+# nothing about us. The rest is listed with the reason.
 DESELECTED = {
     "MiniBatch or minibatch or mini_batch": "MiniBatchKMeans is not here yet",
     "sparse or csr": "sparse input is refused, by name",
