@@ -28,7 +28,7 @@ SIMULATED = SimBackend()
 TESTED = AVAILABLE + ["cuda-sim"] * bool(COMPILER)
 ENGINES = ["reference", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
 PART_ENGINES = ["reference", 1, 2, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
-PART_ENGINES += [("reread", "reference"), ("reread", 2)]
+PART_ENGINES += [("reread", engine) for engine in PART_ENGINES if engine != 1]
 REPOSITORY = Path(kmeans_fast.__file__).parents[1]
 
 

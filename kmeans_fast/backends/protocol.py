@@ -5,6 +5,7 @@ candidates that a seeder drew may be anywhere; `fetch` and `chosen` bring them t
 NumPy's for data on the host, the device's for data on a device.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -231,6 +232,7 @@ class Part(Protocol):
 class Session(Part, Protocol):
     """All rows opened on a backend: a part that is the whole, which the backend has its own, faster ways for."""
 
+    parts: Sequence[Part]  # that it is made of: itself, where it is one
     runs_ahead: bool  # whether an iteration is better enqueued before the one it follows is read
 
     def mean_variance(self) -> float: ...

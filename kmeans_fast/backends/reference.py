@@ -103,6 +103,10 @@ class ReferenceMasses:
 class ReferenceSession:
     runs_ahead = False
 
+    @property
+    def parts(self):
+        return (self,)
+
     def __init__(self, X, weights, n_clusters=0):
         self.X, self.weights, self.k = X, weights, n_clusters
         self.shape, self.dtype, self.weighted = X.shape, X.dtype, weights is not None

@@ -138,7 +138,7 @@ def fit(
         how = {"max_iter": max_iter, "threshold": threshold, "run": run, "events": events}
         found = lloyd(session, start, **how)
         if refine is not None:
-            found = breathe(session, found, weights, seed=seed, distances=opened.distances, **how)
+            found = breathe(session, found, seed=seed, distances=opened.distances, **how)
         history += found.history
         if best is None or found.inertia < best.inertia:
             best = found

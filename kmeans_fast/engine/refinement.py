@@ -36,23 +36,35 @@ def deepest(n_clusters, n_samples):
     return min(n_clusters, max(_LEAST_DEPTH, int(_DEPTH * n_clusters)), n_samples - n_clusters)
 
 
-def sums_by_cluster(labels, n_clusters, *factors):
-    """The sum over each cluster (n_clusters,) of the product of `factors`, arrays (n,), not negative, or None for ones: exact, of products cut to a common
-    unit, in float64.
+def sums_by_cluster(parts, n_clusters):
+    """The sum over each cluster (n_clusters,) of the values of its rows: exact, of values cut to a common unit.
+
+    `parts` is a list of pairs: labels (n,) and float64 values (n,), not negative.
     """
-    factors = [factor for factor in factors if factor is not None]
-    parts = [slice(start, start + _ROWS) for start in range(0, len(labels), _ROWS)]
-
-    def values(rows):
-        return math.prod((factor[rows] for factor in factors), start=np.ones(len(labels[rows])))
-
-    largest = max(float(values(rows).max()) for rows in parts)
-    total, shift = np.zeros(n_clusters), 53 - len(labels).bit_length() - math.frexp(largest)[1]
+    n, largest = sum(len(values) for _, values in parts), max(float(values.max()) for _, values in parts)
+    total, shift = np.zeros(n_clusters), 53 - n.bit_length() - math.frexp(largest)[1]
     if largest > 0.0:
-        for rows in parts:
-            units = np.floor(np.ldexp(values(rows), shift))
-            total += np.bincount(labels[rows], weights=units, minlength=n_clusters)
+        for labels, values in parts:
+            for start in range(0, len(labels), _ROWS):
+                rows = slice(start, start + _ROWS)
+                units = np.floor(np.ldexp(values[rows], shift))
+                total += np.bincount(labels[rows], weights=units, minlength=n_clusters)
     return np.ldexp(total, -shift)
+
+
+def _cluster_totals(session, n_clusters, centroids=None):
+    """The sum over each cluster of the session's labels of ``w D``, D being to its centroid; without them, of w."""
+    parts = [(to_host(part.labels), _products(part, centroids)) for part in session.parts]
+    return sums_by_cluster(parts, n_clusters)
+
+
+def _products(part, centroids):
+    """``w D`` (or w) of every row of a part."""
+    weights = part.weights_of(np.arange(part.shape[0]))
+    if centroids is None:
+        return np.ones(part.shape[0]) if weights is None else weights
+    own = to_host(part.own_distances(centroids))
+    return own if weights is None else own * weights
 
 
 def inhaled(centroids, errors, weights, depth, words):
@@ -93,7 +105,7 @@ def exhaled(centroids, weights, depth, distances):
     return np.ascontiguousarray(centroids[~goes])
 
 
-def breathe(session, first, weights, *, seed, run, distances, max_iter, threshold, events=None):
+def breathe(session, first, *, seed, run, distances, max_iter, threshold, events=None):
     """Improve a converged run.
 
     Parameters
@@ -101,7 +113,6 @@ def breathe(session, first, weights, *, seed, run, distances, max_iter, threshol
     session : Session
         That `first` has just been made with.
     first : Run
-    weights : ndarray (n_samples,) float64 or None
     seed, run : int
         The key of the random signs.
     distances : callable
@@ -114,8 +125,7 @@ def breathe(session, first, weights, *, seed, run, distances, max_iter, threshol
     Run
         The best one found, with the iterations and the history of all.
     """
-    best, weights = first, None if weights is None else to_host(weights)
-    k, n = len(first.centroids), len(first.labels)
+    best, k, n = first, len(first.centroids), session.shape[0]
     depth, history, stage = deepest(k, n), list(first.history), 0
     stopped, errors = first.stopped, None
     events = events or Events()
@@ -123,9 +133,7 @@ def breathe(session, first, weights, *, seed, run, distances, max_iter, threshol
     while depth > 0 and not stopped:
         events.begin(ITERATING)
         if errors is None:
-            labels, own = to_host(best.labels), to_host(session.own_distances(best.centroids))
-            errors, masses = sums_by_cluster(labels, k, own, weights), sums_by_cluster(labels, k, weights)
-            del own
+            errors, masses = _cluster_totals(session, k, best.centroids), _cluster_totals(session, k)
         words = draws(seed, run + (stage << 32) + 2**62, (depth, -(-first.centroids.shape[1] // 64)))
         start = inhaled(best.centroids, errors, masses, depth, words)
         added = len(start) - k
@@ -136,8 +144,12 @@ def breathe(session, first, weights, *, seed, run, distances, max_iter, threshol
         history += wide.history
         stopped = wide.stopped
         if not stopped:
-            of_wide = sums_by_cluster(to_host(wide.labels), k + added, weights)
-            start = exhaled(wide.centroids, of_wide, added, lambda rows, c=wide.centroids: distances(rows, c))
+            start = exhaled(
+                wide.centroids,
+                _cluster_totals(session, k + added),
+                added,
+                lambda rows, c=wide.centroids: distances(rows, c),
+            )
             session = session.for_clusters(k)
             found = lloyd(session, start, stage=stage + 2, done=len(history), **how)
             history += found.history

@@ -10,10 +10,14 @@ import numpy as np
 from ..arrays import to_host
 
 
-def _asked(name):
-    """The method of a session that is open while it runs."""
+def _asked(name, new_distances=False):
+    """The method of what is open while it runs; the power of two that masses are measured by is for other distances
+    than `new_distances`.
+    """
 
     def method(self, *arguments):
+        if new_distances:
+            self.shift = None
         with self.opened() as session:
             return getattr(session, name)(*arguments)
 
@@ -108,15 +112,12 @@ class RereadMasses:
 
     largest = _asked("largest")
     rows_in = _asked("rows_in")
-    join = _asked("join")
-    begin = _asked("begin")
     shares = _asked("shares")
     exclude = _asked("exclude")
 
-    def fill(self, distance):
-        self.shift = None  # it was chosen for the distances before
-        with self.opened() as masses:
-            masses.fill(distance)
+    fill = _asked("fill", new_distances=True)
+    join = _asked("join", new_distances=True)
+    begin = _asked("begin", new_distances=True)
 
     def weigh(self, shift):
         self.shift = shift

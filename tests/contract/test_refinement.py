@@ -141,10 +141,12 @@ def test_rows_all_alike_have_no_error_to_lessen():
 def test_sums_by_cluster_are_exact_in_any_order(rng, scale):
     values, labels = rng.exponential(size=5000) * scale, rng.integers(0, 7, 5000)
     order = rng.permutation(5000)
-    sums = refinement.sums_by_cluster(labels, 7, values)
-    assert_array_equal(sums, refinement.sums_by_cluster(labels[order], 7, values[order]))
+    sums = refinement.sums_by_cluster([(labels, values)], 7)
+    assert_array_equal(
+        sums, refinement.sums_by_cluster([(labels[part], values[part]) for part in np.split(order, 3)], 7)
+    )
     np.testing.assert_allclose(sums, np.bincount(labels, values), rtol=1e-9)
-    assert_array_equal(refinement.sums_by_cluster(np.array([0, 2, 2]), 3, np.zeros(3)), np.zeros(3))
+    assert_array_equal(refinement.sums_by_cluster([(np.array([0, 2, 2]), np.zeros(3))], 3), np.zeros(3))
 
 
 def test_who_is_let_go():

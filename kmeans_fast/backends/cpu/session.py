@@ -25,6 +25,10 @@ class CpuSession:
 
     runs_ahead = False
 
+    @property
+    def parts(self):
+        return (self,)
+
     def __init__(self, X, weights, n_clusters, threads, frugal=False):
         self.X, self.threads, self.k, self.frugal = X, threads, n_clusters, frugal
         self.n, self.d = self.shape = X.shape

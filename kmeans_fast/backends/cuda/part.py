@@ -122,6 +122,10 @@ class CudaPart:
             self.reset()
         return self.device_labels
 
+    def resume(self, labels):
+        self.reset()
+        self.device.write(self.device_labels, labels)
+
     def reset(self):
         self.device_labels = allocate(self.device, self.n, np.int32, "labels", fill=-1)
         self.launches.forget()

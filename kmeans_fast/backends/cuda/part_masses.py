@@ -6,55 +6,56 @@ import numpy as np
 
 from ...kernels.cuda import sources
 from ..drawing import by_content, located
+from ..protocol import MassesState
 from .device import allocate, upload
 
 _GREATEST = 1000  # a larger power of two is a product
 
 
 class CudaPartMasses:
-    """See `kmeans_fast.backends.protocol.PartMasses` and `part_masses.cu`; `state` has what kernels take, by name."""
+    """See `kmeans_fast.backends.protocol.PartMasses` and `part_masses.cu`; `arrays` has what kernels take, by name."""
 
     def __init__(self, part, buckets):
         self.part, self.device, self.launcher, self.joined = part, part.device, part.launcher, 0
         n, what = part.n, f"seeding on {part.n:,} rows"
-        arrays = {
+        allocated = {
             "hashes": (n, np.uint64, None), "buckets": (n, np.int32, None), "nearest": (n, np.float64, 1.0),
             "owner": (n, np.int32, 0), "marks": (n, np.uint16, 0), "masses": (buckets.count, np.int64, 0),
             "factors": (2, np.float64, 0.0), "gains": (sources.TRIALS, np.int64, None),
             "largest": (1, np.uint64, None), "count": (1, np.int64, None), "taken": (2, np.int64, None),
             "total": (1, np.int64, None),
         }  # fmt: skip
-        self.state = {
-            name: allocate(self.device, size, dtype, what, fill) for name, (size, dtype, fill) in arrays.items()
+        self.arrays = {
+            name: allocate(self.device, size, dtype, what, fill) for name, (size, dtype, fill) in allocated.items()
         }
-        self.state |= {"X": part.X, "weights": part.weights, "n": n, "d": part.d}
+        self.arrays |= {"X": part.X, "weights": part.weights, "n": n, "d": part.d}
         self.tried = {}  # what kernels take of the candidates of the last trials
-        self.launcher.run("rows", "row_hashes", n, X=part.X, n=n, d=part.d, hashes=self.state["hashes"])
+        self.launcher.run("rows", "row_hashes", n, X=part.X, n=n, d=part.d, hashes=self.arrays["hashes"])
         splitters = upload(self.device, buckets.splitters, what) if len(buckets.splitters) else None
         self._run("fill_hash_buckets", bits=buckets.bits, splitters=splitters, n_splitters=len(buckets.splitters))
 
     def _run(self, kernel, **others):
-        """Launch a kernel with the arguments that the state, or `others`, has for it."""
-        arguments = self.state | others
+        """Launch a kernel with the arguments that `arrays`, or `others`, has for it."""
+        arguments = self.arrays | others
         names = self.launcher.parameter_names("part_masses", kernel)
         self.launcher.run("part_masses", kernel, self.part.n, **{name: arguments[name] for name in names})
 
     def _cleared(self, name):
-        self.device.fill(self.state[name], 0)
-        return self.state[name]
+        self.device.fill(self.arrays[name], 0)
+        return self.arrays[name]
 
     def largest(self):
         self._cleared("largest")
         self._run("largest_product")
-        return float(self.device.download(self.state["largest"]).view(np.float64)[0])
+        return float(self.device.download(self.arrays["largest"]).view(np.float64)[0])
 
     def fill(self, distance):
-        self.device.fill(self.state["nearest"], distance)
+        self.device.fill(self.arrays["nearest"], distance)
 
     def weigh(self, shift):
         first = min(shift, _GREATEST)
-        self.device.write(self.state["factors"], np.array([math.ldexp(1.0, first), math.ldexp(1.0, shift - first)]))
-        return self._masses_by(self.state["buckets"], self._cleared("masses"))
+        self.device.write(self.arrays["factors"], np.array([math.ldexp(1.0, first), math.ldexp(1.0, shift - first)]))
+        return self._masses_by(self.arrays["buckets"], self._cleared("masses"))
 
     def _masses_by(self, groups, masses):
         """The mass of each group on the host; `groups` (n,) is the number of each row's, `masses` are zeros."""
@@ -80,7 +81,7 @@ class CudaPartMasses:
     def _counted(self, select):
         self._cleared("count")
         self._run("rows_in_buckets", **select)
-        return int(self.device.download(self.state["count"])[0])
+        return int(self.device.download(self.arrays["count"])[0])
 
     def draw(self, targets, of_buckets):
         return located(targets, of_buckets, self._sorted_rows_in)
@@ -93,29 +94,27 @@ class CudaPartMasses:
     # ---- seeds -----------------------------------------------------------------------------------------------------
 
     def begin(self, candidate):
-        self.part.measure_to(candidate, self.state["nearest"])
+        self.part.measure_to(candidate, self.arrays["nearest"])
 
     def trials(self, candidates):
         given = upload(self.device, np.ascontiguousarray(candidates, self.part.dtype), "candidates for seeds")
         self.tried = {"given": given, "candidates": None, "n_trials": len(candidates)}
         self._cleared("gains")
         self._run("trials", **self.tried)
-        return self.device.download(self.state["gains"])[: len(candidates)]
+        return self.device.download(self.arrays["gains"])[: len(candidates)]
 
     def accept(self, trial, of_buckets):
         self._cleared("masses")  # for what they gain
         self._run("accept", chosen=trial, seeds=None, n_seeds=None, **self.tried)
-        of_buckets += self.device.download(self.state["masses"])
+        of_buckets += self.device.download(self.arrays["masses"])
 
     def exclude(self, number, of_buckets):
         self._run("take_row", row=number)
-        bucket, mass = self.device.download(self.state["taken"]).tolist()
+        bucket, mass = self.device.download(self.arrays["taken"]).tolist()
         of_buckets[bucket] -= mass
         return mass
 
     def join(self, candidates):
-        if self.joined == 0:
-            self.fill(np.inf)
         among = self.part.for_clusters(len(candidates))
         distances = among.distances_after_assigning(candidates)
         self._run("join", distances=distances, labels=among.device_labels, before=self.joined)
@@ -123,4 +122,16 @@ class CudaPartMasses:
 
     def shares(self, count):
         shares = allocate(self.device, count, np.int64, "candidates for seeds", fill=0)
-        return self._masses_by(self.state["owner"], shares)
+        return self._masses_by(self.arrays["owner"], shares)
+
+    # ---- rows that are opened anew ---------------------------------------------------------------------------------
+
+    def state(self):
+        owner = self.device.download(self.arrays["owner"]) if self.joined else None
+        return MassesState(self.device.download(self.arrays["nearest"]), owner, self.joined)
+
+    def resume(self, state):
+        self.device.write(self.arrays["nearest"], state.nearest)
+        if state.owner is not None:
+            self.device.write(self.arrays["owner"], state.owner)
+        self.joined = state.joined

@@ -38,6 +38,11 @@ class CudaSession(CudaPart):
     """
 
     runs_ahead = True
+
+    @property
+    def parts(self):
+        return (self,)
+
     center = scattered = None  # the mean of the rows on the device, and the weighted sum of squared distances to it
 
     def for_clusters(self, n_clusters):
