@@ -14,6 +14,7 @@ import pytest
 
 import kmeans_fast
 from kmeans_fast import backends as registry
+from kmeans_fast import reference
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.reference import ReferenceSession
@@ -66,6 +67,17 @@ def problem(n, d, k, dtype, kind="normal", seed=0):
     return X, more
 
 
+@functools.cache
+def colliding_rows():
+    """Different rows whose hashes are equal: of a million rows of ones as float32, some agree in the lower half."""
+    X = 1.0 + np.random.default_rng(0).integers(0, 2**27, (1_000_000, 2)) * 2.0**-52
+    hashes = reference.row_hash(X)
+    order = np.argsort(hashes)
+    same = np.flatnonzero(np.diff(hashes[order]) == 0)
+    assert len(same) > 50
+    return np.concatenate([X[order[same]], X[order[same + 1]]])
+
+
 def some_weights(n, seed=0):
     """Positive weights, and a few zeros if there are rows enough."""
     weights = np.random.default_rng([seed, n]).exponential(size=n) + 0.01
@@ -82,7 +94,10 @@ def cuda_device():
 
 
 def session(engine, X, weights, n_clusters):
-    """A session, ready to iterate. `engine` is "reference", "cuda", "cuda-sim", or a number of CPU threads, used even for a small problem."""
+    """A session, ready to iterate.
+
+    `engine` is "reference", "cuda", "cuda-sim", or a number of CPU threads, used even for a small problem.
+    """
     if engine == "reference":
         opened = ReferenceSession(X, weights, n_clusters)
     elif engine in ("cuda", "cuda-sim"):
@@ -105,7 +120,7 @@ def part(engine, X, weights, n_clusters):
 
 
 class OwnCentroids(np.ndarray):
-    """Centroids that an iteration came to, on the host; they know the session's own, for the next iteration to start from."""
+    """Centroids of an iteration, on the host; they know the session's own, from which the next one starts."""
 
     own = None
 

@@ -1,11 +1,9 @@
 """The order of the rows changes nothing: seeds go by the rows' content, ties of the hash by the values."""
 
-import functools
-
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from support import some_weights
+from support import colliding_rows, some_weights
 
 import kmeans_fast
 from kmeans_fast import reference
@@ -69,21 +67,10 @@ def test_data_has_the_seeds_of_its_rounding_to_float32(backend, rounded, seed):
     assert_array_equal(narrow, wide)
 
 
-@functools.cache
-def colliding():
-    """Different rows whose hashes are equal: of a million rows of ones as float32, some agree in the lower half."""
-    X = 1.0 + np.random.default_rng(0).integers(0, 2**27, (1_000_000, 2)) * 2.0**-52
-    hashes = reference.row_hash(X)
-    order = np.argsort(hashes)
-    same = np.flatnonzero(np.diff(hashes[order]) == 0)
-    assert len(same) > 50
-    return np.concatenate([X[order[same]], X[order[same + 1]]])
-
-
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("options", STARTS, ids=str)
 def test_rows_whose_hashes_collide(backend, options, weighted):
-    X = np.tile(colliding(), (2, 1))
+    X = np.tile(colliding_rows(), (2, 1))
     weights = some_weights(len(X)) if weighted else None
     check_orders(X, weights, 5, **options)
     assert_array_equal(
@@ -94,7 +81,7 @@ def test_rows_whose_hashes_collide(backend, options, weighted):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_draws_among_colliding_rows_are_the_references(weighted):
-    X = np.concatenate([np.repeat(colliding(), 3, axis=0), np.random.default_rng(3).normal(size=(500, 2))])
+    X = np.concatenate([np.repeat(colliding_rows(), 3, axis=0), np.random.default_rng(3).normal(size=(500, 2))])
     weights = some_weights(len(X)) if weighted else None
     words = reference.draws(4, 0, (300,))
     masses = reference.Masses(X, weights)

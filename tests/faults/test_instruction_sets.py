@@ -1,10 +1,10 @@
-"""The same bits whatever the instruction set: the contract again, compiled for lesser machines than this one."""
+"""The same bits whatever the instruction set: the contract, and vectors, compiled for lesser machines than this one."""
 
 import platform
 
 import llvmlite.binding as llvm
 import pytest
-from support import run_python
+from support import REPOSITORY, run_python
 
 CONTRACT = """
 import sys
@@ -69,6 +69,18 @@ for dtype in (np.float32, np.float64):
         check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
 """
 
+PRIMITIVES = """
+import sys
+import pytest
+from kmeans_fast.kernels.cpu.machine import host
+
+assert host.VECTOR_BYTES == int(sys.argv[1]), (host.VECTOR_BYTES, sorted(host.FEATURES))
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *sys.argv[2:]]))
+"""
+OF_VECTORS = [
+    REPOSITORY / "tests" / "primitives" / f"test_{stem}.py" for stem in ("simd", "register_tiles", "transposing")
+]
+
 
 def without(*prefixes):
     """This machine's features in LLVM's spelling, those that begin with one of `prefixes` switched off."""
@@ -100,3 +112,13 @@ def test_bytes_with_avx512_switched_off():
 
 def test_sse_only():
     run_python(CONTRACT, 16, NUMBA_CPU_NAME="generic")
+
+
+def test_vectors_of_avx2():
+    needs("avx2")
+    features = without("avx512", "avx10", "amx", "evex")
+    run_python(PRIMITIVES, 32, *OF_VECTORS, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=features)
+
+
+def test_vectors_of_sse():
+    run_python(PRIMITIVES, 16, *OF_VECTORS, NUMBA_CPU_NAME="generic")
