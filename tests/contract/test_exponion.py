@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu.scoring import panels
-from kmeans_fast.kernels.cpu.scoring.packing import Packed
+from kmeans_fast.kernels.cpu.scoring.packing import Packing
 from kmeans_fast.kernels.cpu.scoring.panels import GROUP, PANEL_ROWS
 from numpy.testing import assert_array_equal
 from support import DTYPES, iterated, session, some_weights
@@ -99,7 +99,7 @@ def test_bounds_and_gaps_hold(always, kind, dtype):
         assert (2 * bounds.half_gap <= between.min(axis=1)).all()
         padded = np.where(found.panels.order < 0, np.inf, between[:, found.panels.order])
         of_panels = padded.reshape(len(centroids), -1, GROUP).min(axis=2)
-        gaps = found.gaps.reshape(len(centroids), -1)
+        gaps = found.panels.gaps.reshape(len(centroids), -1)
         assert (gaps[:, : of_panels.shape[1]] <= of_panels).all()
         assert (gaps[:, of_panels.shape[1] :] == np.inf).all()
         centroids = step.centroids
@@ -245,12 +245,10 @@ def test_gaps_are_as_large_as_float32_allows():
     k, d = centroids.shape
     found = exponion.Exponion(session(2, centroids, None, k).assignment)
     found._make_panels(centroids)
-    exact, packed, half_norms, shift, scale, bound = Packed(k, d, np.float32).fill(centroids.reshape(-1))
+    packed = Packing(k, d, np.float32).fill(centroids.reshape(-1))
     half_gap = np.empty(k, np.float32)
-    panels.fill_panels(2, packed, half_norms, d, found.panels)
-    panels.find_gaps(
-        2, exact, shift, scale, bound, d, found.panels, np.float32(1 / scale), found.memory, found.gaps, half_gap
-    )  # fmt: skip
+    panels.fill_panels(2, packed, d, found.panels)
+    panels.find_gaps(2, packed, d, found.panels, np.float32(1 / packed.scale), found.memory, half_gap)
     between = np.sqrt(reference.squared_distances(centroids, centroids))
     np.fill_diagonal(between, np.inf)
     np.testing.assert_allclose(2 * half_gap, between.min(axis=1), rtol=1e-3)

@@ -162,7 +162,7 @@ def test_few_centroids_are_left_to_a_box():
     X = data("normal", 40_000, 2, np.float32)
     opened = session(1, X, None, 400)
     iterated(opened, X[:400])
-    assert opened.assignment.kd_tree.counters[2].sum() < 8 * len(X)  # measurements, of 400 that there are for each row
+    assert opened.assignment.kd_tree.counts.pairs.sum() < 8 * len(X)  # measurements, of 400 that there are for each row
 
 
 def test_several_runs_share_the_tree_that_paid(monkeypatch):

@@ -14,17 +14,17 @@ ROWS, LANES = lane_sums.ROWS, lane_sums.LANES
 
 
 @jit
-def add_tiles(of_lanes, limbs, totals, labels, k, steps, firsts, X, d, up, up_rest):
+def add_tiles(of_lanes, limbs, totals, labels, k, steps, firsts, X, d, plan):
     """Add tile after tile of rows to their clusters' sums, which are folded as often as they must be."""
     waiting = 0
-    pending, high, low = totals.pending[0], totals.high[0], totals.low[0]
+    sums = fixed_point.accumulators(totals, 0, plan.limbs, plan.up, plan.up_rest, plan.down)
     for tile in range(firsts.size):
         lane_sums.add_tile(
-            of_lanes, totals.count[0], labels[tile], k, X, firsts[tile], d, steps[tile], up, up_rest, limbs
+            of_lanes, sums.count, labels[tile], k, X, firsts[tile], d, steps[tile], plan.up, plan.up_rest, limbs
         )
         waiting += 1
         if waiting == lane_sums.MOST_TILES or tile + 1 == firsts.size:
-            lane_sums.flush_lanes(of_lanes, pending, high, low, totals.unspilled[0], k, d)
+            lane_sums.flush_lanes(of_lanes, sums, k, d)
             waiting = 0
 
 
@@ -36,7 +36,7 @@ def check(X, labels, k, numbers, firsts):
     totals = fixed_point.Totals.zeros(1, k, d, 1)
     of_lanes, limbs = np.zeros(k * d * LANES, np.int64), np.empty(d * ROWS, np.int64)
     steps = (numbers * d).astype(np.int32)
-    add_tiles(of_lanes, limbs, totals, labels, k, steps, firsts, X.reshape(-1), d, plan.up, plan.up_rest)
+    add_tiles(of_lanes, limbs, totals, labels, k, steps, firsts, X.reshape(-1), d, plan)
     assert not of_lanes.any()
     sums, weights = fixed_point.rounded(1, totals, plan, k, d, False)
     rows, of_rows = X[(firsts[:, None] + numbers).ravel()], labels.ravel()

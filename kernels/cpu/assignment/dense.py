@@ -10,17 +10,18 @@ Limits     k < 2**31, d * ROWS < 2**31; d * ROWS * 4 bytes of scratch a task.
 
 import numpy as np
 
-from ..exact.fixed_point import add_rows, clear, move_rows
+from ..exact.fixed_point import Totals, accumulators, add_rows, clear, move_rows
 from ..exact.lane_sums import MOST_TILES, add_tile, flush_lanes
+from ..exact.rows import Rows
 from ..machine.bits import set_bits, trailing_zeros
 from ..machine.scratch import stack_array
 from ..machine.simd import bits, equal, load
 from ..runtime.jit import inlined, kernel, share
 from ..scoring.byte_filter import new_tile, settle_anew
+from ..scoring.packing import Packed
 from ..scoring.tile import EVERY_LANE, LANES, ROWS, distance_bounds, pack_points, row_steps, settle, workspace
-from .sums import MOVES, SUMS_ANEW, SUMS_MOVED
+from .arguments import MOVES, SUMS_ANEW, SUMS_MOVED, Bounds, Counts, Sums
 
-NO_BOUNDS = np.float32(1), np.empty(0, np.float32), np.empty(0, np.float32)
 _GIVEN_UP = 8  # tiles that had too many candidates, after which a task tries the filter no more
 
 
@@ -42,55 +43,39 @@ def _changes(labels, row, used, index):
 def assign(
     task,
     tasks,
-    X,  #           IN    (n * d,) float32 or float64
-    weights,  #     IN    (n,) float64, or (0,): all ones
-    d,
-    exact,  #       IN    (k * d,) float64; this and the next five from `packing.Packed`
-    packed,  #      IN    (padded k * d,) float32
-    half_norms,  #  IN    (padded k,) float32
-    shift,  #       IN    (d,)
-    scale,
-    bound,  #             the parts of a margin
-    labels,  #      INOUT (n,) int32
-    changed,  #     OUT   (tasks,) int64: rows whose label is not what it was
-    rechecks,  #    OUT   (tasks,) int64: rows that needed a recheck
-    totals,  #      INOUT Totals: the sums of the rows of each cluster
-    limbs,  #             these four from `fixed_point.Plan`
-    up,
-    up_rest,
-    down,
-    sums,  #              SUMS_LEFT: as they are; SUMS_ANEW: add every row; SUMS_MOVED: move the rows whose label changes
-    memory,  #            `tile.workspaces`
-    lane_sums,  #   INOUT (tasks, k * d * LANES + d * ROWS) int64, the first part zeros in and out: `lane_sums.scratch`; or None
-    bounds,  #            (factor, upper, lower) for `hamerly`, or NO_BOUNDS. upper OUT (n,) float32: not below `factor`
-    #                     times the distance to the own centroid in units of x'; lower OUT (n,) float32: not above that
-    #                     to any other
-    codes,  #             `byte_codes.Encoded`, or None: rows are scored in float32
-    overfull,  #    OUT   (tasks,) int64: tiles that had too many candidates for the filter
+    rows: Rows,  #      IN
+    packed: Packed,  #  IN
+    labels,  #          INOUT (n,) int32
+    counts: Counts,  #  OUT   `changed` and `rechecked`; with codes, `overfull`
+    sums: Sums,  #      INOUT
+    memory,  #                `tile.workspaces`
+    lane_sums,  #       INOUT `lane_sums.scratch`, whose first part is zeros in and out; or None
+    bounds: Bounds,  #  OUT   `upper` and `lower` are written; or NO_BOUNDS
+    codes,  #           IN    `byte_codes.Encoded`, or None: rows are scored in float32
 ):
     """Label every row and bring the exact sums of the clusters up to date. Reads X once.
 
     It is compiled anew for None and for arrays, so that what is not wanted costs no compilation; but not for bounds, so
     that predict, which has none, uses what fit has compiled.
     """
-    n, k = labels.size, exact.size // d
+    X, weights, d = rows
+    n, k, mode = labels.size, packed.exact.size // d, sums.mode
     first, stop = share(task, tasks, -(-n // ROWS))
     work, steps = workspace(memory[task], d), stack_array(ROWS, np.int32)
     numbers, moves = stack_array(ROWS, np.int64), stack_array(MOVES, np.int64)
     sources, targets = stack_array(MOVES, np.int32), stack_array(MOVES, np.int32)
     row_steps(0, ROWS, d, steps)
-    pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
-    unspilled, count = totals.unspilled[task], totals.count[task]
+    own_sums = accumulators(sums.totals, task, sums.plan.limbs, sums.plan.up, sums.plan.up_rest, sums.plan.down)
     moved, rechecked, n_moves = 0, 0, 0
     if lane_sums is not None:
         of_lanes, tile_limbs, waiting = lane_sums[task], lane_sums[task, k * d * LANES :], 0
     above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
-    factor, upper, lower = bounds
-    bounded, unit = upper.size > 0, np.float64(factor) * np.float64(scale)
+    upper, lower, factor = bounds.upper, bounds.lower, bounds.factor
+    bounded, unit = upper.size > 0, np.float64(factor) * np.float64(packed.scale)
     if codes is not None:
         byte_tile, unfiltered = new_tile(codes.tiles[task]), 0
-    if sums == SUMS_ANEW:
-        clear(pending, high, low, unspilled, count, 0, k, limbs * (d + 1 if weights.size > 0 else d))
+    if mode == SUMS_ANEW:
+        clear(own_sums, 0, k, d + 1 if weights.size > 0 else d)
     for row in range(first * ROWS, stop * ROWS, ROWS):
         # STEP 1: score and settle.
         used = min(ROWS, n - row)
@@ -105,10 +90,8 @@ def assign(
             )  # fmt: skip
             unfiltered += not settled
         if not settled:
-            pack_points(X, row, used, d, steps, shift, scale, work.tile)
-            still_open = settle(
-                work, X, row * d, steps, used, d, exact, packed, half_norms, bound, (row + ROWS) * d
-            )  # fmt: skip
+            pack_points(X, row, used, d, steps, packed.shift, packed.scale, work.tile)
+            still_open = settle(work, X, row * d, steps, used, d, packed, (row + ROWS) * d)
         rechecked += set_bits(np.int64(still_open))
         if bounded:
             if not settled:
@@ -122,52 +105,46 @@ def assign(
         moved += set_bits(np.int64(changes))
         in_lanes = False
         if lane_sums is not None:
-            in_lanes = sums == SUMS_ANEW and used == ROWS
+            in_lanes = mode == SUMS_ANEW and used == ROWS
             if in_lanes:
-                add_tile(of_lanes, count, index, k, X, row, d, steps, up, up_rest, tile_limbs)
+                plan = sums.plan
+                add_tile(of_lanes, own_sums.count, index, k, X, row, d, steps, plan.up, plan.up_rest, tile_limbs)
                 waiting += 1
-        if sums == SUMS_ANEW and not in_lanes:
+        if mode == SUMS_ANEW and not in_lanes:
             for r in range(ROWS):
                 numbers[r] = row + r
-            add_rows(
-                pending, high, low, unspilled, count, index, numbers, used,
-                X, d, weights, 1, limbs, up, up_rest, down,
-            )  # fmt: skip
+            add_rows(own_sums, rows, index, numbers, used, 1)
         while changes != 0:
             r = trailing_zeros(changes)
             changes &= changes - np.uint64(1)
-            if sums == SUMS_MOVED:
+            if mode == SUMS_MOVED:
                 moves[n_moves], sources[n_moves], targets[n_moves] = row + r, labels[row + r], index[r]
                 n_moves += 1
             labels[row + r] = index[r]
         is_last = row + ROWS >= stop * ROWS
         if lane_sums is not None:  # noqa: SIM102  alone, or Numba compiles the branch for None too
             if waiting == MOST_TILES or (waiting > 0 and is_last):
-                flush_lanes(of_lanes, pending, high, low, unspilled, k, d)
+                flush_lanes(of_lanes, own_sums, k, d)
                 waiting = 0
         if n_moves > MOVES - ROWS or (n_moves > 0 and is_last):
-            move_rows(
-                pending, high, low, unspilled, count, sources, targets, moves, n_moves,
-                X, d, weights, limbs, up, up_rest, down,
-            )  # fmt: skip
+            move_rows(own_sums, rows, sources, targets, moves, n_moves)
             n_moves = 0
-    changed[task] = moved
-    rechecks[task] = rechecked
+    counts.changed[task], counts.rechecked[task] = moved, rechecked
     if codes is not None:
-        overfull[task] = unfiltered
+        counts.overfull[task] = unfiltered
 
 
 @kernel
 def sum_owned(
     task,
     tasks,
-    X,  #        IN    (n * d,)
-    weights,  #  IN    (n,) float64, or (0,): all ones
+    X,  #               IN    (n * d,)
+    weights,  #         IN    (n,) float64, or (0,): all ones
     d,
-    labels,  #   IN    (n,) int32
+    labels,  #          IN    (n,) int32
     k,
-    totals,  #   INOUT Totals of one thread
-    limbs,  #          these four from `fixed_point.Plan`
+    totals: Totals,  #  INOUT  of one thread
+    limbs,  #                 these four from `fixed_point.Plan`
     up,
     up_rest,
     down,
@@ -176,18 +153,14 @@ def sum_owned(
 
     For sums too large to have a copy for every thread. Reads all labels in every task, each row of X once.
     """
-    pending, high, low = totals.pending[0], totals.high[0], totals.low[0]
-    unspilled, count = totals.unspilled[0], totals.count[0]
+    sums, rows = accumulators(totals, 0, limbs, up, up_rest, down), Rows(X, weights, d)
     first, last = share(task, tasks, k)
-    clear(pending, high, low, unspilled, count, first, last, limbs * (d + 1 if weights.size > 0 else d))
+    clear(sums, first, last, d + 1 if weights.size > 0 else d)
     clusters, numbers, found = stack_array(MOVES, np.int32), stack_array(MOVES, np.int64), 0
     for i in range(labels.size):
         if first <= labels[i] < last:
             clusters[found], numbers[found] = labels[i], i
             found += 1
         if found == MOVES or i == labels.size - 1:
-            add_rows(
-                pending, high, low, unspilled, count, clusters, numbers, found,
-                X, d, weights, 1, limbs, up, up_rest, down,
-            )  # fmt: skip
+            add_rows(sums, rows, clusters, numbers, found, 1)
             found = 0

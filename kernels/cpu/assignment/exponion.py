@@ -23,16 +23,28 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exact.distances import is_nearer, squared, squared_distance
-from ..exact.fixed_point import add_rows, clear, move_rows
+from ..exact.fixed_point import accumulators, add_rows, clear, move_rows
+from ..exact.rows import Rows
 from ..machine.bits import set_bits, trailing_zeros
 from ..machine.register_tiles import any_of, larger, negative_infinity_like, reached, store_tile
 from ..machine.scratch import stack_array
 from ..machine.simd import bits, greater, lane_maximum, load, maximum, prefetch, select, splat, sub
 from ..runtime.jit import inlined, inner, kernel
-from ..scoring.panels import GROUP, PANEL_ROWS, VECTORS, group_scores, load_group, load_row, load_scores, splat_rows
+from ..scoring.packing import Packed
+from ..scoring.panels import (
+    GROUP,
+    PANEL_ROWS,
+    VECTORS,
+    Panels,
+    group_scores,
+    load_group,
+    load_row,
+    load_scores,
+    splat_rows,
+)
 from ..scoring.tile import CACHE_LINE, DOWN, EVERY_LANE, LANES, TINY, UP
+from .arguments import MOVES, SUMS_ANEW, SUMS_MOVED, Bounds, Counts, Sums
 from .hamerly import MARGIN
-from .sums import MOVES, SUMS_ANEW, SUMS_MOVED
 
 _SCORES = PANEL_ROWS * GROUP  # of a tile with a panel
 _ROOM = 3 * _SCORES  # contenders of a tile that wait to be measured
@@ -98,7 +110,7 @@ def _append(tile, found, scores, order, first, used, bound, count):
 
 
 @inner
-def _contenders(tile, used, d, panels, place, bound, gaps, start, width, reach, scores):
+def _contenders(tile, used, d, panels, place, bound, start, width, reach, scores):
     """How many contenders the rows of the tile have, whose centroid has the place `place` and its gaps at ``gaps[start:]``, -1 if there is no room for them;
     the gap of the nearest panel that was left out; how many panels were not.
     """
@@ -106,7 +118,7 @@ def _contenders(tile, used, d, panels, place, bound, gaps, start, width, reach, 
     left_out = splat(-_INFINITE)
     store_tile(tile.rest, 0, LANES, negative_infinity_like(load_scores(tile.rest, 0, LANES)))
     for v in range(0, width, LANES):
-        gap = load(gaps, start + v)
+        gap = load(panels.gaps, start + v)
         is_out = greater(gap, splat(reach))
         left_out = maximum(select(is_out, sub(splat(np.float32(0)), gap), splat(-_INFINITE)), left_out)
         in_reach = np.uint64(bits(is_out)) ^ EVERY_LANE
@@ -170,36 +182,23 @@ def _search(tile, X, numbers, index, exact, used, d):
 def assign_exponion(
     task,
     tasks,
-    X,  #         IN    (n * d,) float32 or float64
-    weights,  #   IN    (n,) float64, or (0,): all ones
-    d,
-    exact,  #     IN    (k * d,) float64; this, the next two and `bound` from `packing.Packed`
-    shift,  #     IN    (d,)
-    scale,
-    bound,  #           the parts of a margin
-    panels,  #    IN    Panels
-    gaps,  #      IN    (k * padded groups,) float32: `find_gaps`
-    numbers,  #   IN    (rows,) int32: the rows to label, by cluster, their own or one that is guessed: `sort_rows`
-    starts,  #    IN    (k + 1,) int64: where in `numbers` each cluster begins
-    labels,  #    INOUT (n,) int32
-    changed,  #   OUT   (tasks,) int64: rows whose label is not what it was
-    rechecks,  #  OUT   (tasks,) int64: rows that were measured against another centroid
-    pairs,  #     OUT   (tasks,) int64: rows times panels
-    totals,  #    INOUT Totals: the sums of the rows of each cluster
-    limbs,  #           these four from `fixed_point.Plan`
-    up,
-    up_rest,
-    down,
-    sums,  #            SUMS_LEFT; SUMS_ANEW, if these are all rows: add them; SUMS_MOVED: move those whose label changes
-    unit,  #            1 / the unit of the bounds, a power of two
-    factor,  #          unit / scale
-    upper,  #     INOUT (n,) float32: as `find_failing` leaves it, and then of the new labels
-    lower,  #     OUT   (n,) float32: not above the distance to any other centroid
-    memory,  #          `tiles`
+    data: Rows,  #      IN
+    packed: Packed,  #  IN
+    panels: Panels,  #  IN
+    numbers,  #         IN    (rows,) int32: the rows to label, by cluster, their own or one that is guessed: `sort_rows`
+    starts,  #          IN    (k + 1,) int64: where in `numbers` each cluster begins
+    labels,  #          INOUT (n,) int32
+    counts: Counts,  #  OUT   `changed`, `rechecked` (rows measured against another centroid) and `pairs`
+    sums: Sums,  #      INOUT SUMS_ANEW only if these are all rows
+    bounds: Bounds,  #  INOUT `upper` as `find_failing` leaves it, and then of the new labels; `lower` is written
+    memory,  #                `panels.tiles`
 ):
     """Label rows and bring the exact sums of the clusters up to date. Tasks take turns: neighbours need as many panels."""
+    X, weights, d = data
+    exact, _, _, shift, scale, bound = packed
+    upper, lower, unit, factor = bounds.upper, bounds.lower, bounds.unit, bounds.factor
     k, per = starts.size - 1, np.float64(scale)
-    width = gaps.size // k
+    width = panels.gaps.size // k
     tile = Tile(
         memory[task],
         stack_array(PANEL_ROWS, np.float64),
@@ -216,13 +215,12 @@ def assign_exponion(
     rows, index = stack_array(PANEL_ROWS, np.int64), stack_array(PANEL_ROWS, np.int32)
     moves = stack_array(MOVES, np.int64)
     sources, targets = stack_array(MOVES, np.int32), stack_array(MOVES, np.int32)
-    pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
-    unspilled, members = totals.unspilled[task], totals.count[task]
+    own_sums = accumulators(sums.totals, task, sums.plan.limbs, sums.plan.up, sums.plan.up_rest, sums.plan.down)
     line = CACHE_LINE // X.itemsize
     ambiguity = 0.5 * np.float64(bound[0]) * _SLACK
     moved, measured, done, n_moves, turn = 0, 0, 0, 0, 0
-    if sums == SUMS_ANEW:
-        clear(pending, high, low, unspilled, members, 0, k, limbs * (d + 1 if weights.size > 0 else d))
+    if sums.mode == SUMS_ANEW:
+        clear(own_sums, 0, k, d + 1 if weights.size > 0 else d)
     for c in range(k):
         for first in range(starts[c], starts[c + 1], PANEL_ROWS):
             turn += 1
@@ -248,7 +246,7 @@ def assign_exponion(
 
             # STEP 2: score the panels in reach, and measure what may be nearer.
             count, left_out, taken = _contenders(
-                tile, used, d, panels, np.int64(panels.places[c]), bound, gaps, c * width, width, reach + reach, scores
+                tile, used, d, panels, np.int64(panels.places[c]), bound, c * width, width, reach + reach, scores
             )
             done += taken * used
             if count < 0:
@@ -271,22 +269,13 @@ def assign_exponion(
                     upper[i] = np.float32(math.sqrt(tile.own[r]) * unit) * UP + TINY
                 if index[r] != labels[i]:
                     moves[n_moves], sources[n_moves], targets[n_moves] = i, labels[i], index[r]
-                    n_moves += sums == SUMS_MOVED
+                    n_moves += sums.mode == SUMS_MOVED
                     moved += 1
                     labels[i] = index[r]
-            if sums == SUMS_ANEW:
-                add_rows(
-                    pending, high, low, unspilled, members, index, rows, used,
-                    X, d, weights, 1, limbs, up, up_rest, down,
-                )  # fmt: skip
+            if sums.mode == SUMS_ANEW:
+                add_rows(own_sums, data, index, rows, used, 1)
             if n_moves > MOVES - PANEL_ROWS:
-                move_rows(
-                    pending, high, low, unspilled, members, sources, targets, moves, n_moves,
-                    X, d, weights, limbs, up, up_rest, down,
-                )  # fmt: skip
+                move_rows(own_sums, data, sources, targets, moves, n_moves)
                 n_moves = 0
-    move_rows(
-        pending, high, low, unspilled, members, sources, targets, moves, n_moves,
-        X, d, weights, limbs, up, up_rest, down,
-    )  # fmt: skip
-    changed[task], rechecks[task], pairs[task] = moved, measured, done
+    move_rows(own_sums, data, sources, targets, moves, n_moves)
+    counts.changed[task], counts.rechecked[task], counts.pairs[task] = moved, measured, done

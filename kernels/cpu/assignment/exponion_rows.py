@@ -11,17 +11,21 @@ Limits     12 bytes a row.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ..exact.distances import squared
+from ..exact.rows import Rows
 from ..machine.bits import set_bits, trailing_zeros
 from ..machine.register_tiles import add_tiles, rank1_update, splats, store_tile, zeros_like
 from ..machine.scratch import stack_array
 from ..machine.simd import bits, greater, load, splat
 from ..runtime.jit import inlined, kernel, share
-from ..scoring.panels import GROUP, load_group, load_row
+from ..scoring.packing import Packed
+from ..scoring.panels import GROUP, Panels, load_group, load_row
 from ..scoring.tile import EVERY_LANE, LANES, TINY, UP
+from .arguments import Bounds
 from .hamerly import MARGIN, failing_rows, farthest_moves
 
 _splat_one = splats(1)
@@ -37,39 +41,40 @@ def _level(gaps, start, width, reach, groups, levels):
     return min(levels - 1, needed * levels // groups)
 
 
+class FailedRows(NamedTuple):
+    """The rows that are to be labelled anew; a task's begin at the first of its rows."""
+
+    numbers: np.ndarray  # (n,) int32
+    keys: np.ndarray  # (n,) int32: ``label * levels + level`` of each
+    found: np.ndarray  # (tasks,) int64: how many there are
+    counts: np.ndarray  # (tasks, k * levels or more) int64: of each key
+    levels: int  # parts that the rows of a cluster are sorted into, by how many panels they need
+
+
 @kernel
 def find_failing(
     task,
     tasks,
-    X,  #         IN    (n * d,)
-    values,  #    IN    (k * d,) X's dtype: the centroids
-    d,
-    labels,  #    IN    (n,) int32
-    unit,  #            1 / the unit of the bounds, a power of two
-    upper,  #     INOUT (n,) float32; these two and `drift` as for `hamerly.assign_hamerly`
-    lower,  #     INOUT (n,) float32
-    drift,  #     IN    (k,) float32
-    half_gap,  #  IN    (k,) float32: `find_gaps`, and so
-    gaps,  #      IN    (k * padded groups,) float32
-    groups,
-    levels,  #          rows of a cluster are sorted by how many panels they need, into so many parts
-    failed,  #    OUT   (n,) int32: the rows that fail; a task's from the first of its rows on. This and the next
-    keys,  #      OUT   (n,) int32: ``label * levels + level`` of each
-    found,  #     OUT   (tasks,) int64: how many fail
-    counts,  #    OUT   (tasks, k * levels or more) int64: of each key
+    rows: Rows,  #          IN
+    values,  #              IN    (k * d,) X's dtype: the centroids
+    labels,  #              IN    (n,) int32
+    bounds: Bounds,  #      INOUT with the `half_gap` of `find_gaps`
+    panels: Panels,  #      IN
+    failed: FailedRows,  #  OUT
 ):
     """The rows whose label may have changed; the distance of each to its centroid goes to `upper`."""
-    n, k = labels.size, drift.size
+    X, _, d = rows
+    upper, lower, drift, half_gap, unit, _ = bounds
+    numbers, keys, found, counts, levels = failed
+    n, k, gaps, groups = labels.size, drift.size, panels.gaps, panels.order.size // GROUP
     width = gaps.size // k
-    most, next_most, farthest = farthest_moves(drift)
+    moves = farthest_moves(drift)
     first, stop = share(task, tasks, n)
     for key in range(k * levels):
         counts[task, key] = 0
     at = first
     for row in range(first, stop, LANES):
-        failing = failing_rows(
-            row, min(LANES, stop - row), labels, upper, lower, drift, half_gap, most, next_most, farthest
-        )
+        failing = failing_rows(row, min(LANES, stop - row), labels, bounds, moves)
         while failing != 0:
             i = row + trailing_zeros(failing)
             failing &= failing - np.uint64(1)
@@ -79,7 +84,7 @@ def find_failing(
             if reach < max(lower[i], half_gap[label]):
                 continue
             key = label * levels + _level(gaps, label * width, width, reach, groups, levels)
-            failed[at], keys[at] = i, key
+            numbers[at], keys[at] = i, key
             counts[task, key] += 1
             at += 1
     found[task] = at - first
@@ -113,26 +118,21 @@ def _nearest_in_panel(rows, d, panels, group, buffer):
 def guess_labels(
     task,
     tasks,
-    X,  #         IN    (n * d,)
-    exact,  #     IN    (k * d,) float64; this and the next two from `packing.Packed`
-    shift,  #     IN    (d,)
-    scale,
-    d,
-    panels,  #    IN    Panels
-    nearest,  #   IN    (n,) int32: a panel for each row; the nearer, the fewer are needed
-    unit,  #            1 / the unit of the bounds, a power of two
-    upper,  #     OUT   (n,) float32: not below the distance to the centroid guessed
-    memory,  #          `tiles`
-    gaps,  #      IN    (k * padded groups,) float32
-    groups,
-    levels,  #          this and the rest as for `find_failing`
-    failed,  #    OUT   (n,) int32
-    keys,  #      OUT   (n,) int32
-    found,  #     OUT   (tasks,) int64
-    counts,  #    OUT   (tasks, k * levels or more) int64
+    data: Rows,  #          IN
+    packed: Packed,  #      IN
+    nearest,  #             IN    (n,) int32: a panel for each row; the nearer, the fewer are needed
+    bounds: Bounds,  #      OUT   `upper` is not below the distance to the centroid guessed
+    panels: Panels,  #      IN
+    memory,  #                    `panels.tiles`
+    failed: FailedRows,  #  OUT
 ):
     """As `find_failing`, for rows without bounds: every row is one that fails, of the cluster of the best centroid in one panel."""
+    X, _, d = data
+    exact, _, _, shift, scale, _ = packed
+    upper, unit = bounds.upper, bounds.unit
+    numbers, keys, found, counts, levels = failed
     k, rows, buffer = exact.size // d, memory[task], stack_array(GROUP, np.float32)
+    gaps, groups = panels.gaps, panels.order.size // GROUP
     width = gaps.size // k
     first, stop = share(task, tasks, upper.size)
     for key in range(k * levels):
@@ -142,7 +142,7 @@ def guess_labels(
         label = _nearest_in_panel(rows, d, panels, np.int64(nearest[i]), buffer)
         upper[i] = np.float32(math.sqrt(squared(X, i * d, exact, label * d, d)) * unit) * UP + TINY
         key = label * levels + _level(gaps, label * width, width, upper[i] * MARGIN, groups, levels)
-        failed[i], keys[i] = i, key
+        numbers[i], keys[i] = i, key
         counts[task, key] += 1
     found[task] = stop - first
 
@@ -151,15 +151,13 @@ def guess_labels(
 def sort_rows(
     task,
     tasks,
-    failed,  #   IN    (n,) int32; this and the next two from `find_failing`
-    keys,  #     IN    (n,) int32
-    found,  #    IN    (tasks,) int64
-    places,  #   INOUT (tasks, keys or more) int64: where the task's first row of each key goes
-    numbers,  #  OUT   (rows that fail,) int32
+    failed: FailedRows,  #  INOUT but `counts` is where the task's first row of each key goes
+    in_order,  #            OUT   (rows that fail,) int32
 ):
     """Sort the rows that fail by their keys. `tasks` must be those of `find_failing`."""
-    first, _ = share(task, tasks, failed.size)
+    numbers, keys, found, places, _ = failed
+    first, _ = share(task, tasks, numbers.size)
     for at in range(first, first + found[task]):
         key = keys[at]
-        numbers[places[task, key]] = failed[at]
+        in_order[places[task, key]] = numbers[at]
         places[task, key] += 1

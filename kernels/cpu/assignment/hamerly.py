@@ -22,12 +22,14 @@ import math
 import numpy as np
 
 from ..exact.distances import squared
-from ..exact.fixed_point import move_rows
+from ..exact.fixed_point import accumulators, move_rows
+from ..exact.rows import Rows
 from ..machine.bits import set_bits, trailing_zeros
 from ..machine.scratch import stack_array
 from ..machine.simd import add, bits, equal, gather, greater, load, mul, prefetch, select, splat, store, sub
 from ..runtime.jit import inlined, inner, kernel, share
 from ..scoring.byte_filter import new_tile, settle_by_bytes
+from ..scoring.packing import Packed
 from ..scoring.tile import (
     CACHE_LINE,
     DOWN,
@@ -41,7 +43,7 @@ from ..scoring.tile import (
     settle,
     workspace,
 )
-from .sums import MOVES, SUMS_MOVED
+from .arguments import MOVES, SUMS_MOVED, Bounds, Counts, Sums
 
 MARGIN = np.float32(1 + 2.0**-18)
 _FAILED = 128  # rows that failed the first test wait for the second: their data arrives meanwhile
@@ -49,8 +51,10 @@ _WORTH_MEASURING = 2500  # k * (d + 12): beyond, a tile's share of scoring costs
 
 
 @inlined
-def failing_rows(row, used, labels, upper, lower, drift, half_gap, most, next_most, farthest):
-    """Update the bounds of `used` rows, a vector at most; bit r set where row r fails."""
+def failing_rows(row, used, labels, bounds, moves):
+    """Update the bounds of `used` rows, a vector at most; bit r set where row r fails. `moves`: `farthest_moves`."""
+    upper, lower, drift, half_gap, _, _ = bounds
+    most, next_most, farthest = moves
     if used == LANES:
         label = load(labels, row)
         above = mul(add(load(upper, row), gather(drift, 0, label)), splat(UP))
@@ -84,48 +88,30 @@ def farthest_moves(drift):
 def assign_hamerly(
     task,
     tasks,
-    X,  #           IN    (n * d,) float32 or float64
-    weights,  #     IN    (n,) float64, or (0,): all ones
-    d,
-    exact,  #       IN    (k * d,) float64; this and the next five from `packing.Packed`
-    packed,  #      IN    (padded k * d,) float32
-    half_norms,  #  IN    (padded k,) float32
-    shift,  #       IN    (d,)
-    scale,
-    bound,  #             the parts of a margin
-    labels,  #      INOUT (n,) int32
-    changed,  #     OUT   (tasks,) int64: rows whose label is not what it was
-    rechecks,  #    OUT   (tasks,) int64: rows that needed a recheck
-    scored,  #      OUT   (tasks,) int64: rows measured against every centroid
-    overfull,  #    OUT   (tasks,) int64: tiles that had too many candidates for the filter
-    totals,  #      INOUT Totals: the sums of the rows of each cluster
-    limbs,  #             these four from `fixed_point.Plan`
-    up,
-    up_rest,
-    down,
-    sums,  #              SUMS_LEFT or SUMS_MOVED
-    memory,  #            `tile.workspaces`
-    unit,  #              1 / the unit of the bounds, a power of two
-    factor,  #            unit / scale
-    upper,  #       INOUT (n,) float32
-    lower,  #       INOUT (n,) float32
-    drift,  #       IN    (k,) float32: how far each centroid has moved at most, in the unit of the bounds
-    half_gap,  #    IN    (k,) float32: half the distance to the nearest other centroid at least, or 0
-    codes,  #             `byte_codes.Encoded`, or None: rows are scored in float32
+    data: Rows,  #      IN
+    packed: Packed,  #  IN
+    labels,  #          INOUT (n,) int32
+    counts: Counts,  #  OUT   all but `pairs`
+    sums: Sums,  #      INOUT SUMS_LEFT or SUMS_MOVED
+    memory,  #                `tile.workspaces`
+    bounds: Bounds,  #  INOUT
+    codes,  #           IN    `byte_codes.Encoded`, or None: rows are scored in float32
 ):
     """Label every row whose label may have changed, and move it from sum to sum if `sums` says so.
 
     It is compiled anew for None and for codes, so that what is not wanted costs no compilation.
     """
+    X, _, d = data
+    exact, shift, scale = packed.exact, packed.shift, packed.scale
+    upper, lower, drift, half_gap, unit, factor = bounds
     n, k = labels.size, exact.size // d
-    most, next_most, farthest = farthest_moves(drift)
+    moves_of_centroids = farthest_moves(drift)
     work = workspace(memory[task], d)
     above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
     failed, rows, offsets = stack_array(_FAILED, np.int64), stack_array(ROWS, np.int64), stack_array(ROWS, np.int64)
     moves = stack_array(MOVES, np.int64)
     sources, targets = stack_array(MOVES, np.int32), stack_array(MOVES, np.int32)
-    pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
-    unspilled, count = totals.unspilled[task], totals.count[task]
+    own_sums = accumulators(sums.totals, task, sums.plan.limbs, sums.plan.up, sums.plan.up_rest, sums.plan.down)
     n_failed, n_rows, n_moves, moved, rechecked, measured, unfiltered = 0, 0, 0, 0, 0, 0, 0
     line = CACHE_LINE // X.itemsize
     worth_measuring = k * (d + 12) >= _WORTH_MEASURING
@@ -137,7 +123,7 @@ def assign_hamerly(
         # STEP 1: the bounds of the next rows, until enough have failed.
         while row < stop and n_failed <= _FAILED - LANES:
             used = min(LANES, stop - row)
-            failing = failing_rows(row, used, labels, upper, lower, drift, half_gap, most, next_most, farthest)
+            failing = failing_rows(row, used, labels, bounds, moves_of_centroids)
             while failing != 0:
                 i = row + trailing_zeros(failing)
                 failing &= failing - np.uint64(1)
@@ -185,7 +171,7 @@ def assign_hamerly(
             for r in range(ROWS):
                 offsets[r] = rows[min(r, n_rows - 1)] * d
             pack_listed(X, offsets, d, shift, scale, work.tile)
-            still_open = settle(work, X, 0, offsets, n_rows, d, exact, packed, half_norms, bound, X.size)
+            still_open = settle(work, X, 0, offsets, n_rows, d, packed, X.size)
             rechecked += set_bits(np.int64(still_open))
             distance_bounds(work, d, still_open, factor, above, below)
 
@@ -195,18 +181,13 @@ def assign_hamerly(
             upper[i], lower[i] = above[r], below[r]
             if work.index[r] != labels[i]:
                 moves[n_moves], sources[n_moves], targets[n_moves] = i, labels[i], work.index[r]
-                n_moves += sums == SUMS_MOVED
+                n_moves += sums.mode == SUMS_MOVED
                 moved += 1
                 labels[i] = work.index[r]
         measured += n_rows
         n_rows = 0
         if n_moves > MOVES - ROWS or (n_moves > 0 and finished):
-            move_rows(
-                pending, high, low, unspilled, count, sources, targets, moves, n_moves,
-                X, d, weights, limbs, up, up_rest, down,
-            )  # fmt: skip
+            move_rows(own_sums, data, sources, targets, moves, n_moves)
             n_moves = 0
-    changed[task] = moved
-    rechecks[task] = rechecked
-    scored[task] = measured
-    overfull[task] = unfiltered
+    counts.changed[task], counts.rechecked[task] = moved, rechecked
+    counts.scored[task], counts.overfull[task] = measured, unfiltered

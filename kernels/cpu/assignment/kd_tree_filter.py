@@ -17,7 +17,8 @@ Method: Kanungo et al., "An efficient k-means clustering algorithm: analysis and
 
 import numpy as np
 
-from ..exact.fixed_point import add_rows, clear, move_rows
+from ..exact.fixed_point import accumulators, add_rows, clear, move_rows
+from ..exact.rows import Rows
 from ..machine.bits import set_bits, trailing_zeros
 from ..machine.scratch import private, stack_array
 from ..machine.simd import (
@@ -39,8 +40,8 @@ from ..machine.simd import (
     sub,
 )
 from ..runtime.jit import inlined, inner, kernel, share
-from .kd_tree import TILE
-from .sums import MOVES, SUMS_ANEW, SUMS_LEFT
+from .arguments import MOVES, SUMS_ANEW, SUMS_LEFT, Counts, Sums
+from .kd_tree import TILE, KdTree
 
 _WIDTH = TILE // 2  # lanes of float64
 _MARGIN = 2.0**-40
@@ -160,23 +161,16 @@ def _differing(labels, at, index):
 def assign_kd_tree(
     task,
     tasks,
-    tree,  #       IN    KdTree
+    tree: KdTree,  #    IN
     d,
-    columns,  #    IN    (d * padded k,) float64: `columns`
-    all_ids,  #    IN    (padded k,) int32: 0, 1, 2, ...
+    columns,  #         IN    (d * padded k,) float64: `columns`
+    all_ids,  #         IN    (padded k,) int32: 0, 1, 2, ...
     k,
-    labels,  #     INOUT (padded n,) int32, in the order of the tree
-    owners,  #     INOUT (blocks,) int32: the label of all rows of a block, or -1
-    changed,  #    OUT   (tasks,) int64: rows whose label is not what it was
-    scored,  #     OUT   (tasks,) int64: rows that were measured against several centroids
-    pairs,  #      OUT   (tasks,) int64: how many measurements that were
-    totals,  #     INOUT Totals: the sums of the rows of each cluster
-    limbs,  #            these four from `fixed_point.Plan`
-    up,
-    up_rest,
-    down,
-    sums,  #             as for `dense.assign`
-    memory,  #           `scratch`
+    labels,  #          INOUT (padded n,) int32, in the order of the tree
+    owners,  #          INOUT (blocks,) int32: the label of all rows of a block, or -1
+    counts: Counts,  #  OUT   `changed`, `scored` and `pairs`
+    sums: Sums,  #      INOUT
+    memory,  #                `scratch`
 ):
     """Label every row and bring the exact sums of the clusters up to date."""
     stride = columns.size // d
@@ -185,17 +179,17 @@ def assign_kd_tree(
     of_family, of_block = numbers_of[task, : d * stride], numbers_of[task, d * stride : 2 * d * stride]
     family_ids, block_ids = ids_of[task, :stride], ids_of[task, stride:]
     waiting, of_waiting = values_of[task], stack_array(MOVES, np.float64)
-    weighted = tree.weights.size > 0
+    weighted, mode = tree.weights.size > 0, sums.mode
+    rows = Rows(waiting, of_waiting[: MOVES if weighted else 0], d)
     numbers = stack_array(MOVES, np.int64)
     for i in range(MOVES):
         numbers[i] = i
     sources, targets = stack_array(MOVES, np.int32), stack_array(MOVES, np.int32)
     index = stack_array(TILE, np.int32)
-    pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
-    unspilled, members = totals.unspilled[task], totals.count[task]
+    own_sums = accumulators(sums.totals, task, sums.plan.limbs, sums.plan.up, sums.plan.up_rest, sums.plan.down)
     moved, measured, done, n_waiting = 0, 0, 0, 0
-    if sums == SUMS_ANEW:
-        clear(pending, high, low, unspilled, members, 0, k, limbs * (d + 1 if weighted else d))
+    if mode == SUMS_ANEW:
+        clear(own_sums, 0, k, d + 1 if weighted else d)
     first, last = share(task, tasks, tree.families.size - 1)
     for family in range(first, last):
         n_family = _keep_candidates(
@@ -207,7 +201,7 @@ def assign_kd_tree(
             )  # fmt: skip
             start, size = tree.starts[block], tree.sizes[block]
             owner = block_ids[0] if count == 1 else np.int32(-1)
-            if owner >= 0 and owner == owners[block] and sums != SUMS_ANEW:
+            if owner >= 0 and owner == owners[block] and mode != SUMS_ANEW:
                 continue
             owners[block] = owner
             if count > 1:
@@ -221,12 +215,12 @@ def assign_kd_tree(
                 valid = (np.uint64(1) << np.uint64(min(TILE, size - tile))) - np.uint64(1)
                 differing = _differing(labels, start + tile, index) & valid
                 moved += set_bits(np.int64(differing))
-                to_do = valid if sums == SUMS_ANEW else differing
+                to_do = valid if mode == SUMS_ANEW else differing
                 while to_do != 0:
                     r = trailing_zeros(to_do)
                     to_do &= to_do - np.uint64(1)
                     at = start + tile + r
-                    if sums != SUMS_LEFT:
+                    if mode != SUMS_LEFT:
                         sources[n_waiting], targets[n_waiting] = labels[at], index[r]
                         for j in range(d):
                             waiting[n_waiting * d + j] = tree.tiles[(start + tile) * d + j * TILE + r]
@@ -235,31 +229,16 @@ def assign_kd_tree(
                         n_waiting += 1
                     labels[at] = index[r]
                 if n_waiting > MOVES - TILE:
-                    _add_waiting(
-                        pending, high, low, unspilled, members, sources, targets, numbers, n_waiting,
-                        waiting, d, of_waiting[: MOVES if weighted else 0], limbs, up, up_rest, down, sums,
-                    )  # fmt: skip
+                    _add_waiting(own_sums, rows, sources, targets, numbers, n_waiting, mode)
                     n_waiting = 0
-    _add_waiting(
-        pending, high, low, unspilled, members, sources, targets, numbers, n_waiting,
-        waiting, d, of_waiting[: MOVES if weighted else 0], limbs, up, up_rest, down, sums,
-    )  # fmt: skip
-    changed[task], scored[task], pairs[task] = moved, measured, done
+    _add_waiting(own_sums, rows, sources, targets, numbers, n_waiting, mode)
+    counts.changed[task], counts.scored[task], counts.pairs[task] = moved, measured, done
 
 
 @inner
-def _add_waiting(
-    pending, high, low, unspilled, members, sources, targets, numbers, rows,
-    X, d, weights, limbs, up, up_rest, down, sums,
-):  # fmt: skip
+def _add_waiting(sums, rows, sources, targets, numbers, count, mode):
     """Bring the sums up to date with the rows that have waited (`fixed_point.add_rows`, `move_rows`)."""
-    if sums == SUMS_ANEW:
-        add_rows(
-            pending, high, low, unspilled, members, targets, numbers, rows,
-            X, d, weights, 1, limbs, up, up_rest, down,
-        )  # fmt: skip
+    if mode == SUMS_ANEW:
+        add_rows(sums, rows, targets, numbers, count, 1)
     else:
-        move_rows(
-            pending, high, low, unspilled, members, sources, targets, numbers, rows,
-            X, d, weights, limbs, up, up_rest, down,
-        )  # fmt: skip
+        move_rows(sums, rows, sources, targets, numbers, count)

@@ -10,38 +10,43 @@ Order      None: labels are per row, sums are exact integers (`fixed_point`).
 Cost       O(n log(k in a step) + k log k), where scoring is O(n k) and float32 leaves many rows open: centroids are close to each other for their norm.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ..exact.fixed_point import add_rows, clear, move_rows
+from ..exact.fixed_point import accumulators, add_rows, clear, move_rows
+from ..exact.rows import Rows
 from ..machine.scratch import stack_array
 from ..machine.simd import element
 from ..runtime.jit import inner, kernel, share
-from .sums import MOVES, SUMS_ANEW, SUMS_MOVED
+from .arguments import MOVES, SUMS_ANEW, SUMS_MOVED, Counts, Sums
 
 _STEPS_A_CENTROID = 4
 
 
-class SortedCentroids:
-    """Sorted centroids, for `assign_sorted_1d`."""
+class SortedCentroids(NamedTuple):
+    """Centroids of one feature, each value once, and a table of places among them."""
 
-    def __init__(self, centroids):
+    values: np.ndarray  # (m + 1,) float64, ascending, the last infinite
+    owners: np.ndarray  # (m,) int32: the lowest index among the centroids of each value
+    starts: np.ndarray  # (steps + 1,) int32: places of the first value in every step
+    origin: float  # where the first step begins
+    per_unit: float  # steps a unit
+    halvings: int  # of the range of places of a step, until one is left
+
+    @classmethod
+    def of(cls, centroids):
         """`centroids` (k, 1)."""
-        flat = centroids.astype(np.float64).ravel()
-        values, owners = np.unique(flat, return_index=True)  # of equal centroids, the lowest
-        self.values, self.owners = np.append(values, np.inf), owners.astype(np.int32)
+        values, owners = np.unique(centroids.astype(np.float64).ravel(), return_index=True)
         steps = _STEPS_A_CENTROID * len(values)
-        extent = float(values[-1] - values[0])
-        self.origin, self.per_unit = float(values[0]), steps / extent if extent > 0 else 0.0
-        if not np.isfinite(self.per_unit):  # centroids next to each other among the smallest numbers
-            self.per_unit = 0.0
-        at = np.clip((values - self.origin) * self.per_unit, 0, steps - 1).astype(np.int64)
-        self.starts = np.searchsorted(at, np.arange(steps + 1)).astype(np.int32)
-        self.halvings = int(np.diff(self.starts).max()).bit_length()
-
-    @property
-    def arguments(self):
-        """What `assign_sorted_1d` takes of it."""
-        return self.values, self.owners, self.starts, self.origin, self.per_unit, self.halvings
+        origin, extent = float(values[0]), float(values[-1] - values[0])
+        per_unit = steps / extent if extent > 0 else 0.0
+        if not np.isfinite(per_unit):  # centroids next to each other among the smallest numbers
+            per_unit = 0.0
+        at = np.clip((values - origin) * per_unit, 0, steps - 1).astype(np.int64)
+        starts = np.searchsorted(at, np.arange(steps + 1)).astype(np.int32)
+        halvings = int(np.diff(starts).max()).bit_length()
+        return cls(np.append(values, np.inf), owners.astype(np.int32), starts, origin, per_unit, halvings)
 
 
 @inner
@@ -66,8 +71,9 @@ def _lowest_of_equals(x, values, owners):
 
 
 @inner
-def _search(xs, count, values, owners, starts, origin, per_unit, halvings, low, high, labels):
+def _search(xs, count, centroids, low, high, labels):
     """The labels of `count` numbers. Each loop does one step for all of them, without a branch, so that LLVM vectorises it."""
+    values, owners, starts, origin, per_unit, halvings = centroids
     last, most = owners.size - 1, np.float64(starts.size - 2)
     for i in range(count):
         at = (xs[i] - origin) * per_unit
@@ -101,56 +107,40 @@ def _search(xs, count, values, owners, starts, origin, per_unit, halvings, low, 
 def assign_sorted_1d(
     task,
     tasks,
-    X,  #         IN    (n,) float32 or float64
-    weights,  #   IN    (n,) float64, or (0,): all ones
+    rows: Rows,  #                  IN
     k,
-    values,  #    IN    (m + 1,) float64, ascending, the last infinite; this and the next five from `SortedCentroids`
-    owners,  #    IN    (m,) int32
-    starts,  #    IN    (steps + 1,) int32: places of the first value in every step
-    origin,
-    per_unit,
-    halvings,  #        of the range of places of a step, until one is left
-    labels,  #    INOUT (n,) int32
-    changed,  #   OUT   (tasks,) int64: rows whose label is not what it was
-    totals,  #    INOUT Totals, as for `dense.assign`
-    limbs,  #           these four from `fixed_point.Plan`
-    up,
-    up_rest,
-    down,
-    sums,  #            SUMS_LEFT, SUMS_ANEW or SUMS_MOVED
+    centroids: SortedCentroids,  #  IN
+    labels,  #                      INOUT (n,) int32
+    counts: Counts,  #              OUT   `changed`
+    sums: Sums,  #                  INOUT
 ):
     """Label every row and bring the exact sums of the clusters up to date."""
-    pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
-    unspilled, count = totals.unspilled[task], totals.count[task]
+    X, weights, _ = rows
+    mode = sums.mode
+    own_sums = accumulators(sums.totals, task, sums.plan.limbs, sums.plan.up, sums.plan.up_rest, sums.plan.down)
     xs = stack_array(MOVES, np.float64)
     begins, ends = stack_array(MOVES, np.int64), stack_array(MOVES, np.int64)
     found_labels, numbers = stack_array(MOVES, np.int32), stack_array(MOVES, np.int64)
     sources, targets = stack_array(MOVES, np.int32), stack_array(MOVES, np.int32)
     moved = 0
-    if sums == SUMS_ANEW:
-        clear(pending, high, low, unspilled, count, 0, k, limbs * (2 if weights.size > 0 else 1))
+    if mode == SUMS_ANEW:
+        clear(own_sums, 0, k, 2 if weights.size > 0 else 1)
     first, stop = share(task, tasks, labels.size)
     for start in range(first, stop, MOVES):
         size, found = min(MOVES, stop - start), 0
         for i in range(size):
             xs[i] = X[start + i]
-        _search(xs, size, values, owners, starts, origin, per_unit, halvings, begins, ends, found_labels)
+        _search(xs, size, centroids, begins, ends, found_labels)
         for i in range(size):
             label, before = found_labels[i], labels[start + i]
             moved += label != before
-            if sums == SUMS_ANEW or (sums == SUMS_MOVED and label != before):
+            if mode == SUMS_ANEW or (mode == SUMS_MOVED and label != before):
                 numbers[found], sources[found], targets[found] = start + i, before, label
                 found += 1
             labels[start + i] = label
         if found > 0:
-            if sums == SUMS_ANEW:
-                add_rows(
-                    pending, high, low, unspilled, count, targets, numbers, found,
-                    X, 1, weights, 1, limbs, up, up_rest, down,
-                )  # fmt: skip
+            if mode == SUMS_ANEW:
+                add_rows(own_sums, rows, targets, numbers, found, 1)
             else:
-                move_rows(
-                    pending, high, low, unspilled, count, sources, targets, numbers, found,
-                    X, 1, weights, limbs, up, up_rest, down,
-                )  # fmt: skip
-    changed[task] = moved
+                move_rows(own_sums, rows, sources, targets, numbers, found)
+    counts.changed[task] = moved

@@ -13,7 +13,8 @@ from ..machine.bits import bits_of, lowest_set_bit, magnitude
 from ..machine.scratch import private, stack_array
 from ..machine.simd import fma, iadd, isub, lanes, load, load_widened, maximum, minimum, mul, splat, store
 from ..runtime.jit import inlined, kernel, share
-from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, Totals, add_rows, clear, plan, spill
+from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, Totals, accumulators, add_rows, clear, plan, spill
+from .rows import Rows
 
 _ROWS = 256  # rows added at a time
 _LANES = host.VECTOR_BYTES // 8  # of float64
@@ -103,11 +104,11 @@ def sampled_frame(X, farthest):
 def column_sums(
     task,
     tasks,
-    X,  #         IN   (n * d,)
+    X,  #               IN    (n * d,)
     d,
-    together,  #       rows whose d * together elements count as so many columns; 1 where there are more limbs than one
-    totals,  #    OUT  Totals of one sum of d * together columns; the sum is in the first d, and nothing has counted the rows
-    limbs,  #          from `fixed_point.Plan`, as are these, repeated `together` times:
+    together,  #              rows whose d * together elements count as so many columns; 1 where there are more limbs than one
+    totals: Totals,  #  OUT    of one sum of d * together columns; the sum is in the first d, and nothing has counted the rows
+    limbs,  #                 from `fixed_point.Plan`, as are these, repeated `together` times:
     up,
     up_rest,
     down,
@@ -116,10 +117,10 @@ def column_sums(
 
     Mapping: where there is one limb and rows together fill whole vectors, lanes are columns, and a block's sums stay in registers; else row by row.
     """
-    pending, high, low = totals.pending[task], totals.high[task], totals.low[task]
-    unspilled, count = totals.unspilled[task], totals.count[task]
+    sums = accumulators(totals, task, limbs, up, up_rest, down)
+    pending, high, low, unspilled, _, _, _, _, _ = sums
     width, step = d * together, lanes(up)
-    clear(pending, high, low, unspilled, count, 0, 1, limbs * width)
+    clear(sums, 0, 1, width)
     first, stop = share(task, tasks, X.size // d)
     while limbs == 1 and width % step == 0 and stop - first >= together:
         groups = min(_BLOCK, (stop - first) // together)
@@ -140,10 +141,7 @@ def column_sums(
     for start in range(first, stop, _ROWS):
         for r in range(_ROWS):
             numbers[r] = start + r
-        add_rows(
-            pending, high, low, unspilled, count, the_one, numbers, min(_ROWS, stop - start),
-            X, d, up[:0], 1, limbs, up, up_rest, down,
-        )  # fmt: skip
+        add_rows(sums, Rows(X, up[:0], d), the_one, numbers, min(_ROWS, stop - start), 1)
     spill(pending, high, low, unspilled, 0, limbs * width)
     for j in range(d, width):
         high[j % d] += high[j]

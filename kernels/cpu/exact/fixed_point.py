@@ -36,6 +36,7 @@ from ..machine.simd import (
     unequal,
 )
 from ..runtime.jit import inlined, inner, kernel, routine, share
+from .rows import Rows
 
 LIMB = 50
 SPILL_ROWS = 1 << 12  # 2**50 * 2**12 < 2**63
@@ -111,13 +112,37 @@ def spill(pending, high, low, unspilled, row, cells):
     unspilled[row] = 0
 
 
+class Accumulators(NamedTuple):
+    """One thread's part of `Totals`, and of the `Plan` what is needed to add to it."""
+
+    pending: np.ndarray  # this and the next four as those of `Totals`, without their first axis
+    high: np.ndarray
+    low: np.ndarray
+    unspilled: np.ndarray
+    count: np.ndarray
+    limbs: int  # these four from `Plan`
+    up: np.ndarray
+    up_rest: np.ndarray
+    down: np.ndarray
+
+
 @inlined
-def clear(pending, high, low, unspilled, count, first, stop, cells):
-    """Make the sums [first, stop) of one thread zero."""
+def accumulators(totals, thread, limbs, up, up_rest, down):
+    """The `Accumulators` of a thread."""
+    return Accumulators(
+        totals.pending[thread], totals.high[thread], totals.low[thread], totals.unspilled[thread], totals.count[thread],
+        limbs, up, up_rest, down,
+    )  # fmt: skip
+
+
+@inlined
+def clear(sums, first, stop, columns):
+    """Make the sums [first, stop) of these `Accumulators` zero; `columns` are those of X and, if there are any, the weights."""
+    cells = sums.limbs * columns
     for i in range(first * cells, stop * cells):
-        pending[i] = high[i] = low[i] = 0
+        sums.pending[i] = sums.high[i] = sums.low[i] = 0
     for row in range(first, stop):
-        unspilled[row] = count[row] = 0
+        sums.unspilled[row] = sums.count[row] = 0
 
 
 @inner
@@ -168,81 +193,60 @@ def _add_row(pending, base, X, offset, d, weight, columns, limbs, up, up_rest, d
 
 
 @inner
-def _add_plain_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest, down):
+def _add_plain_rows(sums, X, d, clusters, numbers, count, sign):
     """`add_rows` for the commonest case: one limb, no weights."""
-    for r in range(rows):
+    for r in range(count):
         row = np.int64(element(clusters, r))
-        _add_row(pending, row * d, X, element(numbers, r) * d, d, np.float64(sign), d, 1, up, up_rest, down)
-        unspilled[row] += 1
-        count[row] += sign
-        if unspilled[row] == SPILL_ROWS:
-            spill(pending, high, low, unspilled, row, d)
+        at = element(numbers, r) * d
+        _add_row(sums.pending, row * d, X, at, d, np.float64(sign), d, 1, sums.up, sums.up_rest, sums.down)
+        sums.unspilled[row] += 1
+        sums.count[row] += sign
+        if sums.unspilled[row] == SPILL_ROWS:
+            spill(sums.pending, sums.high, sums.low, sums.unspilled, row, d)
 
 
 @inner
 def add_rows(
-    pending,  #    INOUT one thread's part of Totals
-    high,  #       INOUT
-    low,  #        INOUT
-    unspilled,  #  INOUT
-    count,  #      INOUT
+    sums,  #       INOUT Accumulators
+    rows,  #       IN    Rows
     clusters,  #   IN    int32: the sum that each row belongs to
     numbers,  #    IN    int64: the number of each row in X
-    rows,  #             how many of them
-    X,  #          IN    (n * d,)
-    d,
-    weights,  #    IN    (n,) float64, or (0,): all ones
+    count,  #            how many of them
     sign,  #             1 to add the rows, -1 to take them away again
-    limbs,  #            these four from Plan
-    up,  #         IN    (limbs * columns,)
-    up_rest,  #    IN    (limbs * columns,)
-    down,  #       IN    (limbs * columns,)
 ):
-    """Add ``sign * w * x`` (one rounding) of the rows to the sums of their clusters. O(rows d limbs)."""
+    """Add ``sign * w * x`` (one rounding) of some rows to the sums of their clusters. O(count d limbs)."""
+    X, weights, d = rows
     weighted = weights.size > 0
     columns = d + 1 if weighted else d
-    if limbs == 1 and not weighted:
-        _add_plain_rows(pending, high, low, unspilled, count, clusters, numbers, rows, X, d, sign, up, up_rest, down)
+    if sums.limbs == 1 and not weighted:
+        _add_plain_rows(sums, X, d, clusters, numbers, count, sign)
         return
-    for r in range(rows):
+    pending, _, _, _, _, limbs, up, up_rest, down = sums
+    for r in range(count):
         row = np.int64(element(clusters, r))
         base = row * columns * limbs
         weight = sign * weights[numbers[r]] if weighted else np.float64(sign)
         _add_row(pending, base, X, element(numbers, r) * d, d, weight, columns, limbs, up, up_rest, down)
         if weighted:
             _add_value(pending, base, weight, d, columns, limbs, up, up_rest, down)
-        unspilled[row] += 1
-        count[row] += sign
-        if unspilled[row] == SPILL_ROWS:
-            spill(pending, high, low, unspilled, row, columns * limbs)
+        sums.unspilled[row] += 1
+        sums.count[row] += sign
+        if sums.unspilled[row] == SPILL_ROWS:
+            spill(pending, sums.high, sums.low, sums.unspilled, row, columns * limbs)
 
 
 @inlined
 def move_rows(
-    pending,  #    INOUT one thread's part of Totals
-    high,  #       INOUT
-    low,  #        INOUT
-    unspilled,  #  INOUT
-    count,  #      INOUT
+    sums,  #       INOUT Accumulators
+    rows,  #       IN    Rows
     sources,  #    IN    int32: the sum that loses each row
     targets,  #    IN    int32: the sum that gains it
     numbers,  #    IN    int64: the number of each row in X
-    rows,  #             how many of them
-    X,  #          IN    (n * d,)
-    d,
-    weights,  #    IN    (n,) float64, or (0,): all ones
-    limbs,  #            these four from Plan
-    up,
-    up_rest,
-    down,
+    count,  #            how many of them
 ):
-    """Take rows from some sums and add them to others. O(rows d limbs)."""
+    """Take rows from some sums and add them to others. O(count d limbs)."""
     for sign in range(-1, 2, 2):
-        clusters = sources if sign < 0 else targets
-        add_rows(
-            pending, high, low, unspilled, count, clusters, numbers, rows,
-            X, d, weights, sign, limbs, up, up_rest, down,
-        )  # fmt: skip
+        add_rows(sums, rows, sources if sign < 0 else targets, numbers, count, sign)
 
 
 @inlined
@@ -292,12 +296,12 @@ def _total(high, low, place, columns, limbs, digits):
 def round_words(
     task,
     tasks,
-    totals,  #    IN    Totals
-    unit,  #      IN    (columns,): `down` from Plan
-    weighted,  #        whether the last column holds the weights
-    sums,  #      OUT   (rows, columns) float64
-    weights,  #   OUT   (rows,) float64: the weight of every sum
-    beyond,  #    OUT   (tasks,) int64: not 0 where a sum does not fit a word; `round_limbs` is to be called then
+    totals: Totals,  #  IN
+    unit,  #            IN    (columns,): `down` from Plan
+    weighted,  #              whether the last column holds the weights
+    sums,  #            OUT   (rows, columns) float64
+    weights,  #         OUT   (rows,) float64: the weight of every sum
+    beyond,  #          OUT   (tasks,) int64: not 0 where a sum does not fit a word; `round_limbs` is to be called then
 ):
     """`round_limbs` where there is one limb and sums fit a word, as nearly always: loops that LLVM vectorises."""
     rows, columns = sums.shape
@@ -328,12 +332,12 @@ def round_words(
 def round_limbs(
     task,
     tasks,
-    totals,  #    INOUT Totals
-    exponent,  #  IN    (columns,)
-    limbs,  #           from Plan
-    weighted,  #        whether the last column holds the weights
-    sums,  #      OUT   (rows, columns) float64
-    weights,  #   OUT   (rows,) float64: the weight of every sum
+    totals: Totals,  #  INOUT
+    exponent,  #        IN    (columns,)
+    limbs,  #                 from Plan
+    weighted,  #              whether the last column holds the weights
+    sums,  #            OUT   (rows, columns) float64
+    weights,  #         OUT   (rows,) float64: the weight of every sum
 ):
     """Every exact sum, rounded once to float64. O(threads * rows * columns * limbs)."""
     rows, columns = sums.shape
@@ -378,8 +382,5 @@ def relocate(
     down,
 ):
     """Move data rows from sum to sum, whatever their labels."""
-    pending, high, low, unspilled, count = totals
-    move_rows(
-        pending[0], high[0], low[0], unspilled[0], count[0], sources, targets, numbers, numbers.size,
-        X, d, weights, limbs, up, up_rest, down,
-    )  # fmt: skip
+    sums = accumulators(totals, 0, limbs, up, up_rest, down)
+    move_rows(sums, Rows(X, weights, d), sources, targets, numbers, numbers.size)

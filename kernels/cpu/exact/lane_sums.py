@@ -82,8 +82,8 @@ def add_tile(
 
 
 @inlined
-def flush_lanes(lane_sums, pending, high, low, unspilled, k, d):
-    """Fold the lane sums into the accumulators of `fixed_point.Totals` and zero them."""
+def flush_lanes(lane_sums, sums, k, d):
+    """Fold the lane sums into `fixed_point.Accumulators` and zero them."""
     for c in range(k):
         for j in range(d):
             place = (c * d + j) * LANES
@@ -91,5 +91,5 @@ def flush_lanes(lane_sums, pending, high, low, unspilled, k, d):
             for lane in range(LANES):
                 total += lane_sums[place + lane]
                 lane_sums[place + lane] = 0
-            pending[c * d + j] += total
-        spill(pending, high, low, unspilled, c, d)
+            sums.pending[c * d + j] += total
+        spill(sums.pending, sums.high, sums.low, sums.unspilled, c, d)

@@ -13,7 +13,6 @@ import sys
 import llvmlite
 import llvmlite.binding as llvm
 import numba
-from numba.core import types
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.runtime import rtsys
@@ -90,12 +89,13 @@ class EntryCache(CodeCache):
     The body is loaded (or compiled) first, and must be the one that the entry knows.
     """
 
-    def __init__(self, entry, body):
+    def __init__(self, entry, body, body_types):
+        """`body_types` gives the types of the body's arguments for those of the entry's."""
         super().__init__(entry)
-        self.body = body
+        self.body, self.body_types = body, body_types
 
     def _know_body(self, sig):
-        signature = (types.int64, types.int64, *sig[-1].types)
+        signature = self.body_types(sig[-1].types)
         self.body.compile(signature)
         self.callee = self.body.overloads[signature].fndesc.mangled_name
 

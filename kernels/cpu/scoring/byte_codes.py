@@ -43,7 +43,7 @@ def words_a_row(d):
     return -(-d // 4)
 
 
-class Rows(NamedTuple):
+class ByteRows(NamedTuple):
     """The rows as bytes."""
 
     words: np.ndarray  # (n * words_a_row(d) + slack,) int32: q + 128 of four features each
@@ -62,11 +62,11 @@ class Centroids(NamedTuple):
     half_norms: np.ndarray  # (padded k,) float32: not above |c'|^2 / 2
 
 
-class TiledRows(NamedTuple):
+class TiledByteRows(NamedTuple):
     """The rows as bytes in tiles of ROWS, for passes over all of them; padded to whole tiles."""
 
     words: np.ndarray  # (tiles * words_a_row(d) * ROWS,) int32: words by rows
-    inverses: np.ndarray  # these three (tiles * ROWS,) float32, as those of `Rows`
+    inverses: np.ndarray  # these three (tiles * ROWS,) float32, as those of `ByteRows`
     reaches: np.ndarray
     norms: np.ndarray
 
@@ -74,7 +74,7 @@ class TiledRows(NamedTuple):
 class Encoded(NamedTuple):
     """What the filter needs."""
 
-    rows: Rows
+    rows: ByteRows
     centroids: Centroids
     values: np.ndarray  # (k * d,) X's dtype: the centroids
     scale: float  # a power of two
@@ -86,7 +86,7 @@ class Encoded(NamedTuple):
 class Trial(NamedTuple):
     """What `trials.trials` needs."""
 
-    rows: TiledRows
+    rows: TiledByteRows
     centroids: Centroids  # the candidates
     scale: float
     vanishing: float
@@ -175,7 +175,7 @@ def encode_rows(
     shift,  #     IN   (d,) X's dtype
     scale,  #          in X's dtype
     ratio,
-    codes,  #     OUT  (n * 4 * words_a_row + slack,) uint8: the words of `Rows`; this and the next three
+    codes,  #     OUT  (n * 4 * words_a_row + slack,) uint8: the words of `ByteRows`; this and the next three
     inverses,  #  OUT  (n,) float32
     reaches,  #   OUT  (n,) float32
     norms,  #     OUT  (n,) float32
@@ -197,7 +197,7 @@ def encode_tiles(
     ratio,
     codes,  #     OUT  (tasks, ROWS * 4 * words_a_row) uint8: scratch
     tile,  #           the same memory as int32
-    words,  #     OUT  (tiles * words_a_row * ROWS,) int32; this and the next three: `TiledRows`
+    words,  #     OUT  (tiles * words_a_row * ROWS,) int32; this and the next three: `TiledByteRows`
     inverses,  #  OUT  (tiles * ROWS,) float32
     reaches,  #   OUT  (tiles * ROWS,) float32
     norms,  #     OUT  (tiles * ROWS,) float32

@@ -1,6 +1,7 @@
 """Centroids in the form that scores are computed from: O(k d), in compiled code, so that a small fit costs little Python."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -86,24 +87,35 @@ def pack(
     return scale, (np.float32(2 * alpha), np.float32(own), np.float32(added))
 
 
-class Packed:
-    """The arrays that `pack` fills, allocated once for a number of centroids."""
+class Packed(NamedTuple):
+    """Centroids as kernels take them: as they are, and as the scores are computed from."""
+
+    exact: np.ndarray  # (k * d,) float64: the centroids
+    values: np.ndarray  # (padded k * d,) float32: c' = (c - shift) * scale
+    half_norms: np.ndarray  # (padded k,) float32: -|c'|^2 / 2 plus its part of the error
+    shift: np.ndarray  # (d,) X's dtype
+    scale: float  # X's dtype, a power of two
+    bound: tuple  # of |x'|^2, of -half norm, added: the parts of a margin
+
+
+class Packing:
+    """The arrays of a `Packed`, allocated once for a number of centroids."""
 
     def __init__(self, k, d, dtype):
         padded = -(-k // CENTROIDS) * CENTROIDS
         self.d, self.dtype = d, np.dtype(dtype)
         self.exact = np.empty(k * d)
-        self.packed = np.zeros(padded * d, np.float32)
+        self.values = np.zeros(padded * d, np.float32)
         self.half_norms = np.full(padded, -np.inf, np.float32)
         self.shift, self.mean = np.empty(d, dtype), np.empty(d)
         self.reach = 100 if self.dtype == np.float32 else 900
 
     def fill(self, flat_centroids, center=None):
-        """Pack the centroids, `center` (d,) being in the middle of the data; the arguments `exact` to `bound` of `assign`."""
+        """Pack the centroids, `center` (d,) being in the middle of the data."""
         mean = self.mean if center is None else center
         scale, bound = pack(
-            flat_centroids, self.d, self.reach, self.exact, self.packed, self.half_norms, self.shift, mean,
+            flat_centroids, self.d, self.reach, self.exact, self.values, self.half_norms, self.shift, mean,
             center is not None,
         )  # fmt: skip
         bound = tuple(map(np.float32, bound))
-        return self.exact, self.packed, self.half_norms, self.shift, self.dtype.type(scale), bound
+        return Packed(self.exact, self.values, self.half_norms, self.shift, self.dtype.type(scale), bound)

@@ -33,6 +33,7 @@ from ..machine.simd import (
     sub,
 )
 from ..runtime.jit import inlined, kernel, share
+from .packing import Packed
 from .tile import DOWN, LANES, SEGMENT, TINY
 
 VECTORS = 2
@@ -54,16 +55,16 @@ class Panels(NamedTuple):
     places: np.ndarray  # (k,) int32: the place of each centroid
     values: np.ndarray  # (groups * d * GROUP,) float32: c', panel by panel, feature by feature
     half_norms: np.ndarray  # (groups * GROUP,) float32: as those of `packing.pack`; minus infinity in the filling
+    gaps: np.ndarray  # (k * padded groups,) float32: of each centroid and panel; infinity in the filling
 
 
 @kernel
 def fill_panels(
     task,
     tasks,
-    packed,  #      IN    (padded k * d,) float32: `packing.pack`
-    half_norms,  #  IN    (padded k,) float32
+    packed: Packed,  #  IN
     d,
-    panels,  #      INOUT Panels: `values` and `half_norms` are written but for the filling
+    panels: Panels,  #  INOUT `values` and `half_norms` are written but for the filling
 ):
     """Put centroids into their panels. O(k d)."""
     first, stop = share(task, tasks, panels.order.size // GROUP)
@@ -73,8 +74,8 @@ def fill_panels(
             continue
         base = place // GROUP * d * GROUP + place % GROUP
         for j in range(d):
-            panels.values[base + j * GROUP] = packed[c * d + j]
-        panels.half_norms[place] = half_norms[c]
+            panels.values[base + j * GROUP] = packed.values[c * d + j]
+        panels.half_norms[place] = packed.half_norms[c]
 
 
 @inlined
@@ -125,19 +126,16 @@ def padded_groups(groups):
 def find_gaps(
     task,
     tasks,
-    exact,  #     IN    (k * d,) float64; this and the next three from `packing.Packed`
-    shift,  #     IN    (d,)
-    scale,
-    bound,  #           the parts of a margin
+    packed: Packed,  #  IN
     d,
-    panels,  #    IN    Panels
-    factor,  #          from distances of points scaled by `scale` to the unit of the gaps
-    memory,  #          `tiles`
-    gaps,  #      OUT   (k * padded groups,) float32: not above the distance of a centroid to any other in a panel; the padding is infinite
-    half_gap,  #  OUT   (k,) float32: half the least of them
+    panels: Panels,  #  INOUT `gaps` is written
+    factor,  #                from distances of points scaled by the scale of `packed` to the unit of the gaps
+    memory,  #                `tiles`
+    half_gap,  #        OUT   (k,) float32: half the least gap of each centroid
 ):
-    """How far every centroid is from every panel. O(k^2 d)."""
-    k, groups = half_gap.size, panels.order.size // GROUP
+    """How far every centroid is from every panel: not above its distance to any other centroid there. O(k^2 d)."""
+    exact, _, _, shift, scale, bound = packed
+    k, groups, gaps = half_gap.size, panels.order.size // GROUP, panels.gaps
     width = gaps.size // k
     rows, buffer = memory[task], stack_array(_SCORES, np.float32)
     norms, nearest, per = stack_array(PANEL_ROWS, np.float64), stack_array(PANEL_ROWS, np.float32), np.float64(scale)

@@ -256,17 +256,15 @@ def settle(
     starts,  #      IN    (ROWS,) int32 or int64
     used,  #              rows of the tile
     d,
-    exact,  #       IN    (k * d,) float64; this, the next two and `bound` from `packing.Packed`
-    packed,  #      IN    (padded k * d,) float32
-    half_norms,  #  IN    (padded k,) float32
-    bound,  #             (of |x'|^2, of -half norm, added): the parts of a margin
+    packed,  #      IN    Packed
     ahead,  #             where in X the tile after this one begins
 ):
     """Label the rows of a tile: score, take what the bound proves, recheck the rest. Bit r of what is returned is set where row r was rechecked."""
     tile, best, second, index, norms, margin, scratch, point = work
+    exact, values, half_norms, _, _, bound = packed
     for r in range(ROWS):
         best[r], second[r], index[r] = -np.inf, -np.inf, 0
-    score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead)
+    score(tile, d, values, half_norms, best, second, index, scratch, X, ahead)
     still_open = open_rows(tile, d, best, second, index, half_norms, bound, norms, margin)
     still_open &= _EVERY_ROW >> np.uint64(ROWS - used)
     rest = still_open
@@ -275,7 +273,7 @@ def settle(
         rest &= rest - np.uint64(1)
         threshold = best[r] - margin[r]
         index[r] = recheck(
-            X, base + starts[r], d, exact, exact.size // d, tile, r, packed, half_norms, threshold, point
+            X, base + starts[r], d, exact, exact.size // d, tile, r, values, half_norms, threshold, point
         )
     return still_open
 

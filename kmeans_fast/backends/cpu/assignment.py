@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...kernels.cpu.assignment import dense, hamerly, sorted_1d
-from ...kernels.cpu.assignment.sums import SUMS_ANEW, SUMS_LEFT, SUMS_MOVED
+from ...kernels.cpu.assignment.arguments import NO_BOUNDS, SUMS_ANEW, SUMS_LEFT, SUMS_MOVED, Counts, Sums
 from ...kernels.cpu.exact import fixed_point, lane_sums
+from ...kernels.cpu.exact.rows import Rows
 from ...kernels.cpu.scoring import packing, tile
 from .buffers import NO_WEIGHTS, flat
 from .codes import Codes
@@ -26,8 +27,6 @@ from .tasks import tasks_for
 _FEW_MOVED = 0.3  # the share of rows below which moving them beats adding all rows anew (each costs two additions)
 _TOO_MANY = 0.3  # the share of tiles with too many candidates from which bytes serve no more as a filter
 
-_NO_SUMS = fixed_point.NO_SUMS.arguments
-
 
 def _precision(codes):
     return "float32" if codes is None else "bytes"
@@ -46,12 +45,13 @@ class Assignment:
     """The labels, and everything that is kept for the sake of finding them."""
 
     def __init__(self, X, weights, n_clusters, threads, frugal):
-        self.X, self.flat, self.weights, self.k, self.threads = X, flat(X), weights, n_clusters, threads
+        self.X, self.k, self.threads = X, n_clusters, threads
         self.n, self.d = X.shape
+        self.rows = Rows(flat(X), weights, self.d)
         self.memory = tile.workspaces(threads, self.d)
-        self.counters = np.empty((4, threads), np.int64)
+        self.counts = Counts.zeros(threads)
         self.lane_sums = None if weights.size else lane_sums.scratch(threads, self.k, self.d)
-        self.no_totals = fixed_point.Totals.zeros(threads, 0, 0, 0)
+        self.no_sums = Sums(fixed_point.Totals.zeros(threads, 0, 0, 0), fixed_point.NO_SUMS, SUMS_LEFT)
         self.packed = self._labels = None
         sizes = self.n, self.d, self.k
         self.may_bound = keeps_bounds(*sizes) and not searches_sorted(self.d, self.k) and not frugal
@@ -113,7 +113,7 @@ class Assignment:
             self.reset()
         use_exponion = self.kd_tree is None and self._uses_exponion(centroids, passes=None if self.exponion else 1)
         codes = None if use_exponion or self.kd_tree is not None else self._codes(centroids, passes=1)
-        return self._pass(centroids, center, SUMS_LEFT, (self.no_totals, *_NO_SUMS), codes, use_exponion)
+        return self._pass(centroids, center, self.no_sums, codes, use_exponion)
 
     def iterate(self, centroids, center, totals, plan, moved, private):
         """Find the labels in an iteration, and bring the sums up to date where threads have them `private`; `moved`: how many rows the iteration before
@@ -131,115 +131,103 @@ class Assignment:
         codes = None if use_exponion or self.kd_tree is not None else self._codes(centroids)
         if self.bounds is None and self.kd_tree is None and self.may_bound and private:
             self.bounds = HamerlyBounds(self.n, self.d, self.k)
-        sums, where = SUMS_LEFT, (self.no_totals, *_NO_SUMS)
+        sums = self.no_sums
         if private:
-            where = totals, *plan.arguments
             all_moves = use_exponion or codes is not None or self.kd_tree is not None
             # All rows moved means that they came from nowhere: the next pass moves few (measured: 0.1 to 0.4 of them), and bounds may hold already.
             few = moved is not None and (moved < _FEW_MOVED * self.n or moved == self.n or all_moves)
-            sums = SUMS_MOVED if few else SUMS_ANEW
-        return self._pass(centroids, center, sums, where, codes, use_exponion)
+            sums = Sums(totals, plan, SUMS_MOVED if few else SUMS_ANEW)
+        return self._pass(centroids, center, sums, codes, use_exponion)
 
-    def _pass(self, centroids, center, sums, where, codes, use_exponion):
-        """Label every row and update the sums at `where` (totals, limbs, up, up_rest, down) as `sums` says."""
+    def _pass(self, centroids, center, sums, codes, use_exponion):
+        """Label every row and update the `Sums`."""
         if self.packed is None or len(self.packed.exact) != centroids.size:
-            self.packed = packing.Packed(*centroids.shape, self.X.dtype)
+            self.packed = packing.Packing(*centroids.shape, self.X.dtype)
         packed = self.packed.fill(flat(centroids), center)
-        scale = float(packed[4])
+        scale = float(packed.scale)
         if self.kd_tree is not None:
-            return self._pass_kd_tree(centroids, sums, where)
+            return self._pass_kd_tree(centroids, sums)
         if searches_sorted(self.d, len(centroids)):
-            return self._pass_sorted(centroids, sums, where)
-        holds = self.bounds is not None and sums != SUMS_ANEW and self.bounds.holds(centroids, scale)
+            return self._pass_sorted(centroids, sums)
+        holds = self.bounds is not None and sums.mode != SUMS_ANEW and self.bounds.holds(centroids, scale)
         if use_exponion and is_usual(scale):
-            found = self._pass_exponion(centroids, center, packed, holds, sums, where)
+            found = self._pass_exponion(centroids, center, packed, holds, sums)
         elif holds and (codes is not None or self.bounds.pays(self.labels)):
-            found = self._pass_hamerly(centroids, packed, scale, sums, where, codes)
+            found = self._pass_hamerly(centroids, packed, scale, sums, codes)
         else:
-            found = self._pass_over_all(centroids, packed, scale, sums, where, codes)
+            found = self._pass_over_all(packed, scale, sums, codes)
         if self.bounds is not None:
             self.bounds.centroids = None  # until `follow` says what moves next
         return found
 
-    def _pass_over_all(self, centroids, packed, scale, sums, where, codes):
-        changed, rechecks, _, overfull = self.counters
-        bounds = dense.NO_BOUNDS
+    def _pass_over_all(self, packed, scale, sums, codes):
+        bounds = NO_BOUNDS
         if self.bounds is not None:
             self.bounds.begin(scale)
-            bounds = np.float32(1), self.bounds.upper, self.bounds.lower
+            bounds = self.bounds.arguments(scale)
         dense.assign(
-            self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, rechecks, *where, sums,
-            self.memory, self.lane_sums, bounds, codes, overfull,
-        )  # fmt: skip
+            self.threads, self.rows, packed, self.labels, self.counts, sums, self.memory, self.lane_sums, bounds, codes
+        )
         return self._counted(self.n, _precision(codes))
 
-    def _pass_hamerly(self, centroids, packed, scale, sums, where, codes):
+    def _pass_hamerly(self, centroids, packed, scale, sums, codes):
         bounds = self.bounds
-        changed, rechecks, scored, overfull = self.counters
-        factor = bounds.factor(scale)
         if codes is None:
-            self._find_gaps(centroids, packed, factor)
+            self._find_gaps(centroids, packed, bounds.arguments(scale))
         else:
             bounds.half_gap.fill(0.0)  # bytes do without; what is there may be of other centroids
         hamerly.assign_hamerly(
-            self.threads, self.flat, self.weights, self.d, *packed, self.labels, changed, rechecks, scored, overfull,
-            *where, sums, self.memory, bounds.unit, factor, bounds.upper, bounds.lower, bounds.drift, bounds.half_gap,
-            codes,
-        )  # fmt: skip
-        measured = sum(scored.tolist())
+            self.threads, self.rows, packed, self.labels, self.counts, sums, self.memory, bounds.arguments(scale), codes
+        )
+        measured = sum(self.counts.scored.tolist())
         bounds.share = measured / self.n
-        if codes is not None and sum(overfull.tolist()) * tile.ROWS > _TOO_MANY * measured:
+        if codes is not None and sum(self.counts.overfull.tolist()) * tile.ROWS > _TOO_MANY * measured:
             self.may_filter = False
         return self._counted(measured, f"hamerly, {_precision(codes)}")
 
     def _counted(self, scored, path):
-        """The `Pass` whose counts of rows that changed and were rechecked are in `counters`."""
-        changed, rechecked, *_ = map(sum, self.counters.tolist())
-        return Pass(changed, rechecked, scored, path)
+        """The `Pass` whose rows that changed and were rechecked are in `counts`."""
+        return Pass(sum(self.counts.changed.tolist()), sum(self.counts.rechecked.tolist()), scored, path)
 
-    def _pass_exponion(self, centroids, center, packed, known, sums, where):
+    def _pass_exponion(self, centroids, center, packed, known, sums):
         """Rows that fail their bounds, or all if those are not known, against the centroids near their own."""
-        changed, rechecked, scored = self.exponion.assign(
-            self, centroids, center, packed, self.bounds, known, sums, where
-        )
+        scored = self.exponion.assign(self, centroids, center, packed, self.bounds, known, sums)
         self.bounds.share = scored / self.n if known else None
-        return Pass(changed, rechecked, scored, "hamerly, exponion" if known else "exponion")
+        return self._counted(scored, "hamerly, exponion" if known else "exponion")
 
     def nearest(self, points, center, out):
         """The nearest of a few points to every row, into `out` (n,) int32."""
-        packed = packing.Packed(*points.shape, self.X.dtype)
+        packed = packing.Packing(*points.shape, self.X.dtype)
         dense.assign(
-            self.threads, self.flat, NO_WEIGHTS, self.d, *packed.fill(flat(points), center), out, *self.counters[:2],
-            self.no_totals, *_NO_SUMS, SUMS_LEFT, self.memory, None, dense.NO_BOUNDS, None, self.counters[3],
+            self.threads, self.rows._replace(weights=NO_WEIGHTS), packed.fill(flat(points), center), out, self.counts,
+            self.no_sums, self.memory, None, NO_BOUNDS, None,
         )  # fmt: skip
 
-    def _find_gaps(self, centroids, packed, factor):
+    def _find_gaps(self, centroids, packed, usual):
         """Half the distance of each centroid to its nearest neighbour: the centroids are rows here."""
         bounds, work = self.bounds, len(centroids) * scoring_time(self.d, len(centroids))
         dense.assign(
-            tasks_for(self.threads, work), flat(centroids), NO_WEIGHTS, self.d, *packed, bounds.nearest,
-            *self.counters[:2], self.no_totals, *_NO_SUMS, SUMS_LEFT, self.memory, None,
-            (factor, bounds.above, bounds.half_gap), None, self.counters[3],
+            tasks_for(self.threads, work), Rows(flat(centroids), NO_WEIGHTS, self.d), packed, bounds.nearest,
+            self.counts, self.no_sums, self.memory, None, usual._replace(upper=bounds.above, lower=bounds.half_gap),
+            None,
         )  # fmt: skip
         bounds.half_gap *= np.float32(0.5)
 
-    def _pass_sorted(self, centroids, sums, where):
+    def _pass_sorted(self, centroids, sums):
         """One feature: by search among the sorted centroids."""
-        changed = self.counters[0]
         sorted_1d.assign_sorted_1d(
-            self.threads, self.flat, self.weights, len(centroids), *sorted_1d.SortedCentroids(centroids).arguments, self.labels,
-            changed, *where, sums,
+            self.threads, self.rows, len(centroids), sorted_1d.SortedCentroids.of(centroids), self.labels, self.counts,
+            sums,
         )  # fmt: skip
-        return Pass(sum(changed.tolist()), 0, 0, "sorted")
+        return Pass(sum(self.counts.changed.tolist()), 0, 0, "sorted")
 
-    def _pass_kd_tree(self, centroids, sums, where):
-        totals, *limbs = where
-        changed, scored, pairs = self.kd_tree.assign(centroids, sums, totals, limbs)
+    def _pass_kd_tree(self, centroids, sums):
+        counts = self.kd_tree.assign(centroids, sums)
         self.newer_in_tree = True
-        self.build_policy.settle(pairs)
+        self.build_policy.settle(sum(counts.pairs.tolist()))
         if self.build_policy.rejected:
             self._leave_tree()
-        return Pass(changed, 0, scored, "kd-tree")
+        return Pass(sum(counts.changed.tolist()), 0, sum(counts.scored.tolist()), "kd-tree")
 
     def _uses_exponion(self, centroids, passes=None):
         """Whether the next pass, of so many (None: several), measures rows only against centroids near their own."""

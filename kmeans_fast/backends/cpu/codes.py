@@ -5,6 +5,7 @@ import numpy as np
 from ...kernels.cpu.exact import column_statistics
 from ...kernels.cpu.machine.host import CENTROIDS
 from ...kernels.cpu.scoring import byte_codes, byte_filter
+from .buffers import flat
 from .tasks import ENCODING, tasks_for
 
 
@@ -13,7 +14,7 @@ class Encoder:
 
     def __init__(self, session):
         # Not the session: it holds what holds this, and memory in a cycle waits for the garbage collector.
-        self.flat, self.n, self.threads, self.d = session.flat, session.n, session.threads, session.d
+        self.flat, self.n, self.threads, self.d = flat(session.X), session.n, session.threads, session.d
         self.dtype, self.words = session.X.dtype.type, byte_codes.words_a_row(session.d)
         self.shift, self.scale = column_statistics.sampled_frame(session.X, 100 if self.dtype is np.float32 else 400)
         self.vanishing = session.d * 2.0**-1073 * self.scale * self.scale + 2.0**-100
@@ -26,7 +27,7 @@ class Encoder:
         words = np.empty(n * self.words + byte_filter.LANES, np.int32)
         of_rows = np.empty((3, n), np.float32)
         byte_codes.encode_rows(self.threads, self.flat, *self.how, words.view(np.uint8), *of_rows)
-        return byte_codes.Rows(words, *of_rows)
+        return byte_codes.ByteRows(words, *of_rows)
 
     def tiles(self):
         """The rows in tiles, for kernels that read all of them."""
@@ -35,7 +36,7 @@ class Encoder:
         of_rows = np.empty((3, tiles * byte_filter.ROWS), np.float32)
         scratch = np.empty((self.threads, self.words * byte_filter.ROWS), np.int32)
         byte_codes.encode_tiles(self.threads, self.flat, *self.how, scratch.view(np.uint8), scratch, words, *of_rows)
-        return byte_codes.TiledRows(words, *of_rows)
+        return byte_codes.TiledByteRows(words, *of_rows)
 
     def room(self, k):
         """Memory for k centroids; its padding is never a candidate."""

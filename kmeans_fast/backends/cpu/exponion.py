@@ -152,51 +152,45 @@ class Exponion:
         places = np.empty(self.k, np.int32)
         places[order] = np.arange(self.k)
         values = np.zeros(groups * self.d * GROUP, np.float32)
-        self.panels = Panels(padded, places, values, np.full(groups * GROUP, -np.inf, np.float32))
-        self.gaps = np.empty(self.k * panels.padded_groups(groups), np.float32)
-        self.failed, self.keys, self.numbers = np.empty((3, self.n), np.int32)
-        self.counts = private(self.threads, self.k * _LEVELS, np.int64)
-        self.found = np.empty(self.threads, np.int64)
-        self.counters = np.empty((3, self.threads), np.int64)
+        gaps = np.empty(self.k * panels.padded_groups(groups), np.float32)
+        self.panels = Panels(padded, places, values, np.full(groups * GROUP, -np.inf, np.float32), gaps)
+        failed, keys, self.numbers = np.empty((3, self.n), np.int32)
+        found, of_keys = np.empty(self.threads, np.int64), private(self.threads, self.k * _LEVELS, np.int64)
+        self.failed = exponion_rows.FailedRows(failed, keys, found, of_keys, _LEVELS)
         self.memory = panels.tiles(self.threads, self.d)
 
-    def assign(self, session, centroids, center, packed, bounds, known, sums, where):
-        """Bring the labels and sums of a session (`assignment.Assignment`) up to date, by bounds that are `known` or to be found. Rows whose label changed, rows
-        measured against another centroid, rows that were scored.
+    def assign(self, session, centroids, center, packed, kept, known, sums):
+        """Bring the labels and sums of a session (`assignment.Assignment`) up to date; how many rows were scored.
+
+        `kept` are its `HamerlyBounds`, which are `known` or to be found. What was counted is in the session's `counts`.
         """
         if self.panels is None:
             self._make_panels(centroids)
-        threads, d, groups = self.threads, self.d, len(self.panels.order) // GROUP
-        exact, values, half_norms, shift, scale, bound = packed
+        threads, d, rows = self.threads, self.d, session.rows
+        scale = float(packed.scale)
         if not known:
-            bounds.begin(float(scale))
-        factor = bounds.factor(scale)
-        panels.fill_panels(tasks_for(threads, ENCODING * self.k * d), values, half_norms, d, self.panels)
+            kept.begin(scale)
+        bounds = kept.arguments(scale)
+        panels.fill_panels(tasks_for(threads, ENCODING * self.k * d), packed, d, self.panels)
         panels.find_gaps(
-            tasks_for(threads, _GAP * self.k * self.k * d), exact, shift, scale, bound, d, self.panels, factor,
-            self.memory, self.gaps, bounds.half_gap,
+            tasks_for(threads, _GAP * self.k * self.k * d), packed, d, self.panels, bounds.factor, self.memory,
+            bounds.half_gap,
         )  # fmt: skip
-        sorting = self.gaps, groups, _LEVELS, self.failed, self.keys, self.found, self.counts
         if known:
-            exponion_rows.find_failing(
-                threads, session.flat, flat(centroids), d, session.labels, bounds.unit, bounds.upper, bounds.lower,
-                bounds.drift, bounds.half_gap, *sorting,
-            )  # fmt: skip
+            exponion_rows.find_failing(threads, rows, flat(centroids), session.labels, bounds, self.panels, self.failed)
         else:
             session.nearest(self._panel_means(centroids), center, self.numbers)
             exponion_rows.guess_labels(
-                threads, session.flat, exact, shift, scale, d, self.panels, self.numbers, bounds.unit, bounds.upper,
-                self.memory, *sorting,
-            )  # fmt: skip
-        starts, rows = self._sort()
+                threads, rows, packed, self.numbers, bounds, self.panels, self.memory, self.failed
+            )
+        starts, scored = self._sort()
         exponion.assign_exponion(
-            threads, session.flat, session.weights, d, exact, shift, scale, bound, self.panels, self.gaps,
-            self.numbers[:rows], starts, session.labels, *self.counters, *where, sums, bounds.unit, factor,
-            bounds.upper, bounds.lower, self.memory,
+            threads, rows, packed, self.panels, self.numbers[:scored], starts, session.labels, session.counts, sums,
+            bounds, self.memory,
         )  # fmt: skip
-        changed, rechecked, pairs = (sum(counter.tolist()) for counter in self.counters)
-        self.share, self.rows = pairs / (groups * max(rows, 1)), rows
-        return changed, rechecked, rows
+        pairs = sum(session.counts.pairs.tolist())
+        self.share, self.rows = pairs / (len(self.panels.order) // GROUP * max(scored, 1)), scored
+        return scored
 
     def _panel_means(self, centroids):
         """A point in the middle of every panel."""
@@ -207,9 +201,9 @@ class Exponion:
 
     def _sort(self):
         """Sort the rows that fail by cluster and level; where each cluster begins, and how many they are."""
-        counts = self.counts[:, : self.k * _LEVELS]
+        counts = self.failed.counts[:, : self.k * _LEVELS]
         ends = np.cumsum(counts.sum(axis=0))
         places = np.cumsum(counts, axis=0) - counts + (ends - counts.sum(axis=0))
         counts[:] = places
-        exponion_rows.sort_rows(self.threads, self.failed, self.keys, self.found, self.counts, self.numbers)
+        exponion_rows.sort_rows(self.threads, self.failed, self.numbers)
         return np.append(0, ends[_LEVELS - 1 :: _LEVELS]), int(ends[-1])

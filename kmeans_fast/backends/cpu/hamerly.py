@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ...kernels.cpu.assignment.arguments import Bounds
+
 # Nanoseconds a row of one core (measured); only their ratios matter.
 _SCORING = 0.011  # times k * (d + 12)
 _BOUNDS = 4.0
@@ -40,9 +42,9 @@ class HamerlyBounds:
         plain = _scoring(n_features, n_clusters)
         self.most_that_pays = (plain - _BOUNDS) / (plain + _FAILING + 0.4 * n_features)
 
-    def factor(self, scale):
-        """The factor from distances of points scaled by `scale` to the unit of the bounds, a power of two."""
-        return np.float32(self.unit / scale)
+    def arguments(self, scale):
+        """The `Bounds` that kernels take, for points scaled by `scale`."""
+        return Bounds(self.upper, self.lower, self.drift, self.half_gap, self.unit, np.float32(self.unit / scale))
 
     def begin(self, scale):
         """Before a pass that writes all bounds."""

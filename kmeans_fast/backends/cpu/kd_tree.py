@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...kernels.cpu.assignment import kd_tree, kd_tree_filter
+from ...kernels.cpu.assignment.arguments import Counts
 from ...kernels.cpu.machine.scratch import private
 
 _LEAF = 128  # rows on average at most, and half of it at least
@@ -93,12 +94,12 @@ class KdTreeAssignment:
     def __init__(self, session, sorted_rows=None):
         self.threads, self.d, self.k = session.threads, session.d, session.k
         if sorted_rows is None:
-            sorted_rows = build_kd_tree(self.threads, session.flat, session.weights, self.d)
+            sorted_rows = build_kd_tree(self.threads, *session.rows)
         self.tree = sorted_rows
         self.labels = np.empty(len(self.tree.rows), np.int32)
         self.owners = np.empty(len(self.tree.sizes), np.int32)
         self.ids = np.arange(kd_tree_filter.padded(self.k), dtype=np.int32)
-        self.counters = np.empty((3, self.threads), np.int64)
+        self.counts = Counts.zeros(self.threads)
         self.memory = kd_tree_filter.scratch(self.threads, self.k, self.d, session.X.dtype)
 
     def forget_labels(self):
@@ -114,10 +115,10 @@ class KdTreeAssignment:
         """Put the labels of the rows into `labels` (n,)."""
         kd_tree.from_tree_order(self.threads, self.tree.rows, self.labels, labels)
 
-    def assign(self, centroids, sums, totals, limbs):
-        """As `kernels.cpu.assignment.dense.assign`. Rows whose label changed, rows measured against several centroids, and how many measurements."""
+    def assign(self, centroids, sums):
+        """Label the rows and update the `Sums`; what was counted."""
         kd_tree_filter.assign_kd_tree(
-            self.threads, self.tree, self.d, kd_tree_filter.columns(centroids), self.ids, self.k, self.labels, self.owners,
-            *self.counters, totals, *limbs, sums, self.memory,
+            self.threads, self.tree, self.d, kd_tree_filter.columns(centroids), self.ids, self.k, self.labels,
+            self.owners, self.counts, sums, self.memory,
         )  # fmt: skip
-        return tuple(sum(counter.tolist()) for counter in self.counters)
+        return self.counts

@@ -42,7 +42,7 @@ _CODE_SHARE = 0.4
 
 
 def code_bytes(n_samples, n_features):
-    """Memory of the rows as bytes (`kernels.cpu.scoring.byte_codes.Rows`)."""
+    """Memory of the rows as bytes (`kernels.cpu.scoring.byte_codes.ByteRows`)."""
     return n_samples * (4 * byte_codes.words_a_row(n_features) + 12)
 
 
