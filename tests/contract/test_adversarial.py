@@ -81,6 +81,17 @@ def test_distances_that_differ_in_the_last_bit_only(backend, dtype):
     assert_array_equal(kmeans_fast.assign(X, centroids), reference.assign(X, centroids))
 
 
+@pytest.mark.parametrize("d", [1 << 14, 1 << 16])
+def test_roundings_that_add_up_over_very_many_features(d):
+    """D adds in order, and here rounds down in half its additions; a sum in another order comes to more."""
+    centroids = np.ones((2, d))
+    centroids[0, d // 2 :] += (1 - 2.0**-10) * d * 2.0**-55  # squares exceed 1 by just less than half a unit of the sum
+    X = np.zeros((2, d))
+    opened = session(1, X, None, 2)
+    opened.assign(centroids)
+    assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
+
+
 @pytest.mark.parametrize("d", [3, 20])
 def test_float32_rows_nearly_halfway_between_centroids(engine, d):
     rng = np.random.default_rng(2)

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import kmeans_fast
 from kmeans_fast import reference
-from kmeans_fast.backends.cpu import assignment, exponion, hamerly, planning, seeder
+from kmeans_fast.backends.cpu import assignment, exponion, hamerly, planning, trials
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.kernels.cpu.machine import host
 from kmeans_fast.kernels.cpu.scoring import byte_codes
@@ -41,7 +41,7 @@ def check(X, weights, k):
     assert (rows == reference.kmeans_plusplus(X, weights, k, 1)).all()
 
 if byte_codes.AVAILABLE and len(sys.argv) > 2:  # bytes and bounds, however little they pay
-    assignment.filters_by_bytes = seeder.worth_encoding = lambda *sizes: True
+    assignment.filters_by_bytes = trials.worth_encoding = lambda *sizes: True
     hamerly._SCORING = 1e6
 for dtype in (np.float32, np.float64):
     for n, d, k in ((33, 3, 4), (200, 17, 9), (500, 2, 5), (130, 40, 70), (65, 140, 3)):
@@ -49,6 +49,15 @@ for dtype in (np.float32, np.float64):
         check(X, None, k)
         check(X + dtype(1000), rng.exponential(size=n), k)
         check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k)
+
+# Rows so long, and of such values, that a sum of products over lanes is wrong by more than one cut into segments.
+d = host.VECTOR_BYTES // 4 << 14
+X = np.full((2, d), 1 + 2.0**-11 - 2.0**-22, np.float32)
+centroids = np.ones((3, d), np.float32)
+centroids[0] = -2
+opened = CpuSession(X, None, 3, 1)
+opened.assign(centroids)
+assert (opened.labels == reference.assign(X, centroids)[0]).all()
 
 path = "kd-tree"
 planning._LEAST_TREE_ROWS, planning._WORTH_TREE = 1, 0  # a k-d tree, however few the rows

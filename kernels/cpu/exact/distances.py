@@ -24,7 +24,8 @@ _SIGNIFICAND = (1 << 52) - 1
 _TABLE_VECTORS = 4
 _TABLE_BLOCK = _TABLE_VECTORS * VECTOR_BYTES // 8
 BLOCK = 256  # rows
-_NEAR = 2.0**-40
+# Relative differences that roundings may make of two sums of squares: of up to 2**11 features, and of more for each.
+_NEAR, _NEAR_A_FEATURE = 2.0**-40, 2.0**-51
 _VANISHING = 2.0**-900  # below, a sum of squares may have lost bits to underflow
 _load_centroids = loads(_TABLE_VECTORS)
 
@@ -65,8 +66,12 @@ def squared(X, offset, C, start, d):
 
 @inlined
 def is_nearer(X, offset, C, d, c, distance, label, least):
-    """Whether centroid c, at the squared distance `distance`, is nearer by the contract than `label`, at `least`."""
-    if abs(distance - least) > _NEAR * least and least > _VANISHING:
+    """Whether centroid c, at the squared distance `distance`, is nearer by the contract than `label`, at `least`.
+
+    Both are off by less than ``(d / 8 + 18) 2**-53`` of themselves (`squared`), and the contract's D by
+    ``(d + 2) 2**-53``: they decide where they differ by more than twice the sum of these.
+    """
+    if abs(distance - least) > max(_NEAR, d * _NEAR_A_FEATURE) * least and least > _VANISHING:
         return distance < least
     distance, least = squared_distance(X, offset, C, c * d, d), squared_distance(X, offset, C, label * d, d)
     return distance < least or (distance == least and c < label)

@@ -233,9 +233,12 @@ def recheck(X, offset, d, exact, k, tile, r, packed, half_norms, threshold, poin
     label, least = -1, np.inf
     for first in range(0, half_norms.size, CENTROIDS):
         totals, j = zeros_like(_load_centroids(packed, first * d, 0)), 0
-        while j + LANES <= d:
-            totals = rank1_update(totals, _load_point(point, j, 0), _load_centroids(packed, first * d + j, d))
-            j += LANES
+        while j + LANES <= d:  # in segments too: the bound on the error is for chains no longer than theirs
+            part, stop = zeros_like(totals), min(d, j + SEGMENT * LANES)
+            while j + LANES <= stop:
+                part = rank1_update(part, _load_point(point, j, 0), _load_centroids(packed, first * d + j, d))
+                j += LANES
+            totals = add_tiles(totals, part)
         store_tile(sums, 0, LANES, totals)
         for c in range(first, min(first + CENTROIDS, k)):
             score = half_norms[c] + lane_sum(load(sums, (c - first) * LANES))

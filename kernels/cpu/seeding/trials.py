@@ -81,7 +81,7 @@ class Filter(NamedTuple):
         least, scale = np.float32(d * 2.0**-126), X.dtype.type(scale)
         with np.errstate(over="ignore"):  # an infinite threshold excludes nothing, which is right
             least += np.float32(d * 2.0**-1074 * (float(scale) * float(scale)))  # where D itself underflows
-        return cls(shift, scale, np.float32(1 + 2.0**-9), 4.2e3 * u * u, (2 * d + 16) * u * (1 + d * u), least)
+        return cls(shift, scale, np.float32(1 + 2.0**-9), 4.2e3 * u * u, (2 * d + 16) * u * (1 + 2 * d * u), least)
 
     def candidates(self, rows):
         """c' of the candidate rows, padded for the kernel, and ``-|c'|^2 / 2`` less its part of the error."""
