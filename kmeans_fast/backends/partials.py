@@ -66,12 +66,15 @@ class Form(NamedTuple):
         return out
 
     def rounded(self, limbs):
-        """Sums held in limbs (limbs, ..., columns), each rounded once to float64 (..., columns)."""
+        """Sums held in limbs (limbs, ..., columns), each rounded once to float64 (..., columns).
+
+        All is modulo 2**(32 limbs), and the sums are small enough for their highest bit to be the sign.
+        """
         digits, carry = np.empty(limbs.shape, np.int64), np.zeros(limbs.shape[1:], np.int64)
         for at, limb in enumerate(limbs):
             carry = carry + limb
             digits[at], carry = carry & _MASK, carry >> _BITS
-        negative = carry < 0
+        negative = digits[-1] > _MASK >> 1
         one = negative.astype(np.int64)  # of the two's complement
         for digit in digits:
             flipped = np.where(negative, _MASK - digit, digit) + one

@@ -82,6 +82,17 @@ def test_a_run_is_that_of_one_part(problem, data):
     assert threshold == (tol * reference.mean_variance(X) if tol > 0 else 0.0)
 
 
+@pytest.mark.parametrize("engine", PART_ENGINES)
+@pytest.mark.parametrize("least", [2.0**-1074, -(2.0**-1074), 0.75 * 2.0**-1024 + 2.0**-1074])
+@pytest.mark.parametrize("wide", [1.0, 2.0**50 + 1, 2.0**82 + 2.0**30, 2.0**100 + 2.0**48])
+def test_sums_of_the_least_numbers_beside_a_wide_column(engine, least, wide):
+    """Limbs as wide as another column needs may begin above the largest value of this one."""
+    X = np.array([[wide, -least], [-wide, least], [wide, -least]])
+    start = X[:1].copy()
+    got = Parts([part(engine, X[:2].copy(), None, 1), part(engine, X[2:].copy(), None, 1)]).iterate(start).read()
+    assert_array_equal(got.centroids, reference.update(X, None, start, np.zeros(3, np.int32)))
+
+
 @settings(max_examples=500)
 @given(problems())
 def test_seeds_and_samples_are_those_of_one_part(problem):
