@@ -56,27 +56,6 @@ extern "C" __global__ void inertia_bins(
     if (own_bins[bin]) atomic_add(bins + bin, own_bins[bin]);
 }
 
-// One block. The bins are zero again afterwards.
-extern "C" __global__ void bins_total(
-    i64* bins,   // INOUT (BINS,)
-    double* out  // OUT   (1,) the sum they hold, rounded once
-) {
-  __shared__ i64 copy[BINS];
-  __shared__ int first, last;
-  if (threadIdx.x == 0) first = BINS, last = -1;
-  __syncthreads();
-  for (int bin = threadIdx.x; bin < BINS; bin += THREADS) {
-    copy[bin] = bins[bin];
-    bins[bin] = 0;
-    if (copy[bin]) {
-      atomicMin(&first, bin);
-      atomicMax(&last, bin);
-    }
-  }
-  __syncthreads();
-  if (threadIdx.x == 0) out[0] = total_of_bins(copy, first, last);
-}
-
 extern "C" __global__ void distance_table(
     const real* X,            // IN    (rows, d): a chunk of the data
     i64 rows, int d,

@@ -1,7 +1,7 @@
 // The mass of a row: what it weighs, times its distance to the nearest seed so far, in integers.
 //
-// Maths      `kmeans_fast.reference.Masses`: floor(w * d * 2**shift). The power of two comes as two factors, since it may
-//            be beyond float64.
+// Maths      `kmeans_fast.reference.Masses`: floor(w * d * 2**shift). The power of two comes as two factors, since it
+//            may be beyond float64.
 
 struct Masses {
   const double* weights;  // (n,) or null: all ones

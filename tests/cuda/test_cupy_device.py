@@ -18,6 +18,8 @@ from kmeans_fast import reference
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.engine.fit import initial_centroids
 from kmeans_fast.engine.lloyd import lloyd
+from kmeans_fast.engine.parts import Parts
+from kmeans_fast.engine.seeding import kmeans_plusplus
 from simulator import build
 from simulator.device import _argument
 
@@ -177,6 +179,23 @@ def test_the_facts_are_read(device_module):
     assert device_module.device_count() == 2
     assert device_module.current_device() == 0
     assert device_module.CupyDevice(0).free_bytes() == (1 << 33) + 5
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_two_parts_are_as_one(device_module, weighted):
+    X, weights = rows(500, 9, np.float32), some_weights(500) if weighted else None
+    gpu, halves = device_module.CupyDevice(0), (slice(200), slice(200, None))
+    parts = [
+        CudaSession(gpu, X[half], weights if weights is None else weights[half], 30, on_host=True) for half in halves
+    ]
+    session = Parts(parts)
+    start = X[kmeans_plusplus(session, 30, 5, 0)]
+    assert_array_equal(start, X[reference.kmeans_plusplus(X, weights, 30, 5)])
+    run = lloyd(session, start, max_iter=8, threshold=0.0)
+    expected = reference.lloyd(X, weights, start, 8, 0.0)
+    assert_array_equal(run.labels, expected.labels)
+    assert_array_equal(run.centroids, expected.centroids)
+    assert run.inertia == expected.inertia
 
 
 def test_a_gpu_that_is_not_there_is_refused(device_module):

@@ -38,14 +38,6 @@ class Limbs(NamedTuple):
             form.of_integers(cells[..., limb, :], self.exponent + self.bits * limb) for limb in range(self.n_limbs)
         )
 
-    def rounded(self, cells):
-        """Sums in limbs (n_limbs, columns), on the host, each rounded once to float64."""
-        return np.array([self._rounded(digits, unit) for digits, unit in zip(cells.T.tolist(), self.exponent.tolist())])
-
-    def _rounded(self, digits, exponent):
-        total = sum(digit << (self.bits * limb) for limb, digit in enumerate(digits))
-        return total / (1 << -exponent) if exponent < 0 else float(total << exponent)
-
 
 def column_ranges(launcher, X, weights):
     """The largest magnitude and the lowest set bit of every column of ``w_i * x_i``, as values; last, of ``w_i``.
@@ -76,26 +68,16 @@ def column_sums(launcher, X, limbs):
     return device.download(cells).reshape(limbs.n_limbs, d)
 
 
-def _inertia_bins(launcher, X, weights, centroids, labels):
-    """The exact sum of ``w_i * D(x_i, c_label)`` in bins (`exact_sum.cu`); `labels` None: all zero."""
+def exact_inertia(launcher, X, weights, centroids, labels):
+    """The exact sum of ``w_i * D(x_i, c_label)`` in units of the least float64; `labels` None: all zero.
+
+    Arrays are on the device.
+    """
     device, (n, d) = launcher.device, X.shape
     bins = allocate(device, sources.BINS, np.int64, "inertia", fill=0)
     launcher.run(
         "distances", "inertia_bins", n,
         X=X, n=n, d=d, centroids=centroids, labels=labels, weights=weights, bins=bins,
     )  # fmt: skip
-    return bins
-
-
-def inertia(launcher, X, weights, centroids, labels):
-    """The exact sum of ``w_i * D(x_i, c_label)``, rounded once; `labels` None: all zero. Arrays are on the device."""
-    device = launcher.device
-    bins, out = _inertia_bins(launcher, X, weights, centroids, labels), allocate(device, 1, np.float64, "inertia")
-    launcher.prepare("distances", "bins_total", 1, bins=bins, out=out)()
-    return float(device.download(out)[0])
-
-
-def exact_inertia(launcher, X, weights, centroids, labels):
-    """The same sum as a Python integer, in units of the least float64."""
-    bins = launcher.device.download(_inertia_bins(launcher, X, weights, centroids, labels)).tolist()
-    return sum(amount << place for place, amount in enumerate(bins) if amount)
+    bins = device.download(bins)
+    return sum(int(bins[place]) << int(place) for place in np.flatnonzero(bins))

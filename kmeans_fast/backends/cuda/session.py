@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ..partials import Form, float_of
 from ..protocol import Iteration
 from ..relocation import farthest_rows
-from . import column_statistics
 from .buffers import Centroids
 from .device import upload
 from .oversampler import CudaOversampler
@@ -38,33 +38,30 @@ class CudaSession(CudaPart):
     """
 
     runs_ahead = True
+    mean = center = scattered = None  # of the columns, on the host and the device; `scatter` about it, with weights
 
     @property
     def parts(self):
         return (self,)
 
-    center = scattered = None  # the mean of the rows on the device, and the weighted sum of squared distances to it
-
     def for_clusters(self, n_clusters):
         other = super().for_clusters(n_clusters)
-        other.center, other.scattered = self.center, self.scattered
+        other.mean, other.center, other.scattered = self.mean, self.center, self.scattered
         return other
 
     def _plan_update(self):
         """Find what the sums and the inertia of an iteration take, once."""
         self._plan_sums()
-        if self.center is None:
-            limbs = self._limbs(weighted=False)
-            mean = limbs.rounded(column_statistics.column_sums(self.launcher, self.X, limbs)) / self.n
-            self.center = upload(self.device, mean, "the mean")
-            self.scattered = self._scatter_about_mean(self.weights)
-
-    def _scatter_about_mean(self, weights):
-        return column_statistics.inertia(self.launcher, self.X, weights, self.center, None)
+        if self.mean is None:
+            form = Form.of(self.ranges(False), self.n)
+            self.mean = form.rounded(self.column_sums(form)) / self.n
+            self.center = upload(self.device, self.mean, "the mean")
+            self.scattered = float_of(self.scatter(self.mean, True))
 
     def mean_variance(self):
         self._plan_update()
-        return (self._scatter_about_mean(None) if self.weighted else self.scattered) / (self.n * self.d)
+        scattered = float_of(self.scatter(self.mean, False)) if self.weighted else self.scattered
+        return scattered / (self.n * self.d)
 
     def fetch(self, centroids):
         """Centroids as a NumPy array in X's dtype."""
@@ -142,8 +139,7 @@ class CudaSession(CudaPart):
         self._conclude(step, relocated=True)
 
     def inertia(self, centroids):
-        held = self._held(centroids)
-        return column_statistics.inertia(self.launcher, self.X, self.weights, held.exact, self.device_labels)
+        return float_of(self.exact_inertia(centroids))
 
     # ---- seeds -----------------------------------------------------------------------------------------------------
 
