@@ -12,6 +12,7 @@ PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
 SUFFIXES = ("py", "cu", "hpp", "md", "svg", "png", "jpg", "toml", "json", "yml", "yaml")
 FILE = re.compile(rf"^[\w.-]+(?:/[\w.-]+)*(?:/|\.(?:{'|'.join(SUFFIXES)})(?::([\w.]+))?)$")
 DOTTED = re.compile(r"^(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*(?:\(\))?$")
+OTHERS = ("np.", "numpy.", "self.", "sklearn.", "torch.", "cupy.")  # names of other packages
 ROOMS = ("", ".engine", ".estimators", ".backends", ".backends.cpu", ".backends.cuda", ".kernels")
 
 
@@ -80,9 +81,8 @@ def test_files_and_names_are_there(page):
             path = REPOSITORY / span.partition(":")[0]
             if not path.exists() or (found[1] and not has_name(path, found[1])):
                 missing.append(span)
-        elif DOTTED.match(span) and not span.startswith(("np.", "numpy.", "self.", "sklearn.", "torch.", "cupy.")):
-            if not resolves(span):
-                missing.append(span)
+        elif DOTTED.match(span) and not span.startswith(OTHERS) and not resolves(span):
+            missing.append(span)
     assert missing == []
 
 
