@@ -19,12 +19,12 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-from common import ROOT
+from common import ROOT, runs
+from common.data import normal
 from common.processes import Worker
-from common.report import Output, milliseconds, table
-from common.timing import affordable, interleaved, say
-from common.worker import answer
+from common.report import Output, milliseconds, page, table
+from common.timing import say
+from cpu_parts.checkouts import Case, measured, work
 
 MOST_BUSY = 1.5  # times one thread's time that the chosen threads may take beside others
 MOST_QUIET = 1.02  # times the time before
@@ -32,46 +32,31 @@ ONE, CHOSEN, BEFORE = "one thread", "chosen", "before"
 PAUSE = 0.1  # seconds
 
 
-def seeding(n, d, k):
-    def run(kmeans_fast, X, n_threads):
-        return kmeans_fast.kmeans_plusplus(X, k, seed=0, n_threads=n_threads)
+def _seeds(X, k, n_threads):
+    import kmeans_fast
 
-    return run, n, d
+    return kmeans_fast.kmeans_plusplus(X, k, seed=0, n_threads=n_threads)
 
 
-def fit(n, d, k, n_iter, times=1):
-    def run(kmeans_fast, X, n_threads):
-        for _ in range(times):
-            found = kmeans_fast.kmeans(X, k, init=X[:k], max_iter=n_iter, tol=0, n_threads=n_threads)
-        return found
+def _fits(n_iter, times, X, k, n_threads):
+    import kmeans_fast
 
-    return run, n, d
+    for _ in range(times):
+        found = kmeans_fast.kmeans(X, k, init=X[:k], max_iter=n_iter, tol=0, n_threads=n_threads)
+    return found.centroids, found.labels
+
+
+def _case(run, n, d, k):
+    return Case(run, functools.partial(normal, n, d), k)
 
 
 CASES = {
-    "seeding, short rows (10k, 2, 2000)": seeding(10_000, 2, 2000),
-    "seeding, long rows (50k, 64, 200)": seeding(50_000, 64, 200),
-    "20 small fits (12k, 8, 12)": fit(12_000, 8, 12, 10, times=20),
-    "fit, short rows (500k, 2, 50)": fit(500_000, 2, 50, 20),
-    "fit, long rows (200k, 64, 512)": fit(200_000, 64, 512, 3),
+    "seeding, short rows (10k, 2, 2000)": _case(_seeds, 10_000, 2, 2000),
+    "seeding, long rows (50k, 64, 200)": _case(_seeds, 50_000, 64, 200),
+    "20 small fits (12k, 8, 12)": _case(functools.partial(_fits, 10, 20), 12_000, 8, 12),
+    "fit, short rows (500k, 2, 50)": _case(functools.partial(_fits, 20, 1), 500_000, 2, 50),
+    "fit, long rows (200k, 64, 512)": _case(functools.partial(_fits, 3, 1), 200_000, 64, 512),
 }
-
-
-def work():
-    """Run cases as they are asked for, in the checkout that is on the path; 0 threads: as many as are chosen."""
-    import kmeans_fast
-
-    data = {}
-
-    def run(question):
-        name, n_threads = question
-        call, n, d = CASES[name]
-        if name not in data:
-            data[name] = np.random.default_rng(0).normal(size=(n, d)).astype(np.float32)
-        call(kmeans_fast, data[name], n_threads or None)
-        return "done"
-
-    return answer(run)
 
 
 @contextlib.contextmanager
@@ -85,20 +70,6 @@ def spinning(count):
         for process in processes:
             process.kill()
             process.wait()
-
-
-def measured(name, workers, rounds):
-    """`Rounds` of a case by who does it."""
-    tasks = {}
-    for who, (worker, n_threads) in workers.items():
-        run = functools.partial(worker.ask, [name, n_threads])
-        run()  # compiles
-        tasks[who] = functools.partial(affordable, run, run)
-    found = interleaved(tasks, rounds, pause=PAUSE)
-    for outcome in found.values():
-        if not outcome.values:
-            raise RuntimeError(outcome.skipped)
-    return found
 
 
 def cells(name, quiet, busy):
@@ -116,32 +87,29 @@ def cells(name, quiet, busy):
     return [*row, ", ".join(words) or "ok"], not words
 
 
-def page(rows, before, options, count):
+def report(rows, who, options, count):
     """The whole page."""
     caption = (
         f"Milliseconds. Quiet: best of {options.rounds} interleaved runs with the machine to itself. Busy: median (and "
         f"best) of {options.busy_rounds} beside {count} spinning processes on {count} cores, and the median of the "
         f"chosen threads over that of one, which is to be at most {MOST_BUSY}."
     )
-    if before:
+    if BEFORE in who:
         caption += f" Before: another checkout, whose time the chosen threads may take {MOST_QUIET} times."
-    who = [ONE, CHOSEN, *([BEFORE] if before else [])]
-    header = ["n, d, k", *(f"quiet, {name}" for name in who), *(["over before"] if before else [])]
+    header = ["n, d, k", *(f"quiet, {name}" for name in who), *["over before"] * (BEFORE in who)]
     header += [*(f"busy, {name}" for name in who), "busy, chosen over one", ""]
-    return "\n\n".join(["# Beside busy processes", caption, table(header, rows)])
+    return page("# Beside busy processes", caption, table(header, rows))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="cases whose name holds one of these words")
+    parser = runs.parser(__doc__, only="cases")
     parser.add_argument("--rounds", type=int, default=9, help="of runs with the machine to itself")
     parser.add_argument("--busy-rounds", type=int, default=7, help="of runs beside spinning processes")
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="measure another checkout too")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        return work()
+        return work(CASES, options.work)
     names = [name for name in CASES if any(word in name for word in options.only or [""])]
     if not names:
         sys.exit("No case has a name like that.")
@@ -154,14 +122,14 @@ def main():
             other = stack.enter_context(Worker.of_checkout(__file__, options.before.resolve()))
             workers[BEFORE] = other, 0
         for name in names:
-            quiet = measured(name, workers, options.rounds)
+            quiet = measured(name, workers, options.rounds, PAUSE)
             with spinning(count):
-                busy = measured(name, workers, options.busy_rounds)
+                busy = measured(name, workers, options.busy_rounds, PAUSE)
             row, fine = cells(name, quiet, busy)
             rows.append(row)
             well = well and fine
             say(" | ".join(row))
-    Output({}, markdown_path=options.markdown).add(page(rows, options.before, options, count))
+    Output({"rows": rows}, options.json, options.markdown).add(report(rows, workers, options, count))
     return 0 if well else 1
 
 

@@ -17,7 +17,7 @@ import sys
 import numpy as np
 from common import runs
 from common.data import start_of
-from common.report import milliseconds, table
+from common.report import milliseconds
 from common.timing import affordable, interleaved, say, timed
 from cpu_parts.contenders import Ours
 from cpu_parts.techniques import FIXED, applies, fixed
@@ -77,20 +77,19 @@ def over_the_best(row):
     return max(1.0, *(found[AUTO] / found[choice] for choice in FIXED if found[choice]))
 
 
-def page(rounds, contents):
-    """The whole page."""
-    caption = (
-        f"Best of {rounds} interleaved runs from the same start to convergence. Times over those as chosen: of what is"
-        " chosen once more, as a measure of noise, and of each technique alone (those for which a dash stands do not"
-        f' apply; "slow": more than {SLOW:.0f} times). Last column: the time as chosen over that of the best technique'
-        " alone."
-    )
-    over = [over_the_best(row) for row in contents["rows"]]
+def summary(rows):
+    """How many rows are as they should be."""
+    over = [over_the_best(row) for row in rows]
     within = sum(ratio <= TOLERATED for ratio in over)
-    summary = f"Within {TOLERATED - 1:.0%} of the best on {within} of {len(over)} rows; the worst is {max(over):.2f}."
-    header = ["data", "n, d, k", "as chosen, ms", AGAIN, *FIXED, "over the best"]
-    body = table(header, [cells(row) for row in contents["rows"]], left=2)
-    return "\n\n".join(["# What is chosen, beside each technique alone", caption, body, summary])
+    return [f"Within {TOLERATED - 1:.0%} of the best on {within} of {len(over)} rows; the worst is {max(over):.2f}."]
+
+
+CAPTION = (
+    "Best of {} interleaved runs from the same start to convergence. Times over those as chosen: of what is chosen once"
+    " more, as a measure of noise, and of each technique alone (those for which a dash stands do not apply;"
+    f' "slow": more than {SLOW:.0f} times). Last column: the time as chosen over that of the best technique alone.'
+)
+HEAD = ["data", "n, d, k", "as chosen, ms", AGAIN, *FIXED, "over the best"]
 
 
 def main():
@@ -98,7 +97,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--budget", type=float, default=10.0, help="seconds that one choice may take on one row")
     options = parser.parse_args()
-    return runs.rows(options, __file__, measured, functools.partial(page, options.rounds))
+    title = "What is chosen, beside each technique alone"
+    report = runs.Table(title, CAPTION.format(options.rounds), HEAD, cells, summary)
+    return runs.rows(options, __file__, measured, report)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Time and memory to the converged answer, ours and every peer's, from one start and end to end. See benchmarks/README.md.
+"""Time and memory to the converged answer, ours and the peers', from one start and end to end. See README.md.
 
 Examples
 --------
@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 from common import runs
-from common.contenders import preparing
+from common.contenders import race
 from common.data import exact_inertia, start_of
 from common.processes import child
 from common.report import Output
 from common.timing import PAUSE, affordable, interleaved, say
 from cpu_parts import convergence_report, techniques
-from cpu_parts.contenders import CONTENDERS, OURS, Ours, absent
+from cpu_parts.contenders import CONTENDERS, OURS, PEERS, Ours, absent
 
 SEEDS = 5
 
@@ -34,9 +34,8 @@ def arguments():
     parser.add_argument("--budget", type=float, default=20.0, help="seconds that one contender may take on one row")
     parser.add_argument("--no-memory", dest="memory", action="store_false", help="measure times only")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it there (PNG, SVG or PDF)")
-    parser.add_argument(
-        "--from-json", type=Path, metavar="FILE", help="measure nothing: report what an earlier run wrote"
-    )
+    earlier = "measure nothing: report what an earlier run wrote"
+    parser.add_argument("--from-json", type=Path, metavar="FILE", help=earlier)
     return parser.parse_args()
 
 
@@ -49,30 +48,31 @@ def measured(data, k, stand, context):
     return row
 
 
+class Without(Ours):
+    """Ours with one technique switched off."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def converge(self, start, n_iter):
+        with techniques.without(self.name):
+            return super().converge(start, n_iter)
+
+
 def same_start(X, k, stand, context):
     """From the same rows to convergence; libraries without a stopping rule run as many iterations as we did."""
-    start, options, ours = start_of(X, k), context.options, Ours()
+    start, options, ours = start_of(X, k), context.options, CONTENDERS[OURS]
     ours.ready(stand, X, k)
     n_iter = ours.converge(start, None).n_iter
 
-    def measuring(run):
-        return affordable(run, run, limit=options["limit"])
+    def prepare(contender):
+        fit = functools.partial(contender.converge, start, n_iter)
+        return affordable(fit, fit, limit=options["limit"])
 
-    def task(who):
-        return preparing(who, stand, X, k, lambda: measuring(lambda: who.converge(start, n_iter)))
-
-    def without(technique):
-        def run():
-            with techniques.without(technique):
-                return ours.converge(start, None)
-
-        return lambda: measuring(run)
-
-    contenders = {name: who for name, who in CONTENDERS.items() if who.converges and name not in options["absent"]}
-    tasks = {name: task(who) for name, who in contenders.items()}
-    tasks = {OURS: tasks.pop(OURS), **{name: without(name) for name in techniques.WITHOUT}, **tasks}
-    limits = {"limit": options["limit"], "budget": options["budget"]}
-    done = interleaved(tasks, options["rounds"], stand, context, pause=PAUSE, **limits)
+    peers = [peer for peer in PEERS if peer.converges and peer.name not in options["absent"]]
+    limits = {"limit": options["limit"], "budget": options["budget"], "pause": PAUSE}
+    contenders = [ours, *map(Without, techniques.WITHOUT), *peers]
+    done = race(contenders, prepare, X, k, options["rounds"], stand, context, **limits)
     found = {name: summary(run, X) for name, run in done.items()}
     say("  " + ", ".join(f"{name} {run['median']:.3f}" for name, run in found.items() if "median" in run))
     return found
@@ -135,22 +135,22 @@ def memory(data, k, timed, context):
 
 def main():
     options = arguments()
-    if options.figure and not options.worker:
+    if options.figure:
         from cpu_parts import convergence_figure  # needs matplotlib: better missed now than after the measuring
 
-    def page(contents):
+    def report(contents):
         if options.figure:
             convergence_figure.draw(options.figure, contents)
         return convergence_report.markdown(contents["rows"])
 
     if options.from_json:
         contents = json.loads(options.from_json.read_text())
-        Output(contents, None, options.markdown).add(page(contents).rstrip())
+        Output(contents, markdown_path=options.markdown).add(report(contents))
         return 0
     options.absent = {} if options.worker else absent()
     # What is done without a word is a whole fit, which may take many times the limit.
-    patience = 300 + 10 * options.limit
-    return runs.rows(options, __file__, measured, page, patience=patience, head=lambda: {"absent": options.absent})
+    further = {"patience": 300 + 10 * options.limit, "head": lambda: {"absent": options.absent}}
+    return runs.rows(options, __file__, measured, report, **further)
 
 
 if __name__ == "__main__":

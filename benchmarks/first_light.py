@@ -22,6 +22,7 @@ from common import BENCHMARKS, processes
 from common.journal import Journal, read
 from gpu_parts.stages import STAGES
 
+RESULTS = BENCHMARKS / "results"
 _SCRIPT = Path(__file__).resolve()
 
 
@@ -29,13 +30,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     limits = ", ".join(f"{name} ({stage.seconds} s)" for name, stage in STAGES.items())
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"{limits}; default: all of them")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="PATH",
-        default=BENCHMARKS / "results" / "first-light",
-        help="PATH.jsonl has what was found, PATH.log what programs said besides (default: %(default)s)",
-    )
+    output = "PATH.jsonl has what was found, PATH.log what programs said besides (default: %(default)s)"
+    parser.add_argument("--output", type=Path, metavar="PATH", default=RESULTS / "first-light", help=output)
     parser.add_argument("--simulate", action="store_true", help="on the simulator, with tiny sizes")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -17,18 +17,18 @@ import time
 from pathlib import Path
 
 from common import BENCHMARKS, machine, runs, stands
-from common.cells import parse
+from common.cells import keys, parse
 from common.jobs import Job, Section
 from common.report import Output
 from common.supervisor import START, supervised
 from common.worker import work
-from gpu_parts import ceilings, check, fits, iterations, report, wrong
+from gpu_parts import ceilings, cells, check, fits, iterations, report, wrong
 
 SECTIONS = {
     "check": Section(check.units, check.run, 220, 60),
     "ceilings": Section(ceilings.units, ceilings.run, 30, 15),
-    "iterations": Section(iterations.units, iterations.run, 140, 40),
-    "fits": Section(fits.units, fits.run, 65, 20),
+    "iterations": Section(keys(cells.GRID), iterations.run, 140, 40),
+    "fits": Section(keys(cells.FITS), fits.run, 65, 20),
     "wrong": Section(wrong.units, wrong.run, 45, 15),
 }
 DEVICE = "device"  # what tells what the device is
@@ -37,24 +37,14 @@ COMMAND = runs.command(__file__)
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION", help=", ".join(SECTIONS)
-    )
-    parser.add_argument(
-        "--cells", nargs="+", type=parse, metavar="n,d,k", help="of the sections iterations and fits, as 1M,16,256"
-    )
-    parser.add_argument(
-        "--budget",
-        type=float,
-        default=460,
-        help="seconds for everything; a section for which there is not enough left is skipped (default %(default)s)",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="PATH",
-        help="write PATH.json and PATH.md (default: benchmarks/results/gpu-DEVICE; of a dry run, nothing)",
-    )
+    names = ", ".join(SECTIONS)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION", help=names)
+    cells = "of the sections iterations and fits, as 1M,16,256"
+    parser.add_argument("--cells", nargs="+", type=parse, metavar="n,d,k", help=cells)
+    budget = "seconds for everything; a section for which there is not enough left is skipped (default %(default)s)"
+    parser.add_argument("--budget", type=float, default=460, help=budget)
+    output = "write PATH.json and PATH.md (default: benchmarks/results/gpu-DEVICE; of a dry run, nothing)"
+    parser.add_argument("--output", type=Path, metavar="PATH", help=output)
     parser.add_argument("--dry-run", action="store_true", help="tiny sizes on the simulator: try the benchmark itself")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()

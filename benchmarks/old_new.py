@@ -12,63 +12,50 @@ Examples
 
 import argparse
 import functools
-import hashlib
-import math
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
-from common import ROOT
+from common import ROOT, runs
 from common.cells import Cell
 from common.data import normal, start_of
 from common.datasets import DATASETS
 from common.machine import machine, versions
 from common.processes import Worker, child
-from common.report import Output, milliseconds, table
-from common.timing import SHORT, first_line, interleaved, say, timed
-from common.worker import answer
+from common.report import Output, milliseconds, page, table
+from common.timing import first_line, interleaved, say
+from cpu_parts.checkouts import Case, measured, ran, work
 from cpu_parts.iterations import GRID, ITERATIONS
 from cpu_parts.sections import FIRST, SEEDING
 
 MOST_MEAN, MOST_EACH = 1.03, 1.08  # new over old
-MOST_TIMES = 200  # that a short run is repeated within a measurement
 OLD, NEW = "old", "new"
 FIRST_FIT = "first fit, fresh process"
-HEAD = ["what", "old, ms", "new, ms", "new / old, best", "new / old, median", "bits", ""]
+HEAD = "what | old, ms | new, ms | new / old, best | new / old, median | bits | verdict"
 
 
-class Case(NamedTuple):
-    """A call, and the data that it is for."""
-
-    run: Callable  # run(X, k) gives arrays
-    rows: Callable  # rows() gives X
-    n_clusters: int
-
-
-def _iterations(X, k):
+def _iterations(X, k, n_threads):
     import kmeans_fast
 
     model = kmeans_fast.KMeans(k, init=X[:k], n_init=1, max_iter=ITERATIONS, tol=0.0).fit(X)
     return model.cluster_centers_, model.labels_
 
 
-def _converged(X, k):
+def _converged(X, k, n_threads):
     import kmeans_fast
 
     found = kmeans_fast.kmeans(X, k, init=start_of(X, k))
     return found.centroids, found.labels
 
 
-def _seeds(X, k):
+def _seeds(X, k, n_threads):
     import kmeans_fast
 
     return kmeans_fast.kmeans_plusplus(X, k, seed=1)
 
 
-def _assigned(X, k):
+def _assigned(X, k, n_threads):
     import kmeans_fast
 
     return kmeans_fast.assign(X, X[:k])
@@ -89,77 +76,35 @@ def _cases():
 CASES = dict(_cases())
 
 
-@functools.lru_cache(1)
-def _rows(name):
-    return CASES[name].rows()
-
-
-def work(checkout):
-    """Answer how many seconds a call of a case takes in the checkout that is on the path, and with which bits."""
-    import kmeans_fast
-
-    def run(question):
-        name, times = question
-        if not Path(kmeans_fast.__file__).is_relative_to(checkout):
-            raise ImportError(f"kmeans_fast is {kmeans_fast.__file__}, not that of {checkout}")
-        case, X = CASES[name], _rows(name)
-        calls = [timed(lambda: case.run(X, case.n_clusters)) for _ in range(times)]
-        bits = hashlib.sha256(b"".join(array.tobytes() for array in calls[-1][1])).hexdigest()
-        return min(seconds for seconds, _ in calls), bits
-
-    return answer(run)
-
-
-def measured(name, workers, rounds):
-    """The `Rounds` of both on a case; results are the bits."""
-    times = 1
-    for worker in workers.values():
-        worker.ask([name, 1])  # compiles, where it must
-        times = max(times, min(MOST_TIMES, math.ceil(SHORT / worker.ask([name, 1])[0])))
-    ask = {who: functools.partial(worker.ask, [name, times]) for who, worker in workers.items()}
-    return interleaved({who: lambda run=run: run for who, run in ask.items()}, rounds)
-
-
 def first_fits(checkouts, rounds):
     """As `measured`, of processes from start to end; the first fills the cache of kernels."""
     with tempfile.TemporaryDirectory() as folder:
 
-        def task(who, checkout):
-            variables = {"PYTHONPATH": str(checkout), "KMEANS_FAST_CACHE_DIR": str(Path(folder) / who)}
+        def task(who):
+            variables = {"PYTHONPATH": str(checkouts[who]), "KMEANS_FAST_CACHE_DIR": str(Path(folder) / who)}
             fit = functools.partial(child, "first-fit", "kmeans_fast", *FIRST[:2], **variables)
             fit()
             return fit
 
-        return interleaved({who: functools.partial(task, *pair) for who, *pair in _named(checkouts)}, rounds)
-
-
-def _named(checkouts):
-    return [(who, who, checkout) for who, checkout in checkouts.items()]
+        return ran(interleaved({who: functools.partial(task, who) for who in checkouts}, rounds))
 
 
 def row(name, found):
     """What is reported of a case."""
-    if any(not rounds.values for rounds in found.values()):
-        raise RuntimeError("; ".join(f"{who}: {rounds.skipped}" for who, rounds in found.items() if rounds.skipped))
     old, new = found[OLD], found[NEW]
-    return {
-        "what": name,
-        **{who: rounds.seconds for who, rounds in found.items()},
-        "best": new.best / old.best,
-        "median": new.median / old.median,
-        "same_bits": old.result == new.result,
-    }
+    ratios = {"best": new.best / old.best, "median": new.median / old.median}
+    return {"what": name, OLD: old.seconds, NEW: new.seconds, **ratios, "same_bits": old.result == new.result}
 
 
 def cells(one):
     """A row of the table."""
     times = [f"{milliseconds(min(one[who]))} ({milliseconds(statistics.median(one[who]))})" for who in (OLD, NEW)]
     bits = "same" if one["same_bits"] else "**other**"
-    slower = f"**over {MOST_EACH}**" if one["best"] > MOST_EACH else ""
+    slower = f"**over {MOST_EACH}**" if one["best"] > MOST_EACH else "ok"
     return [one["what"], *times, f"{one['best']:.3f}", f"{one['median']:.3f}", bits, slower]
 
 
-def page(rows, rounds):
+def report(rows, rounds):
     """The whole page, and whether all is well."""
     means = {kind: statistics.geometric_mean(one[kind] for one in rows) for kind in ("best", "median")}
     worst = max(rows, key=lambda one: one["best"])
@@ -172,21 +117,18 @@ def page(rows, rounds):
         f"Geometric mean of new / old: best {means['best']:.3f}, median {means['median']:.3f}."
         f" Worst: {worst['what']}, {worst['best']:.3f}."
     )
-    return "\n\n".join(["# Old and new", caption, table(HEAD, [cells(one) for one in rows]), summary]), well
+    return page("# Old and new", caption, table(HEAD, map(cells, rows)), summary), well
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = runs.parser(__doc__, only="cases")
     parser.add_argument("old", type=Path, nargs="?", metavar="OLD", help="the checkout to compare with")
     parser.add_argument("--new", type=Path, default=ROOT, metavar="CHECKOUT", help="default: the one of this script")
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="cases whose name holds one of these words")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
-        return work(options.work)
+        return work(CASES, options.work)
     if options.old is None:
         parser.error("name the checkout to compare with")
     checkouts = {OLD: options.old.resolve(), NEW: options.new.resolve()}
@@ -202,7 +144,7 @@ def main():
                 if name == FIRST_FIT:
                     found = first_fits(checkouts, options.rounds)
                 else:
-                    found = measured(name, {OLD: old, NEW: new}, options.rounds)
+                    found = measured(name, {OLD: (old, 0), NEW: (new, 0)}, options.rounds)
                 contents["rows"].append(row(name, found))
                 say(" | ".join(cells(contents["rows"][-1])))
             except RuntimeError as error:  # one of the two has no such call, or has ended
@@ -211,7 +153,7 @@ def main():
             output.write()
     well = not contents["failed"]
     if contents["rows"]:
-        text, fast = page(contents["rows"], options.rounds)
+        text, fast = report(contents["rows"], options.rounds)
         output.add(text)
         well = well and fast
     if contents["failed"]:

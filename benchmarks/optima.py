@@ -10,7 +10,6 @@ import sys
 import time
 
 from common import runs
-from common.report import table
 from common.timing import say
 from sklearn.cluster import KMeans as ScikitLearn
 
@@ -60,23 +59,20 @@ def cells(row):
     return found
 
 
-def page(contents):
-    """The whole page."""
-    caption = (
-        "Ten restarts of scikit-learn in seconds; how many times our time that is, for our ten restarts, for one run"
-        ' with `refine="breathing"` and for one run without; and the inertia of each against scikit-learn\'s. Means of'
-        f" {SEEDS} seeds for the single runs."
-    )
-    return "\n\n".join(["# Better optima", caption, table(HEAD, [cells(row) for row in contents["rows"]], left=2)])
+CAPTION = (
+    "Ten restarts of scikit-learn in seconds; how many times our time that is, for our ten restarts, for one run with"
+    ' `refine="breathing"` and for one run without; and the inertia of each against scikit-learn\'s. Means of'
+    f" {SEEDS} seeds for the single runs."
+)
 
 
 def main():
     parser = runs.parser(__doc__)
-    parser.add_argument(
-        "--limit", type=float, default=180.0, help="seconds of scikit-learn beyond which a row is left out"
-    )
+    limit = "seconds of scikit-learn beyond which a row is left out"
+    parser.add_argument("--limit", type=float, default=180.0, help=limit)
     options = parser.parse_args()
-    return runs.rows(options, __file__, measured, page, patience=300 + 10 * options.limit)
+    report = runs.Table("Better optima", CAPTION, HEAD, cells)
+    return runs.rows(options, __file__, measured, report, patience=300 + 10 * options.limit)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ Examples
     python benchmarks/peers.py --sections iterations --cells 1M,16,256 200k,32,1024 --rounds 9
 """
 
-import argparse
 import sys
-from pathlib import Path
 
 from common import runs
 from common.cells import parse
@@ -26,41 +24,19 @@ MANY = ("iterations", "seeding")  # sections of several cells
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="NAME", help=", ".join(SECTIONS)
-    )
-    parser.add_argument(
-        "--cells",
-        nargs="+",
-        type=parse,
-        metavar="n,d,k",
-        help="of the sections iterations and seeding, as 1M,16,256; default: the grid",
-    )
+    parser = runs.parser(__doc__, only=False)
+    names = ", ".join(SECTIONS)
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="NAME", help=names)
+    cells = "of the sections iterations and seeding, as 1M,16,256; default: the grid"
+    parser.add_argument("--cells", nargs="+", type=parse, metavar="n,d,k", help=cells)
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds a cell (default %(default)s)")
-    parser.add_argument(
-        "--limit",
-        type=float,
-        default=60,
-        help="skip a contender whose one run takes longer, in seconds (default %(default)s)",
-    )
-    parser.add_argument(
-        "--budget",
-        type=float,
-        default=60,
-        help="seconds a contender may use for its rounds in a cell (default %(default)s)",
-    )
-    parser.add_argument(
-        "--potential",
-        nargs="?",
-        const="small",
-        choices=("small", "full"),
-        help="compare the quality of seeds, on a tenth of the rows or on all",
-    )
+    limit = "skip a contender whose one run takes longer, in seconds (default %(default)s)"
+    parser.add_argument("--limit", type=float, default=60, help=limit)
+    budget = "seconds a contender may use for its rounds in a cell (default %(default)s)"
+    parser.add_argument("--budget", type=float, default=60, help=budget)
+    potential = "compare the quality of seeds, on a tenth of the rows or on all"
+    parser.add_argument("--potential", nargs="?", const="small", choices=("small", "full"), help=potential)
     parser.add_argument("--quick", action="store_true", help="tiny sizes: try the benchmark itself")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write raw times, versions and machine there")
-    parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the tables there too")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

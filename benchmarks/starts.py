@@ -13,7 +13,6 @@ import time
 import numpy as np
 from common import runs
 from common.datasets import DATASETS, Dataset
-from common.report import table
 from common.timing import say
 
 from kmeans_fast import KMeans
@@ -90,15 +89,12 @@ def cells(row):
     return found
 
 
-def page(seeds, contents):
-    """The whole page."""
-    caption = (
-        "Whole fits, seeding and iterations, from greedy k-means++ seeds among all rows, in seconds; how many times as"
-        " fast fits are from k-means++ on samples of the rows (`init_size`; auto: where it takes one), from k-means||"
-        " and from rows drawn at random; and their inertia against that of all rows, with the standard error of the"
-        f" difference. Medians of the times and means of the inertia of {seeds} seeds, in turns."
-    )
-    return "\n\n".join(["# Where to start", caption, table(HEAD, [cells(row) for row in contents["rows"]], left=2)])
+CAPTION = (
+    "Whole fits, seeding and iterations, from greedy k-means++ seeds among all rows, in seconds; how many times as fast"
+    " fits are from k-means++ on samples of the rows (`init_size`; auto: where it takes one), from k-means|| and from"
+    " rows drawn at random; and their inertia against that of all rows, with the standard error of the difference."
+    " Medians of the times and means of the inertia of {} seeds, in turns."
+)
 
 
 def main():
@@ -106,7 +102,8 @@ def main():
     parser.add_argument("--least", type=int, default=64, metavar="K", help="clusters, below which rows are left out")
     parser.add_argument("--seeds", type=int, default=8)
     options = parser.parse_args()
-    return runs.rows(options, __file__, measured, functools.partial(page, options.seeds), (*DATASETS, *FURTHER))
+    report = runs.Table("Where to start", CAPTION.format(options.seeds), HEAD, cells)
+    return runs.rows(options, __file__, measured, report, (*DATASETS, *FURTHER))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ def modules():
 
 
 def classes(module):
-    return [value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__]
+    found = (value for name, value in vars(module).items() if inspect.isclass(value) and not name.startswith("_"))
+    return [value for value in found if value.__module__ == module.__name__]
 
 
 def methods(cls):

@@ -1,8 +1,14 @@
-"""Sizes and data for all benchmarks."""
+"""Sizes and data for all benchmarks, and measurements in a fresh process."""
 
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from common.processes import child  # noqa: F401
 
 TINY = os.environ.get("KMEANS_FAST_BENCH") == "tiny"  # sizes for tests/test_asv.py
 DTYPES = ["float32", "float64"]
@@ -12,12 +18,8 @@ SHAPES = ["1000000x2 k=10", "1000000x16 k=256", "200000x32 k=1024", "50000x768 k
 
 def parse(shape):
     """(n_samples, n_features, n_clusters) from "1000000x16 k=256"; in a tiny run with few rows and clusters."""
-    rows, clusters = shape.split(" k=")
-    n_samples, n_features = map(int, rows.split("x"))
-    n_clusters = int(clusters)
-    if TINY:
-        n_samples, n_clusters = 500, min(n_clusters, 20)
-    return n_samples, n_features, n_clusters
+    n_samples, n_features, n_clusters = map(int, shape.replace(" k=", "x").split("x"))
+    return (500, n_features, min(n_clusters, 20)) if TINY else (n_samples, n_features, n_clusters)
 
 
 def gaussian(shape, dtype):
@@ -37,7 +39,7 @@ def blobs(shape, dtype):
 
 
 def surface(shape, dtype):
-    """Rows on a curved surface of three dimensions among all features, as patches of photographs nearly are, and the first of them as centroids."""
+    """Rows on a curved surface of three dimensions, as patches of photographs nearly are; the first as centroids."""
     n_samples, n_features, n_clusters = parse(shape)
     rng = np.random.default_rng(0)
     X = np.sin(3 * rng.random((n_samples, 3)) @ rng.standard_normal((3, n_features))).astype(dtype)

@@ -3,8 +3,7 @@
 import os
 import tempfile
 
-from .common import TINY
-from .fresh import run
+from .common import TINY, child
 
 
 class Start:
@@ -18,12 +17,12 @@ class Start:
     def setup_cache(self):
         """A cache directory, filled. asv calls this once, in a directory that it removes at the end."""
         cache = tempfile.mkdtemp(dir=os.getcwd())
-        run("import", "kmeans_fast")  # .pyc files and the operating system's cache
-        seconds, _ = run("first-fit", "kmeans_fast", *self.sizes, KMEANS_FAST_CACHE_DIR=cache)
+        child("import", "kmeans_fast")  # .pyc files and the operating system's cache
+        seconds, _ = child("first-fit", "kmeans_fast", *self.sizes, KMEANS_FAST_CACHE_DIR=cache)
         return cache, seconds
 
     def track_import(self, state):
-        return min(run("import", "kmeans_fast")[0] for _ in range(self.repeats))
+        return min(child("import", "kmeans_fast")[0] for _ in range(self.repeats))
 
     def track_first_fit_cold(self, state):
         """Compilation included; once, while the cache was filled."""
@@ -32,5 +31,5 @@ class Start:
     def track_first_fit_cached(self, state):
         cache, _ = state
         return min(
-            run("first-fit", "kmeans_fast", *self.sizes, KMEANS_FAST_CACHE_DIR=cache)[0] for _ in range(self.repeats)
+            child("first-fit", "kmeans_fast", *self.sizes, KMEANS_FAST_CACHE_DIR=cache)[0] for _ in range(self.repeats)
         )

@@ -9,29 +9,29 @@ from .common import DTYPES, SHAPES, Benchmark, blobs, gaussian, parse, surface
 ITERATIONS = 10
 
 
-class Lloyd(Benchmark):
-    """Ten iterations from given centroids on data that does not converge."""
+class _Iterations(Benchmark):
+    """Ten iterations from given centroids."""
 
-    params = ([*SHAPES, "300000x3 k=256"], DTYPES)  # the last in boxes
+    data = staticmethod(gaussian)
 
     def setup(self, shape, dtype):
-        self.X, self.centroids = gaussian(shape, dtype)
+        self.X, self.centroids = self.data(shape, dtype)
         self.weights = np.random.default_rng(1).uniform(0.5, 2.0, len(self.X))
-        self._fit(max_iter=1)
-        self._fit(max_iter=1, sample_weight=self.weights)
+        for weights in (None, self.weights):
+            self._fit(max_iter=2, sample_weight=weights)
 
     def _fit(self, max_iter=ITERATIONS, sample_weight=None):
-        return kmeans_fast.kmeans(
-            self.X,
-            len(self.centroids),
-            init=self.centroids,
-            max_iter=max_iter,
-            tol=0.0,
-            sample_weight=sample_weight,
-        )
+        options = {"init": self.centroids, "max_iter": max_iter, "tol": 0.0, "sample_weight": sample_weight}
+        return kmeans_fast.kmeans(self.X, len(self.centroids), **options)
 
     def time_iterations(self, shape, dtype):
         self._fit()
+
+
+class Lloyd(_Iterations):
+    """Data that does not converge."""
+
+    params = ([*SHAPES, "300000x3 k=256"], DTYPES)  # the last in boxes
 
     def time_weighted_iterations(self, shape, dtype):
         self._fit(sample_weight=self.weights)
@@ -44,20 +44,11 @@ class Lloyd(Benchmark):
     track_rechecked.unit = "%"
 
 
-class Nearby(Benchmark):
-    """As `Lloyd`, on rows that have few centroids near them: panels of the others are left out."""
+class Nearby(_Iterations):
+    """Rows that have few centroids near them: panels of the others are left out."""
 
     params = (["50000x64 k=1024"], DTYPES)
-
-    def setup(self, shape, dtype):
-        self.X, self.centroids = surface(shape, dtype)
-        self._fit(max_iter=2)
-
-    def _fit(self, max_iter=ITERATIONS):
-        return kmeans_fast.kmeans(self.X, len(self.centroids), init=self.centroids, max_iter=max_iter, tol=0.0)
-
-    def time_iterations(self, shape, dtype):
-        self._fit()
+    data = staticmethod(surface)
 
     def track_passes_nearby(self, shape, dtype):
         """Share of the passes that left panels out."""

@@ -4,8 +4,7 @@ import numpy as np
 
 import kmeans_fast
 
-from .common import parse
-from .fresh import run
+from .common import child, parse
 
 SHAPES = ["5000000x16 k=16", "1000000x16 k=256"]
 
@@ -28,7 +27,7 @@ class Memory:
 
     def track_beyond_data(self, shape):
         """Share of X that a fit needs beyond X."""
-        _, answer = run("memory", "kmeans_fast", *parse(shape))
+        _, answer = child("memory", "kmeans_fast", *parse(shape))
         return 100 * answer["beyond_bytes"] / answer["data_bytes"]
 
     track_beyond_data.unit = "%"

@@ -44,3 +44,8 @@ def sized(cell, tiny):
     n_samples = 1200 if cell.n_features <= 4 else 400
     n_features, n_clusters = min(cell.n_features, 40), min(cell.n_clusters, n_samples // 8)
     return cell._replace(n_samples=n_samples, n_features=n_features, n_clusters=n_clusters)
+
+
+def keys(grid):
+    """The units of a section: those cells that are asked for, or a grid."""
+    return lambda options: [cell.key for cell in options["cells"] or grid]

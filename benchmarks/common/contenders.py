@@ -1,6 +1,6 @@
 """What takes part in a benchmark: ours and its peers behind one set of calls."""
 
-from .timing import Refused
+from .timing import Refused, interleaved
 
 GIB = 2**30
 
@@ -52,15 +52,18 @@ class Contender:
         self.open(stand, X, n_clusters)
 
 
-def preparing(contender, stand, X, n_clusters, prepare):
-    """A task for `timing.interleaved`: the contender gets the data, then ``prepare()`` gives what measures it."""
+def race(contenders, prepare, X, n_clusters, rounds, stand, context, **limits):
+    """Contenders in turns (`timing.interleaved`): each gets the data, then ``prepare(contender)`` what measures it."""
 
-    def task():
-        try:
-            contender.ready(stand, X, n_clusters)
-            return prepare()
-        except Exception:
-            contender.close()
-            raise
+    def task(contender):
+        def ready():
+            try:
+                contender.ready(stand, X, n_clusters)
+                return prepare(contender)
+            except Exception:
+                contender.close()
+                raise
 
-    return task
+        return ready
+
+    return interleaved({one.name: task(one) for one in contenders}, rounds, stand, context, **limits)

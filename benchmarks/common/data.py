@@ -36,12 +36,16 @@ def normal(n_samples, n_features, seed=HOST_SEED):
     return np.random.default_rng(seed).standard_normal((n_samples, n_features), dtype=np.float32)
 
 
+def _chunks(n_samples, n_features):
+    """Where chunks of rows start and stop."""
+    rows = max(1, _ELEMENTS // n_features)
+    return [(start, min(start + rows, n_samples)) for start in range(0, n_samples, rows)]
+
+
 def gaussian(xp, n_samples, n_features, key, offset=0.0):
     """float32 rows, sigma 1, with the same offset in every coordinate."""
     X = xp.empty((n_samples, n_features), np.float32)
-    rows = max(1, _ELEMENTS // n_features)
-    for start in range(0, n_samples, rows):
-        stop = min(start + rows, n_samples)
+    for start, stop in _chunks(n_samples, n_features):
         values = _normal(xp, start * n_features, stop * n_features, key)
         X[start:stop] = values.reshape(stop - start, n_features) + np.float32(offset)
     return X
@@ -57,9 +61,7 @@ def blobs(xp, n_samples, n_features, n_clusters, key=SEED % 1000):
     centers = np.random.default_rng(SEED).standard_normal((n_clusters, n_features)) * spread
     centers = xp.asarray(centers.astype(np.float32))
     X = gaussian(xp, n_samples, n_features, key)
-    rows = max(1, _ELEMENTS // n_features)
-    for start in range(0, n_samples, rows):
-        stop = min(start + rows, n_samples)
+    for start, stop in _chunks(n_samples, n_features):
         X[start:stop] += centers[(_words(xp, start, stop, key + 1) % np.uint64(n_clusters)).astype(np.int64)]
     return X
 

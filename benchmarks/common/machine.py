@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from .stands import memory_bytes
+
 ON_CPU = (
     "numpy", "numba", "llvmlite", "scipy", "scikit-learn", "scikit-learn-intelex", "daal", "faiss-cpu", "superkmeans",
     "threadpoolctl",
@@ -52,7 +54,7 @@ def machine():
         "cpu": _cpu_model(),
         "logical_cpus": os.cpu_count(),
         "threads": host.usable_cpus(),
-        "memory_gib": round(_memory_bytes() / 2**30, 1),
+        "memory_gib": round(memory_bytes() / 2**30, 1),
         "os": platform.platform(),
         "python": platform.python_version(),
         "vector_bits": 8 * host.VECTOR_BYTES,
@@ -67,10 +69,9 @@ def machine():
 
 def _pools(pools, kind):
     """The thread pools of one kind in words, each once: several libraries bring their own copy of the same."""
-    found = (pool for pool in pools if pool["user_api"] == kind)
-    return sorted(
-        {f"{p['internal_api']} {p['version'] or ''}".strip() + f", {p['num_threads']} threads" for p in found}
-    )
+    found = [pool for pool in pools if pool["user_api"] == kind]
+    names = [f"{pool['internal_api']} {pool['version'] or ''}".strip() for pool in found]
+    return sorted({f"{name}, {pool['num_threads']} threads" for name, pool in zip(names, found)})
 
 
 def _cpu_model():
@@ -81,13 +82,6 @@ def _cpu_model():
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _memory_bytes():
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 0
 
 
 def _commit():

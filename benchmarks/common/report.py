@@ -1,15 +1,20 @@
 """What all reports have: tables of Markdown, and the files they are written to."""
 
 import json
-from pathlib import Path
 
 from .journal import write_whole
 
 
 def table(header, rows, left=1):
-    """A Markdown table; the first columns to the left, numbers to the right."""
+    """A Markdown table; the first columns to the left, numbers to the right. A header may be text with bars in it."""
+    header = header.split(" | ") if isinstance(header, str) else header
     rule = ["---"] * left + ["---:"] * (len(header) - left)
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (header, rule, *rows))
+
+
+def page(*parts):
+    """Parts with empty lines between them."""
+    return "\n\n".join(parts)
 
 
 def versions(found):
@@ -30,7 +35,7 @@ def milliseconds(seconds):
 class Output:
     """Prints a section when it is done and rewrites the files: a run that is cut short keeps what it has measured."""
 
-    def __init__(self, contents, json_path: Path | None = None, markdown_path: Path | None = None):
+    def __init__(self, contents, json_path=None, markdown_path=None):
         self.contents, self.json_path, self.markdown_path, self.text = contents, json_path, markdown_path, []
 
     def add(self, text):
@@ -42,6 +47,6 @@ class Output:
     def write(self):
         """Write both files as far as they are."""
         if self.markdown_path and self.text:
-            write_whole(self.markdown_path, "\n\n".join(self.text) + "\n")
+            write_whole(self.markdown_path, page(*self.text) + "\n")
         if self.json_path:
             write_whole(self.json_path, json.dumps(self.contents, indent=1, default=str) + "\n")

@@ -5,12 +5,13 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from . import datasets, machine
 from .jobs import Job, Section
-from .report import Output
+from .report import Output, page, table
 from .stands import Host
 from .supervisor import supervised
 from .timing import say
@@ -79,20 +80,37 @@ def failures(results):
     return [f"* {unit}: {result['failed']}." for unit, result in results.items() if "failed" in result]
 
 
-# ---- one table, a row for each data set and number of clusters -------------------------------------------------------
-
-
-def parser(doc):
-    """The arguments that all benchmarks have which make one table of the data sets."""
+def parser(doc, only="data sets"):
+    """The arguments that benchmarks share; `only` is what some can be chosen of."""
     found = argparse.ArgumentParser(description=doc.splitlines()[0])
-    found.add_argument("--only", nargs="+", metavar="NAME", help="data sets whose name holds one of these words")
+    if only:
+        found.add_argument("--only", nargs="+", metavar="WORD", help=f"{only} whose name holds one of these words")
     found.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there")
     found.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     found.add_argument("--worker", help=argparse.SUPPRESS)
     return found
 
 
-def rows(options, script, measured, page, sets=datasets.DATASETS, patience=600, head=dict):
+# ---- one table, a row for each data set and number of clusters -------------------------------------------------------
+
+
+class Table(NamedTuple):
+    """What is reported of rows."""
+
+    title: str
+    caption: str
+    header: list
+    cells: Callable  # cells(row) gives a row of the table
+    summary: Callable = lambda rows: ()  # summary(rows) gives further parts of the page
+
+    def __call__(self, contents):
+        """The whole page."""
+        rows = contents["rows"]
+        body = table(self.header, map(self.cells, rows), left=2)
+        return page(f"# {self.title}", self.caption, body, *self.summary(rows))
+
+
+def rows(options, script, measured, report, sets=datasets.DATASETS, patience=600, head=dict):
     """Measure a row for each data set and number of clusters, and report them. Returns an exit status.
 
     Parameters
@@ -103,40 +121,39 @@ def rows(options, script, measured, page, sets=datasets.DATASETS, patience=600, 
         Its path.
     measured : callable
         ``measured(data, k, stand, context)`` gives a row.
-    page : callable
-        ``page(contents)`` gives the Markdown.
+    report : Table or callable
+        ``report(contents)`` gives the Markdown.
     patience : float
         Seconds without a word after which a worker is ended.
     head : callable
-        Gives what a report has further, before its rows.
+        Gives what the JSON has further, before its rows.
     """
     chosen = {f"{data.name}, {k}": (data, k) for data in datasets.named(sets, options.only) for k in data.n_clusters}
+
+    def units(asked):
+        return [unit for unit, (_, k) in chosen.items() if k >= asked.get("least", 0)]
 
     def measure(unit, stand, context):
         data, k = chosen[unit]
         return {"data": data.name, "shape": data.shape(k), **measured(data, k, stand, context)}
 
-    section = Section(
-        lambda options: [unit for unit, (_, k) in chosen.items() if k >= options.get("least", 0)], measure
-    )
+    section = Section(units, measure)
     if options.worker:
         return work(options.worker, {ROWS: section}, lambda dry_run: Host())
     asked = {name: value for name, value in vars(options).items() if not isinstance(value, Path)}
-    plan = Plan({ROWS: section}, command(script), {**asked, "patience": patience})
-    if not section.units(plan.options):
+    if not units(asked):
         sys.exit("No data set has a name like that.")
     contents = {"machine": machine.machine(), "versions": machine.versions(), **head(), "rows": []}
-    output = Output(contents, options.json, options.markdown)
-    failed = []
+    output, failed = Output(contents, options.json, options.markdown), []
 
     def store(name, found, done):
         failed[:] = failures(found["results"])
         contents["rows"] = [result for result in found["results"].values() if "failed" not in result]
         output.write()
 
-    run(plan, store)
+    run(Plan({ROWS: section}, command(script), {**asked, "patience": patience}), store)
     if contents["rows"]:
-        output.add(page(contents).rstrip())
+        output.add(report(contents))
     if failed:
-        output.add("\n".join(["Failed:", "", *failed]))
+        output.add(page("Failed:", "\n".join(failed)))
     return 1 if failed else 0

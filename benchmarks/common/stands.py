@@ -12,6 +12,14 @@ import time
 import numpy as np
 
 
+def memory_bytes():
+    """The memory of this machine; 0: nobody knows."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
 class Host:
     """The host's own arrays and clock; what a `Gpu` does otherwise."""
 
@@ -50,10 +58,7 @@ class Host:
 
     def free_bytes(self):
         """Memory that a contender may have beyond the data: a quarter of all."""
-        try:
-            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
-        except (AttributeError, ValueError, OSError):
-            return 1 << 40
+        return memory_bytes() // 4 or 1 << 40
 
     def release(self):
         """Give back what the allocators keep: what one of them keeps, the other cannot have."""
@@ -64,6 +69,18 @@ class Host:
 
 
 HOST = Host()
+
+
+_PROPERTIES = (
+    "name", "major", "minor", "multiProcessorCount", "totalGlobalMem", "l2CacheSize", "sharedMemPerBlockOptin",
+    "clockRate", "memoryClockRate", "memoryBusWidth",
+)  # fmt: skip
+
+
+def _torch():
+    """PyTorch where it is at work on a GPU, or None."""
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and torch.cuda.is_initialized() else None
 
 
 class Gpu(Host):
@@ -80,19 +97,10 @@ class Gpu(Host):
     def facts(self):
         runtime = self.xp.cuda.runtime
         properties = runtime.getDeviceProperties(0)
-        names = (
-            "name", "major", "minor", "multiProcessorCount", "totalGlobalMem", "l2CacheSize", "sharedMemPerBlockOptin",
-            "clockRate", "memoryClockRate", "memoryBusWidth",
-        )  # fmt: skip
-        found = {name: properties[name] for name in names if name in properties}
+        found = {name: properties[name] for name in _PROPERTIES if name in properties}
         found = {name: value.decode() if isinstance(value, bytes) else value for name, value in found.items()}
-        return {
-            **found,
-            "simulated": False,
-            "driver_for_cuda": runtime.driverGetVersion(),
-            "cuda_runtime": runtime.runtimeGetVersion(),
-            "free_bytes": self.free_bytes(),
-        }
+        found |= {"driver_for_cuda": runtime.driverGetVersion(), "cuda_runtime": runtime.runtimeGetVersion()}
+        return {**found, "simulated": False, "free_bytes": self.free_bytes()}
 
     def mark(self):
         event = self.xp.cuda.Event()
@@ -126,16 +134,14 @@ class Gpu(Host):
     def free_bytes(self):
         """Memory that can still be had, what CuPy and PyTorch keep for later included."""
         free = self.xp.cuda.runtime.memGetInfo()[0] + self.xp.get_default_memory_pool().free_bytes()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
-            free += torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        if _torch():
+            free += _torch().cuda.memory_reserved() - _torch().cuda.memory_allocated()
         return free
 
     def release(self):
         self.xp.get_default_memory_pool().free_all_blocks()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        if _torch():
+            _torch().cuda.empty_cache()
 
     def healthy(self):
         # After an illegal access nothing works in this process.

@@ -1,4 +1,4 @@
-"""Starts workers, hears what they find, ends those that hang or overrun, and begins again without what has felled one."""
+"""Starts workers, hears what they find, ends those that hang, and begins again without what has felled one."""
 
 import queue
 import time

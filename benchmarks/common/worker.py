@@ -1,4 +1,4 @@
-"""The other end of a worker process: it measures, and says on its standard output, in lines of JSON, what it does and finds.
+"""The other end of a worker process: it measures, and says what it does and finds in lines of JSON.
 
 A process of its own because a kernel that hangs or reads what it must not takes its process with it: the supervisor
 then begins another.

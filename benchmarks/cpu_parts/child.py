@@ -5,6 +5,7 @@ caller measures the whole life of the process. Answers with one JSON object, the
 """
 
 import contextlib
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -14,11 +15,7 @@ WARM_UP_ROWS = 20_000  # enough for the parallel kernels
 
 def estimator(library):
     """The KMeans class of a library, imported on the way."""
-    if library == "kmeans_fast":
-        from kmeans_fast import KMeans
-    else:
-        from sklearn.cluster import KMeans
-    return KMeans
+    return importlib.import_module({"kmeans_fast": "kmeans_fast", "sklearn": "sklearn.cluster"}[library]).KMeans
 
 
 def first_fit(library, n_samples=100_000, n_features=16):
@@ -68,19 +65,15 @@ def converged(contender, data, n_clusters, n_iter):
 
 def _beyond(fit, X):
     """What `fit` takes at its peak, beyond what the process held before it."""
-    _trim()
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # glibc's alone
+        # Give back to the system what was freed: a fit that finds it would seem to need less.
+        ctypes.CDLL(None).malloc_trim(0)
     before, how = _baseline()
     fit()
     beyond = max(0, _peak(how) - before)
     return {"beyond_bytes": beyond, "data_bytes": X.nbytes, "baseline_bytes": before, "method": how}
-
-
-def _trim():
-    """Give back to the system what was freed: a fit that finds it would seem to need less."""
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # glibc's alone
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _status(field):
@@ -120,11 +113,9 @@ def main():
     if what == "import":
         estimator(library)
         answer = {}
-    elif what == "converged":
-        data, *sizes = rest
-        answer = converged(library, data, *map(int, sizes))
     else:
-        answer = {"first-fit": first_fit, "memory": memory}[what](library, *map(int, rest))
+        call = {"first-fit": first_fit, "memory": memory, "converged": converged}[what]
+        answer = call(library, *(int(word) if word.isdigit() else word for word in rest))
     print(json.dumps(answer))
 
 

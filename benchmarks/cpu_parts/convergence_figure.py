@@ -80,23 +80,12 @@ def _write(figure, report, names, height):
     text(_SIDE, height - 0.93, f"{scale} {machine['threads']} threads, {cpu}.", fontsize=12.5, color=_SOFT)
     handles = [Line2D([], [], ls="", label=OURS, **_marker(OURS))]
     handles += [Line2D([], [], ls="", label=_style(name)[0], **_marker(name)) for name in names]
-    figure.legend(
-        handles=handles,
-        loc="center left",
-        bbox_to_anchor=(_SIDE / _WIDTH, 1 - 1.42 / height),
-        borderaxespad=0,
-        borderpad=0,
-        ncols=len(handles),
-        frameon=False,
-        fontsize=12.5,
-        labelcolor=_INK,
-        handlelength=0.7,
-        handletextpad=0.6,
-        columnspacing=2.0,
-    )
+    place = {"loc": "center left", "bbox_to_anchor": (_SIDE / _WIDTH, 1 - 1.42 / height), "ncols": len(handles)}
+    spacing = {"borderaxespad": 0, "borderpad": 0, "handlelength": 0.7, "handletextpad": 0.6, "columnspacing": 2.0}
+    figure.legend(handles=handles, frameon=False, fontsize=12.5, labelcolor=_INK, **place, **spacing)
     notes = (
-        "Medians. Libraries without a stopping rule run as many iterations as kmeans_fast. With seeding: five seeds each."
-        " No symbol: not run, or too slow to wait for."
+        "Medians. Libraries without a stopping rule run as many iterations as kmeans_fast. With seeding: five seeds"
+        " each. No symbol: not run, or too slow to wait for."
     )
     if remembers:
         notes += " Peaks below 1 MiB count as 1 MiB."
@@ -191,10 +180,5 @@ def _style(name):
 def _marker(name):
     _, colour, marker, filled = _style(name)
     edge = {"mec": "white", "mew": 0.7} if filled else {"mec": colour, "mew": 1.8}
-    return {
-        "color": colour,
-        "mfc": colour if filled else "white",
-        "marker": marker,
-        "ms": _SIZES.get(marker, 8),
-        **edge,
-    }
+    face = colour if filled else "white"
+    return {"color": colour, "mfc": face, "marker": marker, "ms": _SIZES.get(marker, 8), **edge}

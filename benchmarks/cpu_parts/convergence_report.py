@@ -2,14 +2,17 @@
 
 import statistics
 
-from common.report import milliseconds, table
+from common.report import milliseconds, page, table
 
 from .contenders import OURS, PEERS
 
 SCIKIT_LEARN = "sklearn lloyd"
 LEAST_MEMORY = 2**20  # bytes below which a peak is the allocator's; a ratio takes less for as much
 
-_CAPTION = "Peers' time over ours (medians), tolerance 1e-4; libraries without a stopping rule run as many iterations as we do."
+_CAPTION = (
+    "Peers' time over ours (medians), tolerance 1e-4; libraries without a stopping rule run as many iterations as"
+    " we do."
+)
 _MEMORY_CAPTION = (
     "Memory: the peak of a fit from the same start beyond X, in a fresh process; in the means, less than 1 MiB counts"
     " as 1 MiB."
@@ -49,12 +52,10 @@ def markdown(rows):
     remembers = any("memory" in row for row in rows)
     names = list(dict.fromkeys(name for row in rows for name in row["same_start"] if name != OURS))
     header = ["data", "n, d, k", "ours, ms", "iterations", *names, "inertia of superkmeans"]
-    header += ["end to end, ms", "sklearn", "inertia"]
-    if remembers:
-        header += ["memory, MiB", "sklearn's"]
-    captions = [_CAPTION, _MEMORY_CAPTION] if remembers else [_CAPTION]
+    header += ["end to end, ms", "sklearn", "inertia", *(["memory, MiB", "sklearn's"] if remembers else [])]
+    caption = f"{_CAPTION} {_MEMORY_CAPTION}" if remembers else _CAPTION
     body = table(header, [_cells(row, names, remembers) for row in rows], left=2)
-    return "\n\n".join(["# To convergence", " ".join(captions), body, _means(rows, names, remembers)]) + "\n"
+    return page("# To convergence", caption, body, _means(rows, names, remembers))
 
 
 def _cells(row, names, remembers):
@@ -62,12 +63,8 @@ def _cells(row, names, remembers):
     mine, theirs = (row["end_to_end"].get(name, {}) for name in (OURS, SCIKIT_LEARN))
     cells = [row["data"], row["shape"], milliseconds(ours.get("median")), ours.get("n_iter", "-")]
     cells += [_ratio(time_ratio(row, "same_start", name)) for name in names]
-    cells += [_excess(approximate, ours, 1)]
-    cells += [
-        milliseconds(mine.get("median")),
-        _ratio(time_ratio(row, "end_to_end", SCIKIT_LEARN)),
-        _excess(mine, theirs, 2),
-    ]
+    cells += [_excess(approximate, ours, 1), milliseconds(mine.get("median"))]
+    cells += [_ratio(time_ratio(row, "end_to_end", SCIKIT_LEARN)), _excess(mine, theirs, 2)]
     if remembers:
         cells += [mebibytes(row.get("memory", {}).get(name, {})) for name in (OURS, SCIKIT_LEARN)]
     return cells
@@ -76,16 +73,14 @@ def _cells(row, names, remembers):
 def _means(rows, names, remembers):
     """One sentence; whoever never ran has no mean."""
 
-    def listed(means):
+    def listed(ratio):
+        means = {name: mean(ratio(row, name) for row in rows) for name in names}
         return ", ".join(f"{name} {ratio:.2f}" for name, ratio in means.items() if ratio)
 
-    starts = {name: mean(time_ratio(row, "same_start", name) for row in rows) for name in names}
-    parts = [f"from the same start: {listed(starts)}"]
-    parts.append(
-        f"end to end: {listed({'sklearn': mean(time_ratio(row, 'end_to_end', SCIKIT_LEARN) for row in rows)})}"
-    )
-    if remembers:
-        parts.append(f"memory: {listed({name: mean(memory_ratio(row, name) for row in rows) for name in names})}")
+    seeded = mean(time_ratio(row, "end_to_end", SCIKIT_LEARN) for row in rows)
+    parts = [f"from the same start: {listed(lambda row, name: time_ratio(row, 'same_start', name))}"]
+    parts.append("end to end: " + (f"sklearn {seeded:.2f}" if seeded else ""))
+    parts += [f"memory: {listed(memory_ratio)}"] * remembers
     return f"Geometric means {'; '.join(parts)}."
 
 

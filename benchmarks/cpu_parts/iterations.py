@@ -2,9 +2,9 @@
 
 import numpy as np
 from common.cells import Cell, parse, sized
-from common.contenders import preparing
+from common.contenders import race
 from common.data import exact_inertia, normal, some_rows, true_labels
-from common.timing import PAUSE, affordable, interleaved, say
+from common.timing import PAUSE, affordable, say
 
 from .contenders import CONTENDERS, OURS
 
@@ -22,11 +22,6 @@ GRID = (
 )
 
 
-def units(options):
-    """Names of the cells."""
-    return [cell.key for cell in options["cells"] or GRID]
-
-
 def run(unit, stand, context):
     """Run one cell.
 
@@ -42,20 +37,17 @@ def run(unit, stand, context):
     n, d, k = cell[:3]
     X = normal(n, d)
     start = X[:k].copy()  # rows are independent, so the first ones are as random as any
-    limits = {name: context.options[name] for name in ("limit", "budget")}
+    options = context.options
 
-    def task(contender):
-        def prepare():
-            if contender.name == OURS:
-                contender.run(start, 1)  # compiles where it must
-            # Half as long as so many iterations: a fit of one has the fixed costs of a fit of ten.
-            few, many = (lambda: contender.run(start, 1)), (lambda: contender.run(start, ITERATIONS))
-            return affordable(few, many, scale=ITERATIONS / 2, limit=limits["limit"])
+    def prepare(contender):
+        if contender.name == OURS:
+            contender.run(start, 1)  # compiles where it must
+        # Half as long as so many iterations: a fit of one has the fixed costs of a fit of ten.
+        few, many = (lambda: contender.run(start, 1)), (lambda: contender.run(start, ITERATIONS))
+        return affordable(few, many, scale=ITERATIONS / 2, limit=options["limit"])
 
-        return preparing(contender, stand, X, k, prepare)
-
-    tasks = {name: task(contender) for name, contender in CONTENDERS.items()}
-    done = interleaved(tasks, context.options["rounds"], stand, context, pause=PAUSE, **limits)
+    limits = {"limit": options["limit"], "budget": options["budget"], "pause": PAUSE}
+    done = race(CONTENDERS.values(), prepare, X, k, options["rounds"], stand, context, **limits)
     if not done[OURS].values:
         raise RuntimeError(f"kmeans_fast did not run {cell}: {done[OURS].skipped}")
     fitted = done[OURS].result
@@ -73,12 +65,5 @@ def run(unit, stand, context):
                 "inertia_difference": exact_inertia(X, found.result.centroids) / inertia - 1,
             }
             say(f"  {name}: {results[name]['median']:.2f} ms/iteration, {len(found.values)} rounds")
-    return {
-        "cell": str(cell),
-        "shape": [n, d, k],
-        "wanted": wanted,
-        "labels_checked": len(rows),
-        "labels_wrong": wrong,
-        "inertia": inertia,
-        "results": results,
-    }
+    checked = {"labels_checked": len(rows), "labels_wrong": wrong, "inertia": inertia}
+    return {"cell": str(cell), "shape": [n, d, k], "wanted": wanted, **checked, "results": results}

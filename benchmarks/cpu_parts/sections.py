@@ -1,10 +1,11 @@
 """The sections of peers.py: iterations, seeding, memory, first fit, small fits."""
 
+import functools
 import statistics
 import tempfile
 import time
 
-from common.cells import Cell, parse, sized
+from common.cells import Cell, keys, parse, sized
 from common.data import exact_inertia, normal
 from common.jobs import Section
 from common.processes import child
@@ -44,19 +45,16 @@ def _seeding(unit, stand, context):
     n, d, k = cell[:3]
     X = normal(n, d)
     few = max(2, k // 20)  # seeds of the warm-up: enough to touch all that a run touches
-    kmeans_fast.kmeans_plusplus(X, few, seed=0)  # compiles where it must
-
-    def ours(X, k, seed):
-        return kmeans_fast.kmeans_plusplus(X, k, seed=seed)[0]
-
-    def theirs(X, k, seed):
-        return kmeans_plusplus(X, k, random_state=seed)[0]
+    draws = {
+        "kmeans_fast": lambda X, k, seed: kmeans_fast.kmeans_plusplus(X, k, seed=seed)[0],
+        "sklearn": lambda X, k, seed: kmeans_plusplus(X, k, random_state=seed)[0],
+    }
 
     def task(draw):
-        return lambda: affordable(lambda: draw(X, few, 0), lambda: draw(X, k, 0), scale=k / few, limit=options["limit"])
+        draw(X, few, 0)  # compiles where it must
+        return affordable(lambda: draw(X, few, 0), lambda: draw(X, k, 0), scale=k / few, limit=options["limit"])
 
-    draws = dict(zip(LIBRARIES, (ours, theirs), strict=True))
-    tasks = {name: task(draw) for name, draw in draws.items()}
+    tasks = {name: functools.partial(task, draw) for name, draw in draws.items()}
     rounds = max(3, options["rounds"])
     done = interleaved(tasks, rounds, stand, context, limit=options["limit"], budget=options["budget"], pause=PAUSE)
     result = {"cell": str(cell), "shape": [n, d, k], "wanted": wanted, "results": {}}
@@ -123,13 +121,8 @@ def _small(unit, stand, context):
             model.fit(X)
         time.sleep(PAUSE)
         seconds = [timed(lambda m=model: m.fit(X))[0] for _ in range(repeats)]
-        result["results"][name] = {
-            "seconds": seconds,
-            "median": 1000 * statistics.median(seconds),
-            "best": 1000 * min(seconds),
-            "n_iter": int(model.n_iter_),
-            "inertia": float(model.inertia_),
-        }
+        times = {"seconds": seconds, "median": 1000 * statistics.median(seconds), "best": 1000 * min(seconds)}
+        result["results"][name] = {**times, "n_iter": int(model.n_iter_), "inertia": float(model.inertia_)}
     return result
 
 
@@ -139,7 +132,7 @@ def _alone(run):
 
 
 SECTIONS = {
-    "iterations": Section(iterations.units, iterations.run),
+    "iterations": Section(keys(iterations.GRID), iterations.run),
     "seeding": Section(_seeding_units, _seeding),
     "memory": _alone(_memory),
     "first-fit": _alone(_first_fit),

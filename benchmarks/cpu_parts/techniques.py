@@ -22,13 +22,8 @@ def may_encode(n_samples, n_features, n_clusters, itemsize, passes=None):
 
 
 # What decides on each technique, as module (and class) and name below the CPU backend, and what it says instead.
-OFF = {
-    ("assignment", "keeps_bounds"): never,
-    ("assignment", "filters_by_bytes"): never,
-    ("assignment", "builds_kd_tree"): never,
-    ("assignment", "searches_sorted"): never,
-    ("assignment", "tries_exponion"): never,
-}
+_DECIDERS = ("keeps_bounds", "filters_by_bytes", "builds_kd_tree", "searches_sorted", "tries_exponion")
+OFF = {("assignment", name): never for name in _DECIDERS}
 BOUNDS = {("assignment", "keeps_bounds"): always, ("hamerly.HamerlyBounds", "pays"): always}
 BYTES = {("assignment", "filters_by_bytes"): may_encode, ("assignment", "_TOO_MANY"): math.inf}
 BOXES = {
@@ -38,15 +33,8 @@ BOXES = {
 }
 SEARCH = {("assignment", "searches_sorted"): lambda d, k: d == 1}
 PANELS = BOUNDS | {("assignment", "tries_exponion"): always, ("exponion.Exponion", "pays"): always}
-FIXED = {
-    "float32": {},
-    "bounds": BOUNDS,
-    "bytes": BYTES,
-    "bounds, bytes": BOUNDS | BYTES,
-    "boxes": BOXES,
-    "search": SEARCH,
-    "panels": PANELS,
-}
+FIXED = {"float32": {}, "bounds": BOUNDS, "bytes": BYTES, "bounds, bytes": BOUNDS | BYTES}
+FIXED |= {"boxes": BOXES, "search": SEARCH, "panels": PANELS}
 # Without bounds, every row is scored in every iteration; without bytes, all scores are float32; without boxes, rows of
 # few features stay in their order, and no centroid is excluded for many of them at a time; without search, rows of one
 # feature are scored; without panels, a row is scored against every centroid, however far from its own.

@@ -3,16 +3,15 @@
 import statistics
 
 import numpy as np
+from common.data import normal
 from common.timing import guarded, say
 
 COPY, PRODUCTS, ATOMICS, LAUNCHES = "copy", "matrix products", "integer atomics", "launches"
 REPEATS = 15
 ADDRESSES = (16, 1024, 100_000)
 PRECISIONS = {  # what a product is called -> PyTorch's dtype and precision of float32 products
-    "float32": ("float32", "highest"),
-    "TF32": ("float32", "high"),
-    "bf16": ("bfloat16", "highest"),
-}
+    "float32": ("float32", "highest"), "TF32": ("float32", "high"), "bf16": ("bfloat16", "highest"),
+}  # fmt: skip
 
 ADD_OFTEN = """
 extern "C" __global__ void add_often(unsigned long long* cells, int size, int repeats) {
@@ -71,7 +70,7 @@ def _products(stand, context):
         import torch
     except ImportError as error:
         missing = {name: {"skipped": f"PyTorch is missing: {error}"} for name in PRECISIONS if name != "float32"}
-        A = stand.xp.asarray(np.random.default_rng(0).standard_normal((n, n), dtype=np.float32))
+        A = stand.xp.asarray(normal(n, n))
         return {"float32": guarded_rate(stand, lambda: A @ A, work, "TFLOP/s"), **missing}
     found = {}
     for name, (dtype, precision) in PRECISIONS.items():

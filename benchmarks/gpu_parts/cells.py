@@ -4,17 +4,14 @@ from typing import NamedTuple
 
 from common.cells import Cell
 
-GRID = tuple(
-    Cell(*shape)
-    for shape in (
-        (1_000_000, 128, 1024),
-        (10_000_000, 16, 256),
-        (10_000_000, 128, 64),
-        (1_000_000, 768, 4096),
-        (100_000_000, 2, 10),
-        (1_000_000, 32, 65_536),
-        (8192, 128, 1024),
-    )
+GRID = (
+    Cell(1_000_000, 128, 1024),
+    Cell(10_000_000, 16, 256),
+    Cell(10_000_000, 128, 64),
+    Cell(1_000_000, 768, 4096),
+    Cell(100_000_000, 2, 10),
+    Cell(1_000_000, 32, 65_536),
+    Cell(8192, 128, 1024),
 )
 FITS = tuple(cell for cell in GRID if cell.n_clusters <= 1024)
 # What the project's plan asks of an iteration on an H100, in ms at most.
@@ -48,8 +45,8 @@ class Limit(NamedTuple):
 DATASHEET = Ceiling(67e12, 3.35e12, "NVIDIA's data sheet of the H100 SXM")
 PUBLISHED = Ceiling(47.3e12, 3.0e12, "cuBLAS float32 and a copy, as others measured them on an H100 80GB HBM3")
 
-# Milliseconds: float32 SIMT and memory, by DATASHEET and by PUBLISHED, worked out by hand. `limit` is the same model, and
-# a test compares the two.
+# Milliseconds: float32 SIMT and memory, by DATASHEET and by PUBLISHED, worked out by hand. `limit` is the same model; a
+# test compares the two.
 TABLE = {
     (1_000_000, 128, 1024): (Limit(3.91, 0.154), Limit(5.54, 0.172)),
     (10_000_000, 16, 256): (Limit(1.22, 0.203), Limit(1.73, 0.227)),

@@ -54,29 +54,18 @@ def run(unit, stand, context):
 
 def _suite(stand, context, seconds):
     folders = [TRIED] if context.dry_run else ["tests/contract", "tests/properties"]
-    chosen = "cuda and not cuda-sim" if stand.backend == "cuda" else stand.backend
-    found = finished(suite_command(folders, chosen, single=context.dry_run), seconds)
+    found = finished(suite_command(folders, stand.backend, single=context.dry_run), seconds)
     text = "\n".join(found["last_lines"])
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", text)}
     return _judged({**found, "counts": counts}, well=found["exit_status"] == 0 and counts.get("passed", 0) > 0)
 
 
-def suite_command(folders, chosen, *, single=False):
-    """The command that runs the chosen tests of some folders, in several processes where pytest-xdist is installed."""
+def suite_command(folders, backend, *, single=False):
+    """The command that tests a backend in some folders, in several processes where pytest-xdist is installed."""
     many = [] if single or importlib.util.find_spec("xdist") is None else ["-n", str(_PROCESSES)]
-    return [
-        sys.executable,
-        "-m",
-        "pytest",
-        *folders,
-        *many,
-        "-q",
-        "--maxfail=5",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        chosen,
-    ]
+    chosen = "cuda and not cuda-sim" if backend == "cuda" else backend
+    options = ["-q", "--maxfail=5", "-p", "no:cacheprovider", "-k", chosen]
+    return [sys.executable, "-m", "pytest", *folders, *many, *options]
 
 
 def _judged(found, *, well):
@@ -87,30 +76,28 @@ def _judged(found, *, well):
 
 
 def _sanitized(tool, stand, context, seconds):
-    path = processes.sanitizer()
-    if path is None and not context.dry_run:
-        return {"skipped": "compute-sanitizer was not found"}
-    if path is None:  # the script itself can be tried
-        return {
-            **finished(sanitized_program(stand.backend), seconds),
-            "skipped": "compute-sanitizer was not found; the script alone ran",
-        }
-    found = finished(sanitizer_command(path, tool, stand.backend), seconds)
+    command = sanitizer_command(tool, stand.backend)
+    if command is None:
+        missing = {"skipped": "compute-sanitizer was not found"}
+        if context.dry_run:  # the script itself can be tried
+            missing = {**finished([sys.executable, SCRIPT, stand.backend], seconds), **missing}
+        return missing
+    found = finished(command, seconds)
     if found["exit_status"] and any("not supported" in line for line in found["last_lines"]):
         return {**found, "skipped": "compute-sanitizer does not support this device or this way to it"}
     return _judged(found, well=found["exit_status"] == 0)
 
 
-def sanitized_program(backend):
-    """The command that runs every kernel once."""
-    return [sys.executable, SCRIPT, backend]
+def sanitizer_command(tool, backend):
+    """The command that runs every kernel once under a tool of compute-sanitizer; None where that is not installed.
 
-
-def sanitizer_command(path, tool, backend):
-    """The same under a tool of the compute-sanitizer at `path`; its exit status is 9 for what the tool finds."""
+    The exit status is 9 for what the tool finds.
+    """
+    path = processes.sanitizer()
     # CuPy asks the driver things that it may refuse; what goes wrong in earnest is an exception in the script.
     options = ["--report-api-errors", "no"] if tool == "memcheck" else []
-    return [path, "--tool", tool, *options, "--error-exitcode", "9", *sanitized_program(backend)]
+    program = [sys.executable, SCRIPT, backend]
+    return path and [path, "--tool", tool, *options, "--error-exitcode", "9", *program]
 
 
 # ---- repeated fits -------------------------------------------------------------------------------------------------

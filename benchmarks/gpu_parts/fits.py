@@ -1,22 +1,18 @@
-"""The section "fits": from data to centroids, each library with its own seeding, the result measured by one yardstick."""
+"""The section "fits": from data to centroids, each library with its own seeding, judged by one yardstick."""
+
+import functools
 
 from common.cells import parse, sized
-from common.contenders import preparing
+from common.contenders import race
 from common.data import blobs, exact_inertia
-from common.timing import Refused, guarded, interleaved, say
+from common.timing import Refused, guarded, say
 
-from . import cells
 from .ours import Ours
 from .peers import peers
 
 ROUNDS = 3
 MAX_ITER, TOL, SEED = 25, 1e-4, 0
 METHODS = ("k-means++", "k-means||", "random")  # of our seeding
-
-
-def units(options):
-    """Names of the cells."""
-    return [cell.key for cell in options.get("cells") or cells.FITS]
 
 
 def run(unit, stand, context):
@@ -34,12 +30,8 @@ def run(unit, stand, context):
     X = blobs(stand.xp, n, d, k)
     contenders = [*map(Ours, METHODS), *peers(context.dry_run)]
     limit = context.seconds / len(contenders)
-
-    def task(contender):
-        return preparing(contender, stand, X, k, lambda: _prepare(contender, stand, limit))
-
-    tasks = {contender.name: task(contender) for contender in contenders}
-    rounds = interleaved(tasks, ROUNDS, stand, context, seconds=context.seconds * 0.6)
+    prepare = functools.partial(_prepare, stand, limit)
+    rounds = race(contenders, prepare, X, k, ROUNDS, stand, context, seconds=context.seconds * 0.6)
     results = {}
     for contender in contenders:
         name, done = contender.name, rounds[contender.name]
@@ -48,13 +40,8 @@ def run(unit, stand, context):
             context.tell(name)
             centroids, n_iter, facts = done.result
             inertia, reason = guarded(stand, exact_inertia, X, centroids)
-            results[name] |= {
-                "seconds": done.median,
-                "raw": done.seconds,
-                "n_iter": n_iter,
-                "inertia": inertia if not reason else None,
-                "facts": facts,
-            }
+            results[name] |= {"seconds": done.median, "raw": done.seconds, "n_iter": n_iter, "facts": facts}
+            results[name]["inertia"] = inertia if not reason else None
             say(f"  {name}: {done.median:.3f} s, {len(done.values)} rounds")
     for contender in contenders:
         contender.close()
@@ -62,7 +49,7 @@ def run(unit, stand, context):
     return {"cell": str(cell), "shape": [n, d, k], "results": results}
 
 
-def _prepare(contender, stand, limit):
+def _prepare(stand, limit, contender):
     """What times a fit; `Refused` where a peer's would take too long."""
     contender.fit(1, TOL, SEED)  # compiles
     one = stand.timed(lambda: contender.fit(1, TOL, SEED))[0]

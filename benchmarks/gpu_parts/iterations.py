@@ -1,16 +1,16 @@
-"""The section "iterations": an iteration of Lloyd's algorithm, ours and the peers', from the same rows on the same data."""
+"""The section "iterations": an iteration, ours and the peers', from the same rows on the same data."""
 
 import statistics
 
 import numpy as np
 from common import data
 from common.cells import parse, sized
-from common.contenders import preparing
+from common.contenders import race
 from common.data import exact_inertia
-from common.timing import Refused, guarded, interleaved, say
+from common.timing import Refused, guarded, say
 
 from . import cells
-from .ours import NAME, Ours, steady
+from .ours import NAME, TOLD, Ours, steady
 from .peers import peers
 
 ITERATIONS = 10  # after the first
@@ -21,11 +21,6 @@ SETTINGS = (
     " coordinates normal with deviation 4 / sqrt(2 d), sigma 1. All start from the same random rows, but for those that"
     " take none. Data of a few MB stay in the device's cache for all."
 )
-
-
-def units(options):
-    """Names of the cells."""
-    return [cell.key for cell in options.get("cells") or cells.GRID]
 
 
 def run(unit, stand, context):
@@ -45,16 +40,15 @@ def run(unit, stand, context):
     start = stand.host(X[stand.xp.asarray(data.start_rows(n, k))])
     contenders = [Ours(), *peers(context.dry_run)]
     limit = context.seconds / (2 * len(contenders))
-
     results = {contender.name: {"note": contender.note} for contender in contenders}
 
-    def task(contender):
-        prepare = _prepare_ours if contender.name == NAME else _prepare_peer
-        found = results[contender.name]
-        return preparing(contender, stand, X, k, lambda: prepare(contender, stand, start, limit, found))
+    def prepare(contender):
+        if contender.name == NAME:
+            contender.iterate(start, 3)  # compiles, and plans the sums
+            return lambda: contender.iterate(start, 1 + ITERATIONS)
+        return _prepare_peer(contender, stand, start, limit, results[contender.name])
 
-    tasks = {contender.name: task(contender) for contender in contenders}
-    rounds = interleaved(tasks, ROUNDS, stand, context, seconds=context.seconds * 0.6)
+    rounds = race(contenders, prepare, X, k, ROUNDS, stand, context, seconds=context.seconds * 0.6)
     result = {"cell": str(cell), "shape": [n, d, k], "wanted": cells.TARGETS.get(cell[:3]), "results": results}
     for contender in contenders:
         name, values = contender.name, rounds[contender.name].values
@@ -68,11 +62,6 @@ def run(unit, stand, context):
         contender.close()
     stand.release()
     return result
-
-
-def _prepare_ours(ours, stand, start, limit, result):
-    ours.iterate(start, 3)  # compiles, and plans the sums
-    return lambda: ours.iterate(start, 1 + ITERATIONS)
 
 
 def _prepare_peer(peer, stand, start, limit, result):
@@ -96,12 +85,8 @@ def _prepare_peer(peer, stand, start, limit, result):
 
 
 def _of_ours(values):
-    last = values[-1]
-    return {
-        **steady(values),
-        "raw": [run["seconds"] for run in values],
-        "told": {name: last[name] for name in ("changed", "scored", "rechecked", "empty", "path")},
-    }
+    told = {name: values[-1][name] for name in TOLD}
+    return {**steady(values), "raw": [run["seconds"] for run in values], "told": told}
 
 
 def _of_peer(values):
@@ -111,7 +96,7 @@ def _of_peer(values):
 
 
 def _check(contenders, stand, X, start, result, context):
-    """Our phases and our labels against float64, and everybody's inertia, exact, against ours after as many iterations."""
+    """Our phases, our labels against float64, and everybody's exact inertia against ours after as many iterations."""
     results = result["results"]
     for contender in contenders:
         name = contender.name
@@ -134,7 +119,7 @@ def _check(contenders, stand, X, start, result, context):
 
 
 def _of_our_labels(ours, stand, X, start):
-    """The inertia that our iterations come to, and how many of some rows have another label than the nearest centroid's."""
+    """The inertia that our iterations come to, and how many of some rows have not the nearest centroid's label."""
     ours.iterate(start, 1 + ITERATIONS)
     centroids = ours.centroids()
     rows = data.some_rows(len(X), CHECKED)

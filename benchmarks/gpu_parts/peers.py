@@ -12,8 +12,10 @@ from common.data import start_rows
 class Peer(Contender):
     """A library written in PyTorch."""
 
-    dtype = ""  # of PyTorch, that its data is in
     latest = None  # what `run` came to when it was timed
+
+    def __init__(self, setting, dtype):
+        self.name, self.dtype = f"{self.distribution} {setting}", dtype  # of PyTorch, that its data is in
 
     def load(self, stand):
         import torch
@@ -63,9 +65,6 @@ class FlashKMeans(Peer):
         " absolute shift"
     )
 
-    def __init__(self, setting, dtype):
-        self.name, self.dtype = f"flash-kmeans {setting}", dtype
-
     def load(self, stand):
         super().load(stand)
         # Not from the package itself, which quietly has something in PyTorch in its place where Triton is missing.
@@ -74,13 +73,8 @@ class FlashKMeans(Peer):
         self.function = batch_kmeans_Euclid
 
     def _call(self, iterations, tol, start=None):
-        return self.function(
-            self.X[None],
-            self.n_clusters,
-            max_iters=iterations,
-            tol=tol,
-            init_centroids=None if start is None else self._on_device(start)[None],
-        )
+        start = None if start is None else self._on_device(start)[None]
+        return self.function(self.X[None], self.n_clusters, max_iters=iterations, tol=tol, init_centroids=start)
 
     def run(self, start, iterations):
         return self._call(iterations, 0.0, start)[1]
@@ -101,9 +95,6 @@ class Flashlib(FlashKMeans):
         " nvidia-cutlass-dsl"
     )
 
-    def __init__(self, setting, dtype):
-        self.name, self.dtype = f"flashlib {setting}", dtype
-
     def load(self, stand):
         Peer.load(self, stand)
         from flashlib import flash_kmeans
@@ -116,9 +107,6 @@ class FastKMeans(Peer):
 
     distribution = "fastkmeans"
     note = "takes data on the host and sends it to the device every iteration; starts from rows of its own choice"
-
-    def __init__(self, setting, dtype):
-        self.name, self.dtype = f"fastkmeans {setting}", dtype
 
     def load(self, stand):
         super().load(stand)
@@ -168,16 +156,13 @@ class FastKMeans(Peer):
 
 
 class Plain(Peer):
-    """Our own few lines of PyTorch, as many people write them: scores in chunks, argmin, index_add_. No table of all rows."""
+    """Our own few lines of PyTorch, as many people write them: scores in chunks, argmin, index_add_."""
 
     distribution = "torch"
     note = (
         "our own few lines: chunked ``|c|^2 / 2 - x c``, argmin, index_add_; starts from random rows; no stopping rule"
     )
     elements = 1 << 27  # of a chunk's scores
-
-    def __init__(self, setting, dtype):
-        self.name, self.dtype = f"torch {setting}", dtype
 
     def needs(self, n_samples, n_features, n_clusters):
         return super().needs(n_samples, n_features, n_clusters) + 4 * 4 * self.elements
@@ -234,7 +219,7 @@ class Plain(Peer):
 class PlainNumpy(Peer):
     """The same in NumPy: what a dry run has in place of peers where PyTorch is missing."""
 
-    name, distribution, dtype = "numpy float32", "numpy", "float32"
+    distribution = "numpy"
     note = "in dry runs only"
 
     def load(self, stand):
@@ -275,4 +260,4 @@ def peers(dry_run):
         Plain("bf16", "bfloat16"),
         Plain("fp32", "float32"),
     ]
-    return [*found, PlainNumpy()] if dry_run else found
+    return [*found, PlainNumpy("float32", "float32")] if dry_run else found

@@ -3,7 +3,7 @@
 What was asked for and missed, lost to a peer, or wrong is said in bold; what was not measured, with the reason.
 """
 
-from common.report import dry_run, table, versions
+from common.report import dry_run, page, table, versions
 from common.runs import failures
 from common.supervisor import NO_TIME, TIME_UP
 
@@ -17,94 +17,76 @@ _BLANK = "-"
 def head(contents):
     """Which machine, when, with what."""
     device, gpu, host = contents["device"], contents["gpu"], contents["host"]
-    lines = ["# kmeans_fast on a GPU", ""]
-    if contents["options"]["dry_run"]:
-        lines += [dry_run("on the simulator"), ""]
     facts = [str(device.get("name")), f"{device.get('totalGlobalMem', 0) / 2**30:.0f} GiB"]
     if "major" in device:
         runtime = device["cuda_runtime"]
-        facts += [
-            f"compute capability {device['major']}.{device['minor']}",
-            f"{device['multiProcessorCount']} multiprocessors",
-        ]
-        facts += [f"CUDA {runtime // 1000}.{runtime % 1000 // 10}"]
+        facts.append(f"compute capability {device['major']}.{device['minor']}")
+        facts.append(f"{device['multiProcessorCount']} multiprocessors")
+        facts.append(f"CUDA {runtime // 1000}.{runtime % 1000 // 10}")
     if gpu:
-        facts += [
-            f"driver {gpu.get('driver_version')}",
-            f"clocks at most {gpu.get('clocks.max.sm')}, {gpu.get('clocks.max.memory')}",
-        ]
-        facts += [f"power limit {gpu.get('power.limit')}"]
-    lines += [", ".join(facts) + ".", ""]
-    lines += [
+        facts.append(f"driver {gpu.get('driver_version')}")
+        facts.append(f"clocks at most {gpu.get('clocks.max.sm')}, {gpu.get('clocks.max.memory')}")
+        facts.append(f"power limit {gpu.get('power.limit')}")
+    where = (
         f"{host.get('cpu', '?')}, {host.get('threads', '?')} threads; {host.get('os', '?')};"
-        f" Python {host.get('python')}; commit {host.get('commit')}, {host.get('time')}.",
-        "",
-        versions(contents["versions"]),
-    ]
+        f" Python {host.get('python')}; commit {host.get('commit')}, {host.get('time')}."
+    )
     missing = [name for name, number in contents["versions"].items() if not number]
-    lines += [f"Not installed: {', '.join(missing)}." if missing else "Everything that could take part was installed."]
-    return "\n".join(lines)
+    said = f"Not installed: {', '.join(missing)}." if missing else "Everything that could take part was installed."
+    warning = [dry_run("on the simulator")] if contents["options"]["dry_run"] else []
+    with_what = f"{versions(contents['versions'])}\n{said}"
+    return page("# kmeans_fast on a GPU", *warning, ", ".join(facts) + ".", where, with_what)
 
 
 def section(name, found, contents):
     """A section, measured or not."""
     title = f"## {name.capitalize()}"
     if "skipped" in found:
-        return f"{title}\n\nNot measured: {found['skipped']}."
+        return page(title, f"Not measured: {found['skipped']}.")
     took = f"{found['seconds']:.0f} s, of {found['allowance']:.0f} s it had."
     body, missing = _BODIES[name](found["results"], contents)
     missing = [*failures(found["results"]), *missing]
-    said = ["Not measured, and why:", "", *missing] if missing else ["Not measured: nothing was left out."]
-    return "\n".join([title, "", took, "", *body, "", *said])
+    said = ["Not measured, and why:", "\n".join(missing)] if missing else ["Not measured: nothing was left out."]
+    return page(title, took, *body, *said)
 
 
 def verdict(contents):
     """What failed, was missed or lost, in a few lines; and what was wrong, as a list."""
-    sections = {name: one.get("results", {}) for name, one in contents["sections"].items()}
-    wrong = [
-        line
-        for name, results in sections.items()
-        for unit, result in results.items()
-        for line in _faults(name, unit, result)
+    results = [
+        (name, unit, result)
+        for name, one in contents["sections"].items()
+        for unit, result in one.get("results", {}).items()
     ]
-    found = [line for result in sections.get("iterations", {}).values() for line in _iteration_verdict(result)[1]]
+    wrong = [line for one in results for line in _faults(*one)]
+    found = [line for name, _, result in results if name == "iterations" for line in _iteration_verdict(result)[1]]
     skipped = [f"{name}: {one['skipped']}" for name, one in contents["sections"].items() if "skipped" in one]
-    skipped += [
-        f"{name}, {unit}: {result['failed']}"
-        for name, results in sections.items()
-        for unit, result in results.items()
-        if _for_want_of_time(result)
-    ]
+    skipped += [f"{name}, {unit}: {result['failed']}" for name, unit, result in results if _for_want_of_time(result)]
     lines = [f"* **WRONG**: {line}." for line in wrong] or ["* Nothing wrong was seen."]
     lines += [f"* {line}." for line in found] + [f"* Not measured: {line}." for line in skipped]
-    return "\n".join(["## Verdict", "", *lines]), wrong
+    return page("## Verdict", "\n".join(lines)), wrong
 
 
 def _faults(name, unit, result):
     """What is wrong in a unit's result, in words: not slow, not left out for want of time."""
-    where = f"{name}, {result.get('cell', unit)}"
     if "failed" in result:
-        return [] if _for_want_of_time(result) else [f"{where}: {result['failed']}"]
-    found = []
-    if result.get("ok") is False:
-        found.append(f"{where}: failed")
-    if result.get("labels_wrong"):
-        found.append(f"{where}: {result['labels_wrong']} wrong labels")
-    if "labels_unchecked" in result:
-        found.append(f"{where}: labels not checked: {result['labels_unchecked']}")
-    if result.get("yardstick_wrong"):
-        found.append(f"{where}: the labels that all are compared with are not the reference's")
+        found = [] if _for_want_of_time(result) else [result["failed"]]
+        return [f"{name}, {unit}: {reason}" for reason in found]
+    ours = result.get("results", {}).get(NAME)
+    found = {
+        "failed": result.get("ok") is False,
+        f"{result.get('labels_wrong')} wrong labels": result.get("labels_wrong"),
+        f"labels not checked: {result.get('labels_unchecked')}": "labels_unchecked" in result,
+        "the labels that all are compared with are not the reference's": result.get("yardstick_wrong"),
+    }
     if name == "ceilings":
-        found += [f"{where}, {what}: {one['lost']} additions lost" for what, one in result.items() if one.get("lost")]
-    if NAME in result.get("results", {}):
-        ours = result["results"][NAME]
-        if not {"median", "seconds", "wrong"} & set(ours):
-            found.append(f"{where}: kmeans_fast did not run: {ours.get('skipped')}")
-        if ours.get("wrong"):
-            found.append(f"{where}: {ours['wrong']} wrong labels")
-        if "skipped" in ours.get("phases", {}):
-            found.append(f"{where}: phases: {ours['phases']['skipped']}")
-    return found
+        found |= {f"{what}: {one['lost']} additions lost": True for what, one in result.items() if one.get("lost")}
+    if ours is not None:
+        found |= {
+            f"kmeans_fast did not run: {ours.get('skipped')}": not {"median", "seconds", "wrong"} & set(ours),
+            f"{ours.get('wrong')} wrong labels": ours.get("wrong"),
+            f"phases: {ours.get('phases', {}).get('skipped')}": "skipped" in ours.get("phases", {}),
+        }
+    return [f"{name}, {result.get('cell', unit)}: {what}" for what, is_so in found.items() if is_so]
 
 
 def _for_want_of_time(result):
@@ -115,14 +97,14 @@ def _for_want_of_time(result):
 
 
 def _check(results, contents):
-    rows, lines, missing = [], [], []
+    rows, parts, missing = [], [], []
     for unit, result in results.items():
         if "failed" in result:
             continue
         if "skipped" in result:
             missing.append(f"* {unit}: {result['skipped']}.")
         if unit == check.REPEATS:
-            lines += _repeats(result)
+            parts += _repeats(result)
             rows.append([unit, "ok" if result["ok"] else "**FAILED**", _BLANK, _BLANK, _BLANK])
         elif "command" in result:
             status = "ended, time was up" if result["exit_status"] is None else result["exit_status"]
@@ -130,8 +112,8 @@ def _check(results, contents):
             counts = ", ".join(f"{number} {word}" for word, number in result.get("counts", {}).items())
             rows.append([unit, well, status, f"{result['seconds']:.0f}", counts or _BLANK])
             kept = result["last_lines"][-_KEPT[bool(result.get("ok", result["exit_status"] == 0))] :]
-            lines += ["", f"{unit}: `{result['command']}`", "", "```", *kept, "```"]
-    return [table(["check", "verdict", "exit status", "seconds", "tests"], rows), *lines], missing
+            parts += [f"{unit}: `{result['command']}`", "\n".join(["```", *kept, "```"])]
+    return [table("check | verdict | exit status | seconds | tests", rows), *parts], missing
 
 
 def _repeats(result):
@@ -144,21 +126,12 @@ def _repeats(result):
         same = {True: "yes", False: "**NO**", None: "not known: no time"}[one["as_cpu"]]
         distinct = one["distinct"] if one["distinct"] == 1 else f"**{one['distinct']}**"
         rows.append([name, shape, one["fits"], distinct, one["n_iter"], same])
-    header = [
-        "repeated fits on fresh data",
-        "n, d, k",
-        "fits",
-        "distinct results",
-        "iterations",
-        "bits of the CPU backend",
-    ]
-    return ["", table(header, rows), "", f"Seed of the data: {result['seed']}."]
+    header = "repeated fits on fresh data | n, d, k | fits | distinct results | iterations | bits of the CPU backend"
+    return [table(header, rows), f"Seed of the data: {result['seed']}."]
 
 
 def _ceilings(results, contents):
-    known = {
-        "copy": "3.35 and 3.0", "float32": "67 and 47.3", "TF32": "495 and 417.6", "bf16": "990 and 798",
-    }  # fmt: skip
+    known = {"copy": "3.35 and 3.0", "float32": "67 and 47.3", "TF32": "495 and 417.6", "bf16": "990 and 798"}
     rows, missing = [], []
     for unit, found in results.items():
         for name, one in found.items() if "failed" not in found else ():
@@ -166,71 +139,62 @@ def _ceilings(results, contents):
                 rows.append([f"{unit}: {name}", f"{one['rate']:.4g}", one["unit"], known.get(name, _BLANK)])
             else:
                 missing.append(f"* {unit}, {name}: {one['skipped']}.")
-    header = ["what", "here", "unit", "H100: data sheet, and as others measured it"]
-    return [
-        f"Medians of {ceilings.REPEATS}. A copy counts bytes read plus bytes written.",
-        "",
-        table(header, rows),
-    ], missing
+    text = f"Medians of {ceilings.REPEATS}. A copy counts bytes read plus bytes written."
+    return [text, table("what | here | unit | H100: data sheet, and as others measured it", rows)], missing
 
 
 def _iterations(results, contents):
-    here = contents["sections"].get("ceilings", {}).get("results", {})
-    measured = ceilings.measured(here)
+    measured = ceilings.measured(contents["sections"].get("ceilings", {}).get("results", {}))
     shown = [result for result in results.values() if "failed" not in result]
-    rows, phases, told = [], [], []
-    for result in shown:
-        ours, shape = result["results"][NAME], tuple(result["shape"])
-        if "median" not in ours:
-            continue
-        known = cells.TABLE.get(shape)
-        sheet = known[0] if known else cells.limit(shape, cells.DATASHEET)
-        others = known[1] if known else cells.limit(shape, cells.PUBLISHED)
-        own = cells.limit(shape, cells.Ceiling(*measured, "here")) if measured else None
-        target = result["wanted"]
-        row = [result["cell"], f"**{_ms(ours['median'])}** ({_ms(ours['min'])})", _ms(ours["mean"]), _ms(ours["first"])]
-        row += [f"{target:g}" if target else _BLANK, f"{_ms(sheet.operations)}, {_ms(sheet.memory)}"]
-        row += [f"{ours['median'] / limit.bound:.1f}" if limit else _BLANK for limit in (sheet, others, own)]
-        rows.append([*row, ", ".join(_iteration_verdict(result)[0]) or "ok"])
-        phases.append([result["cell"], _phases(ours.get("phases", {}))])
-        last = {name: ours["told"][name][-1] / shape[0] for name in ("changed", "scored", "rechecked")}
-        right = (
-            f"{result['labels_checked'] - result['labels_wrong']} of {result['labels_checked']}"
-            if "labels_checked" in result
-            else "**?**"
-        )
-        told.append([result["cell"], *(f"{share:.2%}" for share in last.values()), ours["told"]["path"][-1], right])
+    ran = [result for result in shown if "median" in result["results"][NAME]]
     names = _names(shown)
     peers = [[result["cell"], *(_against(result["results"], name) for name in names)] for result in shown]
     inertias = [[result["cell"], *(_difference(result["results"].get(name, {})) for name in names)] for result in shown]
-    header = [
-        "n, d, k", "ours, ms: median (least)", "mean", "first", "asked for, at most", "limits: products, memory",
-        "ours / limit: data sheet", "as others measured", "as measured here", "verdict",
-    ]  # fmt: skip
+    phases = [[result["cell"], _phases(result["results"][NAME].get("phases", {}))] for result in ran]
+    header = (
+        "n, d, k | ours, ms: median (least) | mean | first | asked for, at most | limits: products, memory"
+        " | ours / limit: data sheet | as others measured | as measured here | verdict"
+    )
+    text = (
+        f"An iteration of a run of {1 + iterations.ITERATIONS}; the first, in which all rows are new, apart. CUDA"
+        " events between iterations; what comes once a fit is left out, of the peers by the difference of two runs."
+        " Limits: ms of the products in float32 without tensor cores and of reading X once"
+        f" ({cells.DATASHEET.source}; then {cells.PUBLISHED.source})."
+    )
     body = [
-        iterations.SETTINGS,
-        f"An iteration of a run of {1 + iterations.ITERATIONS}; the first, in which all rows are new, apart. CUDA events between iterations; what comes once a"
-        " fit is left out, of the peers by the difference of two runs. Limits: ms of the products in float32 without tensor cores and of reading X once"
-        f" ({cells.DATASHEET.source}; then {cells.PUBLISHED.source}).",
-        "",
-        table(header, rows),
-        "",
+        f"{iterations.SETTINGS}\n{text}",
+        table(header, [_of_ours(result, measured) for result in ran]),
         "Peers: ms of an iteration, and how many times our mean that is.",
-        "",
         table(["n, d, k", *names], peers),
-        "",
         "Our kernels, ms an iteration, and the labels of some rows against float64:",
-        "",
-        table(["n, d, k", "kernels"], phases),
-        "",
-        table(["n, d, k", "changed at the end", "scored", "rechecked", "path", "labels right"], told),
-        "",
+        table("n, d, k | kernels", phases),
+        table("n, d, k | changed at the end | scored | rechecked | path | labels right", map(_told, ran)),
         "Exact inertia after as many iterations, relative to ours:",
-        "",
         table(["n, d, k", *names], inertias),
         *_remarks(shown),
     ]
     return body, _missing(results)
+
+
+def _of_ours(result, measured):
+    """A row: our times beside what was asked for and the limits, `measured` among them."""
+    ours, shape, target = result["results"][NAME], tuple(result["shape"]), result["wanted"]
+    model = [cells.limit(shape, ceiling) for ceiling in (cells.DATASHEET, cells.PUBLISHED)]
+    sheet, others = cells.TABLE.get(shape, model)
+    own = cells.limit(shape, cells.Ceiling(*measured, "here")) if measured else None
+    row = [result["cell"], f"**{_ms(ours['median'])}** ({_ms(ours['min'])})", _ms(ours["mean"]), _ms(ours["first"])]
+    row += [f"{target:g}" if target else _BLANK, f"{_ms(sheet.operations)}, {_ms(sheet.memory)}"]
+    row += [f"{ours['median'] / limit.bound:.1f}" if limit else _BLANK for limit in (sheet, others, own)]
+    return [*row, ", ".join(_iteration_verdict(result)[0]) or "ok"]
+
+
+def _told(result):
+    """A row: what our last iteration told, and how many labels were right."""
+    told, checked, right = result["results"][NAME]["told"], result.get("labels_checked"), "**?**"
+    shares = [f"{told[name][-1] / result['shape'][0]:.2%}" for name in ("changed", "scored", "rechecked")]
+    if checked is not None:
+        right = f"{checked - result['labels_wrong']} of {checked}"
+    return [result["cell"], *shares, told["path"][-1], right]
 
 
 def _fits(results, contents):
@@ -241,28 +205,22 @@ def _fits(results, contents):
             if "seconds" not in one:
                 continue
             ratio = f"{one['seconds'] / ours['seconds']:.2f}" if "seconds" in ours else _BLANK
-            inertia = _BLANK
-            if one["inertia"] and ours.get("inertia"):
-                inertia = f"{one['inertia'] / ours['inertia'] - 1:+.2%}"
+            known = one["inertia"] and ours.get("inertia")
+            inertia = f"{one['inertia'] / ours['inertia'] - 1:+.2%}" if known else _BLANK
             iterating = one["facts"].get("iterating")
-            rows.append(
-                [
-                    result["cell"], name, f"{one['seconds']:.4f}", f"{iterating:.4f}" if iterating else _BLANK, one["n_iter"] or "?",
-                    ratio, inertia,
-                ]
-            )  # fmt: skip
-    header = ["n, d, k", "library", "seconds", "of it in iterations", "iterations", "/ ours", "inertia against ours"]
+            times = [f"{one['seconds']:.4f}", f"{iterating:.4f}" if iterating else _BLANK]
+            rows.append([result["cell"], name, *times, one["n_iter"] or "?", ratio, inertia])
+    header = "n, d, k | library | seconds | of it in iterations | iterations | / ours | inertia against ours"
     text = (
         f"Whole fits, {fits.MAX_ITER} iterations at most, tol {fits.TOL:g} in each library's own meaning, its own"
         " seeding (ours as it comes, by k-means|| and from random rows, as most peers do); inertia of the centroids"
         " that came out, exact, by kmeans_fast."
     )
-    return [text, "", table(header, rows), *_remarks(results.values())], _missing(results)
+    return [text, table(header, rows), *_remarks(results.values())], _missing(results)
 
 
 def _wrong(results, contents):
-    names = [NAME, *_names(results.values())]
-    rows = []
+    names, rows = [NAME, *_names(results.values())], []
     for result in results.values():
         if "failed" in result:
             continue
@@ -272,10 +230,10 @@ def _wrong(results, contents):
             row.append(_BLANK if wrong is None else f"{wrong / result['n_samples']:.3%}" if wrong else "0")
         rows.append(row)
     text = (
-        "Labels that are not those of the nearest of the given random centroids by float64, of Gaussian rows with sigma 1 and an offset in every coordinate. In"
-        " 16 bits this includes the rounding of the data."
+        "Labels that are not those of the nearest of the given random centroids by float64, of Gaussian rows with sigma"
+        " 1 and an offset in every coordinate. In 16 bits this includes the rounding of the data."
     )
-    return [text, "", table(["d, offset in sigma", *names], rows)], _missing(results)
+    return [text, table(["d, offset in sigma", *names], rows)], _missing(results)
 
 
 _BODIES = {"check": _check, "ceilings": _ceilings, "iterations": _iterations, "fits": _fits, "wrong": _wrong}
@@ -343,7 +301,8 @@ def _remarks(results):
         for name, one in result.get("results", {}).items():
             if one.get("note") and {"mean", "about", "seconds"} & set(one):
                 by_note.setdefault(one["note"], {})[name] = None
-    return ["", *(f"* {', '.join(names)}: {note}." for note, names in by_note.items())] if by_note else []
+    lines = "\n".join(f"* {', '.join(names)}: {note}." for note, names in by_note.items())
+    return [lines] if lines else []
 
 
 def _missing(results):

@@ -46,7 +46,7 @@ def device(backend, *, pooled=False):
     return opened, launched
 
 
-def check(opened, n, d, k, dtype, weighted, iterations):
+def check(n, d, k, dtype, weighted, iterations, opened):
     """Seeding in every way, iterations with an empty cluster, inertia, distances: all equal to the reference."""
     from kmeans_fast import reference
     from kmeans_fast.backends.cuda.session import CudaSession
@@ -90,7 +90,7 @@ def main():
     from kmeans_fast.kernels.cuda import sources
 
     for case in CASES:
-        check(opened, *case)
+        check(*case, opened)
         print(f"{case}: as the reference", flush=True)
     every = {kernel for name in sources.MODULES for kernel in sources.kernels(name)}
     print(f"{len(launched)} kernels ran; not run: {', '.join(sorted(every - launched)) or 'none'}")

@@ -1,5 +1,6 @@
 """The stages of `first_light.py`, from the first call to the device to a whole fit."""
 
+import functools
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from common import data, machine, processes, stands
 from common.cells import sized
 from common.jobs import Context
 from common.timing import guarded
+
+from kmeans_fast.backends.cuda.device import Launcher, allocate, upload
 
 from . import ceilings, cells, check, instruction_rates, ours, sanitized
 
@@ -54,21 +57,17 @@ def _smoke(journal, simulate):
         found["device"], found["launched"] = sanitized.device("cuda-sim" if simulate else "cuda", pooled=True)
         return found["device"].properties._asdict()
 
-    steps = [
-        ("device", opened),
-        *((name, lambda step=step: step(found["device"])) for name, step in _PRIMITIVES.items()),
-    ]
     cases = sanitized.CASES[:3] if simulate else sanitized.CASES
-    steps += [(str(case), lambda case=case: sanitized.check(found["device"], *case)) for case in cases]
-    if not all(journal.step(name, step) for name, step in steps):  # `all` stops at the first
+    steps = {**_PRIMITIVES, **{str(case): functools.partial(sanitized.check, *case) for case in cases}}
+    well = journal.step("device", opened)
+    # `all` stops at the first that fails.
+    if not well or not all(journal.step(name, step, found["device"]) for name, step in steps.items()):
         return 1
     journal.note("", "kernels that ran", found=sorted(found["launched"]))
     return 0
 
 
 def _filled(device):
-    from kmeans_fast.backends.cuda.device import allocate
-
     wanted = ((np.float32, -np.inf), (np.float64, 1.0), (np.int32, -1), (np.int64, 0), (np.uint64, 2**64 - 1))
     for dtype, value in wanted:
         got = device.download(allocate(device, 3, dtype, "a test", fill=value))
@@ -76,16 +75,12 @@ def _filled(device):
 
 
 def _copied(device):
-    from kmeans_fast.backends.cuda.device import upload
-
     values = np.arange(12, dtype=np.int64).reshape(3, 4)
     np.testing.assert_array_equal(device.download(upload(device, values, "a test")), values)
     np.testing.assert_array_equal(device.read_later(upload(device, values[0], "a test")).read(), values[0])
 
 
 def _launched(device):
-    from kmeans_fast.backends.cuda.device import Launcher, allocate, upload
-
     cells_, counts = (upload(device, np.arange(5, dtype=np.int64), "a test") for _ in range(2))
     halted = allocate(device, 1, np.int32, "a test", fill=0)
     launch = Launcher(device, np.float32).prepare(
@@ -97,8 +92,6 @@ def _launched(device):
 
 
 def _sorted(device):
-    from kmeans_fast.backends.cuda.device import upload
-
     for keys in (np.array([5, 2, 2**63, 2, 0, 2**64 - 1], np.uint64), np.array([0.5, 0.0, 3.0, 0.5, -0.0, 1e-300])):
         order = device.download(device.argsort(upload(device, keys, "a test")))
         np.testing.assert_array_equal(order, np.argsort(keys, kind="stable"))
@@ -111,24 +104,23 @@ _PRIMITIVES = {"memory is filled": _filled, "copies": _copied, "a launch": _laun
 
 
 def _contract(journal, simulate):
-    chosen = stands.Simulated.backend if simulate else "cuda and not cuda-sim"
-    folders = [check.TRIED] if simulate else ["tests/contract"]
-    found = processes.finished(check.suite_command(folders, chosen, single=simulate), STAGES["contract"].seconds - 4)
-    journal.note("", "suite", **found)
+    backend, folders = ("cuda-sim", [check.TRIED]) if simulate else ("cuda", ["tests/contract"])
+    return _program(journal, "contract", "suite", check.suite_command(folders, backend, single=simulate))
+
+
+def _program(journal, stage, step, command):
+    """Run a program as long as its stage may take."""
+    found = processes.finished(command, STAGES[stage].seconds - 4)
+    journal.note("", step, **found)
     return 0 if found["exit_status"] == 0 else 1
 
 
-def _sanitizer(tool):
-    def run(journal, simulate):
-        path = processes.sanitizer()
-        if simulate or path is None:
-            journal.note("", tool, skipped="it needs a GPU" if simulate else "compute-sanitizer was not found")
-            return 0
-        found = processes.finished(check.sanitizer_command(path, tool, stands.Gpu.backend), STAGES[tool].seconds - 4)
-        journal.note("", tool, **found)
-        return 0 if found["exit_status"] == 0 else 1
-
-    return run
+def _sanitizer(tool, journal, simulate):
+    command = check.sanitizer_command(tool, "cuda")
+    if simulate or command is None:
+        journal.note("", tool, skipped="it needs a GPU" if simulate else "compute-sanitizer was not found")
+        return 0
+    return _program(journal, tool, tool, command)
 
 
 # ---- rates ---------------------------------------------------------------------------------------------------------
@@ -198,10 +190,8 @@ def _seedings(stand, X, k):
             started = time.perf_counter()
             fit = kmeans_fast.kmeans(X, k, init=init, init_size=size, seed=0, max_iter=2, tol=0.0)
             whole = time.perf_counter() - started
-            found[f"{init}, init_size={size}"] = {
-                "seconds": whole,
-                "iterating": sum(one.seconds for one in fit.history),
-            }
+            iterating = sum(one.seconds for one in fit.history)
+            found[f"{init}, init_size={size}"] = {"seconds": whole, "iterating": iterating}
     return found
 
 
@@ -245,6 +235,6 @@ STAGES = {
     "rates": Stage(_rates, 25),
     "cells": Stage(_cells, 75),
     "torch": Stage(_torch, 25),
-    "memcheck": Stage(_sanitizer("memcheck"), 62),
-    "racecheck": Stage(_sanitizer("racecheck"), 62),
+    "memcheck": Stage(functools.partial(_sanitizer, "memcheck"), 62),
+    "racecheck": Stage(functools.partial(_sanitizer, "racecheck"), 62),
 }
