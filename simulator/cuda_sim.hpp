@@ -1,13 +1,15 @@
 // Runs CUDA C++ kernels on the host, so that they are tested on machines without a GPU.
 //
 // Two engines, chosen at compile time:
-//   default          every CUDA thread is a fiber on one OS thread: fast, and in an order of threads and blocks that the caller chooses.
+//   default          every CUDA thread is a fiber on one OS thread: fast, and in an order of threads and blocks that
+//                    the caller chooses.
 //   -DSIM_THREADS    every CUDA thread of a block is an OS thread, so that ThreadSanitizer sees a missing barrier.
 // Either may be compiled with AddressSanitizer.
 //
-// Blocks run one after the other; those of a cooperative launch take turns, so that a barrier of the whole grid (an atomic counter and a wait with
-// __nanosleep) works. Shared memory is filled with a pattern before every block, so that reading what was never written does not go unnoticed.
-// A barrier that some threads reach on one line and others on another, or never, is reported as an error of the launch.
+// Blocks run one after the other; those of a cooperative launch take turns, so that a barrier of the whole grid (an
+// atomic counter and a wait with __nanosleep) works. Shared memory is filled with a pattern before every block, so that
+// reading what was never written does not go unnoticed. A barrier that some threads reach on one line and others on
+// another, or never, is reported as an error of the launch.
 //
 // A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py).
 // What registers allow, the compiler for GPUs says (tests/cuda/test_compile.py).
@@ -57,7 +59,7 @@ static SimIndex blockDim, gridDim;
 static unsigned char* dynamic_shared;
 static std::string sim_problem;
 
-// ---- arithmetic ---------------------------------------------------------------------------------------------------------------------------------
+// ---- arithmetic -----------------------------------------------------------------------------------------------------
 
 template <class To, class From>
 static inline To sim_bits(From value) {
@@ -76,11 +78,13 @@ static inline int __ffsll(long long value) { return __builtin_ffsll(value); }
 static inline int __popc(unsigned value) { return __builtin_popcount(value); }
 static inline double __ll2double_rn(long long value) { return (double)value; }
 static inline double __ull2double_rn(unsigned long long value) { return (double)value; }
-static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) { return (unsigned __int128)a * b >> 64; }
+static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
+  return (unsigned __int128)a * b >> 64;
+}
 using std::fma;
 using std::sqrt;
 
-// ---- atomics ------------------------------------------------------------------------------------------------------------------------------------
+// ---- atomics --------------------------------------------------------------------------------------------------------
 
 template <class T, class F>
 static inline T sim_update(T* at, F&& change) {
@@ -114,7 +118,7 @@ static inline T atomicCAS(T* at, std::common_type_t<T> expected, std::common_typ
 }
 static inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
-// ---- shared memory ------------------------------------------------------------------------------------------------------------------------------
+// ---- shared memory --------------------------------------------------------------------------------------------------
 
 __attribute__((used)) __shared__ char sim_shared_is_never_empty;
 extern "C" __attribute__((visibility("hidden"))) unsigned char __start_sim_shared[], __stop_sim_shared[];
@@ -147,7 +151,7 @@ static std::vector<unsigned> sim_sequence(unsigned size, unsigned order) {
 #include "fibers.hpp"
 #endif
 
-// ---- warps --------------------------------------------------------------------------------------------------------------------------------------
+// ---- warps ----------------------------------------------------------------------------------------------------------
 
 constexpr int warpSize = 32;
 
@@ -190,10 +194,14 @@ static inline unsigned __ballot_sync(unsigned mask, int predicate, SIM_LINE) {
   sim_warp_barrier(mask, line);
   return votes;
 }
-static inline int __any_sync(unsigned mask, int predicate, SIM_LINE) { return __ballot_sync(mask, predicate, line) != 0; }
-static inline int __all_sync(unsigned mask, int predicate, SIM_LINE) { return __ballot_sync(mask, predicate, line) == mask; }
+static inline int __any_sync(unsigned mask, int predicate, SIM_LINE) {
+  return __ballot_sync(mask, predicate, line) != 0;
+}
+static inline int __all_sync(unsigned mask, int predicate, SIM_LINE) {
+  return __ballot_sync(mask, predicate, line) == mask;
+}
 
-// ---- launches -----------------------------------------------------------------------------------------------------------------------------------
+// ---- launches -------------------------------------------------------------------------------------------------------
 
 template <class... Parameters, size_t... I>
 static void sim_call(void (*kernel)(Parameters...), void** arguments, std::index_sequence<I...>) {

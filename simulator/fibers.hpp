@@ -22,8 +22,8 @@ static SimFiber* sim_fiber;
 static void* sim_scheduler;  // its stack pointer while a fiber runs
 static const std::function<void()>* sim_kernel;
 
-// Saves the registers that a function has to keep on the current stack, and goes on with another. Switching costs nanoseconds, where ucontext asks the
-// system each time.
+// Saves the registers that a function has to keep on the current stack, and goes on with another. Switching costs
+// nanoseconds, where ucontext asks the system each time.
 extern "C" void sim_switch(void** save, void* to);
 #if defined(__x86_64__)
 asm(R"(
@@ -47,7 +47,8 @@ sim_switch:
   popq %rbp
   ret
 )");
-constexpr size_t SIM_SAVED = 8, SIM_RETURN = 6;  // words on a new stack, and which of them is where to begin; a function begins 8 bytes off 16
+// Words on a new stack, and which of them is where to begin; a function begins 8 bytes off 16.
+constexpr size_t SIM_SAVED = 8, SIM_RETURN = 6;
 #elif defined(__aarch64__)
 asm(R"(
   .text
@@ -111,7 +112,8 @@ static unsigned char* sim_stack(size_t number) {
   return stacks[number].get();
 }
 
-static void sim_open(SimBlock& block, const SimLaunch& launch, size_t first_stack, const std::vector<unsigned>& sequence) {
+static void sim_open(SimBlock& block, const SimLaunch& launch, size_t first_stack,
+                     const std::vector<unsigned>& sequence) {
   block.fibers.resize(launch.threads);
   block.boxes.assign((launch.threads + 31) / 32 * 32, 0);
   block.done = false;
@@ -139,8 +141,8 @@ static bool sim_release(SimBlock& block) {
     for (SimFiber& fiber : block.fibers)
       if (fiber.state == SimFiber::BLOCK) {
         if (line && fiber.line != line && sim_problem.empty())
-          sim_problem = "threads of block " + std::to_string(block.number) + " wait at different barriers, lines " + std::to_string(line) + " and " +
-                        std::to_string(fiber.line);
+          sim_problem = "threads of block " + std::to_string(block.number) + " wait at different barriers, lines " +
+                        std::to_string(line) + " and " + std::to_string(fiber.line);
         line = fiber.line;
         fiber.state = SimFiber::READY;
       }
@@ -155,11 +157,14 @@ static bool sim_release(SimBlock& block) {
       bool all = true;
       for (unsigned other = 0; other < 32 && warp + other < n; ++other) {
         const SimFiber* it = by_thread[warp + other];
-        if (mask >> other & 1) all = all && (it->state == SimFiber::DONE || (it->state == SimFiber::WARP && it->mask == mask && it->line == at));
+        const bool here = it->state == SimFiber::WARP && it->mask == mask && it->line == at;
+        if (mask >> other & 1) all = all && (it->state == SimFiber::DONE || here);
       }
       if (!all) continue;
-      for (unsigned other = 0; other < 32 && warp + other < n; ++other)
-        if ((mask >> other & 1) && by_thread[warp + other]->state == SimFiber::WARP) by_thread[warp + other]->state = SimFiber::READY;
+      for (unsigned other = 0; other < 32 && warp + other < n; ++other) {
+        SimFiber* it = by_thread[warp + other];
+        if ((mask >> other & 1) && it->state == SimFiber::WARP) it->state = SimFiber::READY;
+      }
       released = true;
     }
   for (SimFiber& fiber : block.fibers)
@@ -191,7 +196,8 @@ static bool sim_turn(SimBlock& block) {
 
 static void sim_launch(const SimLaunch& launch, const std::function<void()>& kernel) {
   sim_kernel = &kernel;
-  const std::vector<unsigned> blocks = sim_sequence(launch.blocks, launch.order), threads = sim_sequence(launch.threads, launch.order);
+  const std::vector<unsigned> blocks = sim_sequence(launch.blocks, launch.order);
+  const std::vector<unsigned> threads = sim_sequence(launch.threads, launch.order);
   const unsigned together = launch.cooperative ? launch.blocks : 1;
   for (unsigned first = 0; first < launch.blocks; first += together) {
     std::vector<SimBlock> running;
@@ -203,7 +209,8 @@ static void sim_launch(const SimLaunch& launch, const std::function<void()>& ker
       done = 0;
       for (SimBlock& block : running) {
         if (!block.done && !sim_turn(block)) {
-          sim_problem = "deadlock in block " + std::to_string(block.number) + ": a barrier that not all its threads reach";
+          sim_problem =
+              "deadlock in block " + std::to_string(block.number) + ": a barrier that not all its threads reach";
           for (const SimFiber& fiber : block.fibers)
             if (fiber.line) {
               sim_problem += ", line " + std::to_string(fiber.line);

@@ -1,4 +1,5 @@
-// Every CUDA thread of a block is an OS thread, so that ThreadSanitizer judges the order that barriers make, and nothing else does.
+// Every CUDA thread of a block is an OS thread, so that ThreadSanitizer judges the order that barriers make, and
+// nothing else does.
 #pragma once
 #include <barrier>
 #include <thread>
