@@ -1,11 +1,11 @@
-"""The door: what users hold becomes `Data`, which the engine takes, and results become what users hold.
+"""Arrays of every library as the engine takes them, and results as users hold them.
 
-The only module that knows about containers. `opened` is the way in, `Data.back` the way out.
+The only module that knows about containers. `door.opened` is the way in, `Data.back` the way out.
 """
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,33 +72,17 @@ class Data(NamedTuple):
     def dtype(self) -> np.dtype:
         return self.X.dtype
 
+    def chunks(self) -> Iterator[tuple[Any, Any]]:
+        """The rows and their weights, in as many pieces as there are: in one."""
+        yield self.X, self.weights
+
+    def astype(self, dtype: Any) -> "Data":
+        """The rows in this dtype, without a copy where it is theirs."""
+        return self._replace(X=self.X.astype(dtype, copy=False))
+
     def back(self, array: Any) -> Any:
         """A result as an array of the library, on the device, that the rows came from."""
         return self.origin.back(array)
-
-
-@contextlib.contextmanager
-def opened(X: Any, sample_weight: Any = None, *, check: Callable | None = None) -> Iterator[Data]:
-    """What users hold, checked, as `Data`; the work with it is done inside the ``with`` block (`Origin.current`).
-
-    Parameters
-    ----------
-    X : array-like (n_samples, n_features)
-        As for `as_data`.
-    sample_weight : array-like (n_samples,), float or None
-        As for `as_weights`.
-    check : callable, optional
-        ``check(X, sample_weight, origin)`` in place of `as_data` and `as_weights`: a layer with messages of its own.
-    """
-    origin = origin_of(X)
-    with origin.current():
-        array, weights = (check or _checked)(X, sample_weight, origin)
-        yield Data(array, weights, origin)
-
-
-def _checked(X, sample_weight, origin):
-    X = as_data(X)
-    return X, as_weights(sample_weight, len(X), origin)
 
 
 class _Stream:
@@ -242,13 +226,13 @@ def refuse_masked(X, name):
 
 
 def in_the_wider_dtype(data, centroids):
-    """`data` (n_samples, n_features) and `centroids` (n_clusters, n_features), both in the wider of their dtypes.
+    """`data` (`Data`, or rows in chunks) and `centroids` (n_clusters, n_features), both in the wider of their dtypes.
 
     That is float32 or float64. Rounding either would change distances. What is narrower is copied; the centroids are
     NumPy's, new and C-contiguous.
     """
     dtype = np.float64 if np.result_type(data.dtype, centroids.dtype) != np.float32 else np.float32
-    return data.astype(dtype, copy=False), np.array(centroids, dtype=dtype, order="C")
+    return data.astype(dtype), np.array(centroids, dtype=dtype, order="C")
 
 
 def check_finite(array, name):

@@ -11,12 +11,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import opened
+from .door import opened
 from .engine.checks import check_clusters
 from .engine.fit import fit
 from .engine.history import Progress
 from .engine.labelling import open_beside
-from .engine.opening import open_rows
+from .engine.opening import open_data
 from .engine.seeding import kmeans_plusplus as _seed_rows
 from .messages import warn
 from .parameters import checked, runs
@@ -228,6 +228,6 @@ def kmeans_plusplus(
     n_clusters, seed = given.pop("n_clusters"), _seed(given.pop("seed"))
     with opened(X, sample_weight) as data:
         check_clusters(data.n_samples, n_clusters)
-        session = open_rows(data.X, data.weights, n_clusters, resident=data.origin.resident, **given).session
+        session = open_data(data, n_clusters, **given).session
         rows = _seed_rows(session, n_clusters, seed, 0)
         return data.back(session.rows(rows)), data.back(rows)

@@ -33,10 +33,11 @@ class Ours(Contender):
             return backends.select(problem).plan(problem, None).workspace_bytes
 
     def open(self, stand, X, n_clusters):
-        from kmeans_fast.engine.opening import open_rows
+        from kmeans_fast.arrays import Data, Origin
+        from kmeans_fast.engine.opening import open_data
 
         super().open(stand, X, n_clusters)
-        self.session = open_rows(X, None, n_clusters, resident=0).session
+        self.session = open_data(Data(X, None, Origin("cupy", 0)), n_clusters).session
 
     def close(self):
         self.session = self.X = None

@@ -11,19 +11,16 @@ _LIGHT = 2.0**-500
 _ROWS = 1 << 16  # at a time
 
 
-def check_magnitudes(parts):
-    """Refuse values whose squared distances could overflow, and weights whose products with them underflow.
-
-    `parts` is a list of pairs (X, weights), of one dtype, all with weights or none.
-    """
-    X, weights = parts[0]
-    if X.dtype == np.float32 and weights is None:
+def check_magnitudes(data):
+    """Refuse values whose squared distances could overflow, and weights whose products with them underflow."""
+    weights = data.weights
+    if data.dtype == np.float32 and weights is None:
         return  # 2 * 3.4e38 squared and summed is far inside float64
-    largest = max(max(abs(float(X.max())), abs(float(X.min()))) for X, _ in parts)
-    heaviest = 1.0 if weights is None else max(float(weights.max()) for _, weights in parts)
-    _check_largest("X has", largest, sum(X.size for X, _ in parts), heaviest)
+    largest = max(max(abs(float(X.max())), abs(float(X.min()))) for X, _ in data.chunks())
+    heaviest = 1.0 if weights is None else float(weights.max())
+    _check_largest("X has", largest, data.n_samples * data.n_features, heaviest)
     if weights is not None:
-        _check_products(parts)
+        _check_products(data)
 
 
 def _check_largest(who, largest, size, heaviest):
@@ -36,13 +33,13 @@ def _check_largest(who, largest, size, heaviest):
         )
 
 
-def _check_products(parts):
+def _check_products(data):
     """Refuse weights so small that a product with X is subnormal and has lost digits: a mean would be wrong."""
-    lightest = min(_least_positive(weights) for _, weights in parts)
+    lightest = _least_positive(data.weights)
     if lightest >= _LIGHT:
         return
     smallest = min(
-        _least_positive(abs(X[start : start + _ROWS])) for X, _ in parts for start in range(0, len(X), _ROWS)
+        _least_positive(abs(X[start : start + _ROWS])) for X, _ in data.chunks() for start in range(0, len(X), _ROWS)
     )
     if lightest * smallest < np.finfo(np.float64).tiny:
         raise ValueError(

@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import Data
 from .checks import as_centroids, check_clusters, check_init_size
 from .events import PREPARING, SEEDING, Events
 from .history import Progress
 from .lloyd import lloyd
-from .opening import open_rows
-from .parts import Parts
+from .opening import open_data
 from .refinement import breathe, deepest
 from .seeding import auto_init_size, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
 from .update import means
@@ -38,7 +38,7 @@ class Fit(NamedTuple):
         )
 
 
-def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=None, weights=None):
+def initial_centroids(session, data, init, n_clusters, seed, run, rng, open_rows=None):
     """Centroids to start a run from, (n_clusters, n_features) in X's dtype.
 
     `init` is the name of a method, an array, or a callable ``init(X, n_clusters, random_state=rng)``. `session` is open
@@ -51,8 +51,12 @@ def initial_centroids(session, X, init, n_clusters, seed, run, rng, open_rows=No
             return session.rows(kmeans_parallel(session, n_clusters, seed, run, open_rows))
         return session.rows(random_rows(session, n_clusters, seed, run))
     if callable(init):
-        init = init(X, n_clusters, random_state=rng)
-    return as_centroids(init, X, n_clusters, weights)
+        if not isinstance(data, Data):
+            raise ValueError(
+                "init is a callable, which takes the rows as one array, and X is in chunks: give an array."
+            )
+        init = init(data.X, n_clusters, random_state=rng)
+    return as_centroids(init, data.X, n_clusters, data.weights)
 
 
 def _open_sample(opened, init_size, seed, run):
@@ -64,11 +68,6 @@ def _open_sample(opened, init_size, seed, run):
         return None
     rows, times = sample(opened.session, init_size, seed, run)
     return opened.rows(rows, times) if len(rows) >= opened.problem.n_clusters else None
-
-
-def _trivial_to_none(weights):
-    """Weights of ones are no weights: the same integers, and one column less."""
-    return None if weights is None or bool((weights == 1.0).all()) else weights
 
 
 def second_session(n_clusters, n_samples, init, refine):
@@ -119,13 +118,12 @@ def fit(
         init = as_centroids(init, data.X, n_clusters, data.weights)
     events = Events(callback)
     events.begin(PREPARING)
-    X, weights, n_samples = data.X, _trivial_to_none(data.weights), data.n_samples
+    n_samples = data.n_samples
     if init_size == "auto":
         init_size = auto_init_size(n_samples, n_clusters) if isinstance(init, str) and init == "k-means++" else None
-    how = {"device": device, "n_threads": n_threads, "resident": data.origin.resident}
-    how["second"] = second_session(n_clusters, n_samples, init, refine)
-    opened = open_rows(X, weights, n_clusters, **how)
-    session = opened.session if rule is means else Parts([opened.session], rule)
+    second = second_session(n_clusters, n_samples, init, refine)
+    opened = open_data(data, n_clusters, device=device, n_threads=n_threads, second=second, rule=rule)
+    session = opened.session
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []
     for run in range(n_init):
@@ -133,7 +131,7 @@ def fit(
         few = None  # rows to draw seeds from, where not all serve
         if isinstance(init, str):
             few = _open_sample(opened, init_size, seed, run)
-        start = initial_centroids(few or session, X, init, n_clusters, seed, run, rng, opened.rows, weights)
+        start = initial_centroids(few or session, data, init, n_clusters, seed, run, rng, opened.rows)
         del few  # its memory is not wanted during the iterations
         how = {"max_iter": max_iter, "threshold": threshold, "run": run, "events": events}
         found = lloyd(session, start, **how)

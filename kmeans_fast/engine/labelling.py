@@ -2,7 +2,7 @@
 
 from ..arrays import in_the_wider_dtype
 from .checks import check_centroids, given_centroids
-from .opening import open_rows
+from .opening import open_data
 
 
 def open_beside(data, centroids, name, *, device="auto", n_threads=None):
@@ -27,8 +27,6 @@ def open_beside(data, centroids, name, *, device="auto", n_threads=None):
     ValueError
         If the centroids do not fit the rows, or are so large that distances may overflow.
     """
-    X, centroids = in_the_wider_dtype(data.X, given_centroids(centroids, name))
-    check_centroids(centroids, X, weights=data.weights, name=name)
-    resident = data.origin.resident
-    opened = open_rows(X, data.weights, len(centroids), device=device, n_threads=n_threads, resident=resident)
-    return opened.session, centroids
+    data, centroids = in_the_wider_dtype(data, given_centroids(centroids, name))
+    check_centroids(centroids, data.X, weights=data.weights, name=name)
+    return open_data(data, len(centroids), device=device, n_threads=n_threads).session, centroids

@@ -1,13 +1,18 @@
 """From arrays to sessions: which backend serves, and whether its plan fits into memory."""
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import backends
+from ..arrays import Data
 from ..backends.protocol import Backend, Problem
 from .checks import check_magnitudes
 from .memory import shortage, too_little
+from .parts import Parts
+from .rereading import RereadPart
+from .update import means
 
 
 class Opened(NamedTuple):
@@ -34,17 +39,54 @@ class Opened(NamedTuple):
         return self.backend.open(np.ascontiguousarray(rows), weights, problem, self.n_threads)
 
 
-def open_rows(X, weights, n_clusters, *, device="auto", n_threads=None, resident=None, second=0):
-    """The rows of X `Opened` on the backend that serves them, after the memory plan has been checked.
+def open_data(data, n_clusters, *, device="auto", n_threads=None, second=0, rule=means):
+    """The rows of `data` `Opened` on the backend that serves them, after the memory plan has been checked.
 
-    `second` is the number of clusters of a second session that will be open beside; 0: there will be none.
+    Parameters
+    ----------
+    data : kmeans_fast.arrays.Data or kmeans_fast.door.DataInChunks
+    n_clusters : int
+    device, n_threads
+        As for `kmeans_fast.kmeans`.
+    second : int
+        Clusters of a second session that will be open beside; 0: there will be none.
+    rule : callable
+        How centroids follow from sums: see `update.means`.
     """
-    check_magnitudes([(X, weights)])
-    problem = as_problem(X, weights, n_clusters, device, resident)._replace(second=second)
+    check_magnitudes(data)
+    weights = data.weights
+    if weights is not None and bool((weights == 1.0).all()):
+        weights = None  # the same integers, and one column less
+    problem = as_problem(data.X, weights, n_clusters, device, data.origin.resident)._replace(second=second)
     backend = backends.select(problem, device)
-    what = f"k-means of {X.shape[0]:,} x {X.shape[1]:,} rows into {n_clusters:,} clusters"
+    what = f"k-means of {data.n_samples:,} x {data.n_features:,} rows into {n_clusters:,} clusters"
     problem = plan_memory(backend, problem, n_threads, what)
-    return Opened(backend.open(X, weights, problem, n_threads), backend, problem, n_threads)
+    if isinstance(data, Data):
+        session = backend.open(data.X, weights, problem, n_threads)
+        session = session if rule is means else Parts([session], rule)
+    else:
+        session = Parts(_parts(data, weights is not None, backend, problem, n_threads), rule)
+    return Opened(session, backend, problem, n_threads)
+
+
+def _parts(data, weighted, backend, problem, n_threads):
+    """A part for each chunk: a session that stays open, or rows that are read anew in each pass."""
+    in_memory = data.source.in_memory
+    problem = problem._replace(frugal=problem.frugal or not in_memory)
+
+    def open_session(X, weights, n_clusters):
+        own = problem._replace(n_samples=len(X), n_clusters=n_clusters)
+        return backend.open(X, weights if weighted else None, own, n_threads)
+
+    if in_memory:
+        return [open_session(*chunk, problem.n_clusters) for chunk in data.chunks()]
+    return [
+        RereadPart(
+            functools.partial(data.read, number), (size, data.n_features), data.dtype, weighted, open_session,
+            problem.n_clusters,
+        )
+        for number, size in enumerate(data.sizes())
+    ]  # fmt: skip
 
 
 def plan_memory(backend, problem, n_threads, what):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # signatures in `help` read as they are written here
 
+import contextlib
 import functools
 import inspect
 import os
@@ -15,7 +16,8 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
 
 from .. import persistence
-from ..arrays import as_data, as_weights, check_weights, is_ready, on_gpu, opened, refuse_masked, to_host
+from ..arrays import as_data, as_weights, check_weights, is_ready, on_gpu, refuse_masked, to_host
+from ..door import DataInChunks, opened
 from ..engine.fit import Fit, fit
 from ..engine.history import Progress
 from ..engine.labelling import open_beside
@@ -114,7 +116,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         before = self.__dict__.copy()
         try:
             given = DEFAULTS | checked(self._parameters(), type(self).__name__)
-            with opened(X, sample_weight, check=functools.partial(self._validated, reset=True)) as data:
+            with self._opened(X, sample_weight, reset=True) as data:
                 found = self._cluster(data, given)
                 if found.warning:
                     warn(found.warning, ConvergenceWarning)
@@ -191,10 +193,15 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             session.assign(centroids)
             return -session.inertia(centroids)
 
-    def _opened(self, X, sample_weight=None):
-        if not hasattr(self, "cluster_centers_"):
+    @contextlib.contextmanager
+    def _opened(self, X, sample_weight=None, reset=False):
+        """The rows, and what there is to know of their columns: checked, or noted in a fit (`reset`)."""
+        if not reset and not hasattr(self, "cluster_centers_"):
             check_is_fitted(self)  # raises; to ask it where there are centroids takes a twentieth of a small prediction
-        return opened(X, sample_weight, check=functools.partial(self._validated, reset=False))
+        with opened(X, sample_weight, check=functools.partial(self._validated, reset=reset)) as data:
+            if isinstance(data, DataInChunks):
+                self._check_columns(data, reset)
+            yield data
 
     def _session(self, data):
         """A session on the rows, and the centroids, in the wider dtype of both."""
@@ -225,10 +232,14 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             if origin.library == "torch":
                 X = to_host(X)  # scikit-learn takes a tensor's dtype for none that it knows
             return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
-        _check_n_features(self, array, reset=reset)
-        if reset:
-            self.__dict__.pop("feature_names_in_", None)  # such arrays have none
+        self._check_columns(array, reset)
         return array
+
+    def _check_columns(self, rows, reset):
+        """The number of columns of rows that have no names for them."""
+        _check_n_features(self, rows, reset=reset)
+        if reset:
+            self.__dict__.pop("feature_names_in_", None)
 
     # ---- files, pickles, tags ----
 

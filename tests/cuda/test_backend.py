@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 from support import DTYPES, rows, some_weights
 
 from kmeans_fast import reference
+from kmeans_fast.arrays import Data
 from kmeans_fast.backends.cuda import column_statistics, cost, planning
 from kmeans_fast.backends.cuda.backend import CudaBackend
 from kmeans_fast.backends.cuda.device import Launcher
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ comp
 def fitted(device, X, weights, k, iterations=12, seed=5):
     """Seeds and a run of Lloyd's algorithm on a device."""
     session = CudaSession(device, X, weights, k, on_host=True)
-    start = initial_centroids(session, X, "k-means++", k, seed, 0, None)
+    start = initial_centroids(session, Data(X), "k-means++", k, seed, 0, None)
     return start, lloyd(session, start, max_iter=iterations, threshold=0.0)
 
 
@@ -109,7 +110,7 @@ def test_seeding_waits_for_nothing_but_the_seeds():
     device = Watched()
     session = CudaSession(device, X, None, 40, on_host=True)
     device.events.clear()
-    initial_centroids(session, X, "k-means++", 40, 1, 0, None)
+    initial_centroids(session, Data(X), "k-means++", 40, 1, 0, None)
     assert (
         device.events.count("download") == 4
     )  # whether hashes suffice for an order; the seeds, how many there are, and their rows
@@ -318,7 +319,9 @@ def test_the_plan_covers_what_a_fit_allocates(n, d, k, weighted, init):
 
     device = Counting()
     session = CudaSession(device, X, weights, k, on_host=True)
-    start = initial_centroids(session, X, init, k, 5, 0, None, lambda *few: CudaSession(device, *few, k, on_host=True))
+    start = initial_centroids(
+        session, Data(X), init, k, 5, 0, None, lambda *few: CudaSession(device, *few, k, on_host=True)
+    )
     lloyd(session, start, max_iter=3, threshold=0.0)
     second = most_candidates(k, n) if init == "k-means||" else 0
     problem = Problem(n, d, k, X.dtype, weighted, second=second)

@@ -15,6 +15,7 @@ from numpy.testing import assert_array_equal
 from support import DTYPES, rows, some_weights
 
 from kmeans_fast import reference
+from kmeans_fast.arrays import Data
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.engine.fit import initial_centroids
 from kmeans_fast.engine.lloyd import lloyd
@@ -154,11 +155,18 @@ def test_a_fit_is_the_references(device_module, d, k, dtype, weighted):
     """On the GPU that is not the current one."""
     X, weights = rows(300, d, dtype), some_weights(300) if weighted else None
     session = CudaSession(device_module.CupyDevice(1), X, weights, k, on_host=True)
-    start = initial_centroids(session, X, "k-means++", k, 5, 0, None)
+    start = initial_centroids(session, Data(X), "k-means++", k, 5, 0, None)
     assert_array_equal(start, X[reference.kmeans_plusplus(X, weights, k, 5)])
     device = session.device
     of_few = initial_centroids(
-        session, X, "k-means||", 4, 5, 0, None, lambda few, shares: CudaSession(device, few, shares, 4, on_host=True)
+        session,
+        Data(X),
+        "k-means||",
+        4,
+        5,
+        0,
+        None,
+        lambda few, shares: CudaSession(device, few, shares, 4, on_host=True),
     )
     assert_array_equal(of_few, X[reference.kmeans_parallel(X, weights, 4, 5)])
     start[-1] = start[0]  # comes out empty

@@ -16,12 +16,14 @@ def pytest_load_initial_conftests(early_config, parser, args):
         """Ours, with the private hook that two of the tests call."""
 
         def _init_centroids(self, X, x_squared_norms, init, random_state, sample_weight, n_centroids=None):
+            from kmeans_fast.arrays import Data
             from kmeans_fast.engine.fit import initial_centroids
-            from kmeans_fast.engine.opening import open_rows
+            from kmeans_fast.engine.opening import open_data
 
             k = n_centroids or self.n_clusters
-            session = open_rows(X, sample_weight, k).session
-            return initial_centroids(session, X, init, k, int(random_state.randint(2**31)), 0, random_state)
+            data = Data(X, sample_weight)
+            session = open_data(data, k).session
+            return initial_centroids(session, data, init, k, int(random_state.randint(2**31)), 0, random_state)
 
     functools.update_wrapper(Swapped, KMeans, updated=())
     Swapped.__name__ = Swapped.__qualname__ = "KMeans"

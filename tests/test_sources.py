@@ -1,0 +1,121 @@
+"""Rows that come in chunks: the bits of one array, and what is refused by name."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from support import rows, some_weights
+
+import kmeans_fast
+from kmeans_fast import KMeans, sources
+
+pytestmark = pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+
+
+class Generated:
+    """What a function yields, each time it is called."""
+
+    in_memory = False
+
+    def __init__(self, function):
+        self.chunks = function
+
+    @classmethod
+    def of(cls, X):
+        return cls(X) if callable(X) else None
+
+
+@pytest.fixture(autouse=True)
+def generated(monkeypatch):
+    monkeypatch.setattr(sources, "SOURCES", (*sources.SOURCES, Generated))
+
+
+def chunked(X, kind):
+    """X in chunks, one of no rows among them: arrays in memory, or what a function yields."""
+    cut = np.split(X, [0, 1, 90, 200])
+    return cut if kind == "arrays" else lambda: (chunk.copy() for chunk in cut)
+
+
+def assert_same(got, wanted):
+    assert_array_equal(got.centroids, wanted.centroids)
+    assert_array_equal(got.labels, wanted.labels)
+    assert (got.inertia, got.n_iter, got.backend) == (wanted.inertia, wanted.n_iter, wanted.backend)
+
+
+OPTIONS = [
+    {},
+    {"init": "k-means||", "tol": 0.0},
+    {"init": "random", "n_init": 2, "init_size": None},
+    {"init_size": 60},
+    {"refine": "breathing", "max_iter": 5},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ["arrays", "generator"])
+def test_a_fit_has_the_bits_of_one_array(backend, kind, weighted, options):
+    X = rows(300, 4, np.float32)
+    options = {"seed": 3, "sample_weight": some_weights(300) if weighted else None, **options}
+    assert_same(kmeans_fast.kmeans(chunked(X, kind), 7, **options), kmeans_fast.kmeans(X, 7, **options))
+
+
+@pytest.mark.parametrize("kind", ["arrays", "generator"])
+def test_labels_distances_and_seeds_are_those_of_one_array(backend, kind):
+    X = rows(300, 4, np.float64)
+    for got, wanted in (
+        (kmeans_fast.assign(chunked(X, kind), X[:9]), kmeans_fast.assign(X, X[:9])),
+        (
+            kmeans_fast.assign(chunked(X.astype(np.float32), kind), X[:9]),
+            kmeans_fast.assign(X.astype(np.float32), X[:9]),
+        ),
+        (kmeans_fast.kmeans_plusplus(chunked(X, kind), 9, seed=1), kmeans_fast.kmeans_plusplus(X, 9, seed=1)),
+    ):
+        for one, other in zip(got, wanted):
+            assert_array_equal(one, other)
+
+
+def test_an_estimator_takes_arrays_in_chunks():
+    X = rows(300, 4, np.float32)
+    got, wanted = (KMeans(5, random_state=0).fit(x) for x in (chunked(X, "arrays"), X))
+    assert_array_equal(got.cluster_centers_, wanted.cluster_centers_)
+    assert_array_equal(got.labels_, wanted.labels_)
+    assert_array_equal(got.predict(chunked(X, "generator")), wanted.labels_)
+    assert got.n_features_in_ == 4
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [
+        ([np.zeros((3, 2)), np.zeros((3, 3))], "chunk 1 has 3 features of float64, those before it 2 of float64"),
+        ([np.zeros((3, 2)), np.zeros((3, 2), np.float32)], "chunk 1 has 2 features of float32"),
+        ([np.zeros((3, 2)), np.full((3, 2), np.nan)], r"chunk 1 contains NaN at \(0, 0\)"),
+        ([np.zeros((0, 2))], "no chunk with rows"),
+        ([np.zeros((3, 2)), np.full((3, 2), 1e200)], "X has values up to 1e\\+200"),
+        ([np.zeros((1, 2))], "n_samples=1 should be >= n_clusters=2"),
+    ],
+)
+def test_chunks_that_do_not_fit_are_refused(chunks, message):
+    with pytest.raises(ValueError, match=message):
+        kmeans_fast.kmeans(chunks, 2)
+
+
+def test_a_source_that_changes_is_refused():
+    X, passes = rows(300, 4, np.float32), []
+
+    def shrinking():
+        passes.append(1)
+        return iter(np.split(X, [100])[: 1 + (len(passes) < 3)])
+
+    def growing():
+        passes.append(1)
+        yield X[: 100 + len(passes)]
+
+    for source, message in ((shrinking, "the source had 2 chunks with rows and has 1 now"), (growing, "had the shape")):
+        passes.clear()
+        with pytest.raises(ValueError, match=message):
+            kmeans_fast.kmeans(source, 3)
+
+
+def test_a_callable_init_needs_one_array():
+    with pytest.raises(ValueError, match="takes the rows as one array"):
+        kmeans_fast.kmeans([rows(30, 2, np.float32)], 3, init=lambda X, k, random_state: X[:k])
