@@ -1,6 +1,7 @@
 """What importing pulls in, and what it must not."""
 
 import inspect
+import textwrap
 
 import pytest
 from support import run_python
@@ -13,6 +14,7 @@ HEAVY = ("sklearn", "numba", "llvmlite", "scipy", "pandas", "cupy", "torch", "ma
 
 def loaded_after(code):
     """Top-level names in sys.modules after `code` in a fresh process."""
+    code = textwrap.dedent(code)
     return set(run_python(f"import sys\n{code}\nprint(*{{name.split('.')[0] for name in sys.modules}})").split())
 
 
@@ -21,7 +23,18 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_the_functions_do_without_scikit_learn():
-    loaded = loaded_after("import kmeans_fast; kmeans_fast.kmeans([[0.0], [1], [5]], 2, seed=0)")
+    """Those that warn of few clusters and refuse a parameter, too."""
+    loaded = loaded_after("""
+        import warnings
+        import kmeans_fast
+        with warnings.catch_warnings(record=True) as caught:
+            kmeans_fast.kmeans([[0.0], [1], [1]], 3, seed=0, refine="breathing")
+        assert len(caught) == 1
+        try:
+            kmeans_fast.kmeans([[0.0]], 1, device="tpu")
+        except ValueError:
+            pass
+        """)
     assert "numba" in loaded
     assert not loaded & {"sklearn", "pandas", "cupy", "torch", "matplotlib"}
 
