@@ -1,8 +1,8 @@
 """Compiled code on disk.
 
-It is kept in a directory named after the kernels' sources (a change anywhere invalidates it; Numba alone looks at one
-file) which is the user's alone (`kmeans_fast.kernels.cache`), because Numba's format is pickle. A file that is missing,
-damaged or another's costs a compilation, never an exception.
+It is kept under the digest of all sources that it is made of (`digests`; Numba alone looks at one file), in a directory
+that is the user's alone (`kmeans_fast.kernels.cache`), because Numba's format is pickle. A file that is missing, damaged
+or another's costs a compilation, never an exception.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from numba.core.serialize import dumps
 
 from ... import cache
 from . import compiling
-from .digests import directory_name
+from .digests import DIRECTORY, digest
 
 _VERSIONS = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag
 
@@ -44,11 +44,12 @@ class CodeCache(NullCache):
     callee = ""  # the symbol that the code calls in another file
 
     def __init__(self, function):
-        module = function.__module__.rpartition(".")[2]
+        self.module = function.__module__
+        module = self.module.rpartition(".")[2]
         self.name = f"{module}.{function.__qualname__}".replace("<", "").replace(">", "")
 
     def _key(self, sig, codegen):
-        return repr((self.name, sig, codegen.magic_tuple(), _VERSIONS))
+        return repr((self.name, digest(self.module), sig, codegen.magic_tuple(), _VERSIONS))
 
     def _file(self, key):
         return f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.nbc"
@@ -61,7 +62,7 @@ class CodeCache(NullCache):
         found = None
         try:
             key = self._key(sig, target_context.codegen())
-            content = cache.read(directory_name(), self._file(key))
+            content = cache.read(DIRECTORY, self._file(key))
             if content is not None and hashlib.sha256(content[32:]).digest() == content[:32]:
                 *known, result = pickle.loads(content[32:])
                 # Otherwise it is another signature's file, or its body's file comes from another process.
@@ -77,10 +78,12 @@ class CodeCache(NullCache):
         """Keep the code if that can be done."""
         if data.library.has_dynamic_globals:
             return  # addresses of this process
+        if digest(self.module) is None:
+            return  # nothing would tell when it changes
         library, *rest = data._reduce()
         key = self._key(sig, data.codegen)
         content = dumps((key, self.callee, (_without_bitcode(library), *rest)))
-        cache.write(directory_name(), self._file(key), hashlib.sha256(content).digest() + content)
+        cache.write(DIRECTORY, self._file(key), hashlib.sha256(content).digest() + content)
 
 
 class EntryCache(CodeCache):
