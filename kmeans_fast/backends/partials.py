@@ -18,7 +18,7 @@ import numpy as np
 from ..reference import content_order
 
 _BITS = 32  # of a limb
-_MASK = (1 << _BITS) - 1
+_MASK, _SIGN = (1 << _BITS) - 1, 1 << (_BITS - 1)
 LEAST = -1074  # every float64 is a whole number of 2**LEAST
 
 
@@ -52,17 +52,21 @@ class Form(NamedTuple):
         return self.of_integers((fraction * 2.0**53).astype(np.int64), power - 53)
 
     def of_integers(self, integers, exponents):
-        """``integers * 2**exponents``, whole numbers of units, (..., columns), as limbs (limbs, ..., columns)."""
+        """``integers * 2**exponents``, whole numbers of units, (..., columns), as limbs (limbs, ..., columns).
+
+        It is quickest where exponents are (columns,), and lie 32 apart or less.
+        """
         shift = exponents - self.exponent
-        integers = integers >> np.clip(-shift, 0, 63)  # what falls out is zero
-        sign, size = np.sign(integers), np.abs(integers)
+        if (shift < 0).any():
+            integers = integers >> np.clip(-shift, 0, 63)  # what falls out is zero
         first, within = np.divmod(np.maximum(shift, 0), _BITS)
-        low, high = (size & _MASK) << within, (size >> _BITS) << within
+        low, high = (integers & _MASK) << within, (integers >> _BITS) << within  # the higher one has the sign
         digits = low & _MASK, (low >> _BITS) + (high & _MASK), high >> _BITS
         out = np.zeros((self.limbs, *integers.shape), np.int64)
-        for limb in range(self.limbs):
-            for at, digit in enumerate(digits):
-                out[limb] += np.where(first + at == limb, sign * digit, 0)
+        for start in np.unique(first).tolist():
+            here = first == start
+            for limb, digit in zip(out[start:], digits):
+                limb += digit if here.all() else np.where(here, digit, 0)
         return out
 
     def rounded(self, limbs):
@@ -70,28 +74,22 @@ class Form(NamedTuple):
 
         All is modulo 2**(32 limbs), and the sums are small enough for their highest bit to be the sign.
         """
-        digits, carry = np.empty(limbs.shape, np.int64), np.zeros(limbs.shape[1:], np.int64)
+        digits, carry = np.empty(limbs.shape, np.int64), 0
         for at, limb in enumerate(limbs):
             carry = carry + limb
             digits[at], carry = carry & _MASK, carry >> _BITS
-        negative = digits[-1] > _MASK >> 1
-        one = negative.astype(np.int64)  # of the two's complement
-        for digit in digits:
-            flipped = np.where(negative, _MASK - digit, digit) + one
-            digit[...], one = flipped & _MASK, flipped >> _BITS
-        # The 64 leading bits in a word, whose lowest tells whether any set bit follows: more than 53 + 2, so that it is
-        # rounded once.
-        place = len(digits) - 1 - np.argmax(digits[::-1] != 0, axis=0)
-        padded = np.concatenate([np.zeros((3, *place.shape), np.int64), digits]).view(np.uint64)
-        first, second, third = (np.take_along_axis(padded, place[None] + at, axis=0)[0] for at in (3, 2, 1))
-        free = (_BITS - np.maximum(np.frexp(first.astype(np.float64))[1], 1)).astype(np.uint64)
-        left = np.uint64(_BITS) - free
-        word = (first << (free + np.uint64(_BITS))) | (second << free) | (third >> left)
-        follows = (third & ((np.uint64(1) << left) - np.uint64(1))) != 0
-        follows |= np.take_along_axis(np.logical_or.accumulate(padded != 0, axis=0), place[None], axis=0)[0]
-        value = (word | follows.astype(np.uint64)).astype(np.float64)
-        exponent = self.exponent + _BITS * (place - 1) - free.astype(np.int64)
-        return np.ldexp(np.where(negative, -value, value), exponent)
+        # The leading bits in a word, 62 where there are as many; its lowest bit tells whether any set bit follows. That
+        # is more than 53 + 2, so that it is rounded once.
+        word = (digits[-1] ^ _SIGN) - _SIGN
+        exponent, follows = self.exponent + _BITS * (len(digits) - 1), False
+        for digit in digits[-2::-1]:
+            room = _BITS
+            if max(word.max(), -word.min()) >> (62 - _BITS):
+                room = np.clip(62 - np.frexp(word.astype(np.float64))[1].astype(np.int64), 0, _BITS)
+                follows = follows | ((digit & ((1 << (_BITS - room)) - 1)) != 0)
+            word = (word << room) | (digit >> (_BITS - room))
+            exponent = exponent - room
+        return np.ldexp((word | follows).astype(np.float64), exponent)
 
 
 class Partial(NamedTuple):

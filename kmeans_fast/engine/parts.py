@@ -8,7 +8,7 @@ from ..arrays import to_host
 from ..backends.masses import Oversampler, Seeder
 from ..backends.partials import Form, float_of, merged
 from ..backends.protocol import Finished, Iteration
-from .update import inertia_from, means, merged_farthest, updated
+from .update import means, merged_farthest, updated
 
 _SAMPLE = 1024  # rows for a point in the middle of the data
 
@@ -79,9 +79,8 @@ class Parts:
         if self.center is None:
             self._find_scatter()
         partial = merged(part.accumulate(centroids, self.form) for part in self.parts)
-        inertia = inertia_from(partial, self.form, self.weighted, centroids, self.center, self.scatter)
         farthest = functools.partial(merged_farthest, self.parts, centroids)
-        found = updated(centroids, partial, self.form, self.weighted, farthest, self.rule)
+        found = updated(centroids, partial, self.form, self.weighted, self.center, farthest, self.rule)
         for part in self.parts:
             part.follow(found.centroids, found.shifts)
         return Finished(
@@ -89,7 +88,7 @@ class Parts:
                 centroids=found.centroids,
                 changed=partial.changed,
                 squared_shift=found.squared_shift,
-                inertia=inertia,
+                inertia=max(0.0, self.scatter + found.gain),
                 empty=found.empty,
                 rechecked=partial.rechecked,
                 scored=partial.scored,

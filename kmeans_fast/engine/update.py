@@ -15,6 +15,7 @@ class Update(NamedTuple):
     centroids: np.ndarray  # (n_clusters, n_features) in X's dtype
     shifts: np.ndarray  # (n_clusters,) float64: squared, of each
     squared_shift: float
+    gain: float  # what to add to the scatter for the inertia of the labels with the centroids before
     empty: int  # clusters that had no weight
 
 
@@ -29,7 +30,7 @@ def means(sums, weights, old):
     return found.astype(old.dtype)
 
 
-def updated(old, partial, form, weighted, farthest, rule=means):
+def updated(old, partial, form, weighted, center, farthest, rule=means):
     """The `Update` that follows from a merged `Partial`.
 
     Parameters
@@ -41,19 +42,22 @@ def updated(old, partial, form, weighted, farthest, rule=means):
         Of its sums.
     weighted : bool
         Whether the last column holds the weights.
+    center : ndarray (n_features,)
+        A point in the middle of the rows, about which their scatter is known.
     farthest : callable
         ``farthest(count)``: the merged `Farthest` of that many rows, for empty clusters.
     rule : callable
         As `means`.
     """
     sums, weights = cluster_sums(partial, form, weighted)
+    gain = _gain(sums, weights, old, center)
     empty = np.flatnonzero(weights == 0)
     if len(empty):
         moved = relocated(partial, form, weighted, empty, farthest(len(empty)))
         sums, weights = cluster_sums(moved, form, weighted)
     new = rule(sums, weights, old)
     shifts = distance(new, old)
-    return Update(new, shifts, math.fsum(shifts), len(empty))
+    return Update(new, shifts, math.fsum(shifts), gain, len(empty))
 
 
 def cluster_sums(partial, form, weighted):
@@ -76,16 +80,14 @@ def relocated(partial, form, weighted, empty, farthest):
     return partial._replace(sums=sums, rows=rows)
 
 
-def inertia_from(partial, form, weighted, old, center, scatter):
-    """The inertia of the labels with the `old` centroids, to about ten digits, without a pass over the rows.
+def _gain(sums, weights, old, center):
+    """What the inertia of the labels with the `old` centroids is more than the scatter about `center`.
 
     ``sum w |x - c|^2 = sum w |x - m|^2 - 2 (c - m)(S - W m) + W |c - m|^2`` for a cluster of sum S and weight W and any
-    point m, here `center`; `scatter` is the first of these terms for all rows.
+    point m. It is good to about ten digits and needs no pass over the rows.
     """
-    sums, weights = cluster_sums(partial, form, weighted)
     moved = old - center
-    differences = (moved * (weights[:, None] * (moved + 2 * center) - 2 * sums)).sum(axis=1)
-    return max(0.0, scatter + math.fsum(differences))
+    return math.fsum((moved * (weights[:, None] * (moved + 2 * center) - 2 * sums)).sum(axis=1))
 
 
 def merged_farthest(parts, centroids, count):
