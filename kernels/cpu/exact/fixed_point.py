@@ -92,15 +92,6 @@ class Totals(NamedTuple):
         return cls(*private_zeros(threads, (cells, cells, cells, rows, rows), np.int64))
 
 
-def pairs(totals):
-    """The exact sums over the threads: of every cell (cells,) an upper and a lower part, worth 2**32 and 1 of its unit,
-    the lower one in [0, 2**32).
-    """
-    pending, high, low, _, _ = totals
-    lower = (low + (pending & _LOW)).sum(axis=0)
-    return (high + (pending >> 32)).sum(axis=0) + (lower >> 32), lower & _LOW
-
-
 @inner
 def spill(pending, high, low, unspilled, row, cells):
     """Move the pending limbs of the sum `row` into its (high, low) pairs; all arrays are one thread's."""
@@ -365,6 +356,44 @@ def rounded(threads, totals, plan, rows, columns, weighted):
             return sums, weights
     round_limbs(threads, totals, plan.exponent, plan.limbs, weighted, sums, weights)
     return sums, weights
+
+
+@kernel
+def merge_limbs(
+    task,
+    tasks,
+    totals,  #  IN    Totals
+    shifts,  #  IN    (limbs, columns) int64: the exponent of each limb's unit, less that of the column's unit in `out`
+    out,  #     INOUT (limbs of 32 bits, rows, columns) int64, zeros on entry
+):
+    """Every exact sum in limbs of base 2**32, which partial sums of other rows may be added to. O(threads cells).
+
+    A sum is a whole number of the units of `out`, so that nothing is lost where a shift is negative.
+    """
+    pending, high, low, _, _ = totals
+    limbs, columns = shifts.shape
+    digits = stack_array(4, np.int64)
+    for row in range(*share(task, tasks, out.shape[1])):
+        for limb in range(limbs):
+            for j in range(columns):
+                at, upper, lower = (row * limbs + limb) * columns + j, np.int64(0), np.int64(0)
+                for t in range(len(pending)):
+                    upper += high[t, at] + (pending[t, at] >> 32)
+                    lower += low[t, at] + (pending[t, at] & _LOW)
+                upper += lower >> 32
+                lower &= _LOW
+                shift = shifts[limb, j]
+                while shift < 0:
+                    right = min(-shift, 32)
+                    lower = ((upper << (32 - right)) & _LOW) | (lower >> right)
+                    upper >>= right
+                    shift += right
+                first, left = shift // 32, shift % 32
+                low_part, middle, high_part = lower << left, (upper & _LOW) << left, (upper >> 32) << left
+                digits[0], digits[1] = low_part & _LOW, (low_part >> 32) + (middle & _LOW)
+                digits[2], digits[3] = (middle >> 32) + (high_part & _LOW), high_part >> 32
+                for digit in range(min(4, len(out) - first)):
+                    out[first + digit, row, j] += digits[digit]
 
 
 @routine

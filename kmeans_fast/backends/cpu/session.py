@@ -146,11 +146,10 @@ class CpuSession:
 
     def _limbs(self, totals, plan, rows, columns, form):
         """The exact sums of `totals`, cut into limbs by `plan`, in limbs of the form (limbs, rows, columns)."""
-        cells = rows * plan.limbs * columns  # the others are padding
-        exponents = plan.exponent + fixed_point.LIMB * np.arange(plan.limbs)[:, None]
-        pairs = (part[:cells].reshape(rows, plan.limbs, columns) for part in fixed_point.pairs(totals))
-        upper, lower = (form.of_integers(part, exponents + more) for part, more in zip(pairs, (32, 0)))
-        return (upper + lower).sum(axis=2)
+        out = np.zeros((form.limbs, rows, columns), np.int64)
+        shifts = plan.exponent + fixed_point.LIMB * np.arange(plan.limbs)[:, None] - form.exponent
+        fixed_point.merge_limbs(self.threads if rows * columns >= _LONG else 1, totals, shifts, out)
+        return out
 
     def follow(self, centroids, shifts):
         self.assignment.follow(centroids, shifts)
