@@ -105,6 +105,7 @@ def together(function, calls):
 def add_often(address, value, times):
     for _ in range(times):
         atomics.add(address, value)
+        atomics.pause()  # or a compiler could make one addition of them all
 
 
 def test_no_addition_is_lost(words):
@@ -137,17 +138,23 @@ def test_a_word_is_replaced_by_one_thread_only(words):
 
 @jit
 def write_one_read_other(own, other, seen):
+    """Word by word, beside the other thread unless that is far away. The last words say where each is."""
+    at, of_other = own + 8 * seen.size, other + 8 * seen.size
     for i in range(seen.size):
+        atomics.store(at, i + 1)
+        turns = 0
+        while atomics.load(of_other) <= i and turns < 500:
+            turns += 1
         atomics.store(own + 8 * i, 1)
         seen[i] = atomics.load(other + 8 * i)
 
 
 def test_of_two_threads_one_sees_what_the_other_wrote():
     """Each writes a word and then reads the other's: without one order for all, both may miss what the other wrote."""
-    a, b, seen = np.zeros(TIMES, np.int64), np.zeros(TIMES, np.int64), np.zeros((2, TIMES), np.int64)
+    a, b, seen = np.zeros(TIMES + 1, np.int64), np.zeros(TIMES + 1, np.int64), np.zeros((2, TIMES), np.int64)
     write_one_read_other(0, 0, seen[0, :0])
     of_a, of_b = (array.__array_interface__["data"][0] for array in (a, b))
-    for _ in range(5):
+    for _ in range(3):
         a[:] = b[:] = 0
         together(write_one_read_other, [(of_a, of_b, seen[0]), (of_b, of_a, seen[1])])
         assert (seen.sum(axis=0) > 0).all()

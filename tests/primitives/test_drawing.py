@@ -108,7 +108,7 @@ class Urn:
     def draw(self, targets, room=None):
         """How many rows came into question, and the rows that the kernel chose."""
         room = len(self.X) if room is None else room
-        memory = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.uint64)
+        memory = np.full(room, -5), np.full(room, -5), np.zeros(room, np.uint64)
         chosen = np.full(len(targets), -1)
         found = drawing.draw(
             self.X.reshape(-1), self.X.shape[1], targets, self.weights, self.nearest, self.factors, self.buckets,

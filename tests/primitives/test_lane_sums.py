@@ -60,6 +60,14 @@ def test_tiles_are_summed_cluster_by_cluster(dtype, kd):
     check(X, labels, k, numbers, firsts)
 
 
+def test_limbs_far_below_one():
+    """Of subnormal numbers: no float is the power of two that makes them whole."""
+    rng = np.random.default_rng(0)
+    X = np.ldexp(rng.integers(-1000, 1000, (ROWS, 2)).astype(float), -1070)
+    labels = rng.integers(0, 3, (1, ROWS)).astype(np.int32)
+    check(X, labels, 3, np.arange(ROWS)[None], np.zeros(1, np.int64))
+
+
 @pytest.mark.parametrize("members", [1, 2])
 def test_lanes_are_folded_before_they_overflow(members):
     """The largest limbs there are, in more tiles than the lanes can take, all of one sign, for one cluster or two."""
