@@ -78,7 +78,6 @@ def test_finite_values_whose_sum_overflows_are_finite():
         ({"a": [1, 2]}, "."),
         ("text", "."),
     ],
-    ids=str,
 )
 def test_what_is_not_a_table_of_numbers_is_refused(call, data, text):
     with pytest.raises(ValueError, match=text):

@@ -93,7 +93,6 @@ def test_wrong_parameters_are_refused_by_name_and_value(name, value):
         ([[1.0, np.inf], [2.0, 3.0]], {"n_clusters": 1}),
         ([["a", "b"]], {"n_clusters": 1}),
     ],
-    ids=str,
 )
 def test_data_that_does_not_fit_gives_scikit_learns_message(data, parameters):
     assert message(KMeans, data, **parameters) == message(SklearnKMeans, data, **parameters)
