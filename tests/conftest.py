@@ -1,9 +1,12 @@
-"""Fixtures of all tests."""
+"""Fixtures of all tests, and which of them are quick."""
 
 import os
+import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
+from fast import chosen
 from support import ENGINES, SIMULATED, TESTED
 
 import kmeans_fast
@@ -19,6 +22,11 @@ else:
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "kmeans_fast"))
 
 
+def pytest_collection_modifyitems(items):
+    for item in chosen(items, Path(__file__).parent):
+        item.add_marker("fast")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def as_many_tasks_as_threads():
     """Small problems test what large ones do: every step is divided, however short it is."""
@@ -27,9 +35,24 @@ def as_many_tasks_as_threads():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """Ctrl-C reaches tests and their processes, also where a shell runs them in the background and has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A directory of the test's own, in which it is."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(params=TESTED)
