@@ -153,6 +153,11 @@ def run_python(code, *arguments, timeout=300, **environment):
     return done.stdout
 
 
+def names(directory):
+    """The names of what is in it."""
+    return sorted(path.name for path in directory.iterdir())
+
+
 @contextlib.contextmanager
 def most_bytes(limit):
     """No file can have more bytes: what happens is what happens on a full disk, with another number of the error."""

@@ -7,29 +7,10 @@ import os
 
 import numpy as np
 import pytest
-from support import most_bytes
+from support import most_bytes, names
 
 import kmeans_fast
 from kmeans_fast.cli import main
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def data(here):
-    """100 rows as data.npy; the model of a fit, as old.npz."""
-    X = np.random.default_rng(0).normal(size=(100, 3))
-    np.save(here / "data.npy", X)
-    kmeans_fast.KMeans(3, random_state=0).fit(X).save(here / "old.npz")
-    return X
-
-
-def names(directory):
-    return sorted(path.name for path in directory.iterdir())
 
 
 @pytest.fixture
