@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from strategies import SEEDS
-from support import DTYPES, PART_ENGINES, part, some_weights
+from support import DTYPES, PART_ENGINES, colliding_rows, part, some_weights
 
 from kmeans_fast import reference
 from kmeans_fast.backends.reference import ReferenceSession
@@ -21,11 +21,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 
 @st.composite
 def data_sets(draw, most_rows=40):
-    """Rows and weights (or None): normal values, a grid full of ties, or magnitudes far apart."""
+    """Rows and weights (or None): normal values, a grid full of ties, magnitudes far apart, or hashes that collide."""
     n, d = draw(st.integers(1, most_rows)), draw(st.integers(1, 6))
-    dtype, kind = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(["normal", "grid", "wide"]))
+    dtype, kind = draw(st.sampled_from(DTYPES)), draw(st.sampled_from(["normal", "grid", "wide", "collisions"]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     X = rng.integers(-2, 3, (n, d)).astype(float) if kind == "grid" else rng.normal(size=(n, d))
+    if kind == "collisions":
+        several = colliding_rows()
+        X, dtype = several[rng.integers(0, len(several), n)], several.dtype
     if kind == "wide":
         X *= 2.0 ** rng.integers(-60, 60, (n, d))
     weights = some_weights(n, draw(st.integers(0, 99))) if draw(st.booleans()) else None
