@@ -1,1 +1,1 @@
-"""Numba kernels for CPUs. `host` and `jit` hold the ground rules, `simd` the vectors, every other module one family of kernels."""
+"""Numba kernels for CPUs, in rooms: a module imports from its own room and from lower ones."""

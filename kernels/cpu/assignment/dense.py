@@ -1,8 +1,8 @@
 """Assignment, certified, with the update fused in: the hot loop of k-means.
 
-Mapping    A task takes a range of rows in tiles of ROWS = POINT_VECTORS * lanes. A tile is transposed so that a lane is a point, and scored against
-           CENTROIDS centroids at a time: POINT_VECTORS x CENTROIDS accumulators stay in registers through the loop over features (`tile`, which also
-           has the maths, the precision and the ties).
+Mapping    A task takes a range of rows in tiles of ROWS = POINT_VECTORS * lanes. A tile is transposed so that a lane is
+           a point, and scored against CENTROIDS centroids at a time: POINT_VECTORS x CENTROIDS accumulators stay in
+           registers through the loop over features (`tile`, which also has the maths, the precision and the ties).
 Order      None: labels are per row, sums are exact integers (`fixed_point`).
 Cost       2 n k d flops, X read once.
 Limits     k < 2**31, d * ROWS < 2**31; d * ROWS * 4 bytes of scratch a task.
@@ -143,13 +143,13 @@ def sum_owned(
     d,
     labels,  #          IN    (n,) int32
     k,
-    totals: Totals,  #  INOUT  of one thread
+    totals: Totals,  #  INOUT of one thread
     limbs,  #                 these four from `fixed_point.Plan`
     up,
     up_rest,
     down,
 ):
-    """The sums of `assign`, in one accumulator for all tasks: each task owns a range of clusters and looks for their rows.
+    """The sums of `assign`, in one accumulator for all tasks: each owns a range of clusters and looks for their rows.
 
     For sums too large to have a copy for every thread. Reads all labels in every task, each row of X once.
     """

@@ -1,20 +1,23 @@
 """Assignment that measures a row only against the centroids near its own: whole panels of the others are left out.
 
-Mapping    Rows come by cluster, those together that need the same panels (`exponion_rows`), PANEL_ROWS at a time. Panels in reach of a tile are scored (`panels`: lanes are
-           centroids), and what may be nearer than a row's own centroid is measured.
-Maths      A centroid at distance g from a row's own centroid a is no nearer to the row than ``g - u``, u being the row's distance to a: with g > 2u it is not
-           nearer than a. Of the others, c is a contender unless its score is below the row's floor, ``(|x'|^2 - |x' - a'|^2) / 2`` with a margin, which is
-           what a has. A contender's own score raises the floor. What is left is measured in float64.
-Precision  u is rounded up and gaps are rounded down (`panels.find_gaps`); g must exceed 2u by 2**-18 of it: beyond the (d + 2) 2**-53 by which the contract's
-           D may differ. Floors are lowered by the error of a score (`packing.error_bound`), those made of scores by that of two (`tile.open_rows`), and by
-           2**-22 for their own roundings.
+Mapping    Rows come by cluster, those together that need the same panels (`exponion_rows`), PANEL_ROWS at a time.
+           Panels in reach of a tile are scored (`panels`: lanes are centroids), and what may be nearer than a row's own
+           centroid is measured.
+Maths      A centroid at distance g from a row's own centroid a is no nearer to the row than ``g - u``, u being the
+           row's distance to a: with g > 2u it is not nearer than a. Of the others, c is a contender unless its score is
+           below the row's floor, ``(|x'|^2 - |x' - a'|^2) / 2`` with a margin, which is what a has. A contender's own
+           score raises the floor. What is left is measured in float64.
+Precision  u is rounded up and gaps are rounded down (`panels.find_gaps`); g must exceed 2u by 2**-18 of it: beyond the
+           (d + 2) 2**-53 by which the contract's D may differ. Floors are lowered by the error of a score
+           (`packing.error_bound`), those made of scores by that of two (`tile.open_rows`), and by 2**-22 for their own
+           roundings.
 Ties       A tie is never below a floor; distances within 2**-40 are compared by the contract's D, then by index.
 Order      None: labels are per row, sums are exact integers.
 Cost       O(d) a row, and a score for each centroid of the panels in reach.
 Limits     A tile with more contenders than there is room for has its rows measured against every centroid.
 
-Method: the exponion algorithm of Newling and Fleuret, "Fast k-means with accurate bounds" (ICML 2016), for panels instead of centroids and with rows sorted
-by what they need, so that it runs in register tiles.
+Method: the exponion algorithm of Newling and Fleuret, "Fast k-means with accurate bounds" (ICML 2016), for panels
+instead of centroids and with rows sorted by what they need, so that it runs in register tiles.
 """
 
 import math
@@ -111,8 +114,10 @@ def _append(tile, found, scores, order, first, used, bound, count):
 
 @inner
 def _contenders(tile, used, d, panels, place, bound, start, width, reach, scores):
-    """How many contenders the rows of the tile have, whose centroid has the place `place` and its gaps at ``gaps[start:]``, -1 if there is no room for them;
-    the gap of the nearest panel that was left out; how many panels were not.
+    """The contenders of the rows of a tile, whose centroid has the place `place` and its gaps at ``gaps[start:]``.
+
+    Returns how many they are (-1 if there is no room for them), the gap of the nearest panel that was left out, and how
+    many panels were not.
     """
     count, taken, own_group, groups = 0, 0, place // GROUP, panels.order.size // GROUP
     left_out = splat(-_INFINITE)
@@ -146,7 +151,10 @@ def _contenders(tile, used, d, panels, place, bound, start, width, reach, scores
 
 @inner
 def _measure(tile, X, numbers, index, exact, d, count):
-    """Take the nearest of each row's contenders for its label; bit r of what is returned is set where row r had one that was measured."""
+    """Take the nearest of each row's contenders for its label.
+
+    Returns a word whose bit r is set where row r had a contender that was measured.
+    """
     compared = np.uint64(0)
     for r in range(PANEL_ROWS):
         tile.others[r] = np.inf
@@ -185,7 +193,7 @@ def assign_exponion(
     data: Rows,  #      IN
     packed: Packed,  #  IN
     panels: Panels,  #  IN
-    numbers,  #         IN    (rows,) int32: the rows to label, by cluster, their own or one that is guessed: `sort_rows`
+    numbers,  #         IN    (rows,) int32: the rows to label, by cluster (their own, or a guess): `sort_rows`
     starts,  #          IN    (k + 1,) int64: where in `numbers` each cluster begins
     labels,  #          INOUT (n,) int32
     counts: Counts,  #  OUT   `changed`, `rechecked` (rows measured against another centroid) and `pairs`
@@ -193,7 +201,10 @@ def assign_exponion(
     bounds: Bounds,  #  INOUT `upper` as `find_failing` leaves it, and then of the new labels; `lower` is written
     memory,  #                `panels.tiles`
 ):
-    """Label rows and bring the exact sums of the clusters up to date. Tasks take turns: neighbours need as many panels."""
+    """Label rows and bring the exact sums of the clusters up to date.
+
+    Tasks take turns: neighbours need as many panels.
+    """
     X, weights, d = data
     exact, _, _, shift, scale, bound = packed
     upper, lower, unit, factor = bounds.upper, bounds.lower, bounds.unit, bounds.factor

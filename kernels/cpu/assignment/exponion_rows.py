@@ -1,8 +1,9 @@
 """Which rows are to be labelled anew, sorted by the panels they need: the first half of an assignment by `exponion`.
 
-Mapping    A task takes a range of rows. `find_failing` brings their bounds up to date (`hamerly`) and measures those that fail; without bounds, `guess_labels` finds each row a
-           centroid that is nearly the nearest. Both note, for each row to be labelled, its cluster and how many panels of centroids it needs; `sort_rows`
-           sorts the rows by that (a counting sort), so that those scored together need the same ones.
+Mapping    A task takes a range of rows. `find_failing` brings their bounds up to date (`hamerly`) and measures those
+           that fail; without bounds, `guess_labels` finds each row a centroid that is nearly the nearest. Both note,
+           for each row to be labelled, its cluster and how many panels of centroids it needs; `sort_rows` sorts the
+           rows by that (a counting sort), so that those scored together need the same ones.
 Maths      As `hamerly`. How many panels a row needs is what `exponion` will find; that only sorts, and so does a guess.
 Precision  As `hamerly`: distances in float64, rounded up.
 Order      Within a key, rows keep their order; no result depends on it.
@@ -126,7 +127,7 @@ def guess_labels(
     memory,  #                    `panels.tiles`
     failed: FailedRows,  #  OUT
 ):
-    """As `find_failing`, for rows without bounds: every row is one that fails, of the cluster of the best centroid in one panel."""
+    """As `find_failing`, for rows without bounds: every row fails; its cluster is the best centroid of a panel."""
     X, _, d = data
     exact, _, _, shift, scale, _ = packed
     upper, unit = bounds.upper, bounds.unit

@@ -1,18 +1,22 @@
 """Assignment that skips the rows whose label cannot have changed.
 
-Mapping    A task takes a range of rows. Lanes are rows: their bounds are brought up to date a vector at a time, and the rows that the bounds do not
-           settle are collected. Each of those has the distance to its own centroid measured, and if that does not settle it either, it joins a tile that is
-           scored against every centroid (`tile`).
-Maths      `upper` is not below a row's distance to its centroid, `lower` not above its distance to any other. When centroids move, `upper` grows by what
-           the own one moved and `lower` shrinks by the most that another moved. The label stands while ``upper < lower``, or while ``upper`` is less than
-           half the distance between the own centroid and its nearest neighbour (which `assign`, given the centroids as rows, has as its `lower`).
-Precision  Bounds are float32, rounded outwards (factors of 1 +- 2**-20 cover the few operations between two uses), and a row is skipped only if
-           ``upper * (1 + 2**-18)`` is below: squared, that leaves a margin of 2**-17, beyond the (d + 2) 2**-53 by which the contract's D may differ from
-           the squared distance. So a skipped row has the contract's label, and one whose bounds are NaN is never skipped.
+Mapping    A task takes a range of rows. Lanes are rows: their bounds are brought up to date a vector at a time, and the
+           rows that the bounds do not settle are collected. Each of those has the distance to its own centroid
+           measured, and if that does not settle it either, it joins a tile that is scored against every centroid
+           (`tile`).
+Maths      `upper` is not below a row's distance to its centroid, `lower` not above its distance to any other. When
+           centroids move, `upper` grows by what the own one moved and `lower` shrinks by the most that another moved.
+           The label stands while ``upper < lower``, or while ``upper`` is less than half the distance between the own
+           centroid and its nearest neighbour (which `assign`, given the centroids as rows, has as its `lower`).
+Precision  Bounds are float32, rounded outwards (factors of 1 +- 2**-20 cover the few operations between two uses), and
+           a row is skipped only if ``upper * (1 + 2**-18)`` is below: squared, that leaves a margin of 2**-17, beyond
+           the (d + 2) 2**-53 by which the contract's D may differ from the squared distance. So a skipped row has the
+           contract's label, and one whose bounds are NaN is never skipped.
 Ties       A tie is never below: it goes to the tile.
 Order      None: labels are per row, sums are exact integers.
 Cost       12 bytes read and 8 written a row; d flops for a row that fails; the tile's cost for one that fails twice.
-Limits     As `assign`; 8 bytes a row of bounds. Distances are in a unit that brings the data near 1: the caller keeps its power of two within +-300.
+Limits     As `assign`; 8 bytes a row of bounds. Distances are in a unit that brings the data near 1: the caller keeps
+           its power of two within +-300.
 
 Method: Hamerly, "Making k-means even faster" (SDM 2010).
 """
@@ -155,7 +159,7 @@ def assign_hamerly(
         if n_rows < ROWS and not finished:
             continue
 
-        # STEP 3: score a tile of the rest. In float32 nothing is fetched ahead: the data of the tile is in cache already.
+        # STEP 3: score a tile of the rest. Float32 fetches nothing ahead: the data of the tile is in cache already.
         settled = n_rows == 0
         if codes is not None:  # noqa: SIM102  alone, or Numba compiles the branch for None too
             if not settled:

@@ -1,10 +1,12 @@
 """Rows sorted by a k-d tree: neighbours in space become neighbours in memory, for `kd_tree_filter`.
 
-Mapping    A k-d tree of a sample of the rows gives every row a leaf (a task takes a range of rows); a counting sort puts the rows of a leaf together. A leaf
-           is cut into blocks of MOST rows at most, and each block gets its box: the least and the largest value of every feature.
-Layout     Rows are stored in tiles of TILE, feature by feature, in X's dtype. A leaf is filled up to whole tiles by copies of its first row, whose number
-           is -1.
-Order      Rows of a leaf keep their order, so the layout does not depend on the tasks. It would not matter: labels are per row, sums are exact integers.
+Mapping    A k-d tree of a sample of the rows gives every row a leaf (a task takes a range of rows); a counting sort
+           puts the rows of a leaf together. A leaf is cut into blocks of MOST rows at most, and each block gets its
+           box: the least and the largest value of every feature.
+Layout     Rows are stored in tiles of TILE, feature by feature, in X's dtype. A leaf is filled up to whole tiles by
+           copies of its first row, whose number is -1.
+Order      Rows of a leaf keep their order, so the layout does not depend on the tasks. It would not matter: labels are
+           per row, sums are exact integers.
 Cost       A step down the tree per row and level, a scattered write per row, and O(sample d log) for the tree.
 
 Method: the tree is Bentley's (1975), its splits are medians of the feature of widest spread.
@@ -26,7 +28,10 @@ _TOGETHER = 256  # rows that go down the tree side by side
 
 @inner
 def _select(sample, m, d, first, stop, middle, feature):
-    """Permute the points [first, stop) so that none before `middle` has a larger key than it and none after a smaller one (Hoare's quickselect)."""
+    """Permute the points [first, stop): none before `middle` has a larger key than it, none after a smaller one.
+
+    Hoare's quickselect.
+    """
     keys = feature * m
     low, high = first, stop - 1
     word = middle
@@ -62,7 +67,7 @@ def grow_tree(
     d,
     begin,  #           the levels [begin, end): a task grows the subtrees of a range of the nodes at `begin`
     end,
-    features,  #  OUT   (2**levels,) int32: what each node splits by; the children of node i are 2 i and 2 i + 1, the root is 1
+    features,  #  OUT   (2**levels,) int32: what node i splits by; its children are 2 i and 2 i + 1, the root is 1
     splits,  #    OUT   (2**levels,) float64: rows below go left
 ):
     """A tree of medians. O(m d levels)."""
@@ -199,7 +204,7 @@ def from_tree_order(
 
 
 class KdTree(NamedTuple):
-    """The rows in the order of the leaves, in blocks with a bounding box each; a family is the blocks of neighbouring leaves."""
+    """The rows in the order of the leaves, in blocks with a box each; a family is the blocks of neighbouring leaves."""
 
     rows: np.ndarray  # (padded n,) int32: the number of each row, -1 for fillers
     tiles: np.ndarray  # (padded n * d,) X's dtype

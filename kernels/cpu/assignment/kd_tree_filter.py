@@ -1,18 +1,25 @@
 """Assignment of rows sorted by a k-d tree: most centroids are excluded for a whole box at a time.
 
-Mapping    A task takes a range of families of blocks (`kd_tree`). What may be nearest to a point of the family's box is sought among all centroids, what may be
-           nearest in a block among those; each row of the block is measured against what is left. Lanes are centroids first, then rows.
-Maths      Let a be the centroid nearest to the middle of a box. ``|x - c|^2 - |x - a|^2`` is linear in x, so its least value in the box is that at the corner
-           v on the side of c: the sum over features of ``(c - a)((c - v) + (a - v))``. Where it is positive, c is nearest to no point of the box.
-Precision  All in float64, and without expanding a square: the sum is off by less than ``(d + 8) 2**-52 (|c - v| + |a - v|)^2``, and the contract's D of the
-           two by ``(d + 2) 2**-53`` of themselves, each below ``2 |c - m|^2 + 2 s^2`` with m the middle and s the diagonal. So a margin of 2**-40 of
-           ``|c - m|^2 + |a - m|^2 + s^2`` excludes none that the contract could choose, and 2**-1000 covers what underflows.
-Ties       The lowest index: rows are measured by the contract's D against ascending indices, and only a smaller one replaces the best.
+Mapping    A task takes a range of families of blocks (`kd_tree`). What may be nearest to a point of the family's box is
+           sought among all centroids, what may be nearest in a block among those; each row of the block is measured
+           against what is left. Lanes are centroids first, then rows.
+Maths      Let a be the centroid nearest to the middle of a box. ``|x - c|^2 - |x - a|^2`` is linear in x, so its least
+           value in the box is that at the corner v on the side of c: the sum over features of
+           ``(c - a)((c - v) + (a - v))``. Where it is positive, c is nearest to no point of the box.
+Precision  All in float64, and without expanding a square: the sum is off by less than
+           ``(d + 8) 2**-52 (|c - v| + |a - v|)^2``, and the contract's D of the two by ``(d + 2) 2**-53`` of
+           themselves, each below ``2 |c - m|^2 + 2 s^2`` with m the middle and s the diagonal. So a margin of 2**-40 of
+           ``|c - m|^2 + |a - m|^2 + s^2`` excludes none that the contract could choose, and 2**-1000 covers what
+           underflows.
+Ties       The lowest index: rows are measured by the contract's D against ascending indices, and only a smaller one
+           replaces the best.
 Order      None: labels are per row, sums are exact integers (`fixed_point`).
-Cost       O(k d) a family, O(candidates d) a block and a row. In two or three features that is a few centroids a row, whatever k; it grows fast with d.
+Cost       O(k d) a family, O(candidates d) a block and a row. In two or three features that is a few centroids a row,
+           whatever k; it grows fast with d.
 Limits     n < 2**31, d < 256; values below 2**480 in size.
 
-Method: Kanungo et al., "An efficient k-means clustering algorithm: analysis and implementation" (2002), on blocks instead of the nodes of a tree.
+Method: Kanungo et al., "An efficient k-means clustering algorithm: analysis and implementation" (2002), on blocks
+instead of the nodes of a tree.
 """
 
 import numpy as np
@@ -75,8 +82,8 @@ def scratch(tasks, k, d, dtype):
 def _keep_candidates(low, high, at, d, from_columns, stride, from_ids, count, sizes, to_columns, to_ids):
     """Of `count` centroids, those that may be nearest in the box at ``low[at:]``; how many are left.
 
-    ``from_columns[j * stride + q]`` is feature j of centroid ``from_ids[q]``; the columns left are as far apart. Both are filled up to whole vectors with
-    infinity, which is nearest to nothing.
+    ``from_columns[j * stride + q]`` is feature j of centroid ``from_ids[q]``; the columns left are as far apart. Both
+    are filled up to whole vectors with infinity, which is nearest to nothing.
     """
     step = lanes(sizes)
     zero = splat(0.0)

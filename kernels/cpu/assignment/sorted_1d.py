@@ -1,13 +1,15 @@
 """Rows of one feature: the nearest centroid by search among the sorted ones.
 
 Mapping    A task takes a range of rows, one after the other.
-Maths      On a line, D = fl(fl(x - c)^2) never falls as c moves away from x, on either side, because rounding is monotone. So the centroids of least D are
-           neighbours in sorted order, around the place of x: they are found from there outwards, and no bound is needed.
-Search     A table over equal steps of the line gives the range of places that a step holds; the range is halved until one is left. The step of a number is
-           a monotone function of it, however it is rounded, so the range is right.
+Maths      On a line, D = fl(fl(x - c)^2) never falls as c moves away from x, on either side, because rounding is
+           monotone. So the centroids of least D are neighbours in sorted order, around the place of x: they are found
+           from there outwards, and no bound is needed.
+Search     A table over equal steps of the line gives the range of places that a step holds; the range is halved until
+           one is left. The step of a number is a monotone function of it, however it is rounded, so the range is right.
 Ties       The lowest index among the centroids of least D.
 Order      None: labels are per row, sums are exact integers (`fixed_point`).
-Cost       O(n log(k in a step) + k log k), where scoring is O(n k) and float32 leaves many rows open: centroids are close to each other for their norm.
+Cost       O(n log(k in a step) + k log k), where scoring is O(n k) and float32 leaves many rows open: centroids are
+           close to each other for their norm.
 """
 
 from typing import NamedTuple
@@ -72,7 +74,7 @@ def _lowest_of_equals(x, values, owners):
 
 @inner
 def _search(xs, count, centroids, low, high, labels):
-    """The labels of `count` numbers. Each loop does one step for all of them, without a branch, so that LLVM vectorises it."""
+    """The labels of `count` numbers. Each loop does one step for all of them without a branch: LLVM vectorises it."""
     values, owners, starts, origin, per_unit, halvings = centroids
     last, most = owners.size - 1, np.float64(starts.size - 2)
     for i in range(count):

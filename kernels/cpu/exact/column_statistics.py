@@ -42,12 +42,12 @@ def column_range(
     d,
     together,  #       rows whose d * together elements count as so many columns
     largest,  #   OUT  (tasks, columns or more) float64: max abs(w * x); in the column after these, if there, of w
-    lowest,  #    OUT  (tasks, columns or more) float64, as well: the least set bit of any w * x, infinity where all are zero
+    lowest,  #    OUT  (tasks, columns or more) float64: the least set bit of any w * x, infinity for zeros
 ):
     """Largest magnitude and lowest set bit of every column, per task.
 
-    Mapping: lanes are columns, a few rows before the next ones. What is left of a row, or of the rows that count as one, overlaps what was looked at
-    before: that changes no maximum.
+    Mapping: lanes are columns, a few rows before the next ones. What is left of a row, or of the rows that count as
+    one, overlaps what was looked at before: that changes no maximum.
     """
     weighted = weights.size > 0
     high, low = largest[task], lowest[task]
@@ -80,7 +80,7 @@ def column_range(
 
 
 def column_ranges(threads, X, weights, d):
-    """The largest magnitude and the lowest set bit (infinity where all are zero) of every column of the weighted rows of X (n * d,)."""
+    """The largest magnitude and the lowest set bit (infinity: all zeros) of every column of w * x, X being (n * d,)."""
     weighted = weights.size > 0
     together = 1 if weighted or d >= _LANES else _fill_vectors(d)
     columns = d * together + weighted
@@ -106,8 +106,8 @@ def column_sums(
     tasks,
     X,  #               IN    (n * d,)
     d,
-    together,  #              rows whose d * together elements count as so many columns; 1 where there are more limbs than one
-    totals: Totals,  #  OUT    of one sum of d * together columns; the sum is in the first d, and nothing has counted the rows
+    together,  #              rows whose d * together elements count as so many columns; 1 if limbs are more
+    totals: Totals,  #  OUT   of d * together columns; the sum is in the first d, the rows are not counted
     limbs,  #                 from `fixed_point.Plan`, as are these, repeated `together` times:
     up,
     up_rest,
@@ -115,7 +115,8 @@ def column_sums(
 ):
     """The exact sum of all rows. O(n d limbs).
 
-    Mapping: where there is one limb and rows together fill whole vectors, lanes are columns, and a block's sums stay in registers; else row by row.
+    Mapping: where there is one limb and rows together fill whole vectors, lanes are columns, and a block's sums stay in
+    registers; else row by row.
     """
     sums = accumulators(totals, task, limbs, up, up_rest, down)
     pending, high, low, unspilled, _, _, _, _, _ = sums

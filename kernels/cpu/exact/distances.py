@@ -1,10 +1,12 @@
 """The contract's squared distance, and what is read off it: inertia, own distances, the distance table of `transform`.
 
-D is ``acc = acc + t*t`` with ``t = x - c`` in float64, features in order, three roundings a step (`kmeans_fast.reference.distance`). The order
-is per (row, centroid), so lanes and unrolling run across rows or centroids and never along features.
+D is ``acc = acc + t*t`` with ``t = x - c`` in float64, features in order, three roundings a step
+(`kmeans_fast.reference.distance`). The order is per (row, centroid), so lanes and unrolling run across rows or
+centroids and never along features.
 
-Sums of D are exact: a float64 is split into the 32-bit halves of its significand, added to the two integer bins of its exponent. No number of rows below
-2**31 overflows a bin, and no order of additions changes one (Kulisch's accumulator, by exponent).
+Sums of D are exact: a float64 is split into the 32-bit halves of its significand, added to the two integer bins of its
+exponent. No number of rows below 2**31 overflows a bin, and no order of additions changes one (Kulisch's accumulator,
+by exponent).
 """
 
 import math
@@ -79,8 +81,9 @@ def is_nearer(X, offset, C, d, c, distance, label, least):
 
 @inner
 def _add_rest(X, first, start, stop, C, starts, d, begin, out, at):
-    """Complete D of the rows from `start` to `stop` of those from `first`: ``out[at:]`` holds the sums of the features before `begin` (nothing if there
-    are none), and the others are added, four rows side by side.
+    """Complete D of the rows from `start` to `stop` of those from `first`, four rows side by side.
+
+    ``out[at:]`` holds the sums of the features before `begin` (nothing if there are none); the others are added.
     """
     r = start
     while r + 4 <= stop:
@@ -111,7 +114,8 @@ def _add_rest(X, first, start, stop, C, starts, d, begin, out, at):
 def block_distances(X, first, rows, C, starts, d, out, at):
     """D of rows from `first`, the r-th one to the centroid at ``C[starts[r]:]``, into ``out[at:]``.
 
-    Lanes are rows: the order of a row's additions is the contract's. Two vectors of rows at a time, because additions wait for one another.
+    Lanes are rows: the order of a row's additions is the contract's. Two vectors of rows at a time, because additions
+    wait for one another.
     """
     step = lanes(starts)
     whole, r = d - d % step, 0

@@ -1,14 +1,16 @@
 """Exact sums of floating-point columns in integers.
 
-A float is an integer times a power of two. Column j's quantum ``2**exponent[j]`` divides every value in it, so each value is an integer multiple and
-their sum is exact in integer arithmetic, whatever the order: threads, chunks and machines agree, and subtracting a row undoes adding it.
+A float is an integer times a power of two. Column j's quantum ``2**exponent[j]`` divides every value in it, so each
+value is an integer multiple and their sum is exact in integer arithmetic, whatever the order: threads, chunks and
+machines agree, and subtracting a row undoes adding it.
 
-The integers are cut into limbs of LIMB bits (usually one: float32 data whose magnitudes span less than 2**26). An accumulator adds up to SPILL_ROWS
-limbs in 64 bits and is then spilled into a pair ``high * 2**32 + low``, which no feasible number of rows can overflow.
+The integers are cut into limbs of LIMB bits (usually one: float32 data whose magnitudes span less than 2**26). An
+accumulator adds up to SPILL_ROWS limbs in 64 bits and is then spilled into a pair ``high * 2**32 + low``, which no
+feasible number of rows can overflow.
 
-A value goes in from its top limb down, and stops when nothing of it is left: float32 data needs the lower limbs only for its few tiny values. The
-conversion is a rounding trick: the low bits of the float64 ``x * 2**-exponent + MAGIC`` are the rounded integer. The long accumulator is Kulisch's;
-the trick is folklore (used, for one, in Lua).
+A value goes in from its top limb down, and stops when nothing of it is left: float32 data needs the lower limbs only
+for its few tiny values. The conversion is a rounding trick: the low bits of the float64 ``x * 2**-exponent + MAGIC``
+are the rounded integer. The long accumulator is Kulisch's; the trick is folklore (used, for one, in Lua).
 """
 
 import math
@@ -128,7 +130,7 @@ def accumulators(totals, thread, limbs, up, up_rest, down):
 
 @inlined
 def clear(sums, first, stop, columns):
-    """Make the sums [first, stop) of these `Accumulators` zero; `columns` are those of X and, if there are any, the weights."""
+    """Make the sums [first, stop) of these `Accumulators` zero; `columns` are those of X and of the weights, if any."""
     cells = sums.limbs * columns
     for i in range(first * cells, stop * cells):
         sums.pending[i] = sums.high[i] = sums.low[i] = 0
@@ -242,7 +244,7 @@ def move_rows(
 
 @inlined
 def _round(top, digits, limbs):
-    """``top * 2**(LIMB * limbs) + sum(digits[l] * 2**(LIMB * l))`` with digits in [0, 2**LIMB), rounded once to float64."""
+    """``top * 2**(LIMB * limbs) + sum(digits[l] * 2**(LIMB * l))``, digits in [0, 2**LIMB), rounded once to float64."""
     negative = top < 0
     if negative:  # two's complement negation, digit by digit
         carry = 1
@@ -251,7 +253,8 @@ def _round(top, digits, limbs):
             carry = digit >> LIMB
             digits[limb] = digit & ((1 << LIMB) - 1)
         top = ~top + carry
-    # Gather at least 62 significant bits in one word, then mark with its lowest bit whether any set bit follows: 62 > 53 + 2, so one rounding.
+    # Gather at least 62 significant bits in one word, and mark with its lowest bit whether any set bit follows. As
+    # 62 > 53 + 2, that is one rounding.
     word, shift = top, LIMB * limbs
     sticky = False
     for limb in range(limbs - 1, -1, -1):

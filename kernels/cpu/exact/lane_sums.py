@@ -1,10 +1,11 @@
 """Cluster sums where there are few of them (small k * d): lanes are rows, as in the scoring tile.
 
-Adding row by row costs a store and a dependent load for every value, because the next row of the same cluster needs the sum just written. Here each sum
-has one integer a lane: a tile of rows goes in by masked additions, cluster by cluster, without a conflict. That reads all k * d sums for every tile, so
-it pays while they are few.
+Adding row by row costs a store and a dependent load for every value, because the next row of the same cluster needs the
+sum just written. Here each sum has one integer a lane: a tile of rows goes in by masked additions, cluster by cluster,
+without a conflict. That reads all k * d sums for every tile, so it pays while they are few.
 
-The integers are the single limb of `fixed_point`; a lane's sums are folded into its accumulators every MOST_TILES tiles.
+The integers are the single limb of `fixed_point`; a lane's sums are folded into its accumulators every MOST_TILES
+tiles.
 """
 
 import numpy as np

@@ -32,7 +32,8 @@ def means(
 ):
     """New centroids, how far they moved, and the inertia of the labels with the old ones without a pass over X. O(k d).
 
-    ``sum w |x - c|^2 = sum w |x - m|^2 - 2 (c - m)(S - W m) + W |c - m|^2`` for a cluster of sum S and weight W and any point m.
+    ``sum w |x - c|^2 = sum w |x - m|^2 - 2 (c - m)(S - W m) + W |c - m|^2`` for a cluster of sum S and weight W and any
+    point m.
     """
     k, d = len(sums), reference.size
     heaviest = 0

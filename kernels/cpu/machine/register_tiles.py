@@ -1,6 +1,7 @@
 """Tiles: tuples of SIMD vectors that live in registers, as Numba values.
 
-The accumulators of a register-tiled matrix product, and what is done with them. The register tile is that of BLIS (Van Zee and van de Geijn, 2015).
+The accumulators of a register-tiled matrix product, and what is done with them. The register tile is that of BLIS (Van
+Zee and van de Geijn, 2015).
 """
 
 import functools
@@ -37,7 +38,7 @@ def _elements(builder, aggregate, count):
 
 
 def _reader(count, vector_of, read):
-    """Make ``tile_at(array, offset, stride)``: `count` vectors of the type ``vector_of(array)``, read at places `stride` elements apart."""
+    """Make ``tile_at(array, offset, stride)``: `count` vectors of ``vector_of(array)``, `stride` elements apart."""
 
     @intrinsic
     def tile_at(typingctx, array, offset, stride):
@@ -103,7 +104,10 @@ def tile_rows(typingctx, rows, columns):
 
 
 def _outer_update(doc, emit):
-    """Make ``update(tile, rows, columns)``: each ``T[r][c]`` becomes ``emit(builder, T[r][c], rows[r], columns[c], vector)``."""
+    """Make ``update(tile, rows, columns)``.
+
+    Each ``T[r][c]`` becomes ``emit(builder, T[r][c], rows[r], columns[c], vector)``.
+    """
 
     def typed(typingctx, tile, rows, columns):
         def codegen(context, builder, sig, args):
@@ -129,14 +133,14 @@ rank1_update = _outer_update(
     lambda builder, t, row, column, vector: emit_fma(builder, row, column, t, vector),
 )
 byte_products_update = _outer_update(
-    "``T[r][c] += rows[r] . columns[c]`` in integers: a lane holds four unsigned bytes of a row and four signed bytes of a column.",
+    "``T[r][c] += rows[r] . columns[c]`` in integers: a lane is four unsigned bytes of a row, four signed of a column.",
     lambda builder, t, row, column, vector: emit_byte_products(builder, t, row, column, vector.lanes),
 )
 
 
 @intrinsic
 def scores_of_bytes(typingctx, tile, inverses, reaches, steps, slopes, half_norms):
-    """``steps[c] * T[r][c] + (reaches[r] * slopes[c] - inverses[r] * half_norms[c])`` as float32, of a tile of integers."""
+    """``steps[c] * T[r][c] + (reaches[r] * slopes[c] - inverses[r] * half_norms[c])``: float32, of integers."""
     result = types.UniTuple(inverses.dtype, tile.count)
 
     def codegen(context, builder, sig, args):
@@ -177,8 +181,9 @@ def floors_update(typingctx, floors, tile, reaches, slopes):
 
 @intrinsic
 def split_at(typingctx, tile, limits, rest):
-    """Which of ``T[r][c]`` are not below ``limits[r]``, as a word for each column with bit ``r * lanes + lane``; and `rest` brought up to date with the
-    largest of the others.
+    """Which of ``T[r][c]`` are not below ``limits[r]``, as a word for each column with bit ``r * lanes + lane``.
+
+    Returns these and `rest`, brought up to date with the largest of the others.
     """
     rows = rest.count
     result = types.Tuple((types.UniTuple(types.uint64, tile.count // rows), rest))
@@ -212,7 +217,7 @@ def split_at(typingctx, tile, limits, rest):
 
 @intrinsic
 def reached(typingctx, tile, limits):
-    """Which of ``T[r][c]`` are not below ``limits[r]`` (NaN is not): a word of lanes for each, in the order of the tile."""
+    """Which of ``T[r][c]`` are not below ``limits[r]`` (NaN is not): a word of lanes for each, in the tile's order."""
     words = types.UniTuple(types.uint64, tile.count)
 
     def codegen(context, builder, sig, args):
@@ -300,8 +305,8 @@ def add_tiles(typingctx, a, b):
 def top2_update(typingctx, best, second, index, tile, first_index):
     """Fold a tile of scores into the running best, runner-up and index of each row.
 
-    ``tile[r][c]`` is the score of candidate ``first_index + c``. Only a strictly larger score replaces the best, so equal scores keep the lowest index;
-    the runner-up is the second largest score of the multiset. NaN never enters.
+    ``tile[r][c]`` is the score of candidate ``first_index + c``. Only a strictly larger score replaces the best, so
+    equal scores keep the lowest index; the runner-up is the second largest score of the multiset. NaN never enters.
     """
     result = types.Tuple((best, second, index))
 

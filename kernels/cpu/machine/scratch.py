@@ -1,7 +1,7 @@
 """Memory for the length of a call: small arrays on the stack, rows of one task in an array of all.
 
-Kernels allocate nothing. What they allocate Numba would count references to, by atomic operations in the hot loops: a fifth of the time of an assignment
-at (1M, 2, 10).
+Kernels allocate nothing. What they allocate Numba would count references to, by atomic operations in the hot loops: a
+fifth of the time of an assignment at (1M, 2, 10).
 """
 
 import numpy as np
@@ -39,7 +39,10 @@ def _aligned(tasks, sizes, dtype, allocate):
 
 @intrinsic(prefer_literal=True)
 def stack_array(typingctx, count, dtype):
-    """`count` (a constant) uninitialised elements of `dtype`, aligned to a cache line; they live until the function that asked returns."""
+    """`count` (a constant) uninitialised elements of `dtype`, aligned to a cache line.
+
+    They live until the function that asked returns.
+    """
     if not isinstance(count, types.IntegerLiteral):
         return None
     array_type = types.Array(dtype.dtype, 1, "C")

@@ -1,10 +1,12 @@
 """SIMD vectors as Numba values.
 
-Numba leaves vectorisation to LLVM's loop vectoriser, which neither keeps an argmin in registers nor tiles a matrix product. This module gives kernels
-the vectors themselves: LLVM ``<n x float>`` values with a Numba type (and `register_tiles`, tuples of them that live in registers). A kernel written
-with them stays a short loop over named operations; LLVM splits vectors wider than the machine's, so one source serves AVX-512, AVX2 and NEON.
+Numba leaves vectorisation to LLVM's loop vectoriser, which neither keeps an argmin in registers nor tiles a matrix
+product. This module gives kernels the vectors themselves: LLVM ``<n x float>`` values with a Numba type (and
+`register_tiles`, tuples of them that live in registers). A kernel written with them stays a short loop over named
+operations; LLVM splits vectors wider than the machine's, so one source serves AVX-512, AVX2 and NEON.
 
-Every operation is rounded once and in the order written (no fast-math flag anywhere): only `fma` and the tiles' updates that say so fuse.
+Every operation is rounded once and in the order written (no fast-math flag anywhere): only `fma` and the tiles' updates
+that say so fuse.
 
 The idea of exposing LLVM vectors through ``@intrinsic`` follows the llvmlite documentation.
 """
@@ -100,7 +102,7 @@ def emit_fma(builder, a, b, c, vector):
     return builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(t, [t, t, t]), name), [a, b, c])
 
 
-# ---- one vector ---------------------------------------------------------------------------------------------------------------------------------
+# ---- one vector ----------------------------------------------------------------------------------------------------
 
 
 @intrinsic
@@ -181,7 +183,7 @@ def fma(typingctx, a, b, c):
 
 
 def emit_byte_products(builder, total, unsigned, signed, lanes):
-    """``total`` plus, in every 32-bit lane, the four products of the unsigned bytes of one vector with the signed bytes of the other."""
+    """``total`` plus, in each 32-bit lane, four products of unsigned bytes of one vector and signed ones of another."""
     words, byte = ir.VectorType(I32, lanes), ir.VectorType(ir.IntType(8), 4 * lanes)
     # LLVM 22 made the operands of this instruction the bytes that they are.
     operand = byte if llvm.llvm_version_info[0] >= 22 else words
@@ -242,7 +244,7 @@ def bits(typingctx, mask):
 
 @intrinsic
 def element(typingctx, array, offset):
-    """``array.flat[offset]``, without Numba's test for a negative index: for loops in which that test is a third of the work."""
+    """``array.flat[offset]`` without Numba's test for a negative index, which is a third of the work of some loops."""
 
     def codegen(context, builder, sig, args):
         ir_type = IR_SCALAR[sig.return_type]

@@ -39,10 +39,10 @@ def _transposed_type():
 
 @intrinsic
 def load_transposed(typingctx, array, offset, stride, shift, scale):
-    """A square block of ``(x - shift) * scale`` as float32, transposed: vector j holds element j of as many rows as it has lanes.
+    """A square block of ``(x - shift) * scale`` as float32, transposed: vector j has element j of a row in each lane.
 
-    Rows start `stride` elements apart from `offset`; `shift` (a vector over the elements) and `scale` are in array's dtype. The block is transposed by
-    log2(lanes) rounds of perfect shuffles.
+    Rows start `stride` elements apart from `offset`; `shift` (a vector over the elements) and `scale` are in array's
+    dtype. The block is transposed by log2(lanes) rounds of perfect shuffles.
     """
 
     def codegen(context, builder, sig, args):
@@ -57,7 +57,7 @@ def load_transposed(typingctx, array, offset, stride, shift, scale):
 
 @intrinsic
 def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale):
-    """As `load_transposed`, of rows anywhere: the elements from `element` on of the rows that begin at ``offsets[first:]``."""
+    """As `load_transposed`, of rows anywhere: elements from `element` on of rows that begin at ``offsets[first:]``."""
 
     def codegen(context, builder, sig, args):
         array_value, offsets_value, first_value, element_value, shift_value, scale_value = args
@@ -73,10 +73,10 @@ def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale
 
 @intrinsic
 def add_squared_differences(typingctx, totals, array, offset, stride, others, starts, at, element):
-    """`totals`, a float64 lane a row, plus the squared differences of as many elements of each row as there are lanes, the first element first.
+    """`totals` (float64, a lane a row) plus the squared differences of a vector's length of elements, in their order.
 
-    Rows of `array` start `stride` elements apart from `offset`, those that they differ from at ``starts[at + i]`` in `others` (float64); `element` is
-    the first in both.
+    Rows of `array` start `stride` elements apart from `offset`, those that they differ from at ``starts[at + i]`` in
+    `others` (float64); `element` is the first in both.
     """
 
     def codegen(context, builder, sig, args):
@@ -99,7 +99,7 @@ def add_squared_differences(typingctx, totals, array, offset, stride, others, st
 
 @intrinsic
 def load_transposed_words(typingctx, words, offsets, first, element):
-    """The square block of the int32 `words` from `element` on of the rows that begin at ``offsets[first:]``, transposed."""
+    """The square block of the int32 `words` from `element` on of rows beginning at ``offsets[first:]``, transposed."""
     vector = Vector(words.dtype, full_lanes(words.dtype))
     tile = types.UniTuple(vector, vector.lanes)
 

@@ -1,8 +1,8 @@
 """Compiled code on disk.
 
 It is kept under the digest of all sources that it is made of (`digests`; Numba alone looks at one file), in a directory
-that is the user's alone (`kmeans_fast.kernels.cache`), because Numba's format is pickle. A file that is missing, damaged
-or another's costs a compilation, never an exception.
+that is the user's alone (`kmeans_fast.kernels.cache`), because Numba's format is pickle. A file that is missing,
+damaged or another's costs a compilation, never an exception.
 """
 
 import hashlib

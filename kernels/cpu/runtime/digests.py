@@ -28,7 +28,7 @@ def cache_directory():
 
 @functools.cache
 def digest(module):
-    """The digest of all code that a kernel in the module of this name is made of; None if it is none of the kernels'."""
+    """The digest of all code that a kernel in the module of this name is made of; None for a module elsewhere."""
     found = _sources()
     name = module.removeprefix(_PREFIX)
     if not module.startswith(_PREFIX) or name not in found:

@@ -1,9 +1,9 @@
 """How kernels are compiled, cached and run.
 
-A kernel's source is the body of one task, ``body(task, tasks, *arguments)``; tasks share nothing that they write, so they may run in any order and on any
-thread. Calling the kernel runs all of them: in a loop, or by the team of threads of `teams`, which reaches every body
-through a function pointer. So a body is compiled once and serves both ways, where a `prange` of its own would have LLVM
-compile it four times (11 s for all kernels instead of 21 s).
+A kernel's source is the body of one task, ``body(task, tasks, *arguments)``; tasks share nothing that they write, so
+they may run in any order and on any thread. Calling the kernel runs all of them: in a loop, or by the team of threads
+of `teams`, which reaches every body through a function pointer. So a body is compiled once and serves both ways, where
+a `prange` of its own would have LLVM compile it four times (11 s for all kernels instead of 21 s).
 
 A parameter that is annotated with a class of named tuples gets one in the body. On the way there it is taken apart:
 Numba needs 300 ns to find the type of a named tuple, 10 ns for that of an array.
@@ -37,8 +37,8 @@ _OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_n
 def inner(function, **options):
     """Compile a function that kernels call, and the bodies of kernels.
 
-    It has no wrappers for Python and C, each of which would hold another copy of the code (a fifth of the time of compilation), and a literal argument
-    is any other number: Numba would compile a copy for each.
+    It has no wrappers for Python and C, each of which would hold another copy of the code (a fifth of the time of
+    compilation), and a literal argument is any other number: Numba would compile a copy for each.
     """
     dispatcher = numba.njit(**_OPTIONS, **options, no_cpython_wrapper=True)(function)
     call_template = dispatcher.get_call_template
@@ -47,7 +47,7 @@ def inner(function, **options):
 
 
 def inlined(function):
-    """As `inner`, for what is called once a tile: a call with a dozen arrays costs 50 ns, as much as a tile of short rows."""
+    """As `inner`, for what is called once a tile: a call with a dozen arrays takes 50 ns, as much as short rows."""
     return inner(function, inline="always")
 
 
@@ -140,8 +140,8 @@ def _flattener(annotations):
 def _run_tasks(typingctx, body, team, tasks, arguments):
     """Run ``body(task, tasks, *arguments)`` for every task, by the `team` at that address, or in a loop if it is 0.
 
-    The arguments are put on the stack, and a function of a fixed signature is made around `body` that takes them from there. `body` is called by symbol,
-    not linked: so it is compiled to machine code once. Bodies do not raise.
+    The arguments are put on the stack, and a function of a fixed signature is made around `body` that takes them from
+    there. `body` is called by symbol, not linked: so it is compiled to machine code once. Bodies do not raise.
     """
     annotations = body.dispatcher.annotations
     signature = body.get_call_type(typingctx, _body_types(annotations, arguments.types), {})

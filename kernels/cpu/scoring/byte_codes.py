@@ -1,7 +1,9 @@
-"""Rows and centroids in bytes, with what that costs in certainty: what the filter (`byte_filter`, which has the maths) reads.
+"""Rows and centroids in bytes, and what that costs in certainty: what `byte_filter` reads, which has the maths.
 
-Mapping    `encode_rows` makes the bytes of the rows once a fit, a row after the other; `encode_centroids` those of the centroids in every iteration.
-Precision  The codes are integers, so what they lose is known: |a|, the norm of ``x'/s - q``, is computed. In float32, with margins for its roundings.
+Mapping    `encode_rows` makes the bytes of the rows once a fit, a row after the other; `encode_centroids` those of the
+           centroids in every iteration.
+Precision  The codes are integers, so what they lose is known: |a|, the norm of ``x'/s - q``, is computed. In float32,
+           with margins for its roundings.
 Cost       O(n d); d + 12 bytes a row.
 Limits     d <= 2**16: products of 2**16 codes fit 32 bits.
 """
@@ -112,7 +114,7 @@ def _moved(X, at, shift, scale, j, width):
 
 @inner
 def _encode_row(X, at, shift, scale, d, codes, out, bias):
-    """The codes ``q + bias`` of the row at ``X[at:]`` into ``codes[out:]``; s, the sum of q, |q|^2, |a|^2, and |x'|^2 / s^2.
+    """The codes ``q + bias`` of the row at ``X[at:]`` into ``codes[out:]``; s, sum of q, |q|^2, |a|^2, |x'|^2 / s^2.
 
     In float32: x' / s is off by three roundings (and underflow, below `_TINY`), a sum of squares by less than d + 32.
     """
@@ -149,7 +151,7 @@ def _encode_row(X, at, shift, scale, d, codes, out, bias):
 
 @inlined
 def _facts(s, q2, a2, v2, ratio, d):
-    """1 / s, y and the norm of a row; of one too large for float32 arithmetic, a y that makes every centroid a candidate."""
+    """1 / s, y and the norm of a row; of one too large for float32, a y that makes every centroid a candidate."""
     sums, squares = (d + 32) * 2 * _U, v2 * s * s
     if not (squares < MOST_REACH * MOST_REACH):
         return 1.0, np.inf, 0.0

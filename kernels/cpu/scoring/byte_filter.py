@@ -1,26 +1,32 @@
 """Scores in 8-bit integers: a filter that leaves a row one or two centroids to be measured.
 
-Mapping    As `tile`: a lane is a row. A lane of 32 bits holds four features in a byte each; one instruction multiplies and adds 64 pairs of bytes (VNNI),
-           where float32 does 16.
-Maths      With x' = (x - shift) * scale = s (q + a) and c' = t (r + b) likewise, q and r vectors of integers within -127 and 127,
+Mapping    As `tile`: a lane is a row. A lane of 32 bits holds four features in a byte each; one instruction multiplies
+           and adds 64 pairs of bytes (VNNI), where float32 does 16.
+Maths      With x' = (x - shift) * scale = s (q + a) and c' = t (r + b) likewise, q and r vectors of integers within
+           -127 and 127,
 
-               x'c' / s  =  t qr + t qb + a c'  <=  t qr + |q| t|b| + |a||c'|  <=  t qr + y g,   y >= |q|, |a| / w,   g >= t|b| + w |c'|
+               x'c' / s  =  t qr + t qb + a c'  <=  t qr + |q| t|b| + |a||c'|  <=  t qr + y g,
+               y >= |q|, |a| / w,   g >= t|b| + w |c'|
 
-           for any w (`usual_ratio`: that of |a| to |q| in a sample, so that y is |q| of nearly every row). So ``t qr + y g - |c'|^2 / 2s`` is not below
-           the score ``x'c' - |c'|^2 / 2`` in units of s, and ``t qr - y g - |c'|^2 / 2s`` not above. A centroid is a candidate unless the former is below
-           the row's floor, a score that the nearest centroid has at least. For a row with a label that is what the distance to its centroid, measured in
-           float64, leaves: ``(|x'|^2 - |x' - c'|^2) / 2``. For others it is the largest of the latter. Among candidates, the distance in float64 decides.
-Precision  qr is exact in 32 bits. The few float32 roundings of a score are below ``5u (|t qr| + y g + |c'|^2 / 2s)``, u = 2**-24; with
-           |t qr| <= y (|c'| + t|b|), a larger g and a smaller |c'|^2 cover them above. Floors are lowered by 2**-20 at least, beyond the (d + 2) 2**-53 by
-           which the contract's D may differ, and by what D loses where it underflows; those made of scores by ``(d + 64) 4u + 2**-18`` of
-           ``2 |x'|^2 + 2 |score|``, which is not below |c'|^2 / 2 of the best. Two candidates whose distances are within 2**-40 are compared by D.
+           for any w (`usual_ratio`: that of |a| to |q| in a sample, so that y is |q| of nearly every row). So
+           ``t qr + y g - |c'|^2 / 2s`` is not below the score ``x'c' - |c'|^2 / 2`` in units of s, and
+           ``t qr - y g - |c'|^2 / 2s`` not above. A centroid is a candidate unless the former is below the row's floor,
+           a score that the nearest centroid has at least. For a row with a label that is what the distance to its
+           centroid, measured in float64, leaves: ``(|x'|^2 - |x' - c'|^2) / 2``. For others it is the largest of the
+           latter. Among candidates, the distance in float64 decides.
+Precision  qr is exact in 32 bits. The few float32 roundings of a score are below ``5u (|t qr| + y g + |c'|^2 / 2s)``,
+           u = 2**-24; with |t qr| <= y (|c'| + t|b|), a larger g and a smaller |c'|^2 cover them above. Floors are
+           lowered by 2**-20 at least, beyond the (d + 2) 2**-53 by which the contract's D may differ, and by what D
+           loses where it underflows; those made of scores by ``(d + 64) 4u + 2**-18`` of ``2 |x'|^2 + 2 |score|``,
+           which is not below |c'|^2 / 2 of the best. Two candidates whose distances are within 2**-40 are compared by
+           D.
 Ties       By D, then by index: exact.
 Order      None.
 Cost       k (d / 4 + 5) vector operations a vector of rows, d / 8 a candidate.
 Limits     CPUs with VNNI (others never come here). A tile that leaves more than CANDIDATES pairs is returned unsettled.
 
-Quantised dot products as a filter are the practice of vector search (for one, Intel's SVS, Aguerrebere et al. 2023); the rigorous bound and the floors,
-which make the result exact, are this library's.
+Quantised dot products as a filter are the practice of vector search (for one, Intel's SVS, Aguerrebere et al. 2023);
+the rigorous bound and the floors, which make the result exact, are this library's.
 """
 
 from typing import NamedTuple
@@ -136,7 +142,10 @@ def load_tile(tile, rows, numbers, d):
 
 @inlined
 def byte_scores(tile, row, centroids, words, c):
-    """Not below the scores of the tile with a group of centroids, from c on. `tile`, a Tile or TiledRows, has its rows from `row` on."""
+    """Not below the scores of a tile with the group of centroids from c on.
+
+    `tile`, a Tile or TiledByteRows, has its rows from `row` on.
+    """
     products = tile_rows(_load_points(tile.words, 0, LANES), _splat_centroids(centroids.offsets, c, 1))
     for j in range(words):
         points = _load_points(tile.words, row * words + j * ROWS, LANES)
@@ -216,7 +225,7 @@ def _drop_candidates(tile, count):
 
 @inner
 def candidates_anew(tile, centroids, d, k, vanishing, block):
-    """As `candidates`, without floors to begin with: they rise with every block of centroids, and are left in the tile."""
+    """As `candidates`, without floors to begin with: they rise with each block of centroids and stay in the tile."""
     words, count = (d + 3) // 4, 0
     best = negative_infinity_like(_load_points(tile.rest, 0, LANES))
     store_tile(tile.rest, 0, LANES, best)
@@ -249,7 +258,10 @@ def candidates_anew(tile, centroids, d, k, vanishing, block):
 
 @inlined
 def floors_of(own, norms, inverses, row, area, vanishing, floors):
-    """The score in units of s that a centroid nearer than sqrt(own) has at least, less the margins; norms and inverses are those from `row` on."""
+    """The score in units of s that a centroid nearer than sqrt(own) has at least, less the margins.
+
+    Norms and inverses are those from `row` on.
+    """
     for r in range(0, ROWS, lanes(own)):
         far = mul(load(own, r), splat(area * (1 + _MARGIN)))
         score = mul(sub(load_widened(norms, row + r), far), splat(0.5))
@@ -260,7 +272,7 @@ def floors_of(own, norms, inverses, row, area, vanishing, floors):
 
 @inlined
 def _find_bounds(tile, unit, factor, upper, lower):
-    """The distance to the label at most, and that to any other centroid at least: to a candidate as measured, to the rest by their scores."""
+    """The distance to the label at most, to any other centroid at least: measured for candidates, else by scores."""
     zero = splat(0.0)
     for r in range(0, ROWS, lanes(tile.own)):
         score = divide(load_widened(tile.rest, r), load_widened(tile.inverses, r))
@@ -275,9 +287,10 @@ def _find_bounds(tile, unit, factor, upper, lower):
 
 @inlined
 def _measure(tile, index, X, numbers, used, d, C, count):
-    """Take the nearest of each row's candidates for its label; bit r of what is returned is set where row r had more than its label.
+    """Take the nearest of each row's candidates for its label.
 
-    A row has no label yet where `own` is infinite.
+    Returns a word whose bit r is set where row r had more candidates than its label. A row has no label yet where `own`
+    is infinite.
     """
     opened, given = np.uint64(0), stack_array(ROWS, np.int64)
     for r in range(ROWS):
@@ -309,8 +322,10 @@ def settle_by_bytes(
     upper,  #    OUT   (ROWS,) float32: not below the distance to the label in the unit of the bounds
     lower,  #    OUT   (ROWS,) float32: not above that to any other centroid
 ):
-    """Label the rows of a tile that have labels already. Bit r of what is returned first is set where row r had another candidate; the second is False,
-    and nothing is settled, if there were too many.
+    """Label the rows of a tile that have labels already.
+
+    Returns a word whose bit r is set where row r had another candidate, and whether the tile is settled: it is not if
+    there were too many candidates.
     """
     load_tile(tile, codes.rows, numbers, d)
     floors_of(tile.own, tile.norms, tile.inverses, 0, codes.scale * codes.scale, codes.vanishing, tile.floors)
@@ -338,7 +353,7 @@ def settle_anew(
     upper,  #    OUT   (ROWS,) float32: not below the distance to the label in the unit of the bounds
     lower,  #    OUT   (ROWS,) float32: not above that to any other centroid
 ):
-    """As `settle_by_bytes`, for rows without labels. A row with one candidate is not measured: `upper` is what its score allows."""
+    """As `settle_by_bytes`, for rows without labels. A row of one candidate is not measured: `upper` is by score."""
     load_tile(tile, codes.rows, numbers, d)
     count = candidates_anew(tile, codes.centroids, d, codes.values.size // d, codes.vanishing, block)
     if count < 0:

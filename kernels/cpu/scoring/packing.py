@@ -1,4 +1,4 @@
-"""Centroids in the form that scores are computed from: O(k d), in compiled code, so that a small fit costs little Python."""
+"""Centroids in the form that scores are computed from: O(k d), compiled, so that a small fit costs little Python."""
 
 import math
 from typing import NamedTuple
@@ -18,11 +18,12 @@ _MAGNITUDE = 0x7FFFFFFFFFFFFFFF
 def error_bound(d, scale):
     """alpha, gamma and zeta of the error bound ``alpha |x'|^2 + gamma |c'|^2 + zeta`` of a score.
 
-    With u = 2**-24 and m the longest chain of roundings that a term of the score passes through, the float32 score differs from the exact score of
-    the unrounded x', c' by at most ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002, §3.1: m for the sum, 2 for the rounding of x' and c', 1 for
-    the half norm), plus underflows of 2**-149 each. The contract's own D carries ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here, and
-    where its squares underflow an error of d 2**-1074 before scaling. ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` turns both into the form wanted. The
-    factors above 1 cover second-order terms and the evaluation of the bound.
+    With u = 2**-24 and m the longest chain of roundings that a term of the score passes through, the float32 score
+    differs from the exact score of the unrounded x', c' by at most ``(m + 3) u (|x'||c'| + |c'|^2 / 2)`` (Higham 2002,
+    §3.1: m for the sum, 2 for the rounding of x' and c', 1 for the half norm), plus underflows of 2**-149 each. The
+    contract's own D carries ``(d + 2) 2**-53 (|x'| + |c'|)^2``, half of which counts here, and where its squares
+    underflow an error of d 2**-1074 before scaling. ``|x'||c'| <= (|x'|^2 + |c'|^2) / 2`` turns both into the form
+    wanted. The factors above 1 cover second-order terms and the evaluation of the bound.
     """
     u = 2.0**-24
     chain = min(d, SEGMENT) + -(-d // SEGMENT) + 24
@@ -40,15 +41,16 @@ def pack(
     reach,  #            the scale is within 2**-reach and 2**reach
     exact,  #       OUT  (k * d,) float64: the centroids
     packed,  #      OUT  (padded k * d,) float32: c' = (c - shift) * scale; padding keeps its zeros
-    half_norms,  #  OUT  (padded k,) float32: -|c'|^2 / 2 plus its part of the error; padding keeps its minus infinity and never wins
+    half_norms,  #  OUT  (padded k,) float32: -|c'|^2 / 2 plus its part of the error; padding keeps its minus infinity
     shift,  #       OUT  (d,) X's dtype: `mean`
-    mean,  #        INOUT (d,) float64: a point in the middle of the data; that of the centroids is put there if it is not known
+    mean,  #        INOUT (d,) float64: a point in the middle of the data; if it is not `known`, that of the centroids
     known,
 ):
-    """Centroids for `assign`; the scale, a power of two that brings c' to at most 1, and the bound that `tile.open_rows` wants.
+    """Pack the centroids; the scale, a power of two that brings c' to at most 1, and the bound for `tile.open_rows`.
 
-    With a score too large by ``gamma |c'|^2 + zeta``, what is left of its error is ``alpha |x'|^2``, and a row's best score is too large by twice that
-    and by twice its own centroid's part, for which ``|c'|^2 = 2 (zeta - half norm) / (1 - 2 gamma)``. So a centroid far out costs the others nothing.
+    With a score too large by ``gamma |c'|^2 + zeta``, what is left of its error is ``alpha |x'|^2``, and a row's best
+    score is too large by twice that and by twice its own centroid's part, for which
+    ``|c'|^2 = 2 (zeta - half norm) / (1 - 2 gamma)``. So a centroid far out costs the others nothing.
     """
     k, step = centroids.size // d, lanes(exact)
     for i in range(k * d):

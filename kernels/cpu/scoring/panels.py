@@ -1,11 +1,13 @@
-"""Centroids in panels: GROUP of them side by side, those that are neighbours in space together, for kernels whose lanes are centroids.
+"""Centroids in panels, GROUP neighbours in space side by side: for kernels whose lanes are centroids.
 
-Mapping    A lane is a centroid. A panel holds its centroids feature by feature; a few rows are scored against it at a time, each feature of a row broadcast to
-           all lanes. So rows need not fill vectors, and centroids are left out a panel at a time.
-Maths      As `tile`; so is the error of a score, whose sums are cut into the same segments. The gap of a centroid c and a panel is not above the distance of c
-           to any other centroid there: ``|c' - e'|^2 = |c'|^2 - 2 score``.
+Mapping    A lane is a centroid. A panel holds its centroids feature by feature; a few rows are scored against it at a
+           time, each feature of a row broadcast to all lanes. So rows need not fill vectors, and centroids are left out
+           a panel at a time.
+Maths      As `tile`; so is the error of a score, whose sums are cut into the same segments. The gap of a centroid c and
+           a panel is not above the distance of c to any other centroid there: ``|c' - e'|^2 = |c'|^2 - 2 score``.
 Precision  As `tile`. Gaps are rounded down by the error of their scores.
-Cost       2 k d flops a row for all panels, at the speed of `tile`: PANEL_ROWS x VECTORS accumulators stay in registers. O(k^2 d) for the gaps.
+Cost       2 k d flops a row for all panels, at the speed of `tile`: PANEL_ROWS x VECTORS accumulators stay in
+           registers. O(k^2 d) for the gaps.
 Limits     k * groups float32 of gaps, groups = k / GROUP.
 """
 
@@ -80,7 +82,10 @@ def fill_panels(
 
 @inlined
 def group_scores(rows, d, panels, group, norms, at):
-    """The scores of the PANEL_ROWS rows at ``rows`` (row by row) with a panel, whose half norms are at ``norms[at:]``: a tile of rows by vectors."""
+    """The scores of the PANEL_ROWS rows at ``rows`` (row by row) with a panel: a tile of rows by vectors.
+
+    The panel's half norms are at ``norms[at:]``.
+    """
     scores = tile_rows(splat_rows(rows, 0, d), load_group(norms, at, LANES))
     base = group * d * GROUP
     for j in range(min(d, SEGMENT)):

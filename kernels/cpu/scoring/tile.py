@@ -1,16 +1,19 @@
 """A tile of rows against every centroid: packed, scored, settled. The parts that the assignment kernels are made of.
 
-Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in float32 for any dtype of X. The
-           shift (the mean of the centroids) removes the cancellation that ruins the expanded form on data far from the origin.
-Precision  Certify, then recheck. A score is not below the true one less alpha |x'|^2, and above it by at most that and what the centroid's norm allows
-           (`packing.pack`). A row whose best score leads the runner-up by more than both, its margin, has the contract's label. The others, open rows, are
-           settled with the contract's D on every centroid that the bound cannot exclude.
+Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise, in
+           float32 for any dtype of X. The shift (the mean of the centroids) removes the cancellation that ruins the
+           expanded form on data far from the origin.
+Precision  Certify, then recheck. A score is not below the true one less alpha |x'|^2, and above it by at most that and
+           what the centroid's norm allows (`packing.pack`). A row whose best score leads the runner-up by more than
+           both, its margin, has the contract's label. The others, open rows, are settled with the contract's D on every
+           centroid that the bound cannot exclude.
 Ties       Equal D: the lowest index, in the recheck; a tie is never certified.
-Cost       2 n k d flops plus 5 vector operations a (vector of rows, centroid) for the top two. Segments of SEGMENT features keep errors from growing with d.
-           Every centroid is read once a tile, from L2 for k*d up to about 2**18.
+Cost       2 n k d flops plus 5 vector operations a (vector of rows, centroid) for the top two. Segments of SEGMENT
+           features keep errors from growing with d. Every centroid is read once a tile, from L2 for k*d up to about
+           2**18.
 
-The register tile follows BLIS; the fused argmin, FAISS' fused kernels for d <= 32; certification by an error bound, the filters of computational
-geometry (Shewchuk, 1997).
+The register tile follows BLIS; the fused argmin, FAISS' fused kernels for d <= 32; certification by an error bound, the
+filters of computational geometry (Shewchuk, 1997).
 """
 
 from typing import NamedTuple
@@ -165,10 +168,12 @@ def products(scores, tile, start, stop, d, packed, c):
 
 @inlined
 def score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
-    """The two best scores and the best index of each point of the tile; meanwhile the next tile's rows, from ``X[ahead:]``, come to L2.
+    """The two best scores and the best index of each point of the tile.
 
-    Above SEGMENT features, a block of centroids is scored segment by segment, so that the segment of the tile stays in L1; the partial scores wait in
-    `scratch`.
+    Meanwhile the rows of the next tile, from ``X[ahead:]``, come to L2.
+
+    Above SEGMENT features, a block of centroids is scored segment by segment, so that the segment of the tile stays in
+    L1; the partial scores wait in `scratch`.
     """
     b, s, i = _load_points(best, 0, LANES), _load_points(second, 0, LANES), _load_points(index, 0, LANES)
     line = CACHE_LINE // X.itemsize
@@ -262,7 +267,10 @@ def settle(
     packed,  #      IN    Packed
     ahead,  #             where in X the tile after this one begins
 ):
-    """Label the rows of a tile: score, take what the bound proves, recheck the rest. Bit r of what is returned is set where row r was rechecked."""
+    """Label the rows of a tile: score, take what the bound proves, recheck the rest.
+
+    Returns a word whose bit r is set where row r was rechecked.
+    """
     tile, best, second, index, norms, margin, scratch, point = work
     exact, values, half_norms, _, _, bound = packed
     for r in range(ROWS):
@@ -283,10 +291,11 @@ def settle(
 
 @inlined
 def distance_bounds(work, d, still_open, factor, upper, lower):
-    """For each point, a number not below its distance to the best centroid and one not above its distance to any other, times `factor`.
+    """Bounds on each point's distance to the best centroid (from above) and to others (from below), times `factor`.
 
-    ``|x' - c'|^2 = |x'|^2 - 2 score``. The score is off by the margin at most, the computed |x'|^2 by less than ``(d + 32) 2**-23`` of it, and the few
-    roundings here by less than another margin. Nothing is claimed of the others of an open point. NaN, where float32 overflowed, is never a bound that proves something.
+    ``|x' - c'|^2 = |x'|^2 - 2 score``. The score is off by the margin at most, the computed |x'|^2 by less than
+    ``(d + 32) 2**-23`` of it, and the few roundings here by less than another margin. Nothing is claimed of the others
+    of an open point. NaN, where float32 overflowed, is never a bound that proves something.
     """
     _, best, second, _, norms, margin, _, _ = work
     slack = np.float32((d + 32) * 2.0**-23)

@@ -1,11 +1,13 @@
 """Greedy k-means++: every candidate of a step in one pass over X.
 
-Mapping    As `assign`: a tile of ROWS points, transposed, lanes are points. `trials` scores a tile against CENTROIDS candidates at a time.
-Maths      Row i is changed by candidate c only where D(x_i, c) < nearest_i. With |x - c|^2 = |x|^2 + |c|^2 - 2 x'c, a float32 product excludes most pairs:
-           those where D cannot be smaller by more than the error (`Filter`). Only the pairs left over pay for D in float64.
+Mapping    As `assign`: a tile of ROWS points, transposed, lanes are points. `trials` scores a tile against CENTROIDS
+           candidates at a time.
+Maths      Row i is changed by candidate c only where D(x_i, c) < nearest_i. With |x - c|^2 = |x|^2 + |c|^2 - 2 x'c, a
+           float32 product excludes most pairs: those where D cannot be smaller by more than the error (`Filter`). Only
+           the pairs left over pay for D in float64.
 Order      Masses are integers, so potentials have no order of summation (nor have draws: `drawing`).
-Cost       `trials` reads X once a step and costs 2 n d n_trials flops; `accept` touches only rows that the chosen candidate changes. Memory: 12 bytes a
-           row.
+Cost       `trials` reads X once a step and costs 2 n d n_trials flops; `accept` touches only rows that the chosen
+           candidate changes. Memory: 12 bytes a row.
 Limits     At most 16 trials a step (n_clusters < e**15).
 
 Method: Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn.
@@ -55,14 +57,14 @@ _splat_candidates = splats(CENTROIDS)
 class Filter(NamedTuple):
     """How rows become float32 points ``x' = (x - shift) * scale``, and what that costs in certainty.
 
-    With e' the roundings of x' and c' (2**-24 relative, and |x'| <= |x' - c'| + |c'|), D exceeds nearest where ``(|x' - c'| - e')^2`` does; by
-    ``(a + b)^2 <= (1 + h) a^2 + (1 + 1/h) b^2``, h = 2**-10, that is where
+    With e' the roundings of x' and c' (2**-24 relative, and |x'| <= |x' - c'| + |c'|), D exceeds nearest where
+    ``(|x' - c'| - e')^2`` does; by ``(a + b)^2 <= (1 + h) a^2 + (1 + 1/h) b^2``, h = 2**-10, that is where
 
         |x'|^2 + |c'|^2 - 2 x'c'  >  slope * nearest * scale**2 + rise |c'|^2 + least.
 
-    The float32 value of the left side is wrong by less than ``blur (|x'|^2 + |c'|^2)``: d + 1 fused roundings of a sum below that (Higham 2002, §3.1),
-    d of the norm, and a few. `least` also covers underflow (d 2**-147 would do, but subnormal operands cost 150 cycles each). What overflows excludes
-    nothing.
+    The float32 value of the left side is wrong by less than ``blur (|x'|^2 + |c'|^2)``: d + 1 fused roundings of a sum
+    below that (Higham 2002, §3.1), d of the norm, and a few. `least` also covers underflow (d 2**-147 would do, but
+    subnormal operands cost 150 cycles each). What overflows excludes nothing.
     """
 
     shift: np.ndarray  # (d,) X's dtype
@@ -268,7 +270,7 @@ def accept(
     buckets,  #     IN    (n,) uint16
     change,  #      OUT   (tasks, n_buckets) int64: what the masses of the buckets gain
 ):
-    """Make the chosen candidate a seed: nearest distances and masses of the rows it changes. O(n / ROWS + changed d)."""
+    """Make the chosen candidate a seed: distances and masses of the rows it changes. O(n / ROWS + changed d)."""
     n = nearest.size
     blocks = -(-n // BLOCK)
     weighted = weights.size > 0

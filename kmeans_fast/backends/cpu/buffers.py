@@ -6,7 +6,7 @@ NO_WEIGHTS = np.empty(0)
 
 
 def flat(array):
-    """A C-contiguous array as one dimension, writeable for Numba's type system (a read-only array would be compiled for anew)."""
+    """A C-contiguous array as one dimension, writeable to Numba, which would compile anew for a read-only one."""
     if not array.flags.writeable:
         array = np.asarray(_Writeable(array))
     return array.reshape(-1)
