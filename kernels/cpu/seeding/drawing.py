@@ -171,8 +171,8 @@ def _sort(X, d, weights, hashes, rows, size):
 def _scan(wanted, draws, buckets, weights, nearest, factors, found):
     """How many rows have mass and lie in one of the first `draws` buckets of `wanted`; these into `found`.
 
-    `wanted` has a vector for each bucket, filled up to as many as are compared together. `found` takes, lowest first, those
-    that it has room for.
+    `wanted` has a vector for each bucket, filled up to as many as are compared together. `found` takes, lowest first,
+    those that it has room for.
     """
     n, count = buckets.size, 0
     for start in range(0, n, _LANES):
