@@ -83,7 +83,7 @@ def kmeans(
     ----------
     X : array-like (n_samples, n_features)
         float32 and float64 are used as they are; other numbers become float64. Arrays on a GPU (CuPy, PyTorch, DLPack)
-        stay there.
+        stay there. A list of NumPy arrays is their rows, one array after the other: the result is that of one array.
     n_clusters : int
         From 1 to n_samples.
     init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable

@@ -90,7 +90,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features)
+        X : array-like (n_samples, n_features), or a list of NumPy arrays that are its rows one after the other
         y : ignored
         sample_weight : array-like (n_samples,), optional
             Not negative; not used to choose the start where `init` is an array or a callable.
