@@ -11,7 +11,7 @@ from support import ENGINES, SIMULATED, TESTED
 
 import kmeans_fast
 from kmeans_fast import backends as registry
-from kmeans_fast.backends.cpu import tasks
+from kmeans_fast.backends.cpu import costs
 
 try:
     from hypothesis import settings
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items):
 def as_many_tasks_as_threads():
     """Small problems test what large ones do: every step is divided, however short it is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "LEAST_TASK", 1e-9)
+        patch.setattr(costs, "LEAST_TASK", 1e-9)
         yield
 
 

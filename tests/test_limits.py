@@ -12,7 +12,7 @@ from kmeans_fast.kernels.cpu.machine import host
 from support import run_python
 
 import kmeans_fast
-from kmeans_fast.backends.cpu import tasks
+from kmeans_fast.backends.cpu import costs
 from kmeans_fast.backends.cpu.tasks import table_tasks, tasks_for
 
 # ---- tasks by work -------------------------------------------------------------------------------------------------
@@ -20,7 +20,7 @@ from kmeans_fast.backends.cpu.tasks import table_tasks, tasks_for
 
 @pytest.fixture
 def usual_tasks(monkeypatch):
-    monkeypatch.setattr(tasks, "LEAST_TASK", 10_000.0)
+    monkeypatch.setattr(costs, "LEAST_TASK", 10_000.0)
 
 
 @pytest.mark.usefixtures("usual_tasks")

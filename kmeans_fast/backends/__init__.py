@@ -17,6 +17,9 @@ from .cpu import CpuBackend
 from .cuda import CudaBackend
 from .protocol import Backend
 from .reference import ReferenceBackend
+from .steering import techniques as techniques
+from .steering import use_technique as use_technique
+from .steering import without_techniques as without_techniques
 
 BACKENDS: tuple[Backend, ...] = (CudaBackend(), CpuBackend(), ReferenceBackend())
 ENVIRONMENT = "KMEANS_FAST_BACKEND"

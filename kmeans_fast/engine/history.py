@@ -49,11 +49,18 @@ class Progress(_Numbers):
         Rows measured against every centroid, or in a k-d tree against several. The others had their label settled by
         bounds, or together with their whole box of the tree.
     path : str
-        What ran. "float32" or "bytes": every row was scored against every centroid, in that precision. "exponion": rows
-        were scored only against the centroids near their own. "hamerly, " before one of these: bounds on the distances
-        settled some rows, and the others were scored so. "kd-tree": rows of few features were sorted by a k-d tree, and
-        most centroids excluded for a box of it at a time. "sorted": rows of one feature were looked up among the sorted
-        centroids, and nothing was scored.
+        What ran. All give the same labels.
+
+        * "float32", "float64", "bytes": every row was scored against every centroid, in that precision.
+        * "exponion": rows were scored only against the centroids near their own.
+        * "hamerly, float32", "hamerly, bytes", "hamerly, exponion": bounds on the distances settled
+          some rows, and the others were scored so.
+        * "kd-tree": rows of few features were sorted by a k-d tree, and most centroids were excluded for a box of it at
+          a time.
+        * "sorted": rows of one feature were looked up among the sorted centroids, and nothing was scored.
+
+        On the CPU these are names of techniques (`kmeans_fast.backends.techniques`), but for "hamerly, exponion", which
+        is the technique "exponion" with bounds.
     stage : int
         0; with ``refine="breathing"``, 2 i - 1 and 2 i while breath i draws in and lets go.
     threshold : float

@@ -7,6 +7,9 @@ from numpy.testing import assert_array_equal
 from support import DTYPES, EDGES, iterated, problem, rows, session, some_weights
 
 from kmeans_fast import reference
+from kmeans_fast.backends import use_technique
+from kmeans_fast.backends.cpu.techniques.bounds import HamerlyBounds
+from kmeans_fast.backends.cpu.techniques.codes import Codes, Encoder
 
 pytestmark = pytest.mark.skipif(
     not byte_codes.AVAILABLE, reason="this machine has no VNNI, without which bytes are never used"
@@ -23,11 +26,10 @@ SHAPES = sorted(
 
 
 @pytest.fixture(autouse=True)
-def always(monkeypatch):
+def always():
     """Bytes and bounds are used however little they pay, in every iteration, and never given up."""
-    monkeypatch.setattr("kmeans_fast.backends.cpu.assignment.filters_by_bytes", lambda *sizes: True)
-    monkeypatch.setattr("kmeans_fast.backends.cpu.assignment._TOO_MANY", np.inf)
-    monkeypatch.setattr("kmeans_fast.backends.cpu.hamerly._SCORING", 1e6)
+    with use_technique("hamerly, bytes"):
+        yield
 
 
 def data(n, d, dtype, kind):
@@ -153,25 +155,18 @@ def test_tiles_with_too_many_candidates_are_scored_in_float32():
     centroids = (1e-3 * rng.normal(size=(150, 40))).astype(np.float32)
     opened = session(1, X, None, 150)
     opened.assign(centroids)
-    assert opened.assignment.counts.overfull.sum() > 0
+    assert opened.assignment.rows.counts.overfull.sum() > 0
     assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
-
-
-def test_bytes_are_given_up_where_they_leave_too_much(monkeypatch):
-    monkeypatch.setattr("kmeans_fast.backends.cpu.assignment._TOO_MANY", -1.0)  # any share of tiles is too much
-    paths = [step.path for step in iterate(2, data(1000, 30, np.float32, "normal"), None, 50, 4)]
-    assert paths[:2] == ["bytes", "hamerly, bytes"]
-    assert not any("bytes" in path for path in paths[2:])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 100])
 def test_codes_lose_no_more_than_they_say(dtype, d):
     """|x'/s| and what rounding takes from it, in exact arithmetic, are within `reaches`; the norm is not above the norm."""
-    from kmeans_fast.backends.cpu.codes import Codes
-
     X = data(200, d, dtype, "sizes")
-    codes = Codes(session(2, X, None, 3))
+    opened = session(2, X, None, 3)
+    opened.assign(X[:3])
+    codes = opened.assignment.kept[Codes]
     words = byte_codes.words_a_row(d)
     q = codes.rows.words.view(np.uint8)[: 200 * 4 * words].reshape(200, -1).astype(np.float64) - 128
     assert_array_equal(q[:, d:], 0)
@@ -187,16 +182,13 @@ def test_codes_lose_no_more_than_they_say(dtype, d):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
     """A centroid too far away for bytes, in some iterations: the gaps that an iteration in float32 finds between its centroids are not the next one's."""
-    from kmeans_fast.backends.cpu import codes, hamerly
+    calls, encode = [], Encoder.encode
 
-    calls, encoded = [], codes.Codes.encoded
+    def in_turn(*given):
+        calls.append(given)
+        return encode(*given) and len(calls) % 2 == 1
 
-    def in_turn(self, centroids):
-        calls.append(centroids)
-        return encoded(self, centroids) if len(calls) % 2 else None
-
-    monkeypatch.setattr(codes.Codes, "encoded", in_turn)
-    monkeypatch.setattr(hamerly.HamerlyBounds, "_expected_share", lambda self, labels: -1e9)
+    monkeypatch.setattr(Encoder, "encode", in_turn)
     X = data(1500, 6, dtype, "clouds")
     opened, centroids = session(2, X, None, 6), X[:6].copy()
     for _ in range(12):
@@ -204,5 +196,5 @@ def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
         step = iterated(opened, centroids)
         assert_array_equal(opened.labels, labels)
         assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
-        assert opened.assignment.bounds.half_gap.any() == (step.path == "hamerly, float32")
+        assert opened.assignment.kept[HamerlyBounds].half_gap.any() == (step.path == "hamerly, float32")
         centroids = step.centroids

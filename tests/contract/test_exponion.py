@@ -9,18 +9,23 @@ from numpy.testing import assert_array_equal
 from support import DTYPES, iterated, session, some_weights
 
 from kmeans_fast import KMeans, reference
-from kmeans_fast.backends.cpu import assignment, exponion
+from kmeans_fast.backends import use_technique, without_techniques
+from kmeans_fast.backends.cpu.techniques import exponion
 
 SHAPES = [(1, 1, 1), (40, 3, 2), (300, 5, GROUP), (700, 17, GROUP + 1), (1000, 64, 150), (400, 200, 70), (200, 300, 9)]
 KINDS = ["normal", "grid", "clusters", "repeated", "offset", "skewed", "tiny"]
 
 
 @pytest.fixture
-def always(monkeypatch):
+def always():
     """In every iteration, whatever the sizes and however little it saves."""
-    monkeypatch.setattr(assignment, "tries_exponion", lambda *sizes: True)
-    monkeypatch.setattr(assignment, "keeps_bounds", lambda *sizes: True)
-    monkeypatch.setattr(exponion.Exponion, "pays", lambda self, *costs: True)
+    with use_technique("exponion"):
+        yield
+
+
+def technique(opened):
+    """The technique of a session."""
+    return opened.assignment.kept[exponion.Exponion]
 
 
 def data(kind, n, d, dtype, seed=0):
@@ -88,7 +93,8 @@ def test_bounds_and_gaps_hold(always, kind, dtype):
     opened = session(2, X, None, len(centroids))
     for _ in range(6):
         step = iterated(opened, centroids)
-        bounds, found = opened.assignment.bounds, opened.assignment.exponion
+        found = technique(opened)
+        bounds = found.bounds
         distances = np.sqrt(reference.squared_distances(X, centroids)) * bounds.unit
         own = distances[np.arange(len(X)), opened.labels]
         distances[np.arange(len(X)), opened.labels] = np.inf
@@ -115,7 +121,7 @@ def test_a_row_with_more_contenders_than_there_is_room_for(always):
     opened = session(2, X, None, k)
     iterated(opened, centroids)
     assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
-    assert opened.assignment.exponion.share < 0.8  # all panels are in reach; a tile is given up when there is no room
+    assert technique(opened).share < 0.8  # all panels are in reach; a tile is given up when there is no room
 
 
 def spied(function, see):
@@ -177,12 +183,12 @@ def in_few_directions(n, d):
     return np.ascontiguousarray(shapes + 20 * rng.normal(size=(n, 1)), np.float32)
 
 
-def test_a_fit_uses_exponion_where_that_pays_and_gives_the_same(monkeypatch):
+def test_a_fit_uses_exponion_where_that_pays_and_gives_the_same():
     X = in_few_directions(20_000, 64)
     fitted = KMeans(900, init=X[:900], n_init=1, max_iter=12).fit(X)
     assert {step.path for step in fitted.history_} == {"exponion", "hamerly, exponion"}
-    monkeypatch.setattr(assignment, "tries_exponion", lambda *sizes: False)
-    without = KMeans(900, init=X[:900], n_init=1, max_iter=12).fit(X)
+    with without_techniques("exponion"):
+        without = KMeans(900, init=X[:900], n_init=1, max_iter=12).fit(X)
     assert "exponion" not in {step.path for step in without.history_}
     assert_array_equal(fitted.labels_, without.labels_)
     assert_array_equal(fitted.cluster_centers_, without.cluster_centers_)
@@ -195,7 +201,7 @@ def test_few_centroids_are_measured():
     centroids = X[:900].copy()
     for _ in range(3):
         centroids = iterated(opened, centroids).centroids
-    assert opened.assignment.exponion.share < 0.25
+    assert technique(opened).share < 0.25
 
 
 def test_it_is_asked_more_and_more_seldom_where_it_does_not_pay(monkeypatch):
@@ -220,7 +226,7 @@ def test_a_sample_tells_what_there_is_to_tell():
 
 def test_predict_uses_exponion_too(monkeypatch):
     seen = []
-    monkeypatch.setattr(exponion.Exponion, "assign", spied(exponion.Exponion.assign, seen.append))
+    monkeypatch.setattr(exponion.Exponion, "run", spied(exponion.Exponion.run, seen.append))
     X = in_few_directions(300_000, 64)
     fitted = KMeans(900, init=X[:900], n_init=1, max_iter=1).fit(X[:6000])
     seen.clear()
@@ -229,26 +235,26 @@ def test_predict_uses_exponion_too(monkeypatch):
     assert_array_equal(labels[::100], reference.assign(X[::100], fitted.cluster_centers_)[0])
 
 
-def test_several_runs_and_refinement(monkeypatch):
+def test_several_runs_and_refinement():
     X = in_few_directions(20_000, 64)
     several = KMeans(500, n_init=2, random_state=0, max_iter=4, refine="breathing").fit(X)
     assert "hamerly, exponion" in {step.path for step in several.history_}
-    monkeypatch.setattr(assignment, "tries_exponion", lambda *sizes: False)
-    without = KMeans(500, n_init=2, random_state=0, max_iter=4, refine="breathing").fit(X)
+    with without_techniques("exponion"):
+        without = KMeans(500, n_init=2, random_state=0, max_iter=4, refine="breathing").fit(X)
     assert_array_equal(several.labels_, without.labels_)
     assert several.inertia_ == without.inertia_
 
 
-def test_gaps_are_as_large_as_float32_allows():
+def test_gaps_are_as_large_as_float32_allows(always):
     """Bounds that hold could be zero; these leave little."""
     centroids = data("normal", 3 * GROUP + 5, 30, np.float32)
     k, d = centroids.shape
-    found = exponion.Exponion(session(2, centroids, None, k).assignment)
+    found = technique(session(2, centroids, None, k))
     found._make_panels(centroids)
     packed = Packing(k, d, np.float32).fill(centroids.reshape(-1))
     half_gap = np.empty(k, np.float32)
     panels.fill_panels(2, packed, d, found.panels)
-    panels.find_gaps(2, packed, d, found.panels, np.float32(1 / packed.scale), found.memory, half_gap)
+    panels.find_gaps(2, packed, d, found.panels, np.float32(1 / packed.scale), found.scratch, half_gap)
     between = np.sqrt(reference.squared_distances(centroids, centroids))
     np.fill_diagonal(between, np.inf)
     np.testing.assert_allclose(2 * half_gap, between.min(axis=1), rtol=1e-3)

@@ -6,6 +6,7 @@ from numpy.testing import assert_array_equal
 from support import DTYPES, ENGINES, iterated, rows, session, some_weights
 
 from kmeans_fast import reference
+from kmeans_fast.backends import use_technique
 
 SHAPES = [
     (1000, 3, 7),
@@ -24,10 +25,10 @@ BOUNDED = [2, *(engine for engine in ENGINES if isinstance(engine, str) and "cud
 @pytest.fixture(autouse=True)
 def always(monkeypatch):
     """Bounds are kept however little they pay, and used in every iteration."""
-    monkeypatch.setattr("kmeans_fast.backends.cpu.hamerly._SCORING", 1e6)
-    monkeypatch.setattr("kmeans_fast.backends.cpu.hamerly.HamerlyBounds._expected_share", lambda self, labels: -1e9)
     monkeypatch.setattr("kmeans_fast.backends.cuda.scorers.panels._LEAST_BOUNDED", 0)
     monkeypatch.setattr("kmeans_fast.backends.cuda.hamerly.BoundsPolicy.decide", lambda self, number, changed: True)
+    with use_technique("hamerly, float32"):
+        yield
 
 
 def data(n, d, dtype, kind):

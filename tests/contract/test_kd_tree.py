@@ -7,8 +7,10 @@ from numpy.testing import assert_array_equal
 from support import DTYPES, iterated, session, some_weights
 
 from kmeans_fast import KMeans, reference
-from kmeans_fast.backends.cpu import assignment, kd_tree, planning
+from kmeans_fast.backends import use_technique, without_techniques
+from kmeans_fast.backends.cpu import costs
 from kmeans_fast.backends.cpu.buffers import NO_WEIGHTS
+from kmeans_fast.backends.cpu.techniques import kd_tree
 
 SHAPES = [(1, 1, 1), (5, 2, 3), (200, 1, 7), (129, 3, 16), (700, 2, 60), (4000, 3, 33), (3000, 4, 300), (900, 9, 20)]
 KINDS = ["normal", "grid", "clusters", "repeated", "skewed", "far", "tiny", "vanishing", "huge"]
@@ -17,13 +19,10 @@ KINDS = ["normal", "grid", "clusters", "repeated", "skewed", "far", "tiny", "van
 @pytest.fixture
 def always(monkeypatch):
     """A k-d tree from the first iteration on, whatever the sizes and however little they save."""
-    monkeypatch.setattr(planning, "_LEAST_TREE_ROWS", 1)
-    monkeypatch.setattr(planning, "_MOST_TREE_FEATURES", 100)
-    monkeypatch.setattr(planning, "_WORTH_TREE", 0)
     monkeypatch.setattr(kd_tree, "_LEAF", 24)  # many small boxes, some families of them
     monkeypatch.setattr(kd_tree, "_FAMILY", 4)
-    monkeypatch.setattr(assignment.BuildPolicy, "is_due", lambda policy: True)
-    monkeypatch.setattr(assignment.BuildPolicy, "settle", lambda policy, pairs: None)
+    with use_technique("kd-tree"):
+        yield
 
 
 def data(kind, n, d, dtype, seed=0):
@@ -120,14 +119,10 @@ def test_centroids_at_equal_distance_from_a_face_of_a_box(always):
         assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
 
 
-def test_a_tree_that_does_not_pay_is_left_and_nothing_is_lost(monkeypatch):
-    monkeypatch.setattr(planning, "_LEAST_TREE_ROWS", 1)
-    monkeypatch.setattr(planning, "_MOST_TREE_FEATURES", 100)
-    monkeypatch.setattr(planning, "_WORTH_TREE", 0)
-    X = data("normal", 3000, 12, np.float32)  # a box of neighbours reaches across the data
-    centroids, before = X[:40], np.full(len(X), -1)
-    opened, paths = session(2, X, None, 40), []
-    opened.assignment.build_policy.spent = 1e9
+def test_a_tree_that_does_not_pay_is_left_and_nothing_is_lost():
+    X = data("normal", 5000, 4, np.float32)  # a box of neighbours reaches across the data
+    centroids, before = X[:50], np.full(len(X), -1)
+    opened, paths = session(2, X, None, 50), []
     for _ in range(5):
         labels, _ = reference.assign(X, centroids)
         step = iterated(opened, centroids)
@@ -136,22 +131,22 @@ def test_a_tree_that_does_not_pay_is_left_and_nothing_is_lost(monkeypatch):
         assert_array_equal(step.centroids, reference.update(X, None, centroids, labels))
         assert step.changed == np.count_nonzero(labels != before)
         before, centroids = labels, step.centroids
-    assert paths[0] == "kd-tree"
-    assert "kd-tree" not in paths[1:]
+    assert [path == "kd-tree" for path in paths] == [False, True, False, False, False]
 
 
-def test_a_fit_builds_a_tree_when_it_pays(monkeypatch):
+@pytest.mark.parametrize(("k", "before"), [(52, 2), (60, 1), (300, 0)])
+def test_a_fit_builds_a_tree_when_iterations_have_cost_enough(k, before):
     X = data("normal", 20_000, 2, np.float32)
-    start = X[:300]
-    fitted = KMeans(300, init=start, n_init=1, max_iter=30).fit(X)
-    assert {step.path for step in fitted.history_} == {"kd-tree"}
-    monkeypatch.setattr(kd_tree, "_SORTING", 200.0)  # half of it is worth three iterations
-    later = KMeans(300, init=start, n_init=1, max_iter=30).fit(X)
-    assert [step.path == "kd-tree" for step in later.history_[:4]] == [False, False, True, True]
-    monkeypatch.setattr(assignment, "builds_kd_tree", lambda *sizes: False)
-    without = KMeans(300, init=start, n_init=1, max_iter=30).fit(X)
+    options = {"init": X[:k], "n_init": 1, "max_iter": 30}
+    fitted = KMeans(k, **options).fit(X)
+    assert [step.path == "kd-tree" for step in fitted.history_] == [at >= before for at in range(fitted.n_iter_)]
+    with without_techniques("kd-tree"):
+        without = KMeans(k, **options).fit(X)
     assert "kd-tree" not in {step.path for step in without.history_}
-    for other in (later, without):
+    with use_technique("kd-tree"):
+        always = KMeans(k, **options).fit(X)
+    assert {step.path for step in always.history_} == {"kd-tree"}
+    for other in (without, always):
         assert_array_equal(fitted.labels_, other.labels_)
         assert_array_equal(fitted.cluster_centers_, other.cluster_centers_)
         assert fitted.inertia_ == other.inertia_
@@ -162,7 +157,7 @@ def test_few_centroids_are_left_to_a_box():
     X = data("normal", 40_000, 2, np.float32)
     opened = session(1, X, None, 400)
     iterated(opened, X[:400])
-    assert opened.assignment.kd_tree.counts.pairs.sum() < 8 * len(X)  # measurements, of 400 that there are for each row
+    assert opened.assignment.rows.counts.pairs.sum() < 8 * len(X)  # measurements, of 400 that there are for each row
 
 
 def test_several_runs_share_the_tree_that_paid(monkeypatch):
@@ -172,8 +167,8 @@ def test_several_runs_share_the_tree_that_paid(monkeypatch):
     several = KMeans(200, n_init=3, random_state=0, max_iter=4, refine="breathing").fit(X)
     assert {step.path for step in several.history_ if step.run > 0} == {"kd-tree"}
     assert len(made) == 1
-    monkeypatch.setattr(assignment, "builds_kd_tree", lambda *sizes: False)
-    without = KMeans(200, n_init=3, random_state=0, max_iter=4, refine="breathing").fit(X)
+    with without_techniques("kd-tree"):
+        without = KMeans(200, n_init=3, random_state=0, max_iter=4, refine="breathing").fit(X)
     assert_array_equal(several.labels_, without.labels_)
     assert several.inertia_ == without.inertia_
 
@@ -205,12 +200,7 @@ def test_rows_that_rise_and_fall_are_sorted_as_soon_as_others():
 def test_a_tree_is_left_where_more_clusters_share_their_sums(monkeypatch):
     X = data("clusters", 6000, 2, np.float32)
     wanted = KMeans(60, random_state=0, refine="breathing", n_threads=2).fit(X)
-    monkeypatch.setattr(
-        planning, "_PRIVATE_BYTES", 2 * 61 * 2 * 24
-    )  # sixty clusters have sums for each thread, more do not
-    monkeypatch.setattr(assignment.BuildPolicy, "is_due", lambda policy: True)
-    monkeypatch.setattr(assignment.BuildPolicy, "settle", lambda policy, pairs: None)
-    monkeypatch.setattr(planning, "_WORTH_TREE", 0)
+    monkeypatch.setattr(costs, "PRIVATE_BYTES", 2 * 61 * 2 * 24)  # sums for each thread of sixty clusters, not of more
     got = KMeans(60, random_state=0, refine="breathing", n_threads=2).fit(X)
     assert "kd-tree" in {step.path for step in got.history_}
     assert_array_equal(got.labels_, wanted.labels_)

@@ -10,6 +10,7 @@ from support import DTYPES, SHAPES, rows, some_weights
 
 import kmeans_fast
 from kmeans_fast import reference
+from kmeans_fast.backends import use_technique
 from kmeans_fast.backends.cpu.assignment import Assignment
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.backends.drawing import buckets_for
@@ -158,10 +159,9 @@ def test_the_two_zeros_are_one_value(backend):
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("encoded", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype, encoded, threads, kind):
+def test_seeds_from_bytes_and_from_floats_are_the_references(dtype, encoded, threads, kind):
     if encoded and not byte_codes.AVAILABLE:
         pytest.skip("this machine has no VNNI, without which bytes are never used")
-    monkeypatch.setattr("kmeans_fast.backends.cpu.trials.worth_encoding", lambda *sizes: encoded)
     values = rows(2500, 5, np.float64, "grid" if kind == "grid" else "normal")
     if kind == "clouds":
         values = values * 1e-4 + 8 * np.random.default_rng(0).integers(0, 9, (2500, 1))
@@ -173,11 +173,12 @@ def test_seeds_from_bytes_and_from_floats_are_the_references(monkeypatch, dtype,
         values[7] = 1e30
     X, weights = values.astype(dtype), some_weights(2500)
     for given in (None, weights):
-        opened = CpuSession(X, given, 40, threads)
-        seeder = opened.seeder(reference.draws(0, 0, (40, 5)))
-        seeder.begin(seeder.draw(1))
-        assert (seeder.masses.parts[0].tried.encoder is not None) == encoded
-        assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))
+        with use_technique("bytes" if encoded else "float32"):
+            opened = CpuSession(X, given, 40, threads)
+            seeder = opened.seeder(reference.draws(0, 0, (40, 5)))
+            seeder.begin(seeder.draw(1))
+            assert (seeder.masses.parts[0].tried.encoder is not None) == encoded
+            assert_array_equal(seeding.kmeans_plusplus(opened, 40, 7, 0), reference.kmeans_plusplus(X, given, 40, 7, 0))
 
 
 def test_where_candidates_are_too_few_all_rows_are(backend, monkeypatch):
@@ -247,13 +248,11 @@ def test_many_words_are_drawn_in_parts(monkeypatch):
 def test_parallel_seeds_from_bytes_are_the_references(monkeypatch, dtype, threads):
     if not byte_codes.AVAILABLE:
         pytest.skip("this machine has no VNNI, without which bytes are never used")
-    monkeypatch.setattr(
-        "kmeans_fast.backends.cpu.assignment.filters_by_bytes", lambda n, d, k, itemsize, passes=None: k > 1
-    )
     paths, usual = [], Assignment.assign
     monkeypatch.setattr(Assignment, "assign", lambda *given: paths.append(usual(*given).path))
-    check_parallel(rows(3000, 20, dtype), None, 30, seed=2, n_threads=threads)
-    assert paths[:6] == ["float32"] + 5 * ["bytes"]
+    with use_technique("bytes"):
+        check_parallel(rows(3000, 20, dtype), None, 30, seed=2, n_threads=threads)
+    assert paths[:6] == 6 * ["bytes"]
 
 
 @pytest.mark.parametrize(("n", "size"), [(1, 1), (10, 1), (10, 30), (1000, 37), (5000, 4000)])

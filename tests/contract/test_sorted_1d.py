@@ -6,14 +6,16 @@ from numpy.testing import assert_array_equal
 from support import DTYPES, iterated, session
 
 from kmeans_fast import reference
+from kmeans_fast.backends import use_technique
 
 SHAPES = [(1, 1), (7, 3), (300, 48), (1000, 300), (255, 256), (257, 1000)]
 
 
 @pytest.fixture(autouse=True)
-def always(monkeypatch):
+def always():
     """However few the clusters."""
-    monkeypatch.setattr("kmeans_fast.backends.cpu.planning._LEAST_SEARCHED", 1)
+    with use_technique("sorted"):
+        yield
 
 
 def numbers(kind, n, dtype, seed=0):
@@ -67,10 +69,3 @@ def assert_labels(X, centroids):
     opened = session(1, X, None, len(centroids))
     opened.assign(centroids)
     assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
-
-
-def test_few_clusters_are_scored(monkeypatch):
-    monkeypatch.undo()
-    X = numbers("normal", 200, np.float32)
-    assert iterated(session(1, X, None, 4), X[:4]).path == "float32"
-    assert iterated(session(1, X, None, 150), X[:150]).path == "sorted"

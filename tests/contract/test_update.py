@@ -88,7 +88,7 @@ def test_sums_are_right_again_after_a_relocation_and_after_a_mere_assignment(eng
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_one_accumulator_shared_by_all_threads_gives_the_same(monkeypatch, threads, dtype, weighted):
-    monkeypatch.setattr("kmeans_fast.backends.cpu.planning._PRIVATE_BYTES", 0)
+    monkeypatch.setattr("kmeans_fast.backends.cpu.costs.PRIVATE_BYTES", 0)
     X, centroids = problem(300, 9, 65, dtype)
     weights = some_weights(300) if weighted else None
     opened = session(threads, X, weights, 65)

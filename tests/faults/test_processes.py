@@ -1,6 +1,6 @@
 """Threads and processes around the kernels, each case in its own interpreter: a crash or a hang is a failed test.
 
-The problems are large enough to be run by several threads (`kmeans_fast.backends.cpu.planning._SMALL`).
+The problems are large enough to be run by several threads (`kmeans_fast.backends.cpu.costs.SMALL_FIT`).
 """
 
 import os

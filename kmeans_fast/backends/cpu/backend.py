@@ -12,6 +12,12 @@ def _imported(name, package=None):
     return undisturbed(importlib.import_module, name, package)
 
 
+@functools.cache
+def module(name):
+    """A module of this package, all of which but this one are imported with Numba."""
+    return _imported(f".{name}", __package__)
+
+
 class CpuBackend:
     name = "cpu"
     devices: tuple[str, ...] = ("cpu",)
@@ -36,9 +42,8 @@ class CpuBackend:
         return ""
 
     def plan(self, problem, n_threads):
-        return _imported(".planning", __package__).plan(problem, n_threads)
+        return module("planning").plan(problem, n_threads)
 
     def open(self, X, weights, problem, n_threads):
-        threads = _imported(".planning", __package__).threads_for(problem, n_threads)
-        session = _imported(".session", __package__)
-        return session.CpuSession(X, weights, problem.n_clusters, threads, problem.frugal)
+        threads = module("planning").threads_for(problem, n_threads)
+        return module("session").CpuSession(X, weights, problem.n_clusters, threads, problem.frugal)

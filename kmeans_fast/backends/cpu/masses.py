@@ -7,10 +7,9 @@ import numpy as np
 from ...kernels.cpu.seeding import drawing
 from ..drawing import by_content, located
 from ..protocol import MassesState
-from .tasks import HASHING, tasks_for
+from . import costs
+from .tasks import tasks_for
 from .trials import Trials
-
-_WEIGHING = 0.6  # nanoseconds of one core a row (measured)
 
 
 class CpuMasses:
@@ -20,7 +19,7 @@ class CpuMasses:
         self.session, self.nearest = session, np.ones(session.n)
         self.n_buckets, few = buckets.count, buckets.count <= drawing.MOST_BUCKETS
         self.buckets = np.empty(session.n, np.uint16 if few else np.int32)
-        tasks = tasks_for(session.threads, HASHING * session.X.size)
+        tasks = tasks_for(session.threads, costs.HASHING * session.X.size)
         drawing.fill_buckets(tasks, session.flat, session.d, buckets.bits, buckets.splitters, self.buckets)
         self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
         self.tried, self.latest = None, session  # open on these rows
@@ -44,7 +43,7 @@ class CpuMasses:
         """The mass of every group, `groups` (n,) being the number of each row's."""
         s = self.session
         # Each has sums of its own, which must be few beside the rows.
-        tasks = tasks_for(min(s.threads, max(1, s.n // (4 * n_groups))), _WEIGHING * s.n)
+        tasks = tasks_for(min(s.threads, max(1, s.n // (4 * n_groups))), costs.WEIGHING_ROW * s.n)
         masses = np.zeros((tasks, n_groups), np.int64)
         drawing.weigh(tasks, s.weights, self.nearest, self.factors, groups, masses)
         return masses.sum(axis=0) if tasks > 1 else masses[0]

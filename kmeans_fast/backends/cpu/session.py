@@ -4,20 +4,18 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu.assignment import dense
 from ...kernels.cpu.exact import column_statistics, distances, fixed_point, means
 from ...kernels.cpu.seeding import drawing
 from ..masses import Oversampler, Seeder
 from ..partials import Partial, Ranges, float_of
 from ..protocol import Finished, Iteration
 from ..relocation import farthest, farthest_rows
+from . import costs
 from .assignment import Assignment
 from .buffers import NO_WEIGHTS, flat
 from .masses import CpuMasses
 from .planning import shares_sums
-from .tasks import HASHING, MEASURING, READING, table_tasks, tasks_for
-
-_LONG = 8192  # numbers from which a step over clusters is shared out to threads
+from .tasks import table_tasks, tasks_for
 
 
 class CpuSession:
@@ -57,7 +55,7 @@ class CpuSession:
 
     def ranges(self, weighted):
         return Ranges(
-            *column_statistics.column_ranges(self._tasks(READING), self.flat, self._weights(weighted), self.d)
+            *column_statistics.column_ranges(self._tasks(costs.READING), self.flat, self._weights(weighted), self.d)
         )
 
     def _weights(self, weighted):
@@ -78,14 +76,14 @@ class CpuSession:
     def _column_totals(self):
         """The exact sums of the columns, without weights, and how they are cut into limbs."""
         plan = self._planned(weighted=False) if self.weighted else self.plan or self._planned(weighted=True)
-        return column_statistics.column_totals(self._tasks(READING), self.flat, self.d, plan), plan
+        return column_statistics.column_totals(self._tasks(costs.READING), self.flat, self.d, plan), plan
 
     def column_sums(self, form):
         totals, plan = self._column_totals()
         return self._limbs(totals, plan, 1, self.d, form)[:, 0]
 
     def _sum_of_distances(self, weights, centroids, labels):
-        tasks = self._tasks(MEASURING)
+        tasks = self._tasks(costs.MEASURING)
         bins = np.zeros((tasks, 2, distances.EXPONENTS), np.int64)
         exact = np.ascontiguousarray(centroids, np.float64).ravel()
         distances.inertia_bins(tasks, self.flat, weights, exact, labels, self.d, bins)
@@ -131,10 +129,6 @@ class CpuSession:
         if self.totals is None:
             self._plan_sums()
         found = self.assignment.iterate(centroids, self.center, self.totals, self.plan, self.moved, not self.shared)
-        if self.shared:
-            dense.sum_owned(
-                self.threads, self.flat, self.weights, self.d, self.labels, self.k, self.totals, *self.plan.arguments
-            )
         self.moved = found.changed
         return found
 
@@ -148,7 +142,7 @@ class CpuSession:
         """The exact sums of `totals`, cut into limbs by `plan`, in limbs of the form (limbs, rows, columns)."""
         out = np.zeros((form.limbs, rows, columns), np.int64)
         shifts = plan.exponent + fixed_point.LIMB * np.arange(plan.limbs)[:, None] - form.exponent
-        fixed_point.merge_limbs(self.threads if rows * columns >= _LONG else 1, totals, shifts, out)
+        fixed_point.merge_limbs(self.threads if rows * columns >= costs.LONG else 1, totals, shifts, out)
         return out
 
     def follow(self, centroids, shifts):
@@ -181,7 +175,7 @@ class CpuSession:
 
     def _sums(self):
         """The exact sums (k, columns), rounded once, and the weight of each cluster."""
-        threads = self.threads if self.k * self.columns >= _LONG else 1
+        threads = self.threads if self.k * self.columns >= costs.LONG else 1
         return fixed_point.rounded(threads, self.totals, self.plan, self.k, self.columns, self.weights.size > 0)
 
     def _means(self, sums, weights):
@@ -189,7 +183,7 @@ class CpuSession:
         new = np.empty((self.k, self.d), self.X.dtype)
         shifts, differences = np.empty((2, self.k))
         means.means(
-            self.threads if sums.size >= _LONG else 1, sums, weights, self.assignment.packed.exact, self.center,
+            self.threads if sums.size >= costs.LONG else 1, sums, weights, self.assignment.packed.exact, self.center,
             new.reshape(-1), shifts, differences,
         )  # fmt: skip
         return new, shifts, max(0.0, self.scattered + math.fsum(differences.tolist()))
@@ -220,7 +214,7 @@ class CpuSession:
     def own_distances(self, centroids):
         out = np.empty(self.n)
         exact = centroids.astype(np.float64).ravel()
-        distances.own_distances(self._tasks(MEASURING), self.flat, exact, self.labels, self.d, out)
+        distances.own_distances(self._tasks(costs.MEASURING), self.flat, exact, self.labels, self.d, out)
         return out
 
     def distances(self, centroids, squared=False):
@@ -249,7 +243,7 @@ class CpuSession:
 
     def hashes(self, numbers):
         hashes = np.empty(len(numbers), np.uint64)
-        tasks = tasks_for(self.threads, HASHING * len(numbers) * self.d)
+        tasks = tasks_for(self.threads, costs.HASHING * len(numbers) * self.d)
         drawing.hash_rows(tasks, self.flat, self.d, np.ascontiguousarray(numbers), hashes)
         return hashes
 

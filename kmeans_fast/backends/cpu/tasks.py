@@ -4,10 +4,7 @@ A problem has up to thousands of steps, and most of them may be short (a seed of
 by its own work: what is over before a second thread has begun is one task. No result depends on the number of tasks.
 """
 
-# Nanoseconds of one core. A second thread costs about 2 microseconds, and 10 to 50 if it has to wake.
-LEAST_TASK = 10_000.0
-READING, HASHING, MEASURING, ENCODING = 0.3, 1.2, 1.0, 1.0  # for each value of the rows (measured)
-_DISTANCE, _OF_A_FEATURE = 1.5, 0.15  # of a table (measured)
+from . import costs
 
 
 def tasks_for(threads, work, each=0.0):
@@ -15,9 +12,9 @@ def tasks_for(threads, work, each=0.0):
 
     `work` is what the step takes one core, in nanoseconds; `each` is what every task costs besides.
     """
-    return max(1, min(threads, int(work / (LEAST_TASK + each))))
+    return max(1, min(threads, int(work / (costs.LEAST_TASK + each))))
 
 
 def table_tasks(threads, shape, n_features):
     """`tasks_for` a table of distances of this shape."""
-    return tasks_for(threads, shape[0] * shape[1] * (_DISTANCE + _OF_A_FEATURE * n_features))
+    return tasks_for(threads, shape[0] * shape[1] * (costs.TABLE_DISTANCE + costs.TABLE_FEATURE * n_features))

@@ -4,13 +4,9 @@ import numpy as np
 
 from ...kernels.cpu.scoring import byte_codes
 from ...kernels.cpu.seeding import trials
-from .codes import Encoder
-from .planning import scoring_time, worth_encoding
+from . import costs, techniques
 from .tasks import tasks_for
-
-# Nanoseconds of one core (measured).
-_ROW, _MARK = 1.0, 0.1  # for each row, of `trials` and `accept`
-_CHANGED = 20.0, 2.0  # for a row that changes, and each of its features
+from .techniques.codes import Encoder
 
 
 class Trials:
@@ -22,8 +18,8 @@ class Trials:
     def __init__(self, session):
         self.session, self.accepted = session, 0
         self.filter = self.encoder = None
-        if not session.frugal and worth_encoding(*session.X.shape, session.k, session.X.itemsize):
-            self.encoder = Encoder(session)
+        if techniques.encodes_seeding(session.assignment.rows.sizes):
+            self.encoder = Encoder(session.X, session.threads)
             self.tiles, self.room = self.encoder.tiles(), {}
         else:
             self.filter = trials.Filter.of(session.X)
@@ -54,7 +50,7 @@ class Trials:
         s = self.session
         floats, codes = self._scoring(candidates)
         self.exact = candidates.astype(np.float64).ravel()
-        tasks = tasks_for(s.threads, s.n * (_ROW + scoring_time(s.d, len(candidates))))
+        tasks = tasks_for(s.threads, s.n * (costs.TRIAL_ROW + costs.float_scoring(s.d, len(candidates))))
         reduction = np.zeros((tasks, trials.MOST_TRIALS), np.int64)
         trials.trials(
             tasks, s.flat, s.weights, s.d, self.exact, floats, codes,
@@ -66,7 +62,7 @@ class Trials:
         """Make one of the last candidates a seed; the masses of the buckets follow."""
         s = self.session
         changed = s.n / (self.accepted + 1)  # rows, about
-        work = s.n * _MARK + changed * (_CHANGED[0] + _CHANGED[1] * s.d)
+        work = s.n * costs.ACCEPTED_ROW + changed * (costs.CHANGED_ROW + costs.CHANGED_FEATURE * s.d)
         tasks = tasks_for(s.threads, work, each=masses.n_buckets)  # which are cleared and added
         change = np.zeros((tasks, masses.n_buckets), np.int64)
         trials.accept(

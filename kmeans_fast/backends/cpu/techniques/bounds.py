@@ -1,0 +1,92 @@
+"""Hamerly's bounds on the distances of every row, which other techniques write and use too."""
+
+import numpy as np
+
+from ....kernels.cpu.assignment.arguments import NO_BOUNDS, Bounds
+from .. import costs
+from .protocol import Kept
+
+# Binary orders of magnitude between the data and 1 within which squares of distances neither overflow nor vanish.
+_FARTHEST = 300
+_APART = 60  # and between the scales of two passes
+
+
+def bounds_memory(sizes):
+    return {"bounds": 8 * sizes.n}
+
+
+def bounds_decline(sizes):
+    """Why bounds are not kept although they could be; empty if they are."""
+    if sizes.frugal:
+        return "memory is short"
+    if sizes.shared:
+        return "the sums of so many clusters are shared by all threads"
+    scoring = costs.float_scoring(sizes.d, sizes.k)
+    if sizes.k == 1 or scoring < costs.LEAST_BOUNDS_GAIN * costs.BOUNDS_ROW:
+        return "a row is scored as soon as its bounds are read"
+    return "" if sizes.n * scoring >= costs.LEAST_BOUNDED_PASS else "a pass is over before bounds could help"
+
+
+def is_usual(scale):
+    """Whether bounds hold for data that `scale` brings near 1."""
+    return abs(np.log2(scale)) <= _FARTHEST
+
+
+class HamerlyBounds(Kept):
+    """The bounds (`kmeans_fast.kernels.cpu.assignment.hamerly`), in a unit that is fixed when they are first written.
+
+    They are true of the centroids of the last pass that wrote or used them, so they hold in the next pass only: what a
+    pass that knows nothing of bounds makes of the labels cannot mislead.
+    """
+
+    def __init__(self, session):
+        super().__init__(session)
+        self.most_failing = costs.most_failing(session.d, session.k)
+        self.make_room()
+
+    def make_room(self):
+        self.upper = self.lower = self.drift = self.half_gap = None
+        self.unit = self.number = self.share = None
+
+    def open(self):
+        """Allocate them, if they are not there."""
+        if self.upper is None:
+            n, k = self.session.n, self.session.k
+            self.upper, self.lower = np.empty((2, n), np.float32)
+            self.drift, self.half_gap = np.zeros((2, k), np.float32)
+            self.share = None  # of the rows, that failed in the last pass; None where that wrote all bounds anew
+
+    def holds(self, coming):
+        """Whether they are of the labels and of centroids that are known to have moved to those of this pass."""
+        if self.upper is None or coming.shifts is None or self.number != coming.number - 1:
+            return False
+        scale = float(coming.packed.scale)
+        return is_usual(scale) and abs(np.log2(self.unit) - np.log2(scale)) <= _APART
+
+    def follow(self, coming):
+        """Take note of how far centroids have moved; the bounds must hold."""
+        self.drift = (np.sqrt(coming.shifts) * (self.unit * (1 + 2.0**-20)) + 2.0**-100).astype(np.float32)
+
+    def pays(self):
+        """Whether they are likely to skip rows enough, after `follow`."""
+        share = self._expected_share(self.session.labels) if self.share is None else self.share
+        return share <= self.most_failing
+
+    def _expected_share(self, labels):
+        """The share of a sample of rows that would fail, their bounds being fresh."""
+        sample = slice(None, None, -(-len(labels) // costs.BOUNDS_SAMPLE))
+        above = self.upper[sample] + self.drift[labels[sample]]
+        return np.count_nonzero(~(above < self.lower[sample] - self.drift.max())) / len(above)
+
+    def written(self, coming):
+        """The `Bounds` that a kernel takes in a pass that writes all of them; NO_BOUNDS where none are kept."""
+        if self.upper is None:
+            return NO_BOUNDS
+        self.unit, self.share = float(coming.packed.scale), None
+        return self.used(coming)
+
+    def used(self, coming):
+        """The `Bounds` that a kernel takes in a pass that brings them up to date."""
+        self.number = coming.number
+        factor = np.float32(self.unit / float(coming.packed.scale))
+        return Bounds(self.upper, self.lower, self.drift, self.half_gap, self.unit, factor)
