@@ -1,12 +1,20 @@
-"""What the pages in docs/ name is there: files, names in them, links; and their Python runs."""
+"""What the pages in docs/ name is there: files, names in them, links; and the examples of how to add something run."""
 
 import ast
 import functools
 import importlib
 import re
+import sys
+import types
 
+import numpy as np
 import pytest
-from support import REPOSITORY
+from numpy.testing import assert_array_equal
+from support import REPOSITORY, rows
+
+import kmeans_fast
+from kmeans_fast import backends as registry
+from kmeans_fast import reference, sources
 
 PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
 SUFFIXES = ("py", "cu", "hpp", "md", "svg", "png", "jpg", "toml", "json", "yml", "yaml")
@@ -104,9 +112,92 @@ def test_lines_are_short(page):
     assert [line for line in page.read_text(encoding="utf-8").splitlines() if len(line) > 120] == []
 
 
-def test_python_runs(tmp_path, monkeypatch):
-    """Each block of Python that is no diff or part of a file, on its own."""
-    monkeypatch.chdir(tmp_path)
-    for page in PAGES:
-        for code in re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
-            exec(compile(code, page.name, "exec"), {"__name__": page.stem})
+# ---- how to add something ------------------------------------------------------------------------------------------
+
+BLOCK = re.compile(r"^```(py|diff) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = BLOCK.findall((REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8"))
+FILES = {path: code for kind, path, code in BLOCKS if kind == "py"}
+CHANGES = {path: code for kind, path, code in BLOCKS if kind == "diff"}
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """``written(path)``: the module that the page has as this file."""
+
+    def imported(path):
+        name = path.removesuffix(".py").replace("/", ".")
+        module = types.ModuleType(name)
+        module.__package__ = name.rpartition(".")[0]
+        monkeypatch.setitem(sys.modules, name, module)
+        exec(compile(FILES[path], path, "exec"), module.__dict__)
+        return module
+
+    return imported
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_lines_that_change_are_there(path):
+    """In this order, and nothing but what is new is missing."""
+    there, at = (REPOSITORY / path).read_text(encoding="utf-8").splitlines(), 0
+    for line in CHANGES[path].splitlines():
+        if line != "..." and not line.startswith("+"):
+            assert line[1:] in there[at:]
+            at = there.index(line[1:], at) + 1
+
+
+def test_sizes_of_the_examples():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    new = [sum(line.startswith("+") for line in change.splitlines()) for change in CHANGES.values()]
+    sizes = [(code.count("\n"), lines) for code, lines in zip(FILES.values(), new)]
+    told = re.findall(r"\*\*Size: one file of (\d+) lines, (\w+) lines? elsewhere\.\*\*", page)
+    assert [(int(lines), {"one": 1, "two": 2}[elsewhere]) for lines, elsewhere in told] == sizes
+
+
+def fitted(X, k, **options):
+    return kmeans_fast.kmeans(X, k, seed=1, tol=0.0, **options)
+
+
+def assert_is_the_references(found, X, k):
+    start = X[reference.kmeans_plusplus(X, None, k, 1)]
+    wanted = reference.lloyd(X, None, start, tol=0.0)
+    assert_array_equal(found.labels, wanted.labels)
+    assert_array_equal(found.centroids, wanted.centroids)
+    assert (found.inertia, found.n_iter) == (wanted.inertia, wanted.n_iter)
+
+
+def test_adding_a_technique(written, monkeypatch):
+    from kmeans_fast.backends.cpu import techniques
+
+    float64 = written("kmeans_fast/backends/cpu/techniques/float64.py").Float64
+    monkeypatch.setattr(techniques, "TECHNIQUES", (*techniques.TECHNIQUES[:-1], float64, techniques.TECHNIQUES[-1]))
+    monkeypatch.setattr(techniques.CHOICE, "ways", techniques.TECHNIQUES)
+    X = rows(400, 5, np.float32)
+    with registry.use_technique("float64"):
+        found = fitted(X, 6, device="cpu")
+    assert {step.path for step in found.history} == {"float64"}
+    assert_is_the_references(found, X, 6)
+
+
+def test_adding_an_estimator(written):
+    X = rows(300, 4, np.float64)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    model = written("kmeans_fast/estimators/spherical.py").SphericalKMeans(5, random_state=0).fit(X)
+    assert np.abs(np.linalg.norm(model.cluster_centers_, axis=1) - 1).max() < 1e-15
+    assert_array_equal(model.predict(X), (X @ model.cluster_centers_.T).argmax(axis=1))
+
+
+def test_adding_a_source(written, monkeypatch):
+    generated = written("kmeans_fast/sources/generated.py").Generated
+    monkeypatch.setattr(sources, "SOURCES", (*sources.SOURCES, generated))
+    X = rows(300, 4, np.float32)
+    assert_is_the_references(fitted(lambda: (X[at : at + 70].copy() for at in range(0, 300, 70)), 6), X, 6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-160, 1e130])
+@pytest.mark.parametrize("kind", ["normal", "grid"])
+def test_adding_a_backend(written, monkeypatch, kind, scale):
+    blas = written("kmeans_fast/backends/blas.py").BlasBackend()
+    monkeypatch.setattr(registry, "BACKENDS", (*registry.BACKENDS, blas))
+    X = rows(300, 4, np.float64, kind) * scale
+    with kmeans_fast.use_backend("blas"):
+        assert_is_the_references(fitted(X, 6), X, 6)
