@@ -1,16 +1,17 @@
 """The contract: k-means in NumPy float64, written to be obviously right.
 
-Every backend returns these bits: the same labels, seeds, centroids and inertia, whatever its threads, chunks or instruction set. Two rules make that
-possible. A squared distance is a fixed sequence of float64 roundings (`distance`), so "nearest" has one meaning; and every sum over rows is the exact
-real-number sum rounded once (`math.fsum`), so it has no order. Seeds are drawn in an order of the rows' values
-(`content_order`), not of their numbers; float64 data has the seeds of its rounding to float32, but for rare chance.
-Nothing here is fast: O(n k d) with a Python loop over features.
+Every backend returns these bits: the same labels, seeds, centroids and inertia, whatever its threads, chunks or
+instruction set. Two rules make that possible. A squared distance is a fixed sequence of float64 roundings (`distance`),
+so "nearest" has one meaning; and every sum over rows is the exact real-number sum rounded once (`math.fsum`), so it has
+no order. Seeds are drawn in an order of the rows' values (`content_order`), not of their numbers; float64 data has the
+seeds of its rounding to float32, but for rare chance. Nothing here is fast: O(n k d) with a Python loop over features.
 
-Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids` (n_clusters, n_features) in X's
-dtype, `labels` (n_samples,) int32.
+Shapes: `X` (n_samples, n_features) float32 or float64, `weights` (n_samples,) float64 or None (all ones), `centroids`
+(n_clusters, n_features) in X's dtype, `labels` (n_samples,) int32.
 
-Sources: Lloyd (1982); k-means++: Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; k-means||: Bahmani et al. (2012); counter-based random
-numbers: Salmon et al. (2011), Philox as NumPy ships it; empty clusters and stopping: scikit-learn's rules.
+Sources: Lloyd (1982); k-means++: Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; k-means||: Bahmani
+et al. (2012); counter-based random numbers: Salmon et al. (2011), Philox as NumPy ships it; empty clusters and
+stopping: scikit-learn's rules.
 """
 
 import math
@@ -32,7 +33,7 @@ class Fit(NamedTuple):
 
 
 def distance(x, c):
-    """D along the last axis, float64: ``acc = 0; for each feature: t = x - c; acc = acc + t*t``, each operation rounded once."""
+    """D along the last axis, float64: ``acc = 0; for each feature: t = x - c; acc = acc + t*t``, each rounded once."""
     x, c, total = x.astype(np.float64), c.astype(np.float64), 0.0
     for j in range(x.shape[-1]):
         t = x[..., j] - c[..., j]
@@ -99,7 +100,10 @@ def relocate(X, weights, centroids, labels, empty):
 
 
 def update(X, weights, centroids, labels):
-    """New centroids: sum / weight in float64, rounded once to X's dtype; without weight even after relocation, the centroid of the heaviest cluster."""
+    """New centroids: sum / weight in float64, rounded once to X's dtype.
+
+    A cluster without weight even after relocation has the centroid of the heaviest.
+    """
     sums, totals = cluster_sums(X, weights, labels, len(centroids))
     if (totals == 0).any():
         owners = relocate(X, weights, centroids, labels, np.flatnonzero(totals == 0))
@@ -146,8 +150,9 @@ def content_order(X, weights):
 class Masses:
     """Integer masses of the rows, so that draws and potentials have no order of summation.
 
-    ``mass_i = floor(w_i * d_i * 2**shift)``, with `shift` set from the largest product so that the total stays under 2**61, and set anew whenever the
-    total has fallen below 2**44. When every product is zero, ``d_i = 1`` takes its place.
+    ``mass_i = floor(w_i * d_i * 2**shift)``, with `shift` set from the largest product so that the total stays under
+    2**61, and set anew whenever the total has fallen below 2**44. When every product is zero, ``d_i = 1`` takes its
+    place.
     """
 
     def __init__(self, X, weights):
@@ -186,8 +191,10 @@ def sample(X, weights, size, seed, run=0):
 
 
 def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
-    """Row numbers of the seeds by greedy k-means++: each step draws `n_trials` rows with probability ``w_i * d_i`` (d: squared distance to the nearest
-    seed) and keeps the one that leaves the least total mass, the earliest drawn among equals.
+    """Row numbers of the seeds by greedy k-means++.
+
+    Each step draws `n_trials` rows with probability ``w_i * d_i`` (d: squared distance to the nearest seed) and keeps
+    the one that leaves the least total mass, the earliest drawn among equals.
     """
     words, masses = draws(seed, run, (n_clusters, n_trials(n_clusters))), Masses(X, weights)
     rows = [masses.draw(words[0, 0])]
@@ -203,8 +210,11 @@ def kmeans_plusplus(X, weights, n_clusters, seed, run=0):
 
 
 def kmeans_parallel(X, weights, n_clusters, seed, run=0):
-    """Row numbers of the seeds by k-means||: from one drawn row, each of `ROUNDS` draws ``OVERSAMPLING * n_clusters`` candidates with probability
-    ``w_i * d_i`` (d: squared distance to the nearest candidate so far); k-means++ chooses among them, weighted by the mass of the rows nearest to each.
+    """Row numbers of the seeds by k-means||.
+
+    From one drawn row, each of `ROUNDS` draws ``OVERSAMPLING * n_clusters`` candidates with probability ``w_i * d_i``
+    (d: squared distance to the nearest candidate so far). k-means++ chooses among them, weighted by the mass of the
+    rows nearest to each.
     """
     size = OVERSAMPLING * n_clusters
     words = draws(seed, run + 2**61, (1 + ROUNDS * size,))
@@ -237,7 +247,9 @@ def random_rows(X, weights, n_clusters, seed, run=0):
 
 
 def lloyd(X, weights, centroids, max_iter=300, tol=1e-4):
-    """Lloyd's algorithm from given centroids: stops when no label changed ("strict"), else when `squared_shift` <= tol * `mean_variance`, else after
+    """Lloyd's algorithm from given centroids.
+
+    It stops when no label changed ("strict"), else when `squared_shift` <= tol * `mean_variance`, else after
     `max_iter`. The labels returned are those of the centroids returned.
     """
     threshold = tol * mean_variance(X) if tol > 0 else 0.0

@@ -57,7 +57,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture(params=TESTED)
 def backend(request):
-    """The name of every backend that can run here, forced while the test runs; the CUDA backend in the simulator is one of them."""
+    """The name of every backend that can run here, the CUDA backend in the simulator too; forced while a test runs."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == SIMULATED.name:
             patch.setattr(registry, "BACKENDS", (*registry.BACKENDS, SIMULATED))
@@ -67,5 +67,5 @@ def backend(request):
 
 @pytest.fixture(params=ENGINES, ids=lambda engine: engine if isinstance(engine, str) else f"{engine}-threads")
 def engine(request):
-    """What `support.session` opens: the reference, the CPU kernels on a number of threads, or the CUDA kernels in the simulator."""
+    """What `support.session` opens: the reference, CPU kernels on some threads, CUDA kernels in the simulator."""
     return request.param

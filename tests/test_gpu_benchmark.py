@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py runs to its end without a GPU: what nobody can run before there is one must have no mistake left but the GPU's."""
+"""benchmarks/gpu.py runs to its end without a GPU: on the first one, no mistake may be left but the GPU's own."""
 
 import json
 import os
@@ -226,14 +226,12 @@ for unit in job["units"]:
     for name in ("ours", "peer"):
         if name in job["left_out"].get(unit, {}):
             continue
-        send(unit=unit, doing=name, seconds=1)
+        send(unit=unit, doing=name, seconds=1 if (unit, name) == ("hanging", "peer") else 100)
         if unit == "fatal" and name == "peer":
             print("an illegal access", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGSEGV)
-        if unit == "hanging" and name == "peer":
-            time.sleep(60)
-        if unit == "late":
-            time.sleep(60)
+        if unit == "hanging" and name == "peer" or unit == "late":
+            time.sleep(10**6)
     send(unit=unit, result={"without": job["left_out"].get(unit, {})})
 """
 
@@ -242,8 +240,8 @@ def test_what_fells_a_worker_is_left_out_and_the_rest_goes_on(parts):
     from common.jobs import Job
     from common.supervisor import supervised
 
-    job = Job("any", ["fatal", "hanging", "well"], 30.0)
-    results = supervised([sys.executable, "-c", WORKER], job, deadline=time.monotonic() + 30)
+    job = Job("any", ["fatal", "hanging", "well"], 300.0)
+    results = supervised([sys.executable, "-c", WORKER], job, deadline=time.monotonic() + 300)
     assert results["fatal"]["without"] == {"peer": "the process was ended by SIGSEGV: an illegal access"}
     assert results["hanging"]["without"] == {"peer": "nothing was heard of it for 1 s"}
     assert results["well"] == {"without": {}}
@@ -253,11 +251,9 @@ def test_a_section_ends_when_its_time_is_up(parts):
     from common.jobs import Job
     from common.supervisor import supervised
 
-    started = time.monotonic()
     job = Job("any", ["late", "well"], 0.5)
-    results = supervised([sys.executable, "-c", WORKER], job, deadline=started + 0.5, grace=0.2)
+    results = supervised([sys.executable, "-c", WORKER], job, deadline=time.monotonic() + 0.5, grace=0.2)
     assert results == {"late": {"failed": "ours: its time was up"}, "well": {"failed": "there was no time left"}}
-    assert time.monotonic() - started < 5
 
 
 def test_without_a_gpu_it_says_so():
@@ -273,10 +269,9 @@ def test_without_a_gpu_it_says_so():
 def test_a_program_that_overruns_is_ended_with_what_it_started(parts):
     from common import processes
 
-    child = "import subprocess, sys; print('begun', flush=True); subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
-    started = time.monotonic()
+    sleeper = "[sys.executable, '-c', 'import time; time.sleep(10**6)']"  # for longer than this test may take
+    child = f"import subprocess, sys; print('begun', flush=True); subprocess.run({sleeper})"
     found = processes.finished([sys.executable, "-c", child], 1.5)
-    assert time.monotonic() - started < 10
     assert found["exit_status"] is None
     assert found["last_lines"] == ["begun"]
     assert processes.finished([sys.executable, "-c", "raise SystemExit(7)"], 20)["exit_status"] == 7

@@ -1,18 +1,21 @@
 """A better optimum after convergence: breathing k-means.
 
-Lloyd's algorithm stops at the local optimum next to its start. A breath leads out of it: some centroids more are put where the error is largest, Lloyd's
-algorithm runs, as many are taken away where they are missed least, and it runs again. What is no better is thrown away, and the next breath is half as deep.
+Lloyd's algorithm stops at the local optimum next to its start. A breath leads out of it: some centroids more are put
+where the error is largest, Lloyd's algorithm runs, as many are taken away where they are missed least, and it runs
+again. What is no better is thrown away, and the next breath is half as deep.
 
 The rules depend on exact sums and on distances by the contract only, so the result is the same on every backend.
 
-* Errors: each row's ``w D`` in units of the smallest power of two that keeps their sum below 2**53: sums of integers, exact in any order.
-* In: a second centroid for each of the clusters of largest error (ties: the lowest), STEP of its root mean square distance away, in a direction of random
-  signs.
-* Out: the centroids of least ``W_c D(c, nearest other)``, W being the weight of the cluster: what inertia grows by if that other one takes all its rows, c
-  being their mean, and no less than what it grows by if each goes to the nearest. Of two neighbours only one goes, lest both leave a place at once.
+* Errors: each row's ``w D`` in units of the smallest power of two that keeps their sum below 2**53: sums of integers,
+  exact in any order.
+* In: a second centroid for each of the clusters of largest error (ties: the lowest), STEP of its root mean square
+  distance away, in a direction of random signs.
+* Out: the centroids of least ``W_c D(c, nearest other)``, W being the weight of the cluster: what inertia grows by if
+  that other one takes all its rows, c being their mean, and no less than what it grows by if each goes to the nearest.
+  Of two neighbours only one goes, lest both leave a place at once.
 
-Method: Fritzke, "The breathing k-means algorithm" (2020), after LBG-U (1997). His utility of a centroid is what rows lose if each goes to its second nearest;
-the bound here needs no pass over the rows.
+Method: Fritzke, "The breathing k-means algorithm" (2020), after LBG-U (1997). His utility of a centroid is what rows
+lose if each goes to its second nearest; the bound here needs no pass over the rows.
 """
 
 import math
@@ -83,7 +86,10 @@ def inhaled(centroids, errors, weights, depth, words):
 
 
 def exhaled(centroids, weights, depth, distances):
-    """The centroids without the `depth` that are missed least. ``distances(rows)`` gives their distances to all centroids, in X's dtype, in which squares may overflow."""
+    """The centroids without the `depth` that are missed least.
+
+    ``distances(rows)`` gives their distances to all centroids, in X's dtype, in which squares may overflow.
+    """
     k = len(centroids)
     nearest, apart = np.empty(k, np.int64), np.empty(k)
     step = max(1, _PAIRS // k)

@@ -1,4 +1,4 @@
-"""Initial centroids. Which rows they are depends on the data, the weights and the seed alone (`kmeans_fast.reference`)."""
+"""Initial centroids. Which rows they are depends on data, weights and seed alone (`kmeans_fast.reference`)."""
 
 import collections
 import itertools
@@ -47,8 +47,9 @@ def most_candidates(n_clusters, n_samples):
 
 
 def kmeans_parallel(session, n_clusters, seed, run, open_rows):
-    """Row numbers of the seeds by k-means||, `ROUNDS` assignments to ``OVERSAMPLING * n_clusters`` candidates. O(n d k).
+    """Row numbers of the seeds by k-means||. O(n d k).
 
+    It takes `ROUNDS` assignments to ``OVERSAMPLING * n_clusters`` candidates.
     ``open_rows(rows, weights)`` opens a session on few rows for as many clusters.
     """
     size = OVERSAMPLING * n_clusters

@@ -54,7 +54,7 @@ def here(tmp_path, monkeypatch):
 
 def until(condition):
     """Wait for what another thread does."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -79,7 +79,7 @@ def test_missing_data_files_are_compiled_anew(warm):
 
 
 def test_an_entry_and_a_body_from_different_processes_are_not_put_together(warm, tmp_path):
-    """An entry calls its body by symbol. Another process may have named the symbol otherwise, and an unknown symbol ends a process."""
+    """An entry calls its body by symbol: if another process named it otherwise, the unknown symbol ends the process."""
     other = tmp_path / "other"
     compiled_later = SCRIPT.replace(
         "X = ",

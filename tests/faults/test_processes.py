@@ -188,7 +188,8 @@ def test_a_child_forked_while_another_thread_imports_and_loads_kernels():
     run_python(
         FORKING
         + """
-kmeans_fast.kmeans, kmeans_fast.available_backends  # Python itself hangs if a child wants a module that is just being imported
+# Python itself hangs if a child wants a module that is just being imported.
+kmeans_fast.kmeans, kmeans_fast.available_backends
 
 def fit():
     kmeans_fast.kmeans(X, 3, seed=0)
@@ -338,7 +339,8 @@ def test_ctrl_c_ends_a_long_fit_and_the_process_goes_on(n_threads):
         + """
 import signal, threading
 from kmeans_fast import KMeans
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with SIGINT ignored
+# A shell starts what runs in the background with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 wanted = fit()
 big = np.tile(X, (10, 1)) + np.random.default_rng(1).normal(size=(len(X) * 10, 8)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""The wheel, built from the source distribution, holds the kernels and fits in a clean environment outside the repository."""
+"""The wheel, built from the source distribution, holds the kernels and fits in a clean environment of its own."""
 
 import os
 import subprocess

@@ -164,7 +164,7 @@ def test_clusters_far_apart_get_a_seed_each(init):
 
 
 def test_parallel_seeds_stand_for_the_rows_near_them():
-    """The one seed of two clusters is in either as often as their sizes say, although both have as many candidates or more in the smaller."""
+    """The one seed of two clusters is in either as often as their sizes say, not as often as their candidates."""
     rng = np.random.default_rng(5)
     X = np.concatenate([rng.normal(size=(900, 2)), 50 + 10 * rng.normal(size=(100, 2))])
     in_the_larger = sum(int(reference.kmeans_parallel(X, None, 1, seed)[0] < 900) for seed in range(200))
@@ -172,7 +172,7 @@ def test_parallel_seeds_stand_for_the_rows_near_them():
 
 
 def test_parallel_seeds_are_about_as_good_as_those_of_plusplus(rng):
-    """Of overlapping clusters: the mean distance to the nearest seed over many draws is what either method's choice makes small."""
+    """Of overlapping clusters, by the mean distance to the nearest seed over many draws, which either makes small."""
     X = rng.normal(size=(30, 3))[rng.integers(0, 30, 2000)] + 0.3 * rng.normal(size=(2000, 3))
 
     def potential(method):
