@@ -39,7 +39,7 @@ class CpuSession:
         self.center = self.scattered = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
 
-    # ---- statistics -----------------------------------------------------------------------------------------------------
+    # ---- statistics ------------------------------------------------------------------------------------------------
 
     def for_clusters(self, n_clusters):
         weights = self.weights if self.weights.size else None
@@ -189,7 +189,7 @@ class CpuSession:
         return new, shifts, max(0.0, self.scattered + math.fsum(differences.tolist()))
 
     def _relocate(self, centroids, empty):
-        """Give each empty cluster the row farthest from its centroid (`kmeans_fast.reference.relocate`): in the sums, not in the labels."""
+        """Give each empty cluster the row farthest from its centroid (`reference.relocate`): in sums, not in labels."""
         own = self.own_distances(centroids)
         if self.weights.size:
             own[self.weights == 0] = 0.0

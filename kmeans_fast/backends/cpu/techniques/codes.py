@@ -136,7 +136,7 @@ class Codes(Kept):
         return byte_codes.Encoded(self.rows, self.centroids, values, encoder.scale, encoder.vanishing, *self.memory)
 
     def settle(self, scored):
-        """Give them up where too many tiles, of a pass over bounds that scored so many rows, had too many candidates."""
+        """Give them up where, of a pass that scored so many rows, too many tiles had too many candidates."""
         overfull = sum(self.session.counts.overfull.tolist())
         if overfull * tile.ROWS > costs.TOO_MANY_OVERFULL * scored and not self.session.forced:
             self.serves = False

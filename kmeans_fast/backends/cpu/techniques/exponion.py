@@ -49,7 +49,7 @@ def pass_decline(sizes, once=False):
 
 
 def _ordered(points, part):
-    """The centroids of a part, neighbours together: halved by the direction of largest spread until a panel holds them."""
+    """The centroids of a part, neighbours together: halved by the direction of largest spread, to panels."""
     if len(part) <= GROUP:
         return [part]
     moved = points[part] - points[part].mean(axis=0)
@@ -72,7 +72,7 @@ def spatial_order(centroids):
 class Sampled(NamedTuple):
     """What a sample of rows says of the centroids that a pass would measure for a row."""
 
-    share: float  # of all centroids: those that may be nearer than the nearest one, for all that the distances between centroids tell
+    share: float  # of all centroids: those that the distances between centroids do not rule out for a row
     open: float  # of the rows: those that float32 scores do not settle
     candidates: float  # for a row, that bytes would leave
 
@@ -94,7 +94,7 @@ def sampled(threads, X, centroids, count):
     roundings = (min(len(center), SEGMENT) + 32) * 2.0**-24
     in_doubt = 2 * roundings * (norms[0] ** 2 + 2 * norms[1][label] ** 2)
     unsettled = np.partition(to_points, 1, axis=1)[:, 1] - least <= in_doubt
-    # A number is off by 1 / sqrt(12) of a step when it becomes a byte, a score by that much of the row and of the centroid.
+    # A number that becomes a byte is off by 1 / sqrt(12) of a step; a score by that of the row and of the centroid.
     steps = [np.abs(a).max(axis=1) / 127 * np.sqrt(len(center) / 12) for a in moved]
     lost = steps[0][:, None] * norms[1] + norms[0][:, None] * steps[1]
     candidates = np.count_nonzero(to_points - least[:, None] <= 4 * lost)
@@ -102,8 +102,9 @@ def sampled(threads, X, centroids, count):
 
 
 def _squared(threads, rows, columns, k):
-    """Squared distances (len(rows), k) float64 to k points (`distances.columns_padded`). Not by BLAS, whose threads go on spinning on the cores that the
-    next pass needs.
+    """Squared distances (len(rows), k) float64 to k points (`distances.columns_padded`).
+
+    Not by BLAS, whose threads go on spinning on the cores that the next pass needs.
     """
     out = np.empty((len(rows), k))
     tasks = table_tasks(threads, out.shape, rows.shape[1])
