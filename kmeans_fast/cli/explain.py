@@ -16,7 +16,8 @@ def run(args):
     X = _data(args)
     if args.n_clusters > len(X):
         raise ValueError(f"-k must be at most the number of rows, {len(X)}, got {args.n_clusters}")
-    text, plan = explained(X, False, n_clusters=args.n_clusters, device=args.device, n_threads=args.n_threads)
+    names = "n_clusters", "init", "refine", "device", "n_threads"
+    text, plan = explained(X, False, **{name: getattr(args, name) for name in names})
     print(text)
     print(_memory(args, X, 0 if plan.on_device else plan.workspace_bytes))
 

@@ -217,7 +217,7 @@ def _add_explain(commands):
     )
     _add_input(parser, nargs="?")
     group = parser.add_argument_group("the clustering")
-    _add_parameters(group, "n_clusters")
+    _add_parameters(group, "n_clusters", "init", "refine")
     group.add_argument("--shape", type=_shape, metavar="ROWS,COLUMNS", help="in place of FILE")
     _add_computing(parser, "that of a fit of FILE; float32 for a shape")
 

@@ -111,6 +111,11 @@ def test_explain_says_what_would_run_and_what_it_takes(inputs, X, run, refused):
     told = run("explain", "--shape", "1000000000,100", "-k", "256", "--dtype", "float64").out
     assert "1,000,000,000 x 100 float64" in told
     assert "do not fit" in told or "refused" in told
+    for options in ({"init": "k-means||"}, {"refine": "breathing"}):  # a second session takes memory
+        flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+        told = run("explain", "--shape", "1_000_000,16", "-k", "256", "--device", "cpu", *flags).out
+        assert told.startswith(kmeans_fast.explain((1_000_000, 16), 256, device="cpu", **options))
+        assert not told.startswith(kmeans_fast.explain((1_000_000, 16), 256, device="cpu"))
     assert "not both" in refused("explain", "-k", "3")
     assert "not both" in refused("explain", "data.npy", "--shape", "3,3", "-k", "3")
     assert "ROWS,COLUMNS" in refused("explain", "--shape", "3", "-k", "3")
