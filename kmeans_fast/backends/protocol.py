@@ -1,8 +1,9 @@
 """What a backend is: a named object that opens a session on rows; the engine drives the session.
 
-Every session gives the bits of `kmeans_fast.reference`. The engine never looks into what a session works with: centroids that an iteration came to and
-candidates that a seeder drew may be anywhere; `fetch` and `chosen` bring them to the host. Labels and distances are arrays of the kind that the data is:
-NumPy's for data on the host, the device's for data on a device.
+Every session gives the bits of `kmeans_fast.reference`. The engine never looks into what a session works with:
+centroids that an iteration came to and candidates that a seeder drew may be anywhere; `fetch` and `chosen` bring them
+to the host. Labels and distances are arrays of the kind that the data is: NumPy's for data on the host, the device's
+for data on a device.
 """
 
 from collections.abc import Sequence
@@ -77,7 +78,10 @@ class Finished(NamedTuple):
 
 
 class Seeder(Protocol):
-    """The state of seeding: a distance for every row, which with its weight is its mass (`kmeans_fast.reference.Masses`), and the seeds so far."""
+    """The state of seeding: the seeds so far, and a distance for every row.
+
+    With its weight that is its mass (`kmeans_fast.reference.Masses`).
+    """
 
     def draw(self, count: int) -> Any:
         """The candidates for the next seed: rows that the first `count` of its words fall on."""
@@ -96,7 +100,10 @@ class Seeder(Protocol):
 
 
 class Oversampler(Protocol):
-    """The state of k-means||: a distance for every row, to the nearest candidate so far, which with its weight is its mass."""
+    """The state of k-means||: a distance for every row, to the nearest candidate so far.
+
+    With its weight that is its mass.
+    """
 
     def draw(self, words: np.ndarray) -> np.ndarray:
         """Rows that the uint64 `words` fall on, one for each."""
@@ -150,7 +157,7 @@ class PartMasses(Protocol):
         """Leave a row without mass; the mass that it had, which its bucket loses."""
 
     def join(self, candidates: np.ndarray) -> None:
-        """Let candidates (m, n_features) join those before: a distance is that to the nearest of them, if it is less."""
+        """Let candidates (m, n_features) join those before. A distance becomes that to the nearest, if it is less."""
 
     def shares(self, count: int) -> np.ndarray:
         """The mass of the rows nearest to each of the `count` candidates that have joined, int64."""
@@ -265,7 +272,7 @@ class Backend(Protocol):
         """Reasons why it cannot run this problem; empty when it can."""
 
     def declines(self, problem: Problem) -> str:
-        """Why ``device="auto"`` passes it by although it could; empty if it does not. Told without touching a device."""
+        """Why ``device="auto"`` passes it by although it could; empty if it does not. No device is touched for it."""
 
     def plan(self, problem: Problem, n_threads: int | None) -> Plan: ...
     def open(self, X: Any, weights: Any, problem: Problem, n_threads: int | None) -> Session: ...

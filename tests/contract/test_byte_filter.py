@@ -33,8 +33,8 @@ def always():
 
 
 def data(n, d, dtype, kind):
-    """A cloud; integers full of ties and repeated rows; clouds apart; a cloud far from the origin; rows of very different sizes; heavy tails; few
-    features that matter; one row far beyond the others.
+    """A cloud; integers full of ties and repeated rows; clouds apart; a cloud far from the origin; rows of very
+    different sizes; heavy tails; few features that matter; one row far beyond the others.
     """
     X = rows(n, d, np.float64, "grid" if kind == "grid" else "normal")
     rng = np.random.default_rng([n, d])
@@ -162,7 +162,7 @@ def test_tiles_with_too_many_candidates_are_scored_in_float32():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 100])
 def test_codes_lose_no_more_than_they_say(dtype, d):
-    """|x'/s| and what rounding takes from it, in exact arithmetic, are within `reaches`; the norm is not above the norm."""
+    """`reaches` bound |x'/s| and what rounding takes from it, in exact arithmetic; norms are never too large."""
     X = data(200, d, dtype, "sizes")
     opened = session(2, X, None, 3)
     opened.assign(X[:3])
@@ -181,7 +181,10 @@ def test_codes_lose_no_more_than_they_say(dtype, d):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
-    """A centroid too far away for bytes, in some iterations: the gaps that an iteration in float32 finds between its centroids are not the next one's."""
+    """A centroid too far away for bytes, in some iterations.
+
+    The gaps that an iteration in float32 finds between its centroids are not the next one's.
+    """
     calls, encode = [], Encoder.encode
 
     def in_turn(*given):

@@ -1,4 +1,4 @@
-"""Rows measured only against the centroids near their own: the reference's bits, bounds that hold, and most centroids are in fact left out."""
+"""Rows measured only against centroids near their own: the reference's bits, bounds that hold, most left out."""
 
 import numpy as np
 import pytest
@@ -177,7 +177,7 @@ def test_panels_hold_neighbours():
 
 
 def in_few_directions(n, d):
-    """Rows near a surface of three dimensions that differ most in brightness, as patches of images do: few centroids are near any of them."""
+    """Rows near a surface of three dimensions, as patches of images are: few centroids are near any of them."""
     rng = np.random.default_rng(n)
     shapes = np.sin(rng.normal(size=(n, 2)) @ rng.normal(size=(2, d)))
     return np.ascontiguousarray(shapes + 20 * rng.normal(size=(n, 1)), np.float32)

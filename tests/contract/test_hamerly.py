@@ -1,4 +1,4 @@
-"""Bounds that let an iteration skip rows: the same labels, sums and counts as the reference, and rows are in fact skipped."""
+"""Bounds that let an iteration skip rows: labels, sums and counts of the reference, and rows are in fact skipped."""
 
 import numpy as np
 import pytest
@@ -108,7 +108,7 @@ def test_most_rows_are_skipped_where_clusters_are_apart(engine, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("engine", BOUNDED)
 def test_centroids_that_are_not_the_sessions_own_are_noticed(engine, dtype):
-    """Every other iteration starts from centroids that the bounds know nothing of, or from the session's own after an assignment to others."""
+    """The bounds do not know where some iterations start, or the session was assigned to others in between."""
 
     def perturb(iteration, centroids, opened):
         if iteration % 3 == 0:

@@ -1,4 +1,4 @@
-"""Rows sorted by a k-d tree: the layout holds every row once, inside its box, and passes over it give the reference's bits."""
+"""Rows sorted by a k-d tree: every row is there once, inside its box, and passes over it give the reference's bits."""
 
 import numpy as np
 import pytest

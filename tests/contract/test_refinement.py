@@ -1,4 +1,4 @@
-"""Breathing k-means: the reference's result on every backend, on any number of threads, and never worse than without."""
+"""Breathing k-means: the reference's result on every backend, on any number of threads, never worse than without."""
 
 import numpy as np
 import pytest

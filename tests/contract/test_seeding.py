@@ -223,7 +223,7 @@ def test_a_light_row_that_has_nearly_all_the_inertia_becomes_a_seed(backend):
 
 
 def test_equally_near_candidates_share_by_their_order(backend):
-    """Rows between candidates, as on a grid nearly all are, belong to the first: shares, and so the seeds, depend on it."""
+    """Rows between candidates belong to the first: shares, and so the seeds, depend on it. On a grid nearly all are."""
     for seed in range(10):
         check_parallel(rows(300, 1, np.float64, "grid"), None, 3, seed)
         check_parallel(rows(300, 2, np.float64, "grid"), some_weights(300), 6, seed)

@@ -57,7 +57,7 @@ def test_session_iterates_large_problems_as_the_reference(threads, dtype, weight
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("threads", [1, 3])
 def test_sums_stay_exact_while_few_rows_move_again_and_again(threads, dtype, d, weighted):
-    """Rows that move are taken from one sum and added to another: thousands of times, more than accumulators hold before they are spilled."""
+    """Rows that move leave one sum for another: thousands of times, more than accumulators hold before a spill."""
     X, centroids = problem(3000, d, 3, dtype)
     weights = some_weights(3000) if weighted else None
     opened, rng, moved = session(threads, X, weights, 3), np.random.default_rng(0), []
