@@ -36,6 +36,12 @@ def test_names_are_unique_and_devices_are_known():
     assert all(set(backend.devices) <= {"cpu", "cuda"} for backend in BACKENDS)
 
 
+def test_more_features_than_bounds_are_proved_for_are_not_for_the_cpus_kernels():
+    cpu = next(backend for backend in BACKENDS if backend.name == "cpu")
+    assert cpu.supports(PROBLEM._replace(n_features=2**23 - 1)) == []
+    assert "2**23" in cpu.supports(PROBLEM._replace(n_features=2**23))[0]
+
+
 def test_the_first_that_can_is_chosen():
     assert select(PROBLEM).name == AVAILABLE[0]
     assert kmeans_fast.kmeans(X, 4, seed=0).backend == AVAILABLE[0]

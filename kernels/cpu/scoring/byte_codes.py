@@ -150,7 +150,7 @@ def _encode_row(X, at, shift, scale, d, codes, out, bias):
 
 
 @inlined
-def _facts(s, q2, a2, v2, ratio, d):
+def _row_statistics(s, q2, a2, v2, ratio, d):
     """1 / s, y and the norm of a row; of one too large for float32, a y that makes every centroid a candidate."""
     sums, squares = (d + 32) * 2 * _U, v2 * s * s
     if not (squares < MOST_REACH * MOST_REACH):
@@ -161,11 +161,11 @@ def _facts(s, q2, a2, v2, ratio, d):
 
 @inlined
 def _row(X, i, d, shift, scale, ratio, codes, out, width):
-    """The codes of row i into ``codes[out:]``, and its `_facts`."""
+    """The codes of row i into ``codes[out:]``, and its `_row_statistics`."""
     s, _, q2, a2, v2 = _encode_row(X, i * d, shift, scale, d, codes, out, np.float32(128))
     for j in range(d, width):
         codes[out + j] = 128
-    return _facts(s, q2, a2, v2, ratio, d)
+    return _row_statistics(s, q2, a2, v2, ratio, d)
 
 
 @kernel

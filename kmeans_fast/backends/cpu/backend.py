@@ -34,8 +34,8 @@ class CpuBackend:
     def supports(self, problem):
         if problem.n_clusters >= 2**31:
             return [f"labels are int32 and n_clusters={problem.n_clusters}"]
-        if problem.n_features >= 2**24:
-            return [f"n_features={problem.n_features} is beyond the kernels' 2**24"]
+        if problem.n_features >= 2**23:
+            return [f"n_features={problem.n_features} is beyond the 2**23 that the bounds of scores are proved for"]
         return [] if problem.resident is None else ["the data is on a GPU"]
 
     def declines(self, problem):
