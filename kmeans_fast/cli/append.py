@@ -3,9 +3,9 @@
 import contextlib
 
 from .readers import kind_of, text_options
-from .readers.head import read_head
-from .readers.rows import BLANKS, check_rows, whole_rows, without_comment
+from .readers.rows import BLANKS, rows_of, without_comment, without_comments
 from .readers.source import Source
+from .readers.text import parts
 
 _ROWS = 1 << 16  # of a Parquet file, at a time
 
@@ -48,7 +48,7 @@ class Appender:
         else:
             self._write_rows = self._write_text
             with Source(source, options.encoding) as text:
-                head, *_ = next(self._parts(text), (None,))
+                head, _ = next(parts(text, options), (None, None))
                 there = head and head.names
         for name in self.names:
             if name in (there or ()):
@@ -69,35 +69,19 @@ class Appender:
             raise ValueError(f"--append: {self.source} has {written:,} rows now, and {len(labels):,} were labelled")
         return self.target
 
-    def _parts(self, text):
-        """The head of a text file, a piece of it and, where that is the header, True; piece by piece."""
-        head = None
-        for piece in text.pieces(whole_rows if self.options.quotes == "yes" else None):
-            if head is None:
-                head = read_head(piece, self.options, self.source)
-                if head is None:
-                    continue
-                above = piece.text[: len(piece.text) - len(head.rest.text)]
-                if head.names:
-                    yield head, piece._replace(text=above), True
-                piece = head.rest
-            yield head, piece, False
-
     def _write_text(self, files, columns):
         written, file = 0, files.open(self.target)
         with Source(self.source, self.options.encoding) as text:
-            for head, piece, is_header in self._parts(text):
-                if is_header:
-                    file.write(self._row(_header_row(piece.text, head), self.names, head.dialect))
-                    continue
-                rows = check_rows(piece, head.dialect, head.n_columns, self.source)
-                added = [column[written : written + len(rows.lines)].tolist() for column in columns]
-                cells = zip(
-                    *([repr(cell).replace(".", head.dialect.decimal) for cell in new] for new in added), strict=True
-                )
-                pairs = zip(rows.starts.tolist(), rows.ends.tolist(), cells, strict=False)
-                file.writelines(self._row(rows.text[start:end], new, head.dialect) for start, end, new in pairs)
-                written += len(rows.lines)
+            for head, piece in parts(text, self.options):
+                dialect = head.dialect
+                if head.names and not written:
+                    file.write(self._row(_header_row(head), self.names, dialect))
+                body, _ = without_comments(piece.text, dialect.delimiter)
+                rows = [row for _, row in rows_of(body, piece.line, dialect)]
+                added = [column[written : written + len(rows)].tolist() for column in columns]
+                cells = zip(*([repr(cell).replace(".", dialect.decimal) for cell in new] for new in added), strict=True)
+                file.writelines(self._row(row, new, dialect) for row, new in zip(rows, cells, strict=False))
+                written += len(rows)
         return written
 
     @staticmethod
@@ -131,11 +115,11 @@ class Appender:
         return written
 
 
-def _header_row(text, head):
-    """The row that names the columns, at the end of `text`, below comments and empty lines; a comment where one did."""
-    if not text:
+def _header_row(head):
+    """The row that names the columns, without what is above it; a comment where a comment names them."""
+    if not head.above:
         return f"# {head.dialect.delimiter.join(head.names)}".encode()
-    lines = text.splitlines(keepends=True)
+    lines = head.above.splitlines(keepends=True)
     while not lines[0].strip() or lines[0].lstrip(b" \t").startswith(b"#"):
         del lines[0]
     return without_comment(b"".join(lines).rstrip(b"\n").decode(), head.dialect.delimiter).encode()

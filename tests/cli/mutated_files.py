@@ -17,7 +17,7 @@ import numpy as np
 import pandas
 import pyarrow.parquet
 
-from kmeans_fast.cli.readers import TextOptions, numbers, read, source
+from kmeans_fast.cli.readers import TextOptions, read, source
 from kmeans_fast.cli.readers.columns import Selection
 from kmeans_fast.cli.readers.head import read_head
 from kmeans_fast.cli.readers.rows import BLANKS, whole_rows
@@ -185,8 +185,8 @@ def kinds():
     def text(directory, rng):
         name, content, columns, options = files["text"][rng.integers(len(files["text"]))]
         path = _written(directory / name, mutated(content, rng, _BYTES))
-        first, at_a_time = (0, 1 << 20)[rng.integers(2)], (50, 200, 1 << 20)[rng.integers(3)]
-        with mock.patch.object(numbers, "_WORTH_PYARROW", first), mock.patch.object(source, "_BYTES", at_a_time):
+        at_a_time = (50, 200, 1 << 20)[rng.integers(3)]
+        with mock.patch.object(source, "_BYTES", at_a_time):
             table = _accepted(path, columns, text=options)
             if table:
                 _check_text(path, columns, options, table)

@@ -16,10 +16,11 @@ pyarrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
 
 
-@pytest.fixture(params=["pandas", "pyarrow"])
+@pytest.fixture(params=["pyarrow", "cell by cell"])
 def parser(request, monkeypatch):
-    """The parser that is asked first."""
-    monkeypatch.setattr(numbers, "_WORTH_PYARROW", 0 if request.param == "pyarrow" else 1 << 60)
+    """What reads the numbers."""
+    if request.param == "cell by cell":
+        monkeypatch.setattr(numbers, "by_pyarrow", lambda *_: None)
     return request.param
 
 
@@ -143,6 +144,9 @@ def test_many_columns(table, parser, delimiter, columns):
     bad = text.getvalue().replace(line, line.replace(line.split(delimiter.encode())[99], b"oops"))
     with pytest.raises(ValueError, match="row 8, column 100 is 'oops'"):
         table(bad, columns, name="t.txt")
+    half = text.getvalue().replace(line, line.replace(line.split(delimiter.encode())[99], b"0.5;"))
+    with pytest.raises(ValueError, match=r"row 8, column 100 is '0\.5;'"):  # it was read as 0.5
+        table(half, columns, name="t.txt")
 
 
 def test_pieces_of_a_file_are_read_as_one(table, parser, monkeypatch):
@@ -234,6 +238,9 @@ REFUSED = {
         {},
         "row 2 is no UTF-8 text: byte 0xe9 cannot be read; say what it is, for example --encoding",
     ),
+    "a form feed": ("1,2\n3,\f4\n", {}, "row 2, column 2 is '\\x0c4'; every cell must be a finite number"),
+    "a form feed among blanks": ("1 2\n3\f4\n", {"delimiter": " "}, "row 2 has 1 cell; every row must have 2"),
+    "rows of R of other lengths": ('"a" "b"\n"1" 5 6\n"2" 7\n', {}, "row 2 has 3 cells; every row must have 2, like"),
     "zeros": (b"1,2\n3,\x004\n", {}, "row 2 has a zero byte"),
     "nothing": ("", {}, "at least one row is needed, got an empty file"),
     "nothing but a comment": ("# so\n\n", {}, "got an empty file"),

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ...messages import counted
-from .checks import check_file
 from .columns import Selection, listed
 from .head import TextOptions
 from .npy import load_array, read_npy
@@ -54,6 +53,14 @@ def kind_of(path):
     return kinds.get(ending), ending
 
 
+def check_file(path):
+    """Raise ValueError if `path` is not a file."""
+    if path.is_dir():
+        raise ValueError(f"{path}: a file is needed, got a directory")
+    if not path.exists():
+        raise ValueError(f"{path}: no such file")
+
+
 def read(path, selection=None, *, text=None, dtype="auto", progress=None):
     """Read a table of numbers.
 
@@ -82,7 +89,7 @@ def read(path, selection=None, *, text=None, dtype="auto", progress=None):
         If there is no such file, or it is damaged, of an unknown kind or in doubt, or has a cell that is not a finite
         number.
     ImportError
-        For Parquet without pyarrow, or text without pandas.
+        For Parquet or text without pyarrow.
     MemoryError
         If the data does not fit.
     """

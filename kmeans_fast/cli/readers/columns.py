@@ -28,10 +28,18 @@ def numbered(indices, most=8):
     return ",".join(parts[:most]) + (",..." if len(parts) > most else "")
 
 
-def left_out(indices, names):
-    """Columns in words that were not chosen: their numbers, and their names where they have them."""
-    called = f" ({listed([names[index] for index in indices])})" if names else ""
-    return f"left out: column{'s' if len(indices) > 1 else ''} {numbered(indices)}{called}"
+def left_out(chosen, names, n_columns, why: Mapping[int, str] = {}):
+    """What to say of the columns that were not chosen; `why` some were not, as a dict of position to words."""
+    used = set(chosen)
+    notes = [
+        f"left out: {describe(index, names if names and names[index] else None)}: {words} (--columns can choose it)"
+        for index, words in why.items()
+        if index not in used
+    ]
+    if rest := [index for index in range(n_columns) if index not in used and index not in why]:
+        called = f" ({listed([names[index] for index in rest])})" if names else ""
+        notes.append(f"left out: column{'s' if len(rest) > 1 else ''} {numbered(rest)}{called}")
+    return notes
 
 
 class Selection(NamedTuple):

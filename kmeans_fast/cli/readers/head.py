@@ -1,14 +1,24 @@
 """What the first rows of a text table tell: where cells end, what the columns are called, and which are no features."""
 
-import io
 import re
 from collections import Counter
 from typing import NamedTuple
 
 from ...messages import counted
-from .columns import numbered
+from .columns import describe, numbered
 from .header import Judge, is_missing, is_number
-from .rows import BLANKS, Cell, Dialect, cells, check_quotes, check_rows, delimiter_name, without_comment
+from .rows import (
+    BLANKS,
+    Cell,
+    Dialect,
+    cells,
+    checked_quotes,
+    delimiter_name,
+    pieces_of_rows,
+    without_comment,
+    without_comments,
+    wrong_length,
+)
 from .source import Piece
 
 _MOST_ROWS = 100
@@ -54,10 +64,12 @@ class Head(NamedTuple):
     unclear : dict of int to str
         Columns that are features only if the user says so, and why.
     notes : list of str
+    above : bytes
+        The row that names the columns, and what is above it; nothing where no row names them.
     n_comments : int
-        Above `rest`.
+        In it.
     rest : Piece
-        The rows without the header.
+        The rows below it.
     """
 
     dialect: Dialect
@@ -66,6 +78,7 @@ class Head(NamedTuple):
     left_out: dict[int, str]
     unclear: dict[int, str]
     notes: list[str]
+    above: bytes
     n_comments: int
     rest: Piece
 
@@ -102,15 +115,18 @@ def read_head(piece, options, path):
     delimiter = options.delimiter or _found_delimiter(sample.rows, options)
     dialect = Dialect(delimiter, options.decimal, options.quotes)
     first, *below = (cells(without_comment(row, delimiter), dialect) for row in sample.rows)
-    n_header_cells = len(first)
     notes = [] if options.delimiter or delimiter == "," else [f"cells end at {delimiter_name(delimiter)} (--delimiter)"]
     if delimiter != BLANKS and _ends_with_delimiter(first, below):
         dialect = dialect._replace(ends_with_delimiter=True)
         first, below = first[: len(below[0]) - 1 if below else -1], [row[:-1] for row in below]
         notes.append("the delimiter at the end of every row begins no column")
-    check_quotes(piece, dialect, path)
+    checked_quotes(without_comments(piece.text, delimiter)[0], piece.line, dialect, path)
     nameless = options.header != "no" and _lacks_a_name(first, below, dialect, f"{path}: row {sample.lines[0]}")
-    judge = Judge([Cell("", False), *first] if nameless else first, _as_wide(below, len(first) + nameless))
+    first = [Cell("", False), *first] if nameless else first
+    for line, row in zip(sample.lines[1:], below, strict=True):
+        if len(row) != len(first):
+            raise wrong_length(f"{path}: row {line}", len(row), len(first), dialect)
+    judge = Judge(first, below)
     if options.header == "auto":
         has_names = judge.names_columns(f"{path}: row {sample.lines[0]}")
         option = "no: it is data" if has_names else "yes: it names the columns"
@@ -121,28 +137,28 @@ def read_head(piece, options, path):
         names = _names_in(sample.comment, len(first), dialect) if options.header == "auto" else None
         if names:
             notes[-1] = "the comment above the first row names the columns (--header no: it does not)"
-        unclear = _texts(Judge([], [first, *judge.below]), sample.lines, len(first))
-        return Head(dialect, len(first), names, {}, unclear, notes, 0, piece)
+        unclear = _texts(Judge([], [first, *below]), sample.lines, len(first))
+        return Head(dialect, len(first), names, {}, unclear, notes, b"", 0, piece)
     names = [cell.text for cell in judge.first]
     left_out = _index_columns(names, nameless)
     unclear = _texts(judge, sample.lines[1:], len(names))
     unclear |= {index: "has no name" for index, name in enumerate(names) if not name}
     above, rest = piece.text[: sample.after_first], piece.text[sample.after_first :]
-    plain = dialect._replace(ends_with_delimiter=False)
-    n_comments = check_rows(Piece(above, piece.line, None), plain, n_header_cells, path).n_comments
+    n_comments = without_comments(above, delimiter)[1]
     unclear = {index: why for index, why in unclear.items() if index not in left_out}
     rest = Piece(rest, piece.line + above.count(b"\n"), piece.share)
-    return Head(dialect, len(names), names, left_out, unclear, notes, n_comments, rest)
+    return Head(dialect, len(names), names, left_out, unclear, notes, above, n_comments, rest)
 
 
-def refuse_unclear(head, path):
-    """Raise ValueError if a column is a feature only when the user says so."""
-    if not head.unclear:
+def refuse_unclear(head, weights, path):
+    """Raise ValueError if a column that does not hold the weights is a feature only when the user says so."""
+    unclear = {index: why for index, why in head.unclear.items() if index != weights}
+    if not unclear:
         return
-    index, why = next(iter(head.unclear.items()))
-    name = f" ({head.names[index]!r})" if head.names and head.names[index] else ""
-    others = [i for i in range(head.n_columns) if i not in head.unclear and i not in head.left_out]
-    more = f", one of {len(head.unclear)} columns that are no clear features" if len(head.unclear) > 1 else ""
+    index, why = next(iter(unclear.items()))
+    where = describe(index, head.names if head.names and head.names[index] else None)
+    others = [i for i in range(head.n_columns) if i not in unclear and i not in head.left_out]
+    more = f", one of {len(unclear)} columns that are no clear features" if len(unclear) > 1 else ""
     if not others:
         way_out = (
             f"no column is left (cells end at {delimiter_name(head.dialect.delimiter)}; --delimiter says otherwise)"
@@ -150,17 +166,13 @@ def refuse_unclear(head, path):
     else:
         text = numbered(others)
         way_out = "choose columns with --columns" if text.endswith("...") else f"--columns {text} chooses the others"
-    raise ValueError(f"{path}: column {index + 1}{name} {why}{more}; every feature must be a number: {way_out}")
+    raise ValueError(f"{path}: {where} {why}{more}; every feature must be a number: {way_out}")
 
 
 def _sample(piece, quotes):
-    rows, lines, comment, size, line, after_first = [], [], "", 0, piece.line, 0
-    stream = io.BytesIO(piece.text)
-    for raw in stream:
-        begins = line
-        while quotes == "yes" and raw.count(b'"') % 2 and (more := stream.readline()):
-            raw += more
-        line += raw.count(b"\n")
+    rows, lines, comment, size, at, after_first = [], [], "", 0, 0, 0
+    for line, raw in pieces_of_rows(piece.text, piece.line, quotes):
+        at += len(raw)
         content = raw.strip(b" \t\n")
         if content.startswith(b"#"):
             comment = comment if rows else content.decode()
@@ -168,9 +180,9 @@ def _sample(piece, quotes):
             if len(rows) >= _FEWEST_ROWS and (len(rows) >= _MOST_ROWS or size > _MOST_BYTES):
                 break
             rows.append(raw.removesuffix(b"\n").decode())
-            lines.append(begins)
+            lines.append(line)
             size += len(raw)
-            after_first = after_first or stream.tell()
+            after_first = after_first or at
     return _Sample(rows, lines, after_first, comment)
 
 
@@ -232,10 +244,6 @@ def _lacks_a_name(first, below, dialect, where):
             f"{delimiter_name(dialect.delimiter)}; --delimiter says otherwise)"
         )
     return False
-
-
-def _as_wide(below, n_cells):
-    return [row for row in below if len(row) == n_cells]
 
 
 def _names_in(comment, n_columns, dialect):

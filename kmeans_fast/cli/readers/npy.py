@@ -4,27 +4,15 @@ import tokenize
 
 import numpy as np
 
-from .checks import check_finite, check_memory, narrowest, store
+from .collected import Collected, narrowest
 from .columns import left_out
 
 _BLOCK = 1 << 22  # values
 
 
 def load_array(path):
-    """The array of a .npy file as a read-only memory map.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Returns
-    -------
-    ndarray of float, int or bool
-
-    Raises
-    ------
-    ValueError
-        If the file holds anything else than one such array.
+    """The array of a .npy file as a read-only memory map; ValueError if the file holds anything else than one array of
+    real numbers.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -47,23 +35,9 @@ def load_array(path):
 
 
 def read_npy(path, selection, dtype="auto", progress=None):
-    """Read the chosen columns of a .npy file.
+    """Read the chosen columns of a .npy file; parameters and result as of `kmeans_fast.cli.readers.read`.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-    selection : kmeans_fast.cli.readers.columns.Selection
-    dtype : {"auto", "float32", "float64"}
-        auto: float32 stays float32, all else becomes float64.
-    progress : callable, optional
-
-    Returns
-    -------
-    data : ndarray (n_samples, n_features)
-        The memory map itself where all of it is wanted as it is.
-    names : None
-    weights : ndarray (n_samples,) float64, or None
-    notes : list of str
+    The data is the memory map itself where all of it is wanted as it is.
     """
     array = load_array(path)
     if array.ndim != 2:
@@ -71,27 +45,11 @@ def read_npy(path, selection, dtype="auto", progress=None):
     n_samples, n_columns = array.shape
     features, weights = selection.resolve(None, n_columns)
     dtype = narrowest(dtype, array.dtype == np.float32)
-    notes = []
-    if len(features) < n_columns:
-        chosen = {*features, weights}
-        rest = [index for index in range(n_columns) if index not in chosen]
-        notes = [left_out(rest, None)] if rest else []
     whole = features == list(range(n_columns))
     as_it_is = whole and array.dtype == dtype and array.flags.c_contiguous
-    if not as_it_is:
-        check_memory(path, n_samples, len(features), dtype)
-    data = array if as_it_is else np.empty((n_samples, len(features)), dtype)
+    table = Collected(path, None, features, weights, array if as_it_is else dtype, n_samples, progress)
     step = max(1, _BLOCK // max(1, n_columns))
     for start in range(0, n_samples, step):
-        rows = slice(start, start + step)
-        block = array[rows] if whole else array[rows][:, features]
-        if as_it_is:
-            check_finite(block, path, None, features, start)
-        else:
-            store(data[rows], block, path, None, features, start)
-        if progress is not None:
-            done = min(start + step, n_samples)
-            progress(done / n_samples, f"{done:,} rows")
-    if weights is not None:
-        weights = np.array(array[:, weights], np.float64)
-    return data, None, weights, notes
+        block = array[start : start + step]
+        table.add(block if whole and weights is None else block[:, table.chosen])
+    return *table.result(), left_out(table.chosen, None, n_columns)

@@ -1,174 +1,132 @@
-"""Rows of text to numbers: by pyarrow where there is much of it, else by pandas.
+"""Rows of text to numbers: by pyarrow, which rounds correctly and refuses rows of other lengths.
 
-Both round correctly, so they give the same numbers. What neither reads is looked for cell by cell, so that the message
-names the place.
+What it does not read is read cell by cell, so that a message names the place.
 """
 
-import io
-import itertools
+import math
+from array import array
 
 import numpy as np
 
+from .collected import is_finite
 from .columns import describe
 from .header import is_number
-from .rows import BLANKS, cells
+from .rows import BLANKS, cells_of_table, rows_of
 
-_WORTH_PYARROW = 1 << 20  # bytes; below, pandas is as fast
 _WIDE = 64  # columns above which it is faster to read one column of all cells and to fold it
-_BOOLEANS = (b"rue", b"RUE", b"alse", b"ALSE")  # pandas takes True for 1
 
 
-def parse(rows, dialect, n_columns, chosen, names, path):
-    """The chosen columns of checked rows.
+def parse(text, line, head, chosen, path):
+    """The chosen columns, all finite float64: an array (n_rows, len(chosen)), or a list of its columns.
 
     Parameters
     ----------
-    rows : kmeans_fast.cli.readers.rows.Rows
-    dialect : kmeans_fast.cli.readers.rows.Dialect
-    n_columns : int
+    text : bytes
+        Whole rows, of which the quotes are checked, without comments.
+    line : int
+        Of the file, that they begin in.
+    head : kmeans_fast.cli.readers.head.Head
     chosen : list of int
-    names : list of str or None
-        Of all columns.
     path : pathlib.Path
-
-    Returns
-    -------
-    ndarray (n_rows, len(chosen)), float64, finite
 
     Raises
     ------
     ValueError
-        For a cell that is not a finite number; the message names its line and column.
+        For a row of another length, and a cell that is not a finite number; the message names its line and column.
     """
-    tried = [by_pyarrow] if len(rows.text) >= _WORTH_PYARROW else []
-    for parser in (*tried, by_pandas):
-        values = parser(rows, dialect, n_columns, chosen)
-        if values is not None and values.shape == (len(rows.lines), len(chosen)) and np.isfinite(values).all():
-            return values
-    raise _refused(rows, dialect, chosen, names, path)
+    order = sorted(set(chosen))
+    found = by_pyarrow(text, head.dialect, head.n_columns, order)
+    if found is None or not is_finite(found):
+        found = _by_cells(text, line, head, order, path)
+    if chosen == order:
+        return found
+    places = np.searchsorted(order, chosen)
+    return found[:, places] if isinstance(found, np.ndarray) else [found[place] for place in places]
 
 
-def by_pandas(rows, dialect, n_columns, chosen):
-    """The chosen columns by pandas; None where it finds something else than numbers."""
-    import pandas
+def by_pyarrow(text, dialect, n_columns, order):
+    """The columns `order`, which ascend, as pyarrow reads them; None where it finds other than numbers in whole rows."""
+    import pyarrow
+    from pyarrow import csv
 
-    if any(word in rows.text for word in _BOOLEANS):
-        cells_of_rows = (cells(rows.row(index), dialect) for index in range(len(rows.lines)))
-        if not all(is_number(row[column].text, dialect.decimal) for row in cells_of_rows for column in chosen):
-            return None
-    text, width, delimiter = _folded(rows, dialect, n_columns, chosen)
-    options = {} if _is_exact(pandas) else {"float_precision": "round_trip"}
-    columns = [0] if width == 1 else chosen
-    try:
-        frame = pandas.read_csv(
-            io.BytesIO(text),
-            sep=r"\s+" if delimiter == BLANKS else delimiter,
-            header=None,
-            names=range(width),
-            usecols=sorted(set(columns)),
-            index_col=False,
-            dtype=np.float64,
-            na_filter=False,
-            skipinitialspace=True,
-            decimal=dialect.decimal,
-            quoting=3 if dialect.quotes == "no" else 0,
-            engine="c",
-            low_memory=False,
-            **options,
-        )
-    except (ValueError, OverflowError):
-        return None
-    return _unfolded([frame[column].to_numpy() for column in columns], len(rows.lines), n_columns, chosen, width)
-
-
-def _is_exact(pandas):
-    """Whether pandas rounds correctly without being told to, and objects to being told."""
-    major, minor = pandas.__version__.split(".")[:2]
-    return (int(major), int(minor)) >= (3, 1)
-
-
-def by_pyarrow(rows, dialect, n_columns, chosen):
-    """The chosen columns by pyarrow; None where it is missing or finds something else than numbers."""
-    try:
-        import pyarrow
-        from pyarrow import csv
-    except ImportError:
-        return None
-    text, width, delimiter = _folded(rows, dialect, n_columns, chosen)
-    if delimiter == BLANKS:
-        return None
-    names = [str(index) for index in range(width)]
-    columns = names if width == 1 else [names[index] for index in chosen]
-    has_quotes = dialect.quotes != "no"
+    has_quotes, n_cells = dialect.has_quotes(text), None
+    names = [str(index) for index in range(n_columns)]
+    columns, after_last = [names[index] for index in order], []
+    if dialect.delimiter == BLANKS:
+        text = _with_single_blanks(text)
+    if dialect.ends_with_delimiter:
+        after_last = ["after the last delimiter"]
+    elif n_columns >= _WIDE and not has_quotes and (folded := _folded(text, dialect.delimiter, n_columns, order)):
+        text, n_cells = folded
+        names, columns = ["cells"], ["cells"]
+    types = dict.fromkeys(columns, pyarrow.float64()) | dict.fromkeys(after_last, pyarrow.binary())
     try:
         table = csv.read_csv(
             pyarrow.BufferReader(text),
             csv.ReadOptions(
-                column_names=names,
-                block_size=min(max(1 << 20, 2 * int((rows.ends - rows.starts).max())), (1 << 31) - 1),
+                column_names=names + after_last,
+                block_size=1 << 20 if len(names) < _WIDE else min(len(text) + 1, (1 << 31) - 1),
             ),
             csv.ParseOptions(
-                delimiter=delimiter,
+                delimiter=dialect.delimiter,
                 quote_char='"' if has_quotes else False,
                 newlines_in_values=dialect.quotes == "yes",
+                ignore_empty_lines=n_cells is None,  # of a folded table they are empty cells
             ),
             csv.ConvertOptions(
-                include_columns=list(dict.fromkeys(columns)),
-                column_types=dict.fromkeys(columns, pyarrow.float64()),
+                include_columns=columns + after_last,
+                column_types=types,
                 null_values=[],
                 decimal_point=dialect.decimal,
             ),
         )
     except pyarrow.ArrowException:
         return None
-    return _unfolded([table[name].to_numpy() for name in columns], len(rows.lines), n_columns, chosen, width)
+    if after_last and table[after_last[0]].unique().to_pylist() not in ([], [b""]):
+        return None
+    if n_cells is None:
+        return [table[name].to_numpy() for name in columns]
+    return table["cells"].to_numpy().reshape(-1, len(order)) if len(table) == n_cells else None
 
 
-def _folded(rows, dialect, n_columns, chosen):
-    """(text, its columns, its delimiter) to parse: of many columns, one column of all the cells that are wanted."""
-    width = n_columns + dialect.ends_with_delimiter
-    as_it_is = rows.text, width, dialect.delimiter
-    if n_columns < _WIDE or rows.has_quotes:
-        return as_it_is
-    wanted = np.zeros(width, bool)
-    wanted[chosen] = True
-    text = rows.text[rows.starts[0] : rows.ends[-1] + 1]
-    if dialect.delimiter == BLANKS:
-        return b"\n".join(itertools.compress(text.split(), itertools.cycle(wanted.tolist()))) + b"\n", 1, ";"
+def _with_single_blanks(text):
+    """The text with one space in place of blanks, and none at the ends of rows."""
+    text = text.replace(b"\t", b" ")
+    while b"  " in text:
+        text = text.replace(b"  ", b" ")
+    return text.replace(b"\n ", b"\n").replace(b" \n", b"\n").removeprefix(b" ")
+
+
+def _folded(text, delimiter, n_columns, order):
+    """The cells of a table without quotes, a line each, and how many; None where it has rows of other lengths."""
     codes = np.frombuffer(text, np.uint8)
-    ends_cell = (codes == ord(dialect.delimiter)) | (codes == ord("\n"))
-    if np.count_nonzero(ends_cell) != len(rows.lines) * width:  # there are empty lines
-        return as_it_is
-    if not wanted.all():
+    ends_cell = (codes == ord(delimiter)) | (codes == ord("\n"))
+    ends_row = codes[ends_cell] == ord("\n")
+    n_rows, rest = divmod(len(ends_row), n_columns)
+    if rest or np.count_nonzero(ends_row) != n_rows or not ends_row[n_columns - 1 :: n_columns].all():
+        return None
+    if len(order) < n_columns:
+        wanted = np.isin(np.arange(n_columns), order)
         cell = np.cumsum(ends_cell, dtype=np.int32) - ends_cell
-        codes = codes[wanted[cell % width]]
-    return codes.tobytes().replace(dialect.delimiter.encode(), b"\n"), 1, dialect.delimiter
+        codes = codes[wanted[cell % n_columns]]
+    return codes.tobytes().replace(delimiter.encode(), b"\n"), n_rows * len(order)
 
 
-def _unfolded(columns, n_rows, n_columns, chosen, width):
-    """The array (n_rows, len(chosen)) of what was read as `width` columns; None where cells are missing."""
-    if width == 1 and n_columns > 1:
-        order = sorted(set(chosen))
-        if len(columns[0]) != n_rows * len(order):
-            return None
-        values = columns[0].reshape(n_rows, len(order))
-        return values if chosen == order else values[:, np.searchsorted(order, chosen)]
-    values = np.empty((len(columns[0]), len(columns)))
-    for position, column in enumerate(columns):
-        values[:, position] = column
-    return values
-
-
-def _refused(rows, dialect, chosen, names, path):
-    """The error for the first of the chosen cells that is not a finite number."""
-    for index, line in enumerate(rows.lines.tolist()):
-        row = cells(rows.row(index), dialect)
-        for column in chosen:
-            text = row[column].text
-            if not is_number(text, dialect.decimal) or not np.isfinite(float(text.replace(",", "."))):
-                return _bad_cell(text, f"{path}: row {line}, {describe(column, names)}", dialect)
-    first, last = rows.lines[[0, -1]]
-    return ValueError(f"{path}: rows {first} to {last} cannot be read as numbers (see --delimiter and --quotes)")
+def _by_cells(text, line, head, order, path):
+    """The columns `order`; ValueError for the first cell of them that is not a finite number."""
+    found, dialect, bad = array("d"), head.dialect, None
+    for begins, row in rows_of(text, line, dialect):
+        where = f"{path}: row {begins}"
+        row = cells_of_table(row.decode(), dialect, head.n_columns, where)
+        for column in order if bad is None else ():  # after a bad cell, a row of another length may tell why it is one
+            cell = row[column].text
+            found.append(float(cell.replace(",", ".")) if is_number(cell, dialect.decimal) else math.nan)
+            if not math.isfinite(found[-1]):
+                bad = _bad_cell(cell, f"{where}, {describe(column, head.names)}", dialect)
+                break
+    if bad is not None:
+        raise bad
+    return np.frombuffer(found).reshape(-1, len(order))
 
 
 def _bad_cell(text, where, dialect):

@@ -4,38 +4,16 @@ import re
 
 import numpy as np
 
-from .checks import check_memory, narrowest, store
+from .collected import Collected, narrowest
 from .columns import describe, left_out, numbered
 
 _INDEX = re.compile(r"__index_level_\d+__")  # how pandas calls an index that has no name
 
 
 def read_parquet(path, selection, dtype="auto", progress=None):
-    """Read the chosen columns of a Parquet file.
+    """Read the chosen columns of a Parquet file; parameters and result as of `kmeans_fast.cli.readers.read`.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-    selection : kmeans_fast.cli.readers.columns.Selection
-        Where it comes to one column of lists of equal length, their elements are the features.
-    dtype : {"auto", "float32", "float64"}
-        auto: float32 if all chosen columns are.
-    progress : callable, optional
-
-    Returns
-    -------
-    data : ndarray (n_samples, n_features)
-    names : list of str or None
-        None for a column of lists.
-    weights : ndarray (n_samples,) float64, or None
-    notes : list of str
-
-    Raises
-    ------
-    ImportError
-        Without pyarrow; the message says how to get it.
-    ValueError
-        For a damaged file, a column that is not of numbers, or a value that is missing, NaN or infinite.
+    Where it comes to one column of lists of equal length, their elements are the features, which have no names.
     """
     try:
         import pyarrow
@@ -46,177 +24,127 @@ def read_parquet(path, selection, dtype="auto", progress=None):
         pass
     try:
         with parquet.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
-            return _Columns(file, path, progress).read(selection, dtype)
+            return _read(file, path, selection, dtype, progress)
     except MemoryError:
         raise
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a Parquet file, or damaged: {error}") from error
 
 
-class _Columns:
-    """The columns of an open file."""
+def _read(file, path, selection, dtype, progress):
+    from pyarrow import types
 
-    def __init__(self, file, path, progress):
-        schema = file.schema_arrow
-        self.file, self.path, self.progress = file, path, progress
-        self.names, self.types = list(schema.names), list(schema.types)
-        self.n_samples = file.metadata.num_rows
-        self.left_out = self._left_out(schema)
+    names, kinds, n_samples = list(file.schema_arrow.names), list(file.schema_arrow.types), file.metadata.num_rows
+    if not names:
+        raise ValueError(f"{path}: at least one column is needed, got none")
+    if n_samples < 0:
+        raise ValueError(f"{path}: damaged: it tells of {n_samples} rows")
+    index = _index_columns(file.schema_arrow, path)
+    features, weights = selection.resolve(names, len(names), index)
+    chosen = features if weights is None else [*features, weights]
+    as_vectors = len(features) == 1 and _is_list(kinds[features[0]])
+    _check_numbers([weights] * (weights is not None) if as_vectors else chosen, names, kinds, selection, path)
+    kind = kinds[features[0]].value_type if as_vectors else None
+    if as_vectors and (not _is_number(kind) or types.is_decimal(kind)):
+        where = describe(features[0], names)
+        raise ValueError(f"{path}: {where} holds lists of {kind}; they must be lists of numbers")
+    dtype = narrowest(dtype, all(types.is_float32(kind or kinds[column]) for column in features))
+    table = None if as_vectors else Collected(path, names, features, weights, dtype, n_samples, progress)
+    for start, arrays in _batches(file, path, names, chosen, n_samples):
+        for array, column in zip(arrays, chosen, strict=True):
+            if array.null_count:
+                row = start + array.is_null().to_pylist().index(True) + 1
+                where = f"row {row}, {describe(column, names)}"
+                raise ValueError(f"{path}: {where} is empty; every cell must be a finite number")
+        block = [_numbers(array) for array in arrays[as_vectors:]]
+        if as_vectors:
+            width = table.data.shape[1] if table else len(arrays[0][0])
+            vectors = _vectors(arrays[0], width, start, describe(features[0], names), path)
+            block = [*vectors.T, *block] if block else vectors
+            table = table or Collected(path, names, features * width, weights, dtype, n_samples, progress)
+        table.add(block)
+    if table is None or not table.data.shape[1]:
+        raise ValueError(f"{path}: {describe(features[0], names)} must hold at least one list with elements, got none")
+    data, feature_names, weights = table.result()
+    return data, None if as_vectors else feature_names, weights, left_out(chosen, names, len(names), index)
 
-    def _left_out(self, schema):
-        """The columns that pandas wrote as the index of its rows."""
-        try:
-            metadata = schema.pandas_metadata or {}
-        except ValueError as error:
-            raise ValueError(
-                f"{self.path}: damaged: what pandas noted about the columns is no JSON: {error}"
-            ) from error
-        index = metadata.get("index_columns", []) if isinstance(metadata, dict) else []
-        index = {name for name in index if isinstance(name, str)} if isinstance(index, list) else set()
-        why = "it is the index of the rows, as pandas writes it"
-        return {i: why for i, name in enumerate(self.names) if name in index or _INDEX.fullmatch(name)}
 
-    def read(self, selection, dtype):
-        """What `read_parquet` returns."""
-        names = self.names
-        if not names:
-            raise ValueError(f"{self.path}: at least one column is needed, got none")
-        if self.n_samples < 0:
-            raise ValueError(f"{self.path}: damaged: it tells of {self.n_samples} rows")
-        features, weights = selection.resolve(names, len(names), self.left_out)
-        chosen = features if weights is None else [*features, weights]
-        if len(features) == 1 and self._is_vector(features[0]):
-            if weights is not None:
-                self._check_numbers([weights], selection)
-            data, feature_names = self._vectors(features[0], dtype), None
-        else:
-            self._check_numbers(chosen, selection)
-            data, feature_names = self._scalars(features, dtype), [names[index] for index in features]
-        if weights is not None:
-            weights = self._scalars([weights], "float64")[:, 0].copy()
-        return data, feature_names, weights, self._notes(chosen)
+def _index_columns(schema, path):
+    """The columns that pandas wrote as the index of its rows, and why they are no features."""
+    try:
+        metadata = schema.pandas_metadata or {}
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged: what pandas noted about the columns is no JSON: {error}") from error
+    index = metadata.get("index_columns", []) if isinstance(metadata, dict) else []
+    index = {name for name in index if isinstance(name, str)} if isinstance(index, list) else set()
+    why = "it is the index of the rows, as pandas writes it"
+    return {i: why for i, name in enumerate(schema.names) if name in index or _INDEX.fullmatch(name)}
 
-    def _notes(self, chosen):
-        unused = set(chosen)
-        unused = [index for index in range(len(self.names)) if index not in unused]
-        notes = [
-            f"left out: {describe(index, self.names)}: {why} (--columns can choose it)"
-            for index, why in self.left_out.items()
-            if index in unused
-        ]
-        if rest := [index for index in unused if index not in self.left_out]:
-            notes.append(left_out(rest, self.names))
-        return notes
 
-    def _is_vector(self, index):
-        from pyarrow import types
+def _is_list(kind):
+    from pyarrow import types
 
-        kind = self.types[index]
-        return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
 
-    def _is_number(self, kind):
-        from pyarrow import types
 
-        return types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_decimal(kind)
+def _is_number(kind):
+    from pyarrow import types
 
-    def _check_numbers(self, columns, selection):
-        bad = [index for index in columns if not self._is_number(self.types[index])]
-        if not bad:
-            return
-        way_out = "choose columns with --columns"
-        if selection.by_default and len(bad) < len(columns):
-            numbers = [index for index in columns if self._is_number(self.types[index])]
-            way_out = (
-                f"--columns {numbered(numbers, len(numbers))} chooses the others" if len(numbers) < 50 else way_out
-            )
-        more = f", one of {len(bad)} columns without numbers" if len(bad) > 1 else ""
-        raise ValueError(
-            f"{self.path}: {describe(bad[0], self.names)} is of type {self.types[bad[0]]}{more}; features must be "
-            f"numbers ({way_out})"
-        )
+    return types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_decimal(kind)
 
-    def _batches(self, columns):
-        """(first row, arrays of `columns`) of every batch, in the order of the rows."""
-        wanted = [self.names[index] for index in sorted(columns)]
-        by_name = {name: place for place, name in enumerate(self.names)}
-        # A name that several columns have, or with a dot, which Parquet takes for a path, may give several columns.
-        plain = len(by_name) == len(self.names) and not any("." in name for name in self.names)
-        places = list(columns)
-        if plain and len(columns) < len(self.names):
-            order = {index: place for place, index in enumerate(sorted(columns))}
-            places = [order[index] for index in columns]
-        else:
-            wanted = None
-        start = 0
-        for batch in self.file.iter_batches(columns=wanted):
-            if start + len(batch) > self.n_samples:
-                raise ValueError(f"{self.path}: damaged: there are more rows than the {self.n_samples:,} it tells of")
-            arrays = batch.columns
+
+def _check_numbers(columns, names, kinds, selection, path):
+    bad = [index for index in columns if not _is_number(kinds[index])]
+    if not bad:
+        return
+    way_out = "choose columns with --columns"
+    numbers = [index for index in columns if _is_number(kinds[index])]
+    if selection.by_default and 0 < len(numbers) < 50:
+        way_out = f"--columns {numbered(numbers, len(numbers))} chooses the others"
+    more = f", one of {len(bad)} columns without numbers" if len(bad) > 1 else ""
+    raise ValueError(
+        f"{path}: {describe(bad[0], names)} is of type {kinds[bad[0]]}{more}; features must be numbers ({way_out})"
+    )
+
+
+def _batches(file, path, names, columns, n_samples):
+    """(first row, arrays of `columns`) of every batch that has rows, in the order of the rows."""
+    # A name that several columns have, or with a dot, which Parquet takes for a path, may give several columns.
+    plain = len(set(names)) == len(names) and not any("." in name for name in names)
+    order, places, wanted = sorted(set(columns)), columns, None
+    if plain and len(order) < len(names):
+        places, wanted = np.searchsorted(order, columns).tolist(), [names[index] for index in order]
+    start = 0
+    for batch in file.iter_batches(columns=wanted):
+        if start + len(batch) > n_samples:
+            raise ValueError(f"{path}: damaged: there are more rows than the {n_samples:,} it tells of")
+        arrays = batch.columns
+        if len(batch):
             yield start, [arrays[place] for place in places]
-            start += len(batch)
-            if self.progress is not None and self.n_samples:
-                self.progress(start / self.n_samples, f"{start:,} rows")
-        if start != self.n_samples:
-            raise ValueError(f"{self.path}: damaged: there are {start:,} rows, and it tells of {self.n_samples:,}")
+        start += len(batch)
+    if start != n_samples:
+        raise ValueError(f"{path}: damaged: there are {start:,} rows, and it tells of {n_samples:,}")
 
-    def _check_present(self, array, index, start):
-        if array.null_count:
-            row = start + array.is_null().to_pylist().index(True) + 1
-            raise ValueError(
-                f"{self.path}: row {row}, {describe(index, self.names)} is empty; every cell must be a finite number"
-            )
 
-    def _scalars(self, columns, dtype):
-        from pyarrow import types
+def _numbers(array):
+    from pyarrow import types
 
-        dtype = narrowest(dtype, all(types.is_float32(self.types[index]) for index in columns))
-        check_memory(self.path, self.n_samples, len(columns), dtype)
-        data = np.empty((self.n_samples, len(columns)), dtype)
-        for start, arrays in self._batches(columns):
-            rows = data[start : start + len(arrays[0])]
-            values = rows if dtype == np.float64 else np.empty(rows.shape, self._widest(columns))
-            for position, (index, array) in enumerate(zip(columns, arrays, strict=True)):
-                self._check_present(array, index, start)
-                if types.is_decimal(array.type):
-                    array = array.cast("float64")
-                values[:, position] = array.to_numpy(zero_copy_only=False)
-            store(rows, values, self.path, self.names, columns, start)
-        return data
+    return (array.cast("float64") if types.is_decimal(array.type) else array).to_numpy(zero_copy_only=False)
 
-    def _widest(self, columns):
-        """What holds the columns' values as they are, or rounded to float64."""
-        from pyarrow import types
 
-        return np.float32 if all(types.is_float32(self.types[index]) for index in columns) else np.float64
+def _vectors(array, width, start, where, path):
+    """The lists of an array, each of `width` numbers, as rows."""
+    import pyarrow.compute
 
-    def _vectors(self, index, dtype):
-        import pyarrow.compute
-        from pyarrow import types
-
-        kind, where = self.types[index].value_type, describe(index, self.names)
-        if not self._is_number(kind) or types.is_decimal(kind):
-            raise ValueError(f"{self.path}: {where} holds lists of {kind}; they must be lists of numbers")
-        dtype, data = narrowest(dtype, types.is_float32(kind)), None
-        for start, (column,) in self._batches([index]):
-            if len(column) == 0:
-                continue
-            self._check_present(column, index, start)
-            values = column.flatten()
-            lengths = pyarrow.compute.list_value_length(column).to_numpy(zero_copy_only=False)
-            if data is None:
-                check_memory(self.path, self.n_samples, int(lengths[0]), dtype)
-                data = np.empty((self.n_samples, lengths[0]), dtype)
-            if (lengths != data.shape[1]).any():
-                row = int(np.argmax(lengths != data.shape[1]))
-                raise ValueError(
-                    f"{self.path}: row {start + row + 1}, {where} has {lengths[row]} elements; all lists must have the "
-                    f"same length, here {data.shape[1]}"
-                )
-            if values.null_count:
-                row = start + values.is_null().to_pylist().index(True) // data.shape[1] + 1
-                raise ValueError(f"{self.path}: row {row}, {where} has an empty element")
-            block = values.to_numpy(zero_copy_only=False).reshape(len(column), -1)
-            store(data[start : start + len(column)], block, self.path, self.names, [index] * data.shape[1], start)
-        if data is None or data.shape[1] == 0:
-            raise ValueError(f"{self.path}: {where} must hold at least one list with elements, got none")
-        return data
+    lengths = pyarrow.compute.list_value_length(array).to_numpy(zero_copy_only=False)
+    if (lengths != width).any():
+        row = int(np.argmax(lengths != width))
+        raise ValueError(
+            f"{path}: row {start + row + 1}, {where} has {lengths[row]} elements; all lists must have the same length, "
+            f"here {width}"
+        )
+    values = array.flatten()
+    if values.null_count:
+        row = start + values.is_null().to_pylist().index(True) // width + 1
+        raise ValueError(f"{path}: row {row}, {where} has an empty element")
+    return values.to_numpy(zero_copy_only=False).reshape(len(array), width)

@@ -1,10 +1,10 @@
-"""Rows of a text table: whether every line is one, and how it is cut into cells.
+"""Rows of a text table: where they begin, how they are cut into cells, and what keeps a misread table from being data.
 
-The checks that keep a misread table from being taken for data. A parser takes a quote that never closes for a cell of a
-thousand lines, and fills a row that is too short; here every row must have as many cells as the first, and a quote must
-open or close a cell.
+A parser takes a quote that never closes for a cell of a thousand lines. Here a quote must open or close a cell, and
+every row must have as many cells as the first.
 """
 
+import io
 import re
 from typing import NamedTuple
 
@@ -13,9 +13,8 @@ import numpy as np
 from ...messages import counted
 
 BLANKS = " "  # the delimiter that stands for runs of spaces and tabs
-_LINE, _QUOTE = ord("\n"), b'"'
+_LINE, _QUOTE = b"\n", b'"'
 _LONGEST_ROW = 64 << 20
-_WIDEST_GAP = 256
 
 
 class Dialect(NamedTuple):
@@ -38,35 +37,9 @@ class Dialect(NamedTuple):
     quotes: str = "auto"
     ends_with_delimiter: bool = False
 
-
-class Rows(NamedTuple):
-    """Rows of one table, checked: all have the same number of cells.
-
-    Attributes
-    ----------
-    text : bytes
-        Without comments; empty lines may stand between the rows.
-    starts, ends : ndarray (n_rows,)
-        Where each row is in `text`.
-    lines : ndarray (n_rows,)
-        The line of the file, from 1, that each row begins in.
-    n_comments : int
-    has_quotes : bool
-    empty_lines : ndarray
-        The lines of a table of one column that hold nothing, which may stand for a cell.
-    """
-
-    text: bytes
-    starts: np.ndarray
-    ends: np.ndarray
-    lines: np.ndarray
-    n_comments: int
-    has_quotes: bool
-    empty_lines: np.ndarray
-
-    def row(self, index):
-        """The text of a row."""
-        return self.text[self.starts[index] : self.ends[index]].decode()
+    def has_quotes(self, text):
+        """Whether there are quotes in `text` that enclose cells."""
+        return self.quotes != "no" and _QUOTE in text
 
 
 class Cell(NamedTuple):
@@ -93,12 +66,53 @@ def cells(row, dialect):
     ]
 
 
+def cells_of_table(row, dialect, n_columns, where):
+    """The cells of a row of a table of so many columns; ValueError if it has others. `where` is the row in words."""
+    found, expected = cells(row, dialect), n_columns + dialect.ends_with_delimiter
+    if len(found) != expected:
+        raise wrong_length(where, len(found), expected, dialect)
+    if dialect.ends_with_delimiter and not row.endswith(dialect.delimiter):
+        raise ValueError(f"{where} does not end with {dialect.delimiter!r}, and the rows before do")
+    return found
+
+
+def wrong_length(where, n_cells, expected, dialect):
+    """The error for a row of another number of cells."""
+    return ValueError(
+        f"{where} has {counted(n_cells, 'cell')}; every row must have {expected}, like the first (cells end at "
+        f"{delimiter_name(dialect.delimiter)}; --delimiter says otherwise)"
+    )
+
+
+def pieces_of_rows(text, line, quotes):
+    """(line that it begins in, its bytes) of every row of `text`, which begins in `line`; blank lines are rows, too."""
+    lines = io.BytesIO(text)
+    for row in lines:
+        begins, is_open = line, quotes == "yes" and row.count(_QUOTE) % 2
+        if is_open:
+            more = [row]
+            while is_open and (row := lines.readline()):
+                more.append(row)
+                is_open ^= row.count(_QUOTE) % 2
+            row = b"".join(more)
+        line += row.count(_LINE)
+        yield begins, row
+
+
+def rows_of(text, line, dialect):
+    """(line that it begins in, its bytes without the end) of every row of `text`, which has no comments."""
+    blanks = _blanks(dialect.delimiter) + _LINE
+    for begins, row in pieces_of_rows(text, line, dialect.quotes):
+        if row.strip(blanks):
+            yield begins, row.removesuffix(_LINE)
+
+
 def without_comment(row, delimiter):
     """The row without the comment at its end: from a ``#`` that follows a blank, if no delimiter follows."""
     return _comment_at_end(delimiter).sub(b"", row.encode()).decode() if "#" in row else row
 
 
-def _without_comments(text, delimiter):
+def without_comments(text, delimiter):
     """The text with nothing in place of its comments, and their number."""
     if b"#" not in text:
         return text, 0
@@ -121,127 +135,52 @@ def whole_rows(text):
     if text.count(_QUOTE) % 2 == 0:
         return len(text)
     codes = np.frombuffer(text, np.uint8)
-    ends, quotes = np.flatnonzero(codes == _LINE), np.flatnonzero(codes == ord(_QUOTE))
+    ends, quotes = np.flatnonzero(codes == ord(_LINE)), np.flatnonzero(codes == ord(_QUOTE))
     outside = ends[np.searchsorted(quotes, ends) % 2 == 0]
     if len(outside) == 0 and len(text) > _LONGEST_ROW:
         raise ValueError(f"a quote opens a cell that does not end within {_LONGEST_ROW >> 20} MiB (--quotes)")
     return int(outside[-1]) + 1 if len(outside) else 0
 
 
-def check_rows(piece, dialect, n_columns, path):
-    """The rows of a piece of a file.
-
-    Parameters
-    ----------
-    piece : kmeans_fast.cli.readers.source.Piece
-    dialect : Dialect
-    n_columns : int
-        Cells that every row must have.
-    path : pathlib.Path
-
-    Returns
-    -------
-    Rows
+def checked_quotes(text, line, dialect, path):
+    """`text`, which has no comments, without the spaces around quoted cells.
 
     Raises
     ------
     ValueError
-        For a row with more or fewer cells, or a quote that neither opens nor closes a cell.
+        If a quote neither opens nor closes a cell, or a quoted cell spans lines and may not.
     """
-    empty = []
-    if n_columns == 1:
-        empty = [piece.line + at for at, line in enumerate(piece.text.split(b"\n")[:-1]) if not line.strip()]
-    text, n_comments = _without_comments(piece.text, dialect.delimiter)
-    codes = np.frombuffer(text, np.uint8)
-    feeds = np.flatnonzero(codes == _LINE)
-    has_quotes = dialect.quotes != "no" and _QUOTE in text
-    inside = _inside_quotes(text, codes, feeds, dialect, piece.line, path) if has_quotes else None
-    ends = feeds if inside is None else feeds[~inside[feeds]]
-    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.intp)[: len(ends)]
-    widths = _widths(text, codes, starts, ends, inside, dialect)
-    lines = piece.line + np.searchsorted(feeds, starts)
-    expected = n_columns + dialect.ends_with_delimiter
-    is_row = widths > 0
-    wrong = is_row & (widths != expected)
-    if dialect.ends_with_delimiter:
-        wrong |= is_row & (codes[ends - 1] != ord(dialect.delimiter))
-    if wrong.any():
-        row = int(wrong.argmax())
-        if widths[row] == expected:
-            raise ValueError(
-                f"{path}: row {lines[row]} does not end with {dialect.delimiter!r}, and the rows before do"
-            )
+    if not dialect.has_quotes(text):
+        return text
+    ends_cell = b"\n \t" if dialect.delimiter == BLANKS else _LINE + dialect.delimiter.encode()
+    if dialect.delimiter != BLANKS and (_beside(_QUOTE, text) == ord(" ")).any():
+        d = re.escape(dialect.delimiter).encode()
+        text = re.sub(rb'(?m)" +(?=%b|$)' % d, b'"', re.sub(rb'(?<![^%b\n]) +(?=")' % d, b"", text))
+    inside = b'[^"]*' if dialect.quotes == "yes" else rb'[^"\n]*'
+    quoted = re.compile(b'"%b(?:""%b)*"' % (inside, inside))
+
+    def is_clean(rows):
+        rows = quoted.sub(b"\0", rows)  # a zero, which no text has, for every quoted cell
+        return _QUOTE not in rows and np.isin(_beside(b"\0", rows), list(ends_cell)).all()
+
+    if not is_clean(text):
+        rows = pieces_of_rows(text, line, dialect.quotes)
+        bad = next((begins for begins, row in rows if not is_clean(row)), line)
         raise ValueError(
-            f"{path}: row {lines[row]} has {counted(int(widths[row]), 'cell')}; every row must have {expected}, like "
-            f"the first (cells end at {delimiter_name(dialect.delimiter)}; --delimiter says otherwise)"
+            f'{path}: row {bad} has a quote (") that is not at the beginning or end of a cell, or whose cell goes on '
+            "in the next line; rows could be lost. --quotes no: a quote is an ordinary character; --quotes yes: quoted "
+            "cells may span lines"
         )
-    return Rows(text, starts[is_row], ends[is_row], lines[is_row], n_comments, has_quotes, np.array(empty, np.intp))
+    return text
 
 
-def check_quotes(piece, dialect, path):
-    """Raise ValueError if a quote neither opens nor closes a cell, or a quoted cell spans lines and may not."""
-    if dialect.quotes != "no" and _QUOTE in piece.text:
-        text, _ = _without_comments(piece.text, dialect.delimiter)
-        codes = np.frombuffer(text, np.uint8)
-        _inside_quotes(text, codes, np.flatnonzero(codes == _LINE), dialect, piece.line, path)
+def _beside(byte, text):
+    """The bytes before and after every `byte` of a text that ends with a line feed."""
+    codes = np.frombuffer(_LINE + text, np.uint8)
+    at = np.flatnonzero(codes == ord(byte))
+    return codes[np.array([at - 1, at + 1])]
 
 
 def delimiter_name(delimiter):
     """The delimiter in words."""
     return {"\t": "tabs", BLANKS: "blanks"}.get(delimiter, repr(delimiter))
-
-
-def _widths(text, codes, starts, ends, inside, dialect):
-    """Cells in each line; 0 for one that is empty or blank."""
-    if dialect.delimiter == BLANKS:
-        content = (codes != ord(" ")) & (codes != ord("\t")) & (codes != _LINE)
-        if inside is not None:
-            content |= inside
-        begins = content.copy()
-        begins[1:] &= ~content[:-1]
-        return np.diff(np.searchsorted(np.flatnonzero(begins), ends), prepend=0)
-    is_delimiter = codes == ord(dialect.delimiter)
-    if inside is not None:
-        is_delimiter &= ~inside
-    widths = np.diff(np.searchsorted(np.flatnonzero(is_delimiter), ends), prepend=0) + 1
-    widths[starts == ends] = 0
-    blanks = _blanks(dialect.delimiter)
-    for row in np.flatnonzero(np.isin(codes[starts], list(blanks)) & (widths == 1)):
-        if not text[starts[row] : ends[row]].strip(blanks):
-            widths[row] = 0
-    return widths
-
-
-def _inside_quotes(text, codes, feeds, dialect, line, path):
-    """Which bytes are in a quoted cell: from the quote that opens it to before the one that closes it."""
-    quotes = np.flatnonzero(codes == ord(_QUOTE))
-    if dialect.quotes == "auto":
-        in_line = np.bincount(np.searchsorted(feeds, quotes))
-        strays = quotes[[]] if not (in_line % 2).any() else feeds[[int((in_line % 2).argmax())]]
-    else:
-        strays = quotes[-1:] if len(quotes) % 2 else quotes[[]]
-    if not len(strays):
-        ends_cell = [ord(" "), ord("\t")] if dialect.delimiter == BLANKS else [ord(dialect.delimiter)]
-        allowed = bytes([_LINE, ord(_QUOTE), *ends_cell])
-        opening, closing = quotes[::2], quotes[1::2]
-        before = np.where(opening == 0, _LINE, codes[opening - 1])
-        # Blanks may part a quote from the end of its cell: 1, "a" ,2.
-        opening = [at for at in opening[~np.isin(before, list(allowed))].tolist() if _before(text, at) not in allowed]
-        closing = closing[~np.isin(codes[closing + 1], list(allowed))].tolist()
-        strays = sorted(opening + [at for at in closing if _after(text, at) not in allowed])
-    if len(strays):
-        row = line + int(np.searchsorted(feeds, strays[0]))
-        raise ValueError(
-            f'{path}: row {row} has a quote (") that is not at the beginning or end of a cell, or whose cell goes on '
-            "in the next line; rows could be lost. --quotes no: a quote is an ordinary character; --quotes yes: quoted "
-            "cells may span lines"
-        )
-    return np.bitwise_xor.accumulate(codes == ord(_QUOTE))
-
-
-def _before(text, at):
-    return text[max(0, at - _WIDEST_GAP) : at].rstrip(b" ")[-1:] or b"\n"
-
-
-def _after(text, at):
-    return text[at + 1 : at + 1 + _WIDEST_GAP].lstrip(b" ")[:1]
