@@ -11,23 +11,10 @@ _ROWS = 1 << 16  # of a Parquet file, at a time
 
 
 class Appender:
-    """Writes the rows of one file, with more columns, to another of its kind.
+    """Writes the rows of one file, with a column "cluster" and perhaps "distance" added, to another of its kind.
 
     Made before the work, so that a file that has no room for the columns is refused before it. Text comes out in UTF-8,
     as it stands but for comments, empty lines and delimiters at the end of rows.
-
-    Parameters
-    ----------
-    source, target : pathlib.Path
-    with_distances : bool
-        Whether there is a column "distance" beside "cluster".
-    options : kmeans_fast.cli.readers.TextOptions
-        Of a text file.
-
-    Raises
-    ------
-    ValueError
-        If the columns cannot be added to such a file.
     """
 
     def __init__(self, source, target, with_distances, options):

@@ -18,34 +18,17 @@ _STARTS = 8
 
 
 class Tutorial(NamedTuple):
-    """The result.
+    """The result. Data is standardised; clusters are numbered like the blobs that they match best."""
 
-    Attributes
-    ----------
-    train, test : ndarray (n_samples, 2)
-        Standardised.
-    true : ndarray (n_test,)
-        The blob of every row of `test`.
-    found : ndarray (n_test,)
-        Its cluster, numbered like the blob that it matches best.
-    centroids : ndarray (N_CLUSTERS, 2), numbered in the same way
-    rand, accuracy : float
-        Adjusted Rand index, and the share of `found` that equals `true`.
-    elbow : list of float
-        Inertia of `train` for 1, 2, ... MOST_CLUSTERS clusters.
-    runs : list of list of float
-        Inertia of every iteration of fits from random starts.
-    """
-
-    train: np.ndarray
+    train: np.ndarray  # (n_samples, 2)
     test: np.ndarray
-    true: np.ndarray
-    found: np.ndarray
+    true: np.ndarray  # the blob of every row of `test`
+    found: np.ndarray  # its cluster
     centroids: np.ndarray
-    rand: float
-    accuracy: float
-    elbow: list[float]
-    runs: list[list[float]]
+    rand: float  # adjusted Rand index of `found`
+    accuracy: float  # the share of it that equals `true`
+    elbow: list[float]  # inertia of `train` for 1, 2, ... MOST_CLUSTERS clusters
+    runs: list[list[float]]  # inertia of every iteration of fits from random starts
 
 
 def tutorial(n_samples=6000):
@@ -63,15 +46,6 @@ def tutorial(n_samples=6000):
     runs = [[] for _ in range(_STARTS)]
     for progress in KMeans(N_CLUSTERS, init="random", n_init=_STARTS, tol=0, random_state=0).fit(train).history_:
         runs[progress.run].append(progress.inertia)
-    matched = blob_of[found]
-    return Tutorial(
-        train,
-        test,
-        true,
-        matched,
-        model.cluster_centers_[clusters],
-        float(adjusted_rand_score(true, found)),
-        float((matched == true).mean()),
-        elbow,
-        runs,
-    )
+    found, rand = blob_of[found], float(adjusted_rand_score(true, found))
+    accuracy = float((found == true).mean())
+    return Tutorial(train, test, true, found, model.cluster_centers_[clusters], rand, accuracy, elbow, runs)

@@ -16,7 +16,7 @@ from .tables import pairs
 
 _PACKAGES = ("numpy", "numba", "llvmlite", "scikit-learn", "scipy", "pandas", "pyarrow", "matplotlib")
 _GPU_PACKAGES = ("cupy", "cupy-cuda12x", "cupy-cuda13x", "cuda-bindings", "nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
-_FEATURES = (
+_FEATURES = [
     "sse4.2",
     "avx",
     "fma",
@@ -28,7 +28,7 @@ _FEATURES = (
     "amx-bf16",
     "neon",
     "sve",
-)
+]
 _VARIABLES = ("KMEANS_FAST_", "NUMBA_", "OMP_", "MKL_NUM_THREADS")
 
 
@@ -42,14 +42,7 @@ def run(args):
 
 
 def collect():
-    """The facts as a dict that JSON can hold.
-
-    Returns
-    -------
-    dict
-        ``versions``, ``system``, ``cpu``, ``threads``, ``kernel_cache``, ``backends`` (name to the reason why it cannot
-        run, or an empty string), ``gpus``, ``nvrtc`` (its version, or why it cannot be loaded) and ``environment``.
-    """
+    """The facts as a dict that JSON can hold; ``backends`` are names to the reason why they cannot run, or ""."""
     return {
         "versions": {"kmeans_fast": __version__, "python": platform.python_version()}
         | {name: version for name in (*_PACKAGES, *_GPU_PACKAGES) if (version := _version(name))},

@@ -4,13 +4,7 @@ import os
 
 
 def contents():
-    """The cache.
-
-    Returns
-    -------
-    dict
-        ``directory`` (str, or None where none can be had), ``files``, ``bytes``.
-    """
+    """A dict of its ``directory`` (None where none can be had), how many ``files`` it holds, and ``bytes``."""
     from ..kernels.cpu.runtime import digests
 
     directory = digests.cache_directory()

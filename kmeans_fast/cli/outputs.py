@@ -23,20 +23,10 @@ def check_writable(paths, inputs):
 
 
 def write_labels(files, path, labels, distances=None):
-    """Write `labels` (n_samples,), and `distances` (n_samples,) beside them, as text.
+    """Write `labels`, and `distances` beside them, among `files`, a WholeFiles; the list of the paths written.
 
-    Parameters
-    ----------
-    files : kmeans_fast.whole_files.WholeFiles
-    path : pathlib.Path or None
-        .npy (distances then go to ``<stem>-distances.npy``) or text; None: text on stdout.
-    labels : ndarray (n_samples,) of int
-    distances : ndarray (n_samples,) of float, optional
-
-    Returns
-    -------
-    list of pathlib.Path
-        What was written.
+    A .npy file holds the labels alone: distances then go to ``<stem>-distances.npy``. Other files are text; None is
+    text on stdout.
     """
     if path is None:
         _write_rows(sys.stdout, labels, distances)

@@ -14,25 +14,13 @@ _REPEATS = 3
 
 
 class Quantised(NamedTuple):
-    """A photograph in few colours.
+    """A photograph in few colours."""
 
-    Attributes
-    ----------
-    picture : ndarray (height, width, 3), uint8
-    palette : ndarray (n_colours, 3), uint8, from dark to light
-    shares : ndarray (n_colours,)
-        Of the pixels.
-    error : float
-        Root mean square difference from the original, in levels of 0 to 255.
-    seconds : float
-        Of the fastest of a few fits, seeding included; kernels were compiled before.
-    """
-
-    picture: np.ndarray
-    palette: np.ndarray
-    shares: np.ndarray
-    error: float
-    seconds: float
+    picture: np.ndarray  # (height, width, 3), uint8
+    palette: np.ndarray  # (n_colours, 3), uint8, from dark to light
+    shares: np.ndarray  # of the pixels
+    error: float  # root mean square difference from the original, in levels of 0 to 255
+    seconds: float  # of the fastest of a few fits, seeding included; kernels were compiled before
 
 
 def _seconds(model, X):

@@ -6,6 +6,7 @@ import time
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans as TheirKMeans
 from sklearn.datasets import make_blobs
 
@@ -15,7 +16,7 @@ from . import photographs
 ITERATIONS = 10
 REPEATS = 3
 _CHECKED_ROWS = 20_000
-_ROWS_AT_A_TIME = 1024
+_ROWS_AT_A_TIME = 1 << 14
 
 
 class Times(NamedTuple):
@@ -33,34 +34,16 @@ class Times(NamedTuple):
 
 
 class Heat(NamedTuple):
-    """One comparison.
-
-    Attributes
-    ----------
-    name : str
-    shape : tuple (n_samples, n_features, n_clusters)
-    same : Times
-        Of `ITERATIONS` iterations from the same rows, the fastest of `REPEATS`.
-    whole : Times
-        Of a fit with its own seeds, to convergence.
-    inertia : float
-        Of that fit, ours over theirs.
-    differing : int
-        Rows whose labels differ after the same iterations.
-    checked : int
-        Rows compared with an exhaustive search in float64: all that differ, and others drawn at random.
-    wrong : int
-        Of those, rows whose label of ours is not the nearest of our centroids.
-    """
+    """One comparison."""
 
     name: str
-    shape: tuple[int, int, int]
-    same: Times
-    whole: Times
-    inertia: float
-    differing: int
-    checked: int
-    wrong: int
+    shape: tuple[int, int, int]  # rows, columns, clusters
+    same: Times  # of `ITERATIONS` iterations from the same rows, the fastest of `REPEATS`
+    whole: Times  # of a fit with its own seeds, to convergence
+    inertia: float  # of that fit, ours over theirs
+    differing: int  # rows whose labels differ after the same iterations
+    checked: int  # rows compared with an exhaustive search in float64: all that differ, and others drawn at random
+    wrong: int  # of those, rows whose label of ours is not the nearest of our centroids
 
 
 def problems(quick=False):
@@ -80,7 +63,9 @@ def heat(name, X, n_clusters):
     differing = np.flatnonzero(theirs.labels_ != ours.labels_)
     drawn = np.random.default_rng(1).choice(len(X), min(len(X), _CHECKED_ROWS), replace=False)
     rows = np.union1d(differing, drawn)
-    wrong = np.count_nonzero(nearest(X[rows], ours.cluster_centers_) != ours.labels_[rows])
+    blocks = (rows[start : start + _ROWS_AT_A_TIME] for start in range(0, len(rows), _ROWS_AT_A_TIME))
+    nearest = [cdist(X[block], ours.cluster_centers_, "sqeuclidean").argmin(axis=1) for block in blocks]
+    wrong = np.count_nonzero(np.concatenate(nearest) != ours.labels_[rows])
     return Heat(name, (*X.shape, n_clusters), same, whole, inertia, len(differing), len(rows), wrong)
 
 
@@ -110,16 +95,3 @@ def _seconds(model, X):
     began = time.perf_counter()
     model.fit(X)
     return time.perf_counter() - began
-
-
-def nearest(X, centroids):
-    """The nearest centroid of every row by exhaustive search in float64, the lowest index among equals."""
-    labels = np.empty(len(X), np.int32)
-    centroids = centroids.astype(np.float64)
-    for start in range(0, len(X), _ROWS_AT_A_TIME):
-        rows = X[start : start + _ROWS_AT_A_TIME].astype(np.float64)
-        squared = np.zeros((len(rows), len(centroids)))
-        for column in range(X.shape[1]):
-            squared += np.square(rows[:, column, None] - centroids[:, column])
-        labels[start : start + _ROWS_AT_A_TIME] = squared.argmin(axis=1)
-    return labels

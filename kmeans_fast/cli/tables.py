@@ -2,19 +2,7 @@
 
 
 def table(header, rows, align=None):
-    """A table of text with aligned columns.
-
-    Parameters
-    ----------
-    header : sequence of str
-    rows : sequence of sequences of str
-    align : str, optional
-        ``<`` or ``>`` for every column; default: all to the right.
-
-    Returns
-    -------
-    str
-    """
+    """Rows of text below a header, aligned to the right, or column by column as `align` (such as "<>>") tells."""
     align = align or ">" * len(header)
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]

@@ -25,13 +25,6 @@ class Watch:
 
     Ctrl-C stops at once, as ever; but between the start of a fit's first iteration and `finished` the first one only
     asks it to end after the iteration under way, and the next one stops.
-
-    Attributes
-    ----------
-    display : one of those of `progress`
-    stopwatch : Stopwatch
-    interrupted : bool
-        Whether the fit was asked to end.
     """
 
     def __init__(self, quiet=False):

@@ -5,37 +5,50 @@ import time
 PREPARING, SEEDING, ITERATING, LAST_PASS = PHASES = ("preparing", "seeding", "iterating", "last_pass")
 
 
-class Events:
-    """A clock for the phases of a fit, of which one begins where the one before ends, and the callback's ear.
-
-    A callback is called with a `Progress` after every iteration. Methods ``on_phase(name)`` and
-    ``on_breath(added, before, after)``, where it has them, are called when a phase begins and when a breath of the
-    refinement is over.
+class Clock:
+    """A clock for phases, of which one begins where the one before ends.
 
     Attributes
     ----------
     seconds : dict of str to float
-        What each of `PHASES` has taken so far, all runs together.
+        What each phase has taken so far.
     """
 
-    def __init__(self, callback=None):
-        self._callback = callback
-        self._on_phase, self._on_breath = (_method(callback, name) for name in ("on_phase", "on_breath"))
-        self.seconds = dict.fromkeys(PHASES, 0.0)
+    def __init__(self, phases=()):
+        self.seconds = dict.fromkeys(phases, 0.0)
         self._phase, self._since = None, 0.0
 
     def begin(self, phase):
-        """End the phase before and begin this one, of `PHASES`."""
+        """End the phase before and begin this one."""
         self.end()
+        self.seconds.setdefault(phase, 0.0)
         self._phase, self._since = phase, time.perf_counter()
-        if self._on_phase is not None:
-            self._on_phase(phase)
 
     def end(self):
         """End the phase, if there is one."""
         if self._phase is not None:
             self.seconds[self._phase] += time.perf_counter() - self._since
             self._phase = None
+
+
+class Events(Clock):
+    """A clock for `PHASES`, all runs together, and the callback's ear.
+
+    A callback is called with a `Progress` after every iteration. Methods ``on_phase(name)`` and
+    ``on_breath(added, before, after)``, where it has them, are called when a phase begins and when a breath of the
+    refinement is over.
+    """
+
+    def __init__(self, callback=None):
+        super().__init__(PHASES)
+        self._callback = callback
+        self._on_phase, self._on_breath = (_method(callback, name) for name in ("on_phase", "on_breath"))
+
+    def begin(self, phase):
+        """End the phase before and begin this one."""
+        super().begin(phase)
+        if self._on_phase is not None:
+            self._on_phase(phase)
 
     def iteration(self, progress, fetch):
         """An iteration is over; whether the callback ends the fit. ``fetch()`` gives the centroids."""

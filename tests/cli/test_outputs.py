@@ -65,7 +65,7 @@ def test_pictures_are_whole(here, monkeypatch):
     pytest.importorskip("matplotlib")
     from kmeans_fast.cli import pictures
 
-    figure = pictures._figure(1, 1, "title", "subtitle")
+    figure = pictures._figure(2, "title", "subtitle")
     assert pictures._save(figure, here / "picture.png").read_bytes().startswith(b"\x89PNG")
     monkeypatch.setattr(figure, "savefig", lambda file, format: file.write(b"half") and 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -17,23 +17,12 @@ _PARQUET = (".parquet", ".pq")
 
 
 class Table(NamedTuple):
-    """What was read.
+    """What was read."""
 
-    Attributes
-    ----------
-    data : ndarray (n_samples, n_features), float32 or float64
-        A read-only memory map where the file allows it.
-    names : list of str or None
-        Of the features.
-    weights : ndarray (n_samples,) float64, or None
-    notes : list of str
-        In words: what was read, what was left out and why, and what was judged, with the option that overrides it.
-    """
-
-    data: np.ndarray
-    names: list[str] | None
-    weights: np.ndarray | None
-    notes: list[str]
+    data: np.ndarray  # (n_samples, n_features), float32 or float64; a read-only memory map where the file allows it
+    names: list[str] | None  # of the features
+    weights: np.ndarray | None  # (n_samples,), float64
+    notes: list[str]  # what was read, what was left out and why, and what was judged, with the option that overrides it
 
 
 def text_options(args):

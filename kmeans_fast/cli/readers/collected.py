@@ -32,18 +32,12 @@ class Collected:
 
     Parameters
     ----------
-    path : pathlib.Path
     names : list of str or None
-        Of all columns of the file.
-    features : list of int
-        Positions in the file.
-    weights : int or None
+        Of all columns of the file, in which `features` and `weights` (or None) are positions.
     data : dtype or ndarray
         What the features become; an array that holds them already is checked and stays.
     n_samples : int
         How many rows there will be; 0: not known.
-    progress : callable, optional
-        See `kmeans_fast.cli.readers.read`.
     """
 
     def __init__(self, path, names, features, weights, data, n_samples=0, progress=None):
@@ -56,21 +50,11 @@ class Collected:
         self.data = data
 
     def add(self, block, share=None, line_of=None):
-        """Add rows.
+        """Add rows: an array (n_rows, n_chosen) or a list of its columns, of the features and after them the weights.
 
-        Parameters
-        ----------
-        block : ndarray (n_rows, n_chosen) or list of ndarray (n_rows,)
-            The features, and after them the weights; in another dtype they are rounded.
-        share : float, optional
-            How much of a file of unknown length has been read with them.
-        line_of : callable, optional
-            The number by which a message names the i-th of them; default: counted from the first row of the file.
-
-        Raises
-        ------
-        ValueError
-            For the first feature that is not finite, naming its row and column.
+        `share` tells how much of a file of unknown length has been read with them; ``line_of(i)`` is the number by
+        which a message names the i-th of them, by default counted from the first row. A feature that is not finite, or
+        not when it is rounded to the dtype of the data, is a ValueError that names its row and column.
         """
         whole, n_features = isinstance(block, np.ndarray), len(self.features)
         end = self.n_rows + (len(block) if whole else len(block[0]))

@@ -43,22 +43,11 @@ def left_out(chosen, names, n_columns, why: Mapping[int, str] = {}):
 
 
 class Selection(NamedTuple):
-    """What the user asks for.
+    """What the user asks for."""
 
-    Attributes
-    ----------
-    columns : str, optional
-        Names, numbers from 1 and ranges, separated by commas; None: all columns but that of the weights and those that
-        are no features.
-    weights : str, optional
-        Name or number of the column of weights.
-    expected : tuple of str
-        Names to look for where `columns` is None and the file has names (a model's features).
-    """
-
-    columns: str | None = None
-    weights: str | None = None
-    expected: tuple[str, ...] = ()
+    columns: str | None = None  # names, numbers from 1 and ranges, separated by commas; None: all that are features
+    weights: str | None = None  # name or number of the column of weights
+    expected: tuple[str, ...] = ()  # names to look for (a model's) where `columns` is None and the file has names
 
     @property
     def by_default(self):
@@ -66,25 +55,10 @@ class Selection(NamedTuple):
         return self.columns is None and not self.expected
 
     def resolve(self, names, n_columns, left_out: Mapping[int, str] = {}):
-        """Positions of the features, in the order asked for, and of the weights.
+        """Positions of the features, in the order asked for, as a list, and of the weights or None.
 
-        Parameters
-        ----------
-        names : list of str or None
-            The file's columns.
-        n_columns : int
-        left_out : dict of int to str, optional
-            Columns that are no features unless they are asked for, and why.
-
-        Returns
-        -------
-        features : list of int
-        weights : int or None
-
-        Raises
-        ------
-        ValueError
-            For a column that is not there or is asked for twice.
+        `left_out` are columns that are no features unless they are asked for, and why. A column that is not there or is
+        asked for twice is a ValueError.
         """
         places = _places(names)
         weights = None

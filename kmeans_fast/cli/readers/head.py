@@ -29,58 +29,27 @@ _UNNAMED = re.compile(r"(?:Unnamed: \d+(?:_level_\d+)?(?:\.\d+)*)?")  # what pan
 
 
 class TextOptions(NamedTuple):
-    """What the user says about a text file.
+    """What the user says about a text file."""
 
-    Attributes
-    ----------
-    header : {"auto", "yes", "no"}
-        Whether the first row names the columns.
-    delimiter : str, optional
-        One ASCII character, " " for runs of blanks; default: found from the first rows.
-    decimal : {".", ","}
-    quotes : {"auto", "yes", "no"}
-        See `Dialect`.
-    encoding : str, optional
-        Default: UTF-8, with or without its mark, or UTF-16 with its mark.
-    """
-
-    header: str = "auto"
-    delimiter: str | None = None
+    header: str = "auto"  # whether the first row names the columns: "auto", "yes" or "no"
+    delimiter: str | None = None  # one ASCII character, " " for runs of blanks; None: found from the first rows
     decimal: str = "."
-    quotes: str = "auto"
-    encoding: str | None = None
+    quotes: str = "auto"  # see `Dialect`
+    encoding: str | None = None  # None: UTF-8, with or without its mark, or UTF-16 with its mark
 
 
 class Head(NamedTuple):
-    """What the first rows tell.
-
-    Attributes
-    ----------
-    dialect : Dialect
-    n_columns : int
-    names : list of str or None
-    left_out : dict of int to str
-        Columns that are no features, and why.
-    unclear : dict of int to str
-        Columns that are features only if the user says so, and why.
-    notes : list of str
-    above : bytes
-        The row that names the columns, and what is above it; nothing where no row names them.
-    n_comments : int
-        In it.
-    rest : Piece
-        The rows below it.
-    """
+    """What the first rows tell."""
 
     dialect: Dialect
     n_columns: int
     names: list[str] | None
-    left_out: dict[int, str]
-    unclear: dict[int, str]
+    left_out: dict[int, str]  # columns that are no features, and why
+    unclear: dict[int, str]  # columns that are features only if the user says so, and why
     notes: list[str]
-    above: bytes
-    n_comments: int
-    rest: Piece
+    above: bytes  # the row that names the columns, and what is above it; nothing where no row names them
+    n_comments: int  # in it
+    rest: Piece  # the rows below it
 
 
 class _Sample(NamedTuple):
@@ -91,24 +60,7 @@ class _Sample(NamedTuple):
 
 
 def read_head(piece, options, path):
-    """What the first rows tell of the table that begins with `piece`.
-
-    Parameters
-    ----------
-    piece : Piece
-    options : TextOptions
-    path : pathlib.Path
-
-    Returns
-    -------
-    Head or None
-        None if the piece has no row.
-
-    Raises
-    ------
-    ValueError
-        If the rows leave it open.
-    """
+    """The `Head` of the table that begins with `piece`, None if it has no row; ValueError if the rows leave it open."""
     sample = _sample(piece, options.quotes)
     if not sample.rows:
         return None

@@ -23,14 +23,7 @@ def is_missing(text):
 
 
 class Judge:
-    """The first row beside the rows below it.
-
-    Parameters
-    ----------
-    first : list of Cell
-    below : list of list of Cell
-        As many cells each as `first`.
-    """
+    """The first row beside the rows below it, each a list of as many `Cell`s."""
 
     def __init__(self, first, below):
         self.first, self.below = first, below
@@ -47,18 +40,7 @@ class Judge:
         return {True: "number", False: "text"}[found.pop()] if found else "nothing"
 
     def names_columns(self, where):
-        """Whether the first row is a header.
-
-        Parameters
-        ----------
-        where : str
-            The row in words, for messages.
-
-        Raises
-        ------
-        ValueError
-            If it may be either.
-        """
+        """Whether the first row, `where` in words, is a header; ValueError if it may be either."""
         names = [column for column, cell in enumerate(self.first) if self._is_name(cell)]
         numbers = [column for column, cell in enumerate(self.first) if self._is_number(cell)]
         if not self.below:

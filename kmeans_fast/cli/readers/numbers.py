@@ -19,20 +19,8 @@ _WIDE = 64  # columns above which it is faster to read one column of all cells a
 def parse(text, line, head, chosen, path):
     """The chosen columns, all finite float64: an array (n_rows, len(chosen)), or a list of its columns.
 
-    Parameters
-    ----------
-    text : bytes
-        Whole rows, of which the quotes are checked, without comments.
-    line : int
-        Of the file, that they begin in.
-    head : kmeans_fast.cli.readers.head.Head
-    chosen : list of int
-    path : pathlib.Path
-
-    Raises
-    ------
-    ValueError
-        For a row of another length, and a cell that is not a finite number; the message names its line and column.
+    `text` are whole rows from `line` of the file on, of which the quotes are checked, without comments. A row of
+    another length, and a cell that is not a finite number, is a ValueError that names its line and column.
     """
     order = sorted(set(chosen))
     found = by_pyarrow(text, head.dialect, head.n_columns, order)
@@ -45,7 +33,7 @@ def parse(text, line, head, chosen, path):
 
 
 def by_pyarrow(text, dialect, n_columns, order):
-    """The columns `order`, which ascend, as pyarrow reads them; None where it finds other than numbers in whole rows."""
+    """The columns `order`, which ascend, as pyarrow reads them; None where it finds more than numbers in whole rows."""
     import pyarrow
     from pyarrow import csv
 

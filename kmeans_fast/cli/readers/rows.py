@@ -20,22 +20,14 @@ _LONGEST_ROW = 64 << 20
 class Dialect(NamedTuple):
     """How cells and rows are written.
 
-    Attributes
-    ----------
-    delimiter : str
-        One character; `BLANKS`: runs of spaces and tabs.
-    decimal : {".", ","}
-    quotes : {"auto", "yes", "no"}
-        What a double quote does. auto: it encloses cells, within one line; yes: also cells of several lines; no: it is
-        a character like any other.
-    ends_with_delimiter : bool
-        Whether a delimiter stands after every row's last cell, too.
+    A double quote encloses cells, within one line ("auto") or also of several lines ("yes"), or is a character like any
+    other ("no").
     """
 
-    delimiter: str
-    decimal: str = "."
+    delimiter: str  # one character; `BLANKS`: runs of spaces and tabs
+    decimal: str = "."  # or ","
     quotes: str = "auto"
-    ends_with_delimiter: bool = False
+    ends_with_delimiter: bool = False  # whether a delimiter stands after every row's last cell, too
 
     def has_quotes(self, text):
         """Whether there are quotes in `text` that enclose cells."""
@@ -145,10 +137,7 @@ def whole_rows(text):
 def checked_quotes(text, line, dialect, path):
     """`text`, which has no comments, without the spaces around quoted cells.
 
-    Raises
-    ------
-    ValueError
-        If a quote neither opens nor closes a cell, or a quoted cell spans lines and may not.
+    If a quote neither opens nor closes a cell, or a quoted cell spans lines and may not, it is a ValueError.
     """
     if not dialect.has_quotes(text):
         return text

@@ -28,36 +28,17 @@ _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
 class Piece(NamedTuple):
-    """Whole lines of a file.
+    """Whole lines of a file."""
 
-    Attributes
-    ----------
-    text : bytes
-        UTF-8; every line ends with one line feed.
-    line : int
-        The number, from 1, of its first line.
-    share : float or None
-        How much of the file has been read with it, 0 to 1; None where it is not known.
-    """
-
-    text: bytes
-    line: int
-    share: float | None
+    text: bytes  # UTF-8; every line ends with one line feed
+    line: int  # the number, from 1, of its first line
+    share: float | None  # how much of the file has been read with it, 0 to 1; None where it is not known
 
 
 class Source:
-    """A text file, or standard input, to be read once.
+    """A text file, or standard input where its path is ``-``, to be read once.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        ``-`` is standard input.
-    encoding : str, optional
-        Default: UTF-8, or UTF-16 where the file begins with its mark.
-
-    Attributes
-    ----------
-    encoding : str
+    Its `encoding` is the one given, or UTF-16 where the file begins with its mark, else UTF-8.
     """
 
     def __init__(self, path, encoding=None):
@@ -90,18 +71,10 @@ class Source:
             self._raw.close()
 
     def pieces(self, whole_rows=None) -> Iterator[Piece]:
-        """The lines from the first to the last.
+        """The lines from the first to the last, a `Piece` at a time.
 
-        Parameters
-        ----------
-        whole_rows : callable, optional
-            How many of given bytes, which end with a line feed, are whole rows, or ValueError; default: all, each line
-            being one.
-
-        Raises
-        ------
-        ValueError
-            For bytes that are no text in this encoding, or a packed file that is damaged.
+        ``whole_rows`` tells how many of given bytes, which end with a line feed, are whole rows, or raises ValueError;
+        without it each line is one. Bytes that are no text in the encoding, or are damaged, are a ValueError.
         """
         decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(self.encoding)(), translate=True)
         waiting: list[bytes] = []  # what is read of a line, or of a row of several lines, that has not ended
