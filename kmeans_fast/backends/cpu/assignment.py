@@ -6,7 +6,7 @@ from ...kernels.cpu.assignment.arguments import SUMS_ANEW, SUMS_MOVED, Sums
 from ...kernels.cpu.scoring import packing
 from . import costs, techniques
 from .buffers import flat
-from .techniques.protocol import Pass, Sizes, Technique
+from .techniques.protocol import Pass, Sizes
 
 
 class Assignment:
@@ -14,8 +14,7 @@ class Assignment:
 
     def __init__(self, X, weights, n_clusters, threads, frugal):
         sizes = Sizes(*X.shape, n_clusters, X.itemsize, weights.size > 0, threads, frugal)
-        self.rows, self.kept = techniques.opened(X, weights, sizes)
-        self.techniques = [kept for kept in self.kept.values() if isinstance(kept, Technique)]
+        self.rows, self.techniques, self.kept = techniques.opened(X, weights, sizes)
         self.last = self.techniques[-1]  # that made the last pass
         self.packing = packing.Packing(n_clusters, X.shape[1], X.dtype)
         self.packed = None  # the centroids of the last pass

@@ -8,10 +8,12 @@ passes
     Single passes of one kernel over grids of rows, features and clusters, one thread, best of several. The constants
     are a fit to those times.
 fits
-    Whole fits from one start with a technique always on and always off, in turns (`benchmarks/choice.py`). The constant
-    is where the two take as long; thresholds have a margin on the side of what is cheaper to be wrong about.
+    Whole fits from one start with a technique always on and always off, in turns (`benchmarks/choice.py` is the same
+    for all of them together). The constant is where the two take about as long.
 steps
     Steps of seeding one by one, on one thread and on two.
+chosen
+    Not measured: a round number that follows from the others, or a share of memory that seems fair.
 """
 
 # ---- threads and sums ------------------------------------------------------------------------------------------------
@@ -24,11 +26,11 @@ SMALL_FIT = 2_000_000
 READING, HASHING, MEASURING, ENCODING = 0.3, 1.2, 1.0, 1.0
 # passes: nanoseconds for each distance of a table, and for each feature of it.
 TABLE_DISTANCE, TABLE_FEATURE = 1.5, 0.15
-# passes: numbers from which a step over clusters (their means, their sums) is shared out to threads.
+# chosen: numbers from which a step over clusters (their means, their sums) is shared out to threads.
 LONG = 8192
-# fits: bytes of accumulators that threads have for themselves, beside an eighth of the data; sums beyond are shared.
+# chosen: bytes of accumulators that threads have for themselves, beside an eighth of the data; sums beyond are shared.
 PRIVATE_BYTES = 128 << 20
-# passes: the share of rows below which moving them beats adding all rows anew (a move is two additions).
+# chosen: the share of rows below which moving them beats adding all rows anew. A move is two additions, in no order.
 FEW_MOVED = 0.3
 
 # ---- scoring a row against every centroid ----------------------------------------------------------------------------
@@ -39,9 +41,9 @@ FLOAT_SCORE, BYTE_SCORE = 0.011, 0.0117
 BYTE_ROW, BYTE_FEATURE = 60.0, 0.35
 # fits: by which bytes must be cheaper: their first pass costs more.
 BYTE_GAIN = 1.35
-# fits: the share of tiles with too many candidates from which bytes serve no more.
+# chosen: the share of tiles with too many candidates from which bytes serve no more.
 TOO_MANY_OVERFULL = 0.3
-# Bytes of memory that codes may always take, and the share of the data that they may take beyond: chosen, not measured.
+# chosen: bytes of memory that codes may always take, and the share of the data that they may take beyond.
 CODE_BYTES, CODE_SHARE = 64 << 20, 0.4
 # passes: nanoseconds a row to look it up among sorted centroids, whatever their number.
 SORTED_ROW = 19.0
@@ -57,7 +59,7 @@ BOUNDS_ROW, FAILING_ROW, FAILING_FEATURE = 4.0, 35.0, 0.4
 LEAST_BOUNDS_GAIN = 3.5
 # fits: nanoseconds of a pass that scores every row: a shorter one is over before it is known who need not take part.
 LEAST_BOUNDED_PASS = 400_000.0
-# Rows of a sample that tells how many would fail: chosen, to within 2 % of the rows.
+# chosen: rows of a sample that tells how many would fail, to within about 2 % of the rows.
 BOUNDS_SAMPLE = 2048
 
 # ---- exponion --------------------------------------------------------------------------------------------------------
@@ -74,8 +76,7 @@ RECHECKED_ROW = 12.0
 MOST_CANDIDATES = 6
 # fits: by which exponion must be cheaper; by which it must be dearer for a small sample to rule it out.
 NEAR_GAIN, CLEARLY = 1.1, 2.0
-# Rows of the sample that tells: the first is asked alone, where it says clearly that it does not pay. Chosen so that
-# asking costs less than 1 % of a pass.
+# chosen: rows of the sample that tells. The small one is asked alone where it says clearly that it does not pay.
 FEW_SAMPLED, SAMPLED = 32, 256
 # passes: nanoseconds to score a row, below which what is done for a row besides takes as long.
 LEAST_NEAR_SCORING = 150.0
@@ -83,15 +84,15 @@ LEAST_NEAR_SCORING = 150.0
 LEAST_NEAR_PASS, LEAST_NEAR_ONCE = 5e6, 6e7
 # passes: rows a cluster, below which distances between centroids cost as much as those of rows.
 LEAST_ROWS_A_CLUSTER = 4
-# Bytes that distances between centroids and panels may always take, beside an eighth of the data: chosen.
+# chosen: bytes that distances between centroids and panels may always take, beside an eighth of the data.
 MOST_GAPS = 64 << 20
 
 # ---- the k-d tree ----------------------------------------------------------------------------------------------------
 
 # passes: nanoseconds a row to sort it; in a pass over the tree; to measure a candidate, and for each feature of it.
 SORTING_ROW, TREE_ROW, TREE_CANDIDATE, TREE_FEATURE = 35.0, 3.0, 0.2, 0.16
-# The share of SORTING_ROW that iterations without a tree cost before it is built. With a half, building costs three
-# times what is best at most, and few fits end before.
+# chosen: the share of SORTING_ROW that iterations without a tree cost before it is built. With a half, building costs
+# three times what is best at most, and few fits end before.
 SPENT = 0.5
 # fits: by which a tree must be cheaper than a pass without it: bounds are given up for it.
 TREE_GAIN = 1.4

@@ -72,14 +72,15 @@ def _chosen(sizes, forced, remaining):
 
 
 def opened(X, weights, sizes):
-    """The `SessionRows` of a session, and its techniques in order of preference."""
+    """The `SessionRows` of a session, its techniques in order of preference, and by class all that they keep."""
     session, kept = SessionRows(X, weights, sizes, CHOICE.forced is not None), {}
-    for technique in chosen(sizes).techniques:
+    classes = chosen(sizes).techniques
+    for technique in classes:
         for kind in technique.shares:
             if kind not in kept:
                 kept[kind] = kind(session)
         kept[technique] = technique(session, *(kept[kind] for kind in technique.shares))
-    return session, kept
+    return session, [kept[technique] for technique in classes], kept
 
 
 def encodes_seeding(sizes):

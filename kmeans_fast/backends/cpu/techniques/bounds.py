@@ -40,13 +40,11 @@ class HamerlyBounds(Kept):
     """
 
     def __init__(self, session):
-        super().__init__(session)
-        self.most_failing = costs.most_failing(session.d, session.k)
+        self.session = session
         self.make_room()
 
     def make_room(self):
-        self.upper = self.lower = self.drift = self.half_gap = None
-        self.unit = self.number = self.share = None
+        self.upper = self.lower = self.drift = self.half_gap = self.unit = self.number = self.share = None
 
     def open(self):
         """Allocate them, if they are not there."""
@@ -70,7 +68,7 @@ class HamerlyBounds(Kept):
     def pays(self):
         """Whether they are likely to skip rows enough, after `follow`."""
         share = self._expected_share(self.session.labels) if self.share is None else self.share
-        return share <= self.most_failing
+        return share <= costs.most_failing(self.session.d, self.session.k)
 
     def _expected_share(self, labels):
         """The share of a sample of rows that would fail, their bounds being fresh."""
