@@ -1,6 +1,7 @@
 """The wheel, built from the source distribution, holds the kernels and fits in a clean environment of its own."""
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -26,6 +27,18 @@ import kmeans_fast.kernels.cpu
 assert "site-packages" in kmeans_fast.kernels.cpu.__file__
 print("fitted", kmeans_fast.__version__)
 """
+
+
+def test_every_package_is_listed():
+    """The kernels lie outside the package that they belong to, so setuptools cannot find packages by itself."""
+    listed = re.search(r"^packages = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.S | re.M).group(1)
+    there = [
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for top in ("kmeans_fast", "kernels")
+        for file in (ROOT / top).rglob("__init__.py")
+    ]
+    there = {name if name.startswith("kmeans_fast") else f"kmeans_fast.{name}" for name in there}
+    assert set(re.findall(r'"(.+?)"', listed)) == there
 
 
 def clean_environment():
