@@ -4,8 +4,6 @@ import numpy as np
 
 from ..engine.memory import available_bytes
 from ..explaining import explained
-from .progress import say
-from .readers import Selection, read, text_options
 from .watch import Watch
 
 
@@ -27,11 +25,7 @@ def _data(args):
     if args.shape is not None:
         return np.broadcast_to(np.zeros((), "float32" if args.dtype == "auto" else args.dtype), args.shape)
     with Watch() as watch:
-        watch.on_phase("reading")
-        selection = Selection(args.columns, None)
-        found = read(args.file, selection, text=text_options(args), dtype=args.dtype, progress=watch.display.reading)
-        say(args.file, found.notes)
-        return found.data
+        return watch.read(args).data
 
 
 def _memory(args, X, workspace):

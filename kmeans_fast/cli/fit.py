@@ -17,8 +17,7 @@ from .append import Appender
 from .fit_report import clusters, report, summary
 from .outputs import check_writable, distances_beside, write_centroids, write_labels
 from .parser import PROGRAM
-from .progress import say
-from .readers import Selection, check_file, load_array, read, text_options
+from .readers import check_file, load_array, read
 from .scaling import fitted, scaled, unscaled
 from .watch import Watch
 
@@ -35,9 +34,8 @@ class _Destinations(NamedTuple):
 def run(args):
     """Run the subcommand; 130 if the fit was interrupted and what it had reached is written."""
     with Watch(args.quiet) as watch:
-        watch.on_phase("reading")
         X, names, weights, notes = _read(args, watch)
-        init = _init(args, X)
+        init = _init(args, X, watch)
         to = _destinations(args)
         appender = Appender.of(args)
         scaler = None
@@ -88,12 +86,7 @@ def _destinations(args):
 def _read(args, watch):
     """Data, names of the columns or None, weights or None, and what there is to say about the file; it is said."""
     from_file = args.weights is not None and args.weights.lower().endswith(".npy")
-    selection = Selection(args.columns, None if from_file else args.weights)
-    X, names, weights, notes = read(
-        args.file, selection, text=text_options(args), dtype=args.dtype, progress=watch.display.reading
-    )
-    if not args.quiet:
-        say(args.file, notes)
+    X, names, weights, notes = watch.read(args, None if from_file else args.weights)
     if from_file:
         path = Path(args.weights)
         check_file(path)
@@ -114,7 +107,7 @@ def _read(args, watch):
     return X, names, weights, notes
 
 
-def _init(args, X):
+def _init(args, X, watch):
     """A name, or centroids (n_clusters, n_features) in X's dtype."""
     if args.init in METHODS:
         return args.init
@@ -122,8 +115,7 @@ def _init(args, X):
     if path.suffix.lower() not in (".npy", ".csv"):
         raise ValueError(f"--init must be {', '.join(METHODS)}, or a .npy or .csv file of centroids, got {args.init!r}")
     found = read(path)
-    if not args.quiet:
-        say(path, found.notes)
+    watch.say(path, found.notes)
     centroids = np.ascontiguousarray(found.data, X.dtype)
     if centroids.shape != (args.n_clusters, X.shape[1]):
         raise ValueError(

@@ -10,8 +10,7 @@ from ..messages import counted
 from ..whole_files import WholeFiles
 from .append import Appender
 from .outputs import check_writable, distances_beside, write_labels
-from .progress import say
-from .readers import Selection, check_file, read, text_options
+from .readers import check_file
 from .scaling import scaled
 from .watch import Watch
 
@@ -23,7 +22,6 @@ def run(args):
         outputs += distances_beside(args.output)
     check_writable(outputs, [args.file, args.model])
     with Watch(args.quiet) as watch:
-        watch.on_phase("reading")
         X, centroids = _read(args, watch)
         appender = Appender.of(args)
         watch.on_phase("labelling")
@@ -58,15 +56,7 @@ def _read(args, watch):
     expected = tuple(getattr(model, "feature_names_in_", ()))
     # The model's dtype: rows that were rounded to float32 for the fit are rounded in the same way here.
     dtype = str(centroids.dtype) if args.dtype == "auto" else args.dtype
-    X, _, _, notes = read(
-        args.file,
-        Selection(args.columns, None, expected),
-        text=text_options(args),
-        dtype=dtype,
-        progress=watch.display.reading,
-    )
-    if not args.quiet:
-        say(args.file, notes)
+    X = watch.read(args, None, expected, dtype).data
     if X.shape[1] != centroids.shape[1]:
         raise ValueError(
             f"{args.file}: the model was fitted on {counted(centroids.shape[1], 'column')}, got {X.shape[1]} (choose "

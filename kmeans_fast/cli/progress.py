@@ -34,12 +34,6 @@ def note(text):
         print(text, file=sys.stderr, flush=True)
 
 
-def say(path, notes):
-    """Print what there is to say about a file, line by line."""
-    for line in notes:
-        note(f"{path}: {line}")
-
-
 class Silent:
     """No progress: the interface of the others, and a context manager while which they may write."""
 

@@ -4,7 +4,8 @@ import signal
 import threading
 
 from . import kernel_cache
-from .progress import display
+from .progress import display, note
+from .readers import Selection, read, text_options
 from .stopwatch import Stopwatch
 
 _WORDS = {
@@ -29,6 +30,7 @@ class Watch:
 
     def __init__(self, quiet=False):
         self.display, self.stopwatch = display(quiet), Stopwatch()
+        self._quiet = quiet
         self.interrupted = False
         self._has_results = False
         self._handler_before = None
@@ -55,6 +57,20 @@ class Watch:
         self._has_results = self._has_results or name == _ITERATING
         self.stopwatch.begin(name)
         self.display.phase(_WORDS[name])
+
+    def read(self, args, weights=None, expected=(), dtype=None):
+        """The `Table` of the file of a command line; the other parameters are those of `Selection` and of `read`."""
+        self.on_phase("reading")
+        selection = Selection(args.columns, weights, expected)
+        told = self.display.reading
+        found = read(args.file, selection, text=text_options(args), dtype=dtype or args.dtype, progress=told)
+        self.say(args.file, found.notes)
+        return found
+
+    def say(self, path, notes):
+        """Print what there is to say about a file, line by line."""
+        for line in () if self._quiet else notes:
+            note(f"{path}: {line}")
 
     def __call__(self, progress):
         self.display.iteration(progress)
