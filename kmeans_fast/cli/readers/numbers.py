@@ -13,6 +13,7 @@ from .columns import describe
 from .header import is_number
 from .rows import BLANKS, cells_of_table, rows_of
 
+_WORTH_THREADS = 1 << 20  # bytes; fewer are read before threads have started
 _WIDE = 64  # columns above which it is faster to read one column of all cells and to fold it
 
 
@@ -53,6 +54,7 @@ def by_pyarrow(text, dialect, n_columns, order):
             pyarrow.BufferReader(text),
             csv.ReadOptions(
                 column_names=names + after_last,
+                use_threads=len(text) >= _WORTH_THREADS,
                 block_size=1 << 20 if len(names) < _WIDE else min(len(text) + 1, (1 << 31) - 1),
             ),
             csv.ParseOptions(
