@@ -134,7 +134,7 @@ def iterated(opened, centroids):
     return done._replace(centroids=host)
 
 
-def run_python(code, *arguments, timeout=300, **environment):
+def run_python(code, *arguments, timeout=580, **environment):
     """What `code` prints in a fresh interpreter; a crash, a hang or an exception fails the test.
 
     A script that prints "SKIP: reason" skips the test.
