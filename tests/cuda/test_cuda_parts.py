@@ -65,8 +65,8 @@ def opened(request, case, dtype):
 
 
 def exact(limbs):
-    """Sums held in limbs as Python integers."""
-    return sum(limb.astype(object) << (32 * place) for place, limb in enumerate(limbs))
+    """Sums held in limbs as Python integers, which limbs hold modulo 2**(32 limbs)."""
+    return sum(limb.astype(object) << (32 * place) for place, limb in enumerate(limbs)) % (1 << (32 * len(limbs)))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
