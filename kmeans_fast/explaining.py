@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike
 from . import backends
 from .arrays import described
 from .backends.protocol import Problem
+from .door import DataInChunks
 from .engine.checks import check_clusters
 from .engine.fit import second_session
 from .engine.opening import plan_memory
 from .messages import counted
 from .parameters import checked
+from .sources import source_of
 
 
 def explain(
@@ -32,7 +34,7 @@ def explain(
     Parameters
     ----------
     X : array-like (n_samples, n_features), or a tuple (n_samples, n_features)
-        The data, or just its shape (then taken as float32).
+        The data, or just its shape (then taken as float32). Rows in chunks are read once.
     n_clusters : int
     sample_weight : array-like (n_samples,), optional
     init, refine, device, n_threads
@@ -54,7 +56,12 @@ def explain(
 
 def explained(X, weighted, *, n_clusters, device, n_threads, init="k-means++", refine=None):
     """The words of `explain`, and the plan, which on the host tells what a fit takes beside the data."""
-    (n, d), dtype, resident = described(X)
+    source = source_of(X)
+    if source is None:
+        (n, d), dtype, resident = described(X)
+    else:
+        data = DataInChunks(source)
+        (n, d), dtype, resident = data.shape, data.dtype, None
     check_clusters(n, n_clusters)
     second = second_session(n_clusters, n, init, refine)
     problem = Problem(n, d, n_clusters, dtype, weighted, device, resident, second=second)

@@ -116,6 +116,12 @@ def test_a_source_that_changes_is_refused():
             kmeans_fast.kmeans(source, 3)
 
 
+@pytest.mark.parametrize("kind", ["arrays", "generator"])
+def test_explain_knows_the_rows(kind):
+    X = rows(300, 4, np.float32)
+    assert kmeans_fast.explain(chunked(X, kind), 7) == kmeans_fast.explain(X, 7)
+
+
 def test_a_callable_init_needs_one_array():
     with pytest.raises(ValueError, match="takes the rows as one array"):
         kmeans_fast.kmeans([rows(30, 2, np.float32)], 3, init=lambda X, k, random_state: X[:k])

@@ -241,6 +241,7 @@ class Session(Part, Protocol):
 
     parts: Sequence[Part]  # that it is made of: itself, where it is one
     runs_ahead: bool  # whether an iteration is better enqueued before the one it follows is read
+    labels_decide: bool  # whether centroids follow from the labels alone: without a change of them a run is over
 
     def mean_variance(self) -> float: ...
     def iterate(self, centroids: Any) -> Step:

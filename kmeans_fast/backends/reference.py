@@ -101,7 +101,7 @@ class ReferenceMasses:
 
 
 class ReferenceSession:
-    runs_ahead = False
+    runs_ahead, labels_decide = False, True
 
     @property
     def parts(self):

@@ -21,6 +21,7 @@ class _Numbers(NamedTuple):
     path: str
     stage: int = 0
     threshold: float = 0.0
+    converged: bool = False
 
 
 class Progress(_Numbers):
@@ -66,7 +67,8 @@ class Progress(_Numbers):
     threshold : float
         What `squared_shift` is compared with: `tol` times the mean variance of the features.
     converged : bool
-        Whether that ends the run: no label changed, or `squared_shift` is at most `threshold`.
+        Whether that ends the run: no label changed, or `squared_shift` is at most `threshold`. The labels do not end it
+        where the next centroids depend on those before, too.
     centroids : ndarray (n_clusters, n_features), X's dtype
         After this iteration: where the next one starts, and what the fit returns if this is the last. They are fetched
         (from a GPU, too) and copied when they are asked for, and to be had only while the callback runs: `history_`
@@ -74,10 +76,6 @@ class Progress(_Numbers):
     """
 
     _fetch: Callable[[], np.ndarray] | None = None
-
-    @property
-    def converged(self) -> bool:
-        return self.changed == 0 or self.squared_shift <= self.threshold
 
     @property
     def centroids(self) -> np.ndarray:

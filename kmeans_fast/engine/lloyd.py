@@ -55,6 +55,7 @@ def lloyd(session, centroids, *, max_iter, threshold, run=0, stage=0, done=0, ev
                 found.path,
                 stage,
                 threshold,
+                found.squared_shift <= threshold or (found.changed == 0 and session.labels_decide),
             )
         )
         started = now

@@ -28,7 +28,7 @@ class Parts:
     runs_ahead = False
 
     def __init__(self, parts, rule=means):
-        self.parts, self.rule = list(parts), rule
+        self.parts, self.rule, self.labels_decide = list(parts), rule, rule is means
         self.starts = np.cumsum([0, *(part.shape[0] for part in self.parts)])
         first = self.parts[0]
         self.shape, self.dtype, self.weighted = (int(self.starts[-1]), first.shape[1]), first.dtype, first.weighted

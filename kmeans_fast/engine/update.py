@@ -23,7 +23,9 @@ def means(sums, weights, old):
     """The mean of each cluster, rounded once to the dtype of the `old` centroids; without weight, the heaviest one's.
 
     This is Lloyd's rule. Another rule has the same arguments: the exact sums (n_clusters, n_features) of ``w * x`` and
-    the weights (n_clusters,) of the clusters, both rounded once to float64, and the centroids before.
+    the weights (n_clusters,) of the clusters, both rounded once to float64, and the centroids before, in X's dtype. An
+    empty cluster has been given a row by then, if there is one. A run by another rule ends when centroids settle, not
+    when labels do.
     """
     found = sums / np.where(weights > 0, weights, 1.0)[:, None]
     found[weights == 0] = found[weights.argmax()]

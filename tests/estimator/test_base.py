@@ -113,3 +113,20 @@ def test_a_file_with_parameters_that_the_estimator_has_not_is_refused(X, tmp_pat
         kmeans_fast.KMeans(5, random_state=0).fit(X).save(path)
     with pytest.raises(ValueError, match="The file has parameters that IntegerKMeans has not: algorithm, copy_x"):
         kmeans_fast.load(path)
+
+
+class DampedKMeans(IntegerKMeans):
+    """Each centroid goes half of the way to the mean."""
+
+    _rule = staticmethod(lambda sums, weights, old: ((means(sums, weights, old) + old) / 2).astype(old.dtype))
+
+
+def test_a_rule_that_depends_on_the_centroids_before_runs_until_they_settle():
+    """Labels settle long before: that no label changes says nothing there."""
+    X = np.random.default_rng(0).integers(-2, 3, (300, 2)).astype(float)
+    model = DampedKMeans(4, random_state=0).fit(X)
+    assert not model.history_[-2].changed
+    assert [step.converged for step in model.history_] == [False] * (model.n_iter_ - 1) + [True]
+    wanted = reference.update(X, None, model.cluster_centers_, model.labels_)
+    threshold = 1e-4 * reference.mean_variance(X)
+    assert np.square(model.cluster_centers_ - wanted).sum() <= threshold

@@ -21,7 +21,7 @@ from .tasks import table_tasks, tasks_for
 class CpuSession:
     """See `kmeans_fast.backends.protocol.Session`."""
 
-    runs_ahead = False
+    runs_ahead, labels_decide = False, True
 
     @property
     def parts(self):

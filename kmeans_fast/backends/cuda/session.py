@@ -37,7 +37,7 @@ class CudaSession(CudaPart):
     and `read` relocates them.
     """
 
-    runs_ahead = True
+    runs_ahead = labels_decide = True
     mean = center = scattered = None  # of the columns, on the host and the device; `scatter` about it, with weights
 
     @property
