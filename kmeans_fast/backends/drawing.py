@@ -20,8 +20,8 @@ _NO_SPLITTERS = np.empty(0, np.uint64)
 class Buckets(NamedTuple):
     """Which bucket a row is in, by its hash (`kmeans_fast.reference.row_hash`)."""
 
-    bits: int  # so many of the top bits are the bucket,
-    splitters: np.ndarray  # or, where there are any, the number of these (m,) uint64, ascending, up to the hash
+    bits: int  # the bucket is the number that this many top bits of the hash make;
+    splitters: np.ndarray  # where there are any: how many of these (m,) uint64, ascending, are at most the hash
 
     @property
     def count(self):
@@ -55,7 +55,7 @@ def buckets_for(parts, fine=False):
 
 
 def _sampled(parts, step):
-    """The hashes of every so manieth row."""
+    """The hashes of one row in `step`."""
     hashes, first = [], 0
     for part in parts:
         hashes.append(part.hashes(np.arange(first, part.shape[0], step)))

@@ -11,8 +11,9 @@ from ..arrays import to_host
 
 
 def _asked(name, new_distances=False):
-    """The method of what is open while it runs; the power of two that masses are measured by is for other distances
-    than `new_distances`.
+    """A method that opens the rows, asks what is open for the same, and closes them.
+
+    Where it sets `new_distances`, the power of two by which masses were measured no longer fits and is forgotten.
     """
 
     def method(self, *arguments):

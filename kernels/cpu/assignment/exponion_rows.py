@@ -34,7 +34,7 @@ _splat_one = splats(1)
 
 @inlined
 def _level(gaps, start, width, reach, groups, levels):
-    """Which of so many levels a row is on, by the panels it needs, whose gaps are at ``gaps[start:]``."""
+    """Which of the levels a row is on, by the panels it needs, whose gaps are at ``gaps[start:]``."""
     needed = 0
     for v in range(0, width, LANES):
         out = np.uint64(bits(greater(load(gaps, start + v), splat(reach + reach))))

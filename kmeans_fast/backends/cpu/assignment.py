@@ -38,7 +38,7 @@ class Assignment:
     def resume(self, labels):
         """Go on from labels (n,) found elsewhere, which are this object's from now on."""
         self._start(labels)
-        self.last = self.techniques[-1]  # whoever keeps them elsewhere is to read them
+        self.last = self.techniques[-1]  # a technique that keeps labels of its own will read these
 
     def _start(self, labels):
         self.rows.labels, self.expected = labels, None

@@ -133,7 +133,7 @@ def gap_time(n_features, n_clusters):
 
 
 def near_row(n_features, n_clusters, share, n_rows):
-    """To label a row, one of so many, against a `share` of the centroids."""
+    """To label one of the rows against a `share` of the centroids."""
     gaps = gap_time(n_features, n_clusters) / max(n_rows, 1)
     return NEAR_ROW + NEAR_FEATURE * n_features + NEAR_SCORE * share * float_scoring(n_features, n_clusters) + gaps
 
@@ -151,5 +151,5 @@ def row_without_tree(n_features, n_clusters):
 
 
 def tree_row(n_features, candidates):
-    """To label a row in a pass over a k-d tree that measures so many candidates for it."""
+    """To label a row in a pass over a k-d tree that measures `candidates` centroids for it, on average."""
     return TREE_ROW + candidates * (TREE_CANDIDATE + TREE_FEATURE * n_features)

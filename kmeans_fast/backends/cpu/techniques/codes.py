@@ -30,7 +30,7 @@ def codes_objection(sizes):
 
 
 def codes_decline(sizes, passes=None):
-    """Why rows are not scored in bytes, in so many passes (None: enough for the encoding not to count)."""
+    """Why rows are not scored in bytes in `passes` passes (None: enough for the encoding not to count)."""
     if sizes.frugal:
         return "memory is short"
     encoding = costs.byte_row(sizes.d) / passes if passes else 0.0
@@ -136,7 +136,7 @@ class Codes(Kept):
         return byte_codes.Encoded(self.rows, self.centroids, values, encoder.scale, encoder.vanishing, *self.memory)
 
     def settle(self, scored):
-        """Give them up where, of a pass that scored so many rows, too many tiles had too many candidates."""
+        """Give bytes up after a pass of which too many tiles had too many candidates; `scored` are its rows."""
         overfull = sum(self.session.counts.overfull.tolist())
         if overfull * tile.ROWS > costs.TOO_MANY_OVERFULL * scored and not self.session.forced:
             self.serves = False

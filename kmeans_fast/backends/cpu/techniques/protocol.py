@@ -61,7 +61,7 @@ class Pass(NamedTuple):
     centroids: np.ndarray  # (k, d)
     center: np.ndarray | None  # (d,), a point in the middle of the rows, if one is known
     packed: Packed
-    shifts: np.ndarray | None  # (k,): how far, squared, centroids have moved since the last pass; None: nobody knows
+    shifts: np.ndarray | None  # (k,): squared distances that centroids moved since the last pass; None: not known
     once: bool  # whether no other is expected to follow
     shared: bool  # whether the sums are made from the labels afterwards, by all threads in one accumulator
     few: bool  # whether it is likely that few rows change cluster
