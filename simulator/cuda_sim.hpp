@@ -9,7 +9,8 @@
 // Blocks run one after the other; those of a cooperative launch take turns, so that a barrier of the whole grid (an
 // atomic counter and a wait with __nanosleep) works. Shared memory is filled with a pattern before every block, so that
 // reading what was never written does not go unnoticed. A barrier that some threads reach on one line and others on
-// another, or never, is reported as an error of the launch.
+// another, or never, is reported as an error of the launch. Tensor cores
+// multiply in plain integers, and asynchronous copies take place when they are waited for (tensor_cores.hpp).
 //
 // A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py).
 // What registers allow, the compiler for GPUs says (tests/cuda/test_compile.py).
@@ -23,6 +24,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -55,9 +57,19 @@ struct SimLaunch {
   unsigned cooperative, order;
 };
 
+constexpr unsigned char SIM_GARBAGE = 0xa5;  // what nobody has written yet
 static SimIndex blockDim, gridDim;
 static unsigned char* dynamic_shared;
+static size_t sim_dynamic_bytes;
 static std::string sim_problem;
+
+#define SIM_LINE int line = __builtin_LINE()
+// The first thing that a thread did wrong is the error of the launch.
+static void sim_report(const char* what, int line) {
+  static std::mutex one_at_a_time;
+  const std::lock_guard<std::mutex> lock(one_at_a_time);
+  if (sim_problem.empty()) sim_problem = std::string(what) + ", line " + std::to_string(line);
+}
 
 // ---- arithmetic -----------------------------------------------------------------------------------------------------
 
@@ -126,13 +138,20 @@ extern "C" __attribute__((visibility("hidden"))) unsigned char __start_sim_share
 // The shared memory of a block: the static variables have one place, where that of the running block is put.
 struct SimShared {
   std::vector<unsigned char> fixed, dynamic;
-  explicit SimShared(size_t bytes) : fixed(__stop_sim_shared - __start_sim_shared, 0xa5), dynamic(bytes + 16, 0xa5) {}
+  explicit SimShared(size_t bytes)
+      : fixed(__stop_sim_shared - __start_sim_shared, SIM_GARBAGE), dynamic(bytes + 16, SIM_GARBAGE) {}
   void enter() {
     std::memcpy(__start_sim_shared, fixed.data(), fixed.size());
     dynamic_shared = dynamic.data() + (16 - (uintptr_t)dynamic.data() % 16) % 16;
   }
   void leave() { std::memcpy(fixed.data(), __start_sim_shared, fixed.size()); }
 };
+
+static inline bool sim_is_shared(const void* at) {
+  const unsigned char* byte = (const unsigned char*)at;
+  return (byte >= __start_sim_shared && byte < __stop_sim_shared) ||
+         (byte >= dynamic_shared && byte < dynamic_shared + sim_dynamic_bytes);
+}
 
 // The order that threads and blocks take turns in: forward, backward, or shuffled by a number above 1.
 static std::vector<unsigned> sim_sequence(unsigned size, unsigned order) {
@@ -145,6 +164,7 @@ static std::vector<unsigned> sim_sequence(unsigned size, unsigned order) {
   return sequence;
 }
 
+#include "tensor_cores.hpp"
 #ifdef SIM_THREADS
 #include "threads.hpp"
 #else
@@ -168,7 +188,6 @@ static inline T sim_exchange(unsigned mask, T value, int source, int line) {
   std::memcpy(&value, &word, sizeof value);
   return value;
 }
-#define SIM_LINE int line = __builtin_LINE()
 static inline void __syncthreads(SIM_LINE) { sim_block_barrier(line); }
 static inline void __syncwarp(unsigned mask = ~0u, SIM_LINE) { sim_warp_barrier(mask, line); }
 template <class T>
@@ -219,6 +238,7 @@ static const char* sim_run(void (*kernel)(Parameters...), unsigned most_threads,
   }
   blockDim = {launch.threads, 1, 1};
   gridDim = {launch.blocks, 1, 1};
+  sim_dynamic_bytes = launch.dynamic_bytes;
   sim_launch(launch, [&] { sim_call(kernel, arguments, std::index_sequence_for<Parameters...>{}); });
   return sim_problem.empty() ? nullptr : sim_problem.c_str();
 }

@@ -6,13 +6,15 @@ struct SimFiber {
   unsigned thread, mask;
   int line;  // of the barrier where it waits
   enum State { READY, BLOCK, WARP, NAP, DONE } state;
+  SimUnderWay under_way;
 };
 
 struct SimBlock {
   unsigned number;
   SimShared shared;
   std::vector<SimFiber> fibers;
-  std::vector<uint64_t> boxes;  // 32 a warp
+  std::vector<uint64_t> boxes;          // 32 a warp
+  std::vector<SimFragments> fragments;  // 2 a warp
   bool done;
 };
 
@@ -96,6 +98,8 @@ static inline void sim_warp_barrier(unsigned mask, int line) { sim_wait(SimFiber
 static inline void __nanosleep(unsigned) { sim_wait(SimFiber::NAP, 0, 0); }
 static inline int sim_lane() { return threadIdx.x % 32; }
 static inline uint64_t* sim_warp_box() { return sim_block->boxes.data() + threadIdx.x / 32 * 32; }
+static inline SimFragments* sim_warp_fragments() { return sim_block->fragments.data() + threadIdx.x / 32 * 2; }
+static inline SimUnderWay& sim_under_way() { return sim_fiber->under_way; }
 
 static void sim_begin() {
   (*sim_kernel)();
@@ -116,12 +120,13 @@ static void sim_open(SimBlock& block, const SimLaunch& launch, size_t first_stac
                      const std::vector<unsigned>& sequence) {
   block.fibers.resize(launch.threads);
   block.boxes.assign((launch.threads + 31) / 32 * 32, 0);
+  block.fragments.assign((launch.threads + 31) / 32 * 2, {});
   block.done = false;
   for (unsigned i = 0; i < launch.threads; ++i) {
     uintptr_t top = ((uintptr_t)sim_stack(first_stack + i) + SIM_STACK) & ~(uintptr_t)15;
     void** words = (void**)top - SIM_SAVED;
     words[SIM_RETURN] = (void*)sim_begin;
-    block.fibers[i] = {words, sequence[i], 0, 0, SimFiber::READY};
+    block.fibers[i] = {words, sequence[i], 0, 0, SimFiber::READY, {}};
   }
 }
 
@@ -202,7 +207,7 @@ static void sim_launch(const SimLaunch& launch, const std::function<void()>& ker
   for (unsigned first = 0; first < launch.blocks; first += together) {
     std::vector<SimBlock> running;
     for (unsigned i = 0; i < together; ++i) {
-      running.push_back({blocks[first + i], SimShared(launch.dynamic_bytes), {}, {}, false});
+      running.push_back({blocks[first + i], SimShared(launch.dynamic_bytes), {}, {}, {}, false});
       sim_open(running.back(), launch, (size_t)i * launch.threads, threads);
     }
     for (unsigned done = 0; done < together;) {

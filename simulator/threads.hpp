@@ -5,17 +5,21 @@
 #include <thread>
 
 static thread_local SimIndex threadIdx;
+static thread_local SimUnderWay sim_mine;
 static SimIndex blockIdx;
 
 struct SimWarp {
   std::unique_ptr<std::barrier<>> barrier;
   uint64_t box[32];
+  SimFragments fragments[2];
 };
 static std::unique_ptr<std::barrier<>> sim_threads_barrier;
 static std::vector<SimWarp> sim_warps;
 
 static inline int sim_lane() { return threadIdx.x % 32; }
 static inline uint64_t* sim_warp_box() { return sim_warps[threadIdx.x / 32].box; }
+static inline SimFragments* sim_warp_fragments() { return sim_warps[threadIdx.x / 32].fragments; }
+static inline SimUnderWay& sim_under_way() { return sim_mine; }
 static inline void sim_block_barrier(int) { sim_threads_barrier->arrive_and_wait(); }
 static inline void sim_warp_barrier(unsigned, int) { sim_warps[threadIdx.x / 32].barrier->arrive_and_wait(); }
 static inline void __nanosleep(unsigned) { std::this_thread::yield(); }
