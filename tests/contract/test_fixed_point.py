@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu.assignment import dense
-from kmeans_fast.kernels.cpu.exact import column_statistics, fixed_point
+from kmeans_fast.kernels.cpu.exact import column_statistics, fixed_point, rounding
 from numpy.testing import assert_array_equal
 from support import DTYPES, iterated, rows, session
 
@@ -37,7 +37,7 @@ def accumulated(X, plan, weights=NO_WEIGHTS, labels=None, n_sums=1, tasks=1):
 
 
 def finished(totals, plan, n_sums=1):
-    return fixed_point.rounded(1, totals, plan, n_sums, len(plan.exponent), False)[0]
+    return rounding.rounded(1, totals, plan, n_sums, len(plan.exponent), False)[0]
 
 
 def column_sums(X):
@@ -55,7 +55,7 @@ def sum_of_all(X, threads):
     plan = column_statistics.planned(threads, X.reshape(-1), NO_WEIGHTS, d)
     assert plan.limbs == 1
     totals = column_statistics.column_totals(threads, X.reshape(-1), d, plan)
-    return fixed_point.rounded(1, totals, plan, 1, d, False)[0]
+    return rounding.rounded(1, totals, plan, 1, d, False)[0]
 
 
 @pytest.mark.parametrize("threads", [1, 3])

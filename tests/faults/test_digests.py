@@ -59,7 +59,7 @@ EDITS = {  # file, old, new, whose code it is
         "_TABLE_VECTORS = 2",
         ("exact.distances", "assignment.dense"),
     ),
-    "two modules down": ("cpu/machine/simd.py", "I32 = ir.IntType(32)", "I32 = ir.IntType(64)", NAMES),
+    "two modules down": ("cpu/machine/vectors.py", "I32 = ir.IntType(32)", "I32 = ir.IntType(64)", NAMES),
     "field": ("cpu/exact/fixed_point.py", "    high: np.ndarray  # the", "    high_: np.ndarray  # the", NAMES[1:4]),
     "one technique": ("cpu/assignment/sorted_1d.py", "_STEPS_A_CENTROID = 4", "_STEPS_A_CENTROID = 5", NAMES[3:4]),
     "compilation": ("cpu/runtime/teams.py", "nogil=True", "nogil=False", NAMES),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from exact_numbers import jit
-from kmeans_fast.kernels.cpu.exact import column_statistics, fixed_point, lane_sums
+from kmeans_fast.kernels.cpu.exact import column_statistics, fixed_point, lane_sums, rounding
 from numpy.testing import assert_array_equal
 from support import DTYPES
 
@@ -38,7 +38,7 @@ def check(X, labels, k, numbers, firsts):
     steps = (numbers * d).astype(np.int32)
     add_tiles(of_lanes, limbs, totals, labels, k, steps, firsts, X.reshape(-1), d, plan)
     assert not of_lanes.any()
-    sums, weights = fixed_point.rounded(1, totals, plan, k, d, False)
+    sums, weights = rounding.rounded(1, totals, plan, k, d, False)
     rows, of_rows = X[(firsts[:, None] + numbers).ravel()], labels.ravel()
     members = [rows[of_rows == c] for c in range(k)]
     assert_array_equal(sums, [[math.fsum(column.tolist()) for column in of_cluster.T] for of_cluster in members])

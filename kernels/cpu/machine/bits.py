@@ -4,7 +4,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .simd import IR_SCALAR, Vector, ir_vector
+from .vectors import IR_SCALAR, Vector, ir_vector
 
 # Of a float64.
 _MAGNITUDE, _FRACTION, _EXPONENT = 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFF, 0x7FF0000000000000

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .simd import (
+from .vectors import (
     I32,
     IR_SCALAR,
     Mask,

@@ -5,7 +5,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .register_tiles import tuple_of
-from .simd import I32, Vector, emit_load, emit_load_widened, emit_pointer, emit_splat, full_lanes, ir_vector
+from .vectors import I32, Vector, emit_load, emit_load_widened, emit_pointer, emit_splat, full_lanes, ir_vector
 
 
 def _transposed(context, builder, starts, array_type, array, shift, scale):

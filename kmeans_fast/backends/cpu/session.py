@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ...kernels.cpu.exact import column_statistics, distances, fixed_point, means
+from ...kernels.cpu.exact import column_statistics, distances, fixed_point, means, rounding
 from ...kernels.cpu.seeding import drawing
 from ..masses import Oversampler, Seeder
 from ..partials import Partial, Ranges, float_of
@@ -96,7 +96,7 @@ class CpuSession:
         if self.totals is None:
             self._plan_sums()
         totals, plan = self._column_totals()
-        self.center = fixed_point.rounded(1, totals, plan, 1, self.d, False)[0][0] / self.n
+        self.center = rounding.rounded(1, totals, plan, 1, self.d, False)[0][0] / self.n
         scatter = float_of(self.scatter(self.center, weighted=False))
         self.scattered = float_of(self.scatter(self.center, weighted=True)) if self.weighted else scatter
         return scatter / self.X.size
@@ -142,7 +142,7 @@ class CpuSession:
         """The exact sums of `totals`, cut into limbs by `plan`, in limbs of the form (limbs, rows, columns)."""
         out = np.zeros((form.limbs, rows, columns), np.int64)
         shifts = plan.exponent + fixed_point.LIMB * np.arange(plan.limbs)[:, None] - form.exponent
-        fixed_point.merge_limbs(self.threads if rows * columns >= costs.LONG else 1, totals, shifts, out)
+        rounding.merge_limbs(self.threads if rows * columns >= costs.LONG else 1, totals, shifts, out)
         return out
 
     def follow(self, centroids, shifts):
@@ -176,7 +176,7 @@ class CpuSession:
     def _sums(self):
         """The exact sums (k, columns), rounded once, and the weight of each cluster."""
         threads = self.threads if self.k * self.columns >= costs.LONG else 1
-        return fixed_point.rounded(threads, self.totals, self.plan, self.k, self.columns, self.weights.size > 0)
+        return rounding.rounded(threads, self.totals, self.plan, self.k, self.columns, self.weights.size > 0)
 
     def _means(self, sums, weights):
         """New centroids from the sums, the squared shifts, and the inertia of the labels with the old centroids."""
