@@ -22,7 +22,8 @@ SLOW_TESTS = (
     "test_seeds_and_samples_are_those_of_one_part",
     "test_what_is_compiled_is_announced_and_what_is_loaded_is_not",
 )
-_MORE = {"contract": 3, "contract/test_adversarial.py": 1}  # cases of a test, where others have one
+# Cases of a test, where others have one.
+_MORE = {"contract": 3} | dict.fromkeys([f"contract/test_{name}.py" for name in ("extreme_values", "ties")], 1)
 
 _GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples are spread evenly, and keep no step with the order of the cases
 
