@@ -19,6 +19,7 @@ _FLAGS = (
 )  # fmt: skip
 _OPTIMISED = ("-O2",)
 MOST_THREADS = 1024  # of a block, on any GPU
+MOST_BLOCKS = 2**31 - 1
 STATIC_SHARED = 48 << 10  # bytes that a block may declare
 MOST_SHARED = 227 << 10  # and have altogether, on the largest GPU
 SANITIZERS = {
@@ -118,6 +119,8 @@ class Launch(ctypes.Structure):
 
 def run(library, kernel, blocks, threads, arguments, dynamic_bytes=0, cooperative=False, order=0):
     """Call a kernel with ctypes values; RuntimeError if its threads went wrong."""
+    if not 0 < blocks <= MOST_BLOCKS:
+        raise RuntimeError(f"{kernel}: {blocks:,} blocks, 1 to {MOST_BLOCKS:,} are allowed")
     check_shared(library, kernel, dynamic_bytes)
     function = getattr(library, f"sim_{kernel}")
     function.restype = ctypes.c_char_p

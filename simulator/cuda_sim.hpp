@@ -9,8 +9,8 @@
 // Blocks run one after the other; those of a cooperative launch take turns, so that a barrier of the whole grid (an
 // atomic counter and a wait with __nanosleep) works. Shared memory is filled with a pattern before every block, so that
 // reading what was never written does not go unnoticed. A barrier that some threads reach on one line and others on
-// another, or never, is reported as an error of the launch. Tensor cores
-// multiply in plain integers, and asynchronous copies take place when they are waited for (tensor_cores.hpp).
+// another, or never, is reported as an error of the launch. Tensor cores multiply in plain
+// integers, and asynchronous copies take place when they are waited for (tensor_cores.hpp).
 //
 // A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py).
 // What registers allow, the compiler for GPUs says (tests/cuda/test_compile.py).
@@ -136,13 +136,14 @@ __attribute__((used)) __shared__ char sim_shared_is_never_empty;
 extern "C" __attribute__((visibility("hidden"))) unsigned char __start_sim_shared[], __stop_sim_shared[];
 
 // The shared memory of a block: the static variables have one place, where that of the running block is put.
+static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16);
 struct SimShared {
   std::vector<unsigned char> fixed, dynamic;
   explicit SimShared(size_t bytes)
-      : fixed(__stop_sim_shared - __start_sim_shared, SIM_GARBAGE), dynamic(bytes + 16, SIM_GARBAGE) {}
+      : fixed(__stop_sim_shared - __start_sim_shared, SIM_GARBAGE), dynamic(bytes, SIM_GARBAGE) {}
   void enter() {
     std::memcpy(__start_sim_shared, fixed.data(), fixed.size());
-    dynamic_shared = dynamic.data() + (16 - (uintptr_t)dynamic.data() % 16) % 16;
+    dynamic_shared = dynamic.data();  // what is new is a multiple of 16, and AddressSanitizer sees its end
   }
   void leave() { std::memcpy(fixed.data(), __start_sim_shared, fixed.size()); }
 };

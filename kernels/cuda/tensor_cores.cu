@@ -2,9 +2,9 @@
 // (`simulator/tensor_cores.hpp`).
 //
 // Fragments  Of a product of 16 x 32 by 32 x 8 bytes, lane l, with g = l / 4 and q = l % 4, has these. Words of A: row
-//            g, features 4q to 4q + 3; row g + 8, the same; row g, features 16 + 4q to 16 + 4q + 3; row g + 8, the same.
-//            Words of B: column g, features 4q to 4q + 3, and 16 + 4q to 16 + 4q + 3. Sums: row g, columns 2q and 2q + 1;
-//            row g + 8, the same.
+//            g, features 4q to 4q + 3; row g + 8, the same; row g, features 16 + 4q to 16 + 4q + 3; row g + 8, the
+//            same. Words of B: column g, features 4q to 4q + 3, and 16 + 4q to 16 + 4q + 3. Sums: row g, columns 2q and
+//            2q + 1; row g + 8, the same.
 
 #ifndef CUDA_SIMULATOR
 

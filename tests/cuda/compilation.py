@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from kmeans_fast.kernels.cuda import compiler
+from kmeans_fast.kernels.cuda import compiler, sources
 
 ARCHITECTURES = (
     75,
@@ -20,6 +20,12 @@ _USAGE = re.compile(
     r".*?Used (\d+) registers(?:[^\n]*, (\d+) bytes smem)?",
     re.DOTALL,
 )
+
+
+def architectures(module):
+    """Those of `ARCHITECTURES` that a module (`sources.Module`) is for: Turing has not what `tensor_cores.cu` uses."""
+    least = 80 if "tensor_cores" in sources.MODULES[module.name] else 75
+    return [architecture for architecture in ARCHITECTURES if architecture >= least]
 
 
 class Usage(NamedTuple):

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 from support import run_python
 
 from simulator import build
+from simulator.device import SimDevice
 
 pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
 
@@ -149,6 +150,32 @@ def test_what_a_gpu_would_not_launch_is_refused(threads, dynamic_bytes, words):
         run("bounded", 1, threads, out, compiled=compiled, dynamic_bytes=dynamic_bytes)
     with pytest.raises(RuntimeError, match="53,248 bytes of shared memory are declared, 49,152 are allowed"):
         run("greedy", 1, 64, out, compiled=compiled)
+    for blocks in (0, 2**31):
+        with pytest.raises(RuntimeError, match=f"bounded: {blocks:,} blocks, 1 to 2,147,483,647 are allowed"):
+            run("bounded", blocks, 64, out, compiled=compiled)
+
+
+def test_a_simulated_device_refuses_what_its_blocks_have_no_room_for():
+    device = SimDevice()
+    assign = sources.module("assign", "float", PANEL=64, HEIGHT=8)
+    with pytest.raises(RuntimeError, match=r"assign: 28,\d+ \+ 140,000 bytes of shared memory, of 163,840"):
+        device.prepare(assign, "assign", 1, 140_000, [])
+
+
+PAST_THE_END = """
+import ctypes, sys
+from simulator import build
+
+source = 'extern "C" __global__ void marked(int at) { dynamic_shared[at] = 1; }'
+build.run(build.simulation(source, ["marked"], (), "address"), "marked", 1, 1, [ctypes.c_int(int(sys.argv[1]))], 40)
+"""
+
+
+def test_a_write_past_the_end_of_dynamic_shared_memory_is_found():
+    environment = build.sanitizer_environment("address")
+    run_python(PAST_THE_END, 39, **environment)
+    with pytest.raises(AssertionError, match="heap-buffer-overflow"):
+        run_python(PAST_THE_END, 40, **environment)
 
 
 def test_shared_memory_is_counted_for_each_kernel():

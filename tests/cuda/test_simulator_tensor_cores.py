@@ -269,18 +269,30 @@ def test_threads_of_the_system_find_a_missing_barrier():
         run_python(UNDER_THREADS, *Path(__file__).parents[:2], **build.sanitizer_environment("thread"))
 
 
-@pytest.mark.parametrize("architecture", [80, 90])
-def test_the_compiler_for_gpus_takes_the_same_sources(monkeypatch, architecture):
+@pytest.fixture
+def for_gpus(monkeypatch):
+    """The sources as a module of the project."""
     pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed", exc_type=ImportError)
-    from compilation import usage
-
     monkeypatch.setattr(sources, "text", lambda name: text())
-    module = sources.Module("tensor_cores", (("REAL", "float"),))
-    taken = usage(module, architecture)
-    assert set(taken) == set(NAMES)
-    assert all(kernel.spill_bytes == 0 for kernel in taken.values())
+    monkeypatch.setitem(sources.MODULES, "products", ("common", "tensor_cores"))
+    return sources.Module("products", (("REAL", "float"),))
+
+
+def test_the_compiler_for_gpus_takes_the_same_sources(for_gpus):
+    from compilation import architectures, usage
+
+    assert min(architectures(for_gpus)) == 80
+    for architecture in architectures(for_gpus):
+        taken = usage(for_gpus, architecture)
+        assert set(taken) == set(NAMES)
+        assert all(kernel.spill_bytes == 0 for kernel in taken.values())
+    with pytest.raises(RuntimeError, match=r"requires \.target sm_80 or higher"):
+        usage(for_gpus, 75)
+
+
+def test_the_instructions_are_those_that_are_meant(for_gpus, monkeypatch):
     monkeypatch.setattr(compiler, "_target", lambda architecture: (f"-arch=compute_{architecture}", "ptx"))
-    code = compiler.compiled(module, architecture).code.decode()
+    code = compiler.compiled(for_gpus, 80).code.decode()
     for instruction in (
         "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32",
         "cp.async.cg.shared.global",
