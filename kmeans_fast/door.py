@@ -1,6 +1,7 @@
 """The way in: what users hold becomes the data that the engine takes. `Data.back` is the way out."""
 
 import contextlib
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -61,7 +62,7 @@ class DataInChunks:
     def __init__(self, source, sample_weight=None):
         self.source, self.dtype = source, None
         self._reading, self._next = iter(()), -1
-        self.places, sizes = [], []  # of the chunks that have rows, among all
+        self.places, self.checksums, sizes = [], [], []  # of the chunks that have rows; their places are among all
         for place, chunk in enumerate(source.chunks()):
             if np.shape(chunk)[:1] == (0,):
                 continue
@@ -75,6 +76,7 @@ class DataInChunks:
                 )
             self.places.append(place)
             sizes.append(len(array))
+            self.checksums.append(self._checksum(array))
         if not sizes:
             raise ValueError("X has no chunk with rows; at least one is needed.")
         self.starts = np.cumsum([0, *sizes])
@@ -119,10 +121,16 @@ class DataInChunks:
         )
 
     def _as_before(self, chunk, number):
-        array = as_data(chunk, name=f"chunk {self.places[number]}").astype(self.dtype, copy=False)
+        array = as_data(chunk, name=f"chunk {self.places[number]}")
         wanted = (int(self.starts[number + 1] - self.starts[number]), self.n_features)
         if array.shape != wanted:
             raise ValueError(
                 f"chunk {self.places[number]} had the shape {wanted} and has {array.shape} now: it must not change."
             )
-        return array
+        if self._checksum(array) != self.checksums[number]:
+            raise ValueError(f"chunk {self.places[number]} has other values than at first: it must not change.")
+        return array.astype(self.dtype, copy=False)
+
+    def _checksum(self, array):
+        """Of rows that are read anew: what is known of them is believed in the next pass. None of rows in memory."""
+        return None if self.source.in_memory else zlib.crc32(array)

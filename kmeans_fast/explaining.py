@@ -13,7 +13,7 @@ from .backends.protocol import Problem
 from .door import DataInChunks
 from .engine.checks import check_clusters
 from .engine.fit import second_session
-from .engine.opening import plan_memory
+from .engine.opening import plan_memory, plan_states
 from .messages import counted
 from .parameters import checked
 from .sources import source_of
@@ -57,16 +57,20 @@ def explain(
 def explained(X, weighted, *, n_clusters, device, n_threads, init="k-means++", refine=None):
     """The words of `explain`, and the plan, which on the host tells what a fit takes beside the data."""
     source = source_of(X)
+    chunks = None  # rows in each, where they are read anew
     if source is None:
         (n, d), dtype, resident = described(X)
     else:
         data = DataInChunks(source)
         (n, d), dtype, resident = data.shape, data.dtype, None
+        chunks = None if source.in_memory else data.sizes()
     check_clusters(n, n_clusters)
     second = second_session(n_clusters, n, init, refine)
     problem = Problem(n, d, n_clusters, dtype, weighted, device, resident, second=second)
     chosen = backends.select(problem, device)
     plan, of_chosen = _planned(chosen, problem, n_threads)
+    if chunks is not None:
+        of_chosen.append(f"    {_reread(plan_states(chosen, problem, chunks, n_threads), len(chunks))}")
     lines = [f"{n:,} x {d:,} {dtype}, {n_clusters:,} clusters, device={device!r}"]
     for backend in backends.BACKENDS:
         if backend is chosen:
@@ -89,3 +93,13 @@ def _planned(backend, problem, n_threads):
     threads = "" if plan.on_device else f"{counted(plan.n_threads, 'thread')}, "
     line = f"* {backend.name}: {plan.path}; {threads}workspace {plan.workspace_bytes / 2**20:,.1f} MiB"
     return plan, [line, *(f"    {note}" for note in (*plan.notes, *ends))]
+
+
+def _reread(states, chunks):
+    """What is kept of rows that are read anew in each pass, in words."""
+    kept = "labels"
+    if states.kept:
+        which = counted(chunks, "chunk") if states.kept == chunks else f"{states.kept:,} of {counted(chunks, 'chunk')}"
+        copies = "" if states.problem.copies else ", without copies of rows"
+        kept += f", and what techniques know of {which}, {states.n_bytes / 2**20:,.1f} MiB{copies}"
+    return f"rows are read anew in each pass; kept in memory: {kept}"

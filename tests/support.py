@@ -30,6 +30,8 @@ TESTED = AVAILABLE + ["cuda-sim"] * bool(COMPILER)
 ENGINES = ["reference", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
 PART_ENGINES = ["reference", 1, 2, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
 PART_ENGINES += [("reread", engine) for engine in PART_ENGINES if engine != 1]
+_KEEPING = ("kd-tree", "exponion", "hamerly, float32", "hamerly, bytes")
+PART_ENGINES += [("kept", name) for name, reason in registry.techniques().items() if name in _KEEPING and not reason]
 REPOSITORY = Path(kmeans_fast.__file__).parents[1]
 
 
@@ -109,14 +111,34 @@ def session(engine, X, weights, n_clusters):
 
 
 def part(engine, X, weights, n_clusters):
-    """Some of the rows: a `session`, or, where the engine is ("reread", another), rows that are read anew each time."""
+    """Some of the rows: a `session`, or rows that are read anew each time.
+
+    Then the engine is ("reread", another), which keeps labels only, or ("kept", a technique that is forced).
+    """
     if not isinstance(engine, tuple):
         return session(engine, X, weights, n_clusters)
 
-    def opened(X, weights, n_clusters):
-        return session(engine[1], X, weights, n_clusters)
+    def opened(X, weights, n_clusters, keeps):
+        if engine[0] == "reread":
+            return session(engine[1], X, weights, n_clusters)
+        with registry.use_technique(engine[1]):
+            return session(2, X, weights, n_clusters)
 
-    return RereadPart(lambda: (X.copy(), weights), X.shape, X.dtype, weights is not None, opened, n_clusters)
+    how = (X.shape, X.dtype, weights is not None, opened, n_clusters, engine[0] == "kept")
+    return RereadPart(rereading(X, weights), *how)
+
+
+def rereading(X, weights):
+    """``read()`` of a part. What it gave the time before is overwritten, lest anything refers to it still."""
+    given = []
+
+    def read():
+        for array in given:
+            array.fill(np.nan)
+        given[:] = [array.copy() for array in (X, weights) if array is not None]
+        return given[0], None if weights is None else given[1]
+
+    return read
 
 
 class OwnCentroids(np.ndarray):

@@ -110,7 +110,16 @@ def test_a_source_that_changes_is_refused():
         passes.append(1)
         yield X[: 100 + len(passes)]
 
-    for source, message in ((shrinking, "the source had 2 chunks with rows and has 1 now"), (growing, "had the shape")):
+    def restless():
+        passes.append(1)
+        yield X[:100]
+        yield X[100:] + (len(passes) == 3)
+
+    for source, message in (
+        (shrinking, "the source had 2 chunks with rows and has 1 now"),
+        (growing, "had the shape"),
+        (restless, "chunk 1 has other values than at first: it must not change"),
+    ):
         passes.clear()
         with pytest.raises(ValueError, match=message):
             kmeans_fast.kmeans(source, 3)
@@ -119,7 +128,10 @@ def test_a_source_that_changes_is_refused():
 @pytest.mark.parametrize("kind", ["arrays", "generator"])
 def test_explain_knows_the_rows(kind):
     X = rows(300, 4, np.float32)
-    assert kmeans_fast.explain(chunked(X, kind), 7) == kmeans_fast.explain(X, 7)
+    told = kmeans_fast.explain(chunked(X, kind), 7)
+    note = [line for line in told.splitlines(keepends=True) if "read anew" in line]
+    assert told.replace("".join(note), "") == kmeans_fast.explain(X, 7)
+    assert len(note) == (kind == "generator")
 
 
 def test_a_callable_init_needs_one_array():

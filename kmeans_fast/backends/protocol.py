@@ -25,6 +25,7 @@ class Problem(NamedTuple):
     device: str = "auto"  # as the caller named it
     resident: int | None = None  # the GPU that the data is on; None: the host
     frugal: bool = False  # whether to go without memory that only saves time
+    copies: bool = True  # whether such memory may hold the rows themselves in another form
     second: int = 0  # clusters of a second session on these rows that will be open at times; 0: none
 
     @property
@@ -40,6 +41,7 @@ class Plan(NamedTuple):
     workspace_bytes: int  # beyond the data
     notes: tuple[str, ...] = ()
     on_device: bool = False  # whether that is memory of a device, which the backend then watches over itself
+    state_bytes: int | None = None  # that a `DetachablePart` keeps besides labels; None: parts are none
 
 
 class Iteration(NamedTuple):
@@ -116,11 +118,12 @@ class Oversampler(Protocol):
 
 
 class MassesState(NamedTuple):
-    """What the masses of a part are made of, on the host."""
+    """What the masses of a part are made of, on the host. Its arrays may be those of the object that gave it."""
 
     nearest: np.ndarray  # (n_samples,) float64: the distances
     owner: np.ndarray | None  # (n_samples,) int32: the nearest of the candidates that have joined; None: none has
     joined: int  # how many have
+    buckets: np.ndarray | None  # (n_samples,): of each row; None: they are found anew
 
 
 class PartMasses(Protocol):
@@ -163,10 +166,7 @@ class PartMasses(Protocol):
         """The mass of the rows nearest to each of the `count` candidates that have joined, int64."""
 
     def state(self) -> "MassesState":
-        """What `resume` goes on from when the rows have been opened anew. Its arrays may be this object's own."""
-
-    def resume(self, state: "MassesState") -> None:
-        """Take over what another object knew of these rows; `weigh` comes next."""
+        """What `Part.masses` goes on from when the rows have been opened anew."""
 
 
 class Part(Protocol):
@@ -223,8 +223,10 @@ class Part(Protocol):
     def distances(self, centroids: Any, squared: bool = False) -> Any:
         """(n_samples, n_clusters) in the data's dtype."""
 
-    def masses(self, buckets: drawing.Buckets) -> PartMasses:
-        """Begin to draw. This part's labels are gone."""
+    def masses(self, buckets: drawing.Buckets, state: MassesState | None = None) -> PartMasses:
+        """Begin to draw, or go on from what another object knew of these rows and buckets: `weigh` comes next then.
+        This part's labels are gone.
+        """
 
     def hashes(self, numbers: np.ndarray) -> np.ndarray:
         """The hashes of rows."""
@@ -234,6 +236,18 @@ class Part(Protocol):
 
     def weights_of(self, numbers: np.ndarray) -> np.ndarray | None:
         """Their weights; None where rows have none."""
+
+
+class DetachablePart(Part, Protocol):
+    """A part whose rows may leave memory between passes, while what is known of them stays."""
+
+    def detach(self) -> None:
+        """Let go of the rows and of all that is only wanted during a pass. But for `labels`, `reset` and `follow`,
+        `attach` comes next.
+        """
+
+    def attach(self, X: Any, weights: Any) -> None:
+        """Go on with the same rows, wherever they are now."""
 
 
 class Session(Part, Protocol):

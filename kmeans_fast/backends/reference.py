@@ -21,16 +21,12 @@ def exact_sum(values):
 class ReferenceMasses:
     """See `kmeans_fast.backends.protocol.PartMasses`."""
 
-    def __init__(self, session, buckets):
-        self.session, self.X, self.hashes, self.d = (
-            session,
-            session.X,
-            session.hashes(slice(None)),
-            np.ones(len(session.X)),
-        )
+    def __init__(self, session, buckets, state=None):
+        self.session, self.X, self.n_buckets, self.shift = session, session.X, buckets.count, 0
         self.weights = np.ones(len(self.X)) if session.weights is None else session.weights
-        self.buckets, self.n_buckets = buckets.of(self.hashes), buckets.count
-        self.shift, self.owner, self.joined = 0, None, 0
+        if state is None:
+            state = MassesState(np.ones(len(self.X)), None, 0, buckets.of(session.hashes(slice(None))))
+        self.d, self.owner, self.joined, self.buckets = state
 
     def _masses(self, d):
         return np.floor(np.ldexp(self.weights * d, self.shift)).astype(np.int64)
@@ -52,7 +48,7 @@ class ReferenceMasses:
 
     def rows_in(self, wanted):
         numbers = np.flatnonzero(wanted[self.buckets])
-        return numbers, self.hashes[numbers], self._masses(self.d)[numbers]
+        return numbers, self.session.hashes(numbers), self._masses(self.d)[numbers]
 
     def draw(self, targets, of_buckets):
         return located(targets, of_buckets, self._sorted_rows_in)
@@ -94,10 +90,7 @@ class ReferenceMasses:
         return self._by(self.owner, self._masses(self.d), count)
 
     def state(self):
-        return MassesState(self.d, self.owner, self.joined)
-
-    def resume(self, state):
-        self.d, self.owner, self.joined = state
+        return MassesState(self.d, self.owner, self.joined, self.buckets)
 
 
 class ReferenceSession:
@@ -172,8 +165,8 @@ class ReferenceSession:
     def exact_inertia(self, centroids):
         return self._exact_inertia(self.weights, centroids, self.labels)
 
-    def masses(self, buckets):
-        return ReferenceMasses(self, buckets)
+    def masses(self, buckets, state=None):
+        return ReferenceMasses(self, buckets, state)
 
     def hashes(self, numbers):
         return reference.row_hash(self.X[numbers])

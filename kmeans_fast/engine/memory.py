@@ -10,6 +10,8 @@ try:
 except ImportError:  # Windows has no such limits
     resource = None  # type: ignore[assignment]
 
+_STATE_SHARE = 0.5  # the rest is for the rows that are read, and for the work on them
+_UNKNOWN = 1 << 30  # for states where nothing tells what there is
 _NEGLIGIBLE = 16 << 20  # not worth the time of asking the system
 _UNLIMITED = 1 << 60  # version 1 of cgroups says "no limit" by a number just below 2^63
 
@@ -86,6 +88,12 @@ def available_bytes(root="/"):
     ]
     found += _left_of_limits(root)
     return min((number for number in found if number is not None), default=None)
+
+
+def allowed_for_states():
+    """Bytes that the states of parts whose rows are read anew may take, all together, between passes."""
+    available = available_bytes()
+    return _UNKNOWN if available is None else int(_STATE_SHARE * available)
 
 
 def shortage(needed):

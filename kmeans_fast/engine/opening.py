@@ -1,6 +1,8 @@
 """From arrays to sessions: which backend serves, and whether its plan fits into memory."""
 
+import bisect
 import functools
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +11,7 @@ from .. import backends
 from ..arrays import Data
 from ..backends.protocol import Backend, Problem
 from .checks import check_magnitudes
-from .memory import shortage, too_little
+from .memory import allowed_for_states, shortage, too_little
 from .parts import Parts
 from .rereading import RereadPart
 from .update import means
@@ -71,22 +73,56 @@ def open_data(data, n_clusters, *, device="auto", n_threads=None, second=0, rule
 
 def _parts(data, weighted, backend, problem, n_threads):
     """A part for each chunk: a session that stays open, or rows that are read anew in each pass."""
-    in_memory = data.source.in_memory
-    problem = problem._replace(frugal=problem.frugal or not in_memory)
 
-    def open_session(X, weights, n_clusters):
-        own = problem._replace(n_samples=len(X), n_clusters=n_clusters)
+    def open_session(of_part, X, weights, n_clusters):
+        own = of_part._replace(n_samples=len(X), n_clusters=n_clusters)
         return backend.open(X, weights if weighted else None, own, n_threads)
 
-    if in_memory:
-        return [open_session(*chunk, problem.n_clusters) for chunk in data.chunks()]
+    if data.source.in_memory:
+        return [open_session(problem, *chunk, problem.n_clusters) for chunk in data.chunks()]
+    states = plan_states(backend, problem, data.sizes(), n_threads)
+
+    def open_reread(X, weights, n_clusters, keeps):
+        return open_session(states.problem if keeps else problem._replace(frugal=True), X, weights, n_clusters)
+
     return [
         RereadPart(
-            functools.partial(data.read, number), (size, data.n_features), data.dtype, weighted, open_session,
-            problem.n_clusters,
+            functools.partial(data.read, number), (size, data.n_features), data.dtype, weighted, open_reread,
+            problem.n_clusters, keeps=number < states.kept,
         )
         for number, size in enumerate(data.sizes())
     ]  # fmt: skip
+
+
+class States(NamedTuple):
+    """What stays in memory between passes of parts whose rows are read anew, besides their labels."""
+
+    problem: Problem  # that parts whose state stays are opened for
+    kept: int  # of how many parts, the first ones
+    n_bytes: int  # at most, all together
+
+
+def plan_states(backend, problem, sizes, n_threads):
+    """The `States` of parts of these `sizes` in rows: those of all, with copies of the rows or without them, if
+    `allowed_for_states` has room for them; else without copies of as many parts as it has room for.
+    """
+    allowed = allowed_for_states()
+    for copies in (True, False):
+        problem = problem._replace(frugal=False, copies=copies)
+        of_part = {size: _state_bytes(backend, problem._replace(n_samples=size), n_threads) for size in set(sizes)}
+        if None in of_part.values():
+            return States(problem, 0, 0)
+        totals = list(itertools.accumulate(of_part[size] for size in sizes))
+        if totals[-1] <= allowed:
+            return States(problem, len(sizes), totals[-1])
+    kept = bisect.bisect_right(totals, allowed)
+    return States(problem, kept, totals[kept - 1] if kept else 0)
+
+
+def _state_bytes(backend, problem, n_threads):
+    """Of a part, with as many clusters as it will have at most."""
+    problem = problem._replace(n_clusters=max(problem.n_clusters, problem.second), second=0)
+    return backend.plan(problem, n_threads).state_bytes
 
 
 def plan_memory(backend, problem, n_threads, what):

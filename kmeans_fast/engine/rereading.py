@@ -1,6 +1,7 @@
-"""A part whose rows are read anew for each pass: only what is known of them stays in memory.
+"""A part whose rows are read anew for each pass: what is known of them stays in memory, as much as memory allows.
 
-That is a label for every row and, while seeds are drawn, a distance (and the nearest candidate, for k-means||).
+That is a label for every row and, while seeds are drawn, a distance and a bucket (and the nearest candidate, for
+k-means||). With more memory it is the whole session without its rows: bounds, sums, what techniques have learned.
 """
 
 import contextlib
@@ -36,49 +37,77 @@ class RereadPart:
     shape, dtype, weighted
         Of the rows.
     open_session : callable
-        ``open_session(X, weights, n_clusters)``: a session on them, which is to keep nothing that only saves time.
+        ``open_session(X, weights, n_clusters, keeps)``: a session on them. It is a `DetachablePart` that passes are
+        made with and whose state stays in memory, if it `keeps`; otherwise it is to keep nothing that only saves time.
     n_clusters : int
+    keeps : bool
+        Whether to keep such a state.
     """
 
-    def __init__(self, read, shape, dtype, weighted, open_session, n_clusters):
-        self.read, self.open_session, self.n_clusters = read, open_session, n_clusters
+    def __init__(self, read, shape, dtype, weighted, open_session, n_clusters, keeps=False):
+        self.read, self.open_session, self.n_clusters, self.keeps = read, open_session, n_clusters, keeps
         self.shape, self.dtype, self.weighted = shape, dtype, weighted
-        self.labels = None
+        self._forget()
+
+    def _forget(self):
+        self.detached = self.known_labels = None  # a session without its rows; the labels where there is none
+
+    @property
+    def labels(self):
+        return self.known_labels if self.detached is None else self.detached.labels
 
     def for_clusters(self, n_clusters):
-        self.labels = None
-        return RereadPart(self.read, self.shape, self.dtype, self.weighted, self.open_session, n_clusters)
+        self._forget()
+        how = (self.dtype, self.weighted, self.open_session, n_clusters, self.keeps)
+        return RereadPart(self.read, self.shape, *how)
 
     def reset(self):
-        self.labels = None
+        self.known_labels = None
+        if self.detached is not None:
+            self.detached.reset()
 
     @contextlib.contextmanager
     def opened(self):
-        """A session on the rows, with the labels that are known."""
-        session = self.open_session(*self.read(), self.n_clusters)
+        """A session on the rows, with the labels that are known, for anything but a pass."""
+        session = self.open_session(*self.read(), self.n_clusters, False)
         if self.labels is not None:
             session.resume(self.labels)
         yield session
 
+    @contextlib.contextmanager
+    def _opened_for_a_pass(self):
+        rows = self.read()
+        session, self.detached = self.detached, None
+        if session is not None:
+            session.attach(*rows)
+        else:
+            session = self.open_session(*rows, self.n_clusters, self.keeps)
+            if self.known_labels is not None:
+                session.resume(self.known_labels)
+        yield session
+        if self.keeps:
+            session.detach()
+            self.detached, self.known_labels = session, None
+        else:
+            self.known_labels = to_host(session.labels)
+
     def assign(self, centroids):
-        with self.opened() as session:
+        with self._opened_for_a_pass() as session:
             session.assign(centroids)
-            self.labels = to_host(session.labels)
 
     def accumulate(self, centroids, form):
-        with self.opened() as session:
-            partial = session.accumulate(centroids, form)
-            self.labels = to_host(session.labels)
-        return partial
+        with self._opened_for_a_pass() as session:
+            return session.accumulate(centroids, form)
 
     def follow(self, centroids, shifts):
-        """Nothing is kept that would have to know."""
+        if self.detached is not None:
+            self.detached.follow(centroids, shifts)
 
     def cluster_sizes(self):
         return np.bincount(self.labels, minlength=self.n_clusters)
 
     def masses(self, buckets):
-        self.labels = None
+        self._forget()
         return RereadMasses(self, buckets)
 
     ranges = _asked("ranges")
@@ -103,9 +132,7 @@ class RereadMasses:
     @contextlib.contextmanager
     def opened(self):
         with self.part.opened() as session:
-            masses = session.masses(self.buckets)
-            if self.state is not None:
-                masses.resume(self.state)
+            masses = session.masses(self.buckets, self.state)
             if self.shift is not None:
                 masses.weigh(self.shift)
             yield masses

@@ -136,6 +136,12 @@ def rounded(threads, totals, plan, rows, columns, weighted):
     return sums, weights
 
 
+def folded(totals):
+    """The sums of all threads as those of one with nothing pending: its `high`, `low` and `count`."""
+    pending, high, low, _, count = totals
+    return (high + (pending >> 32)).sum(axis=0), (low + (pending & LOW)).sum(axis=0), count.sum(axis=0)
+
+
 @kernel
 def merge_limbs(
     task,

@@ -12,13 +12,28 @@ from .techniques.protocol import Pass, Sizes
 class Assignment:
     """The labels, and everything that is kept for the sake of finding them."""
 
-    def __init__(self, X, weights, n_clusters, threads, frugal):
-        sizes = Sizes(*X.shape, n_clusters, X.itemsize, weights.size > 0, threads, frugal)
+    def __init__(self, X, weights, n_clusters, threads, frugal, copies=True):
+        sizes = Sizes(*X.shape, n_clusters, X.itemsize, weights.size > 0, threads, frugal, copies=copies)
         self.rows, self.techniques, self.kept = techniques.opened(X, weights, sizes)
         self.last = self.techniques[-1]  # that made the last pass
-        self.packing = packing.Packing(n_clusters, X.shape[1], X.dtype)
-        self.packed = None  # the centroids of the last pass
+        self._make_packing(X)
         self.passes, self.expected, self.shifts = 0, None, None
+
+    def _make_packing(self, X):
+        self.packing = packing.Packing(self.rows.k, self.rows.d, X.dtype)
+        self.packed = None  # the centroids of the last pass
+
+    def detach(self):
+        """Let go of the rows, and of what is wanted during a pass only."""
+        self.packing = self.packed = None
+        for kept in self.kept.values():
+            kept.detach()
+        self.rows.detach()
+
+    def attach(self, X, weights):
+        """Go on with the same rows in other memory."""
+        self._make_packing(X)
+        self.rows.attach(X, weights)
 
     @property
     def memory(self):

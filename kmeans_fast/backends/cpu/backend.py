@@ -46,4 +46,4 @@ class CpuBackend:
 
     def open(self, X, weights, problem, n_threads):
         threads = module("planning").threads_for(problem, n_threads)
-        return module("session").CpuSession(X, weights, problem.n_clusters, threads, problem.frugal)
+        return module("session").CpuSession(X, weights, problem.n_clusters, threads, problem.frugal, problem.copies)

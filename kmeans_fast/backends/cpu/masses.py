@@ -15,15 +15,21 @@ from .trials import Trials
 class CpuMasses:
     """See `kmeans_fast.backends.protocol.PartMasses`."""
 
-    def __init__(self, session, buckets):
-        self.session, self.nearest = session, np.ones(session.n)
-        self.n_buckets, few = buckets.count, buckets.count <= drawing.MOST_BUCKETS
-        self.buckets = np.empty(session.n, np.uint16 if few else np.int32)
-        tasks = tasks_for(session.threads, costs.HASHING * session.X.size)
-        drawing.fill_buckets(tasks, session.flat, session.d, buckets.bits, buckets.splitters, self.buckets)
+    def __init__(self, session, buckets, state=None):
+        self.session, self.n_buckets = session, buckets.count
+        if state is None:
+            state = MassesState(np.ones(session.n), None, 0, self._filled(buckets))
+        self.nearest, self.owner, self.joined, self.buckets = state
         self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
         self.tried, self.latest = None, session  # open on these rows
-        self.owner, self.joined = None, 0  # of every row its nearest candidate; how many have joined
+
+    def _filled(self, buckets):
+        """The bucket of every row."""
+        s, few = self.session, buckets.count <= drawing.MOST_BUCKETS
+        found = np.empty(s.n, np.uint16 if few else np.int32)
+        tasks = tasks_for(s.threads, costs.HASHING * s.X.size)
+        drawing.fill_buckets(tasks, s.flat, s.d, buckets.bits, buckets.splitters, found)
+        return found
 
     # ---- masses ----------------------------------------------------------------------------------------------------
 
@@ -119,7 +125,4 @@ class CpuMasses:
     # ---- rows that are opened anew ---------------------------------------------------------------------------------
 
     def state(self):
-        return MassesState(self.nearest, self.owner, self.joined)
-
-    def resume(self, state):
-        self.nearest, self.owner, self.joined = state
+        return MassesState(self.nearest, self.owner, self.joined, self.buckets)

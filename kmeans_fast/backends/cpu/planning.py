@@ -40,7 +40,7 @@ def sizes_of(problem, threads, shared=False):
     """The `Sizes` of a problem."""
     return Sizes(
         problem.n_samples, problem.n_features, problem.n_clusters, problem.dtype.itemsize, problem.weighted, threads,
-        problem.frugal, shared,
+        problem.frugal, shared, problem.copies,
     )  # fmt: skip
 
 
@@ -64,7 +64,10 @@ def _plan_of_one(problem, n_threads):
     accumulators = _sums(problem) * _SUM_BYTES * (1 if sizes.shared else threads)
     workspace = n * 4 + accumulators + max(seeding, chosen.others) + chosen.staying
     workspace += k * d * 28 + threads * d * 4 * tile.ROWS
-    return Plan(chosen.path, threads, workspace, chosen.notes + _notes(problem, sizes, n_threads))
+    return Plan(
+        chosen.path, threads, workspace, chosen.notes + _notes(problem, sizes, n_threads),
+        state_bytes=chosen.detached + (0 if sizes.shared else _sums(problem) * _SUM_BYTES),
+    )  # fmt: skip
 
 
 def _notes(problem, sizes, n_threads):

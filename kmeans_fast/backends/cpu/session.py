@@ -27,23 +27,39 @@ class CpuSession:
     def parts(self):
         return (self,)
 
-    def __init__(self, X, weights, n_clusters, threads, frugal=False):
-        self.X, self.threads, self.k, self.frugal = X, threads, n_clusters, frugal
+    def __init__(self, X, weights, n_clusters, threads, frugal=False, copies=True):
+        self.threads, self.k, self.frugal, self.copies = threads, n_clusters, frugal, copies
         self.n, self.d = self.shape = X.shape
         self.dtype, self.weighted = X.dtype, weights is not None
-        self.flat = flat(X)
-        self.weights = NO_WEIGHTS if weights is None else flat(weights)
         self.columns = self.d + self.weighted
-        self.assignment = Assignment(X, self.weights, n_clusters, threads, frugal)
+        self._hold(X, weights)
+        self.assignment = Assignment(X, self.weights, n_clusters, threads, frugal, copies)
         self.plan = self.totals = None
         self.center = self.scattered = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
+
+    def _hold(self, X, weights):
+        self.X, self.flat = X, flat(X)
+        self.weights = NO_WEIGHTS if weights is None else flat(weights)
+
+    def detach(self):
+        self.X = self.flat = self.weights = None
+        self.assignment.detach()
+        self.totals = None if self.totals is None or self.shared else rounding.folded(self.totals)
+
+    def attach(self, X, weights):
+        self._hold(X, weights)
+        self.assignment.attach(X, self.weights)
+        if self.totals is not None:
+            high, low, count = self.totals
+            self._make_totals()
+            self.totals.high[0], self.totals.low[0], self.totals.count[0] = high, low, count
 
     # ---- statistics ------------------------------------------------------------------------------------------------
 
     def for_clusters(self, n_clusters):
         weights = self.weights if self.weights.size else None
-        other = CpuSession(self.X, weights, n_clusters, self.threads, self.frugal)
+        other = CpuSession(self.X, weights, n_clusters, self.threads, self.frugal, self.copies)
         other.plan, other.center, other.scattered = self.plan, self.center, self.scattered
         other.assignment.take_over(self.assignment)
         self.moved = self.totals = None
@@ -69,9 +85,12 @@ class CpuSession:
         """Accumulators for the sums of the clusters."""
         if self.plan is None:
             self.plan = self._planned(weighted=True)
-        limbs = self.plan.limbs
-        self.shared = shares_sums(self.X.nbytes, self.k * self.columns * limbs, self.threads)
-        self.totals = fixed_point.Totals.zeros(1 if self.shared else self.threads, self.k, self.columns, limbs)
+        self.shared = shares_sums(self.X.nbytes, self.k * self.columns * self.plan.limbs, self.threads)
+        self._make_totals()
+
+    def _make_totals(self):
+        tasks = 1 if self.shared else self.threads
+        self.totals = fixed_point.Totals.zeros(tasks, self.k, self.columns, self.plan.limbs)
 
     def _column_totals(self):
         """The exact sums of the columns, without weights, and how they are cut into limbs."""
@@ -232,9 +251,9 @@ class CpuSession:
         self._make_room()
         return Oversampler(self, [self])
 
-    def masses(self, buckets):
+    def masses(self, buckets, state=None):
         self._make_room()
-        return CpuMasses(self, buckets)
+        return CpuMasses(self, buckets, state)
 
     def _make_room(self):
         """The distances of seeding take the room of the labels."""

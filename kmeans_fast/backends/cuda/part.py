@@ -262,9 +262,9 @@ class CudaPart:
 
     # ---- rows ------------------------------------------------------------------------------------------------------
 
-    def masses(self, buckets):
+    def masses(self, buckets, state=None):
         self._forget_labels()  # the distances of seeding take their room
-        return CudaPartMasses(self, buckets)
+        return CudaPartMasses(self, buckets, state)
 
     def rows(self, numbers):
         return gathered(self.launcher, self.X, numbers)

@@ -15,7 +15,7 @@ _GREATEST = 1000  # a larger power of two is a product
 class CudaPartMasses:
     """See `kmeans_fast.backends.protocol.PartMasses` and `part_masses.cu`; `arrays` has what kernels take, by name."""
 
-    def __init__(self, part, buckets):
+    def __init__(self, part, buckets, state=None):
         self.part, self.device, self.launcher, self.joined = part, part.device, part.launcher, 0
         n, what = part.n, f"seeding on {part.n:,} rows"
         allocated = {
@@ -33,6 +33,8 @@ class CudaPartMasses:
         self.launcher.run("rows", "row_hashes", n, X=part.X, n=n, d=part.d, hashes=self.arrays["hashes"])
         splitters = upload(self.device, buckets.splitters, what) if len(buckets.splitters) else None
         self._run("fill_hash_buckets", bits=buckets.bits, splitters=splitters, n_splitters=len(buckets.splitters))
+        if state is not None:
+            self._resume(state)
 
     def _run(self, kernel, **others):
         """Launch a kernel with the arguments that `arrays`, or `others`, has for it."""
@@ -128,9 +130,10 @@ class CudaPartMasses:
 
     def state(self):
         owner = self.device.download(self.arrays["owner"]) if self.joined else None
-        return MassesState(self.device.download(self.arrays["nearest"]), owner, self.joined)
+        nearest = self.device.download(self.arrays["nearest"])
+        return MassesState(nearest, owner, self.joined, None)  # beside bringing the rows here hashing is nothing
 
-    def resume(self, state):
+    def _resume(self, state):
         self.device.write(self.arrays["nearest"], state.nearest)
         if state.owner is not None:
             self.device.write(self.arrays["owner"], state.owner)

@@ -41,6 +41,7 @@ class Chosen(NamedTuple):
     techniques: tuple[type[Technique], ...]
     staying: int  # bytes of what is kept while seeds are chosen
     others: int  # and of the rest
+    detached: int  # and, of both, of what is kept while the rows are away
     path: str  # their names
     notes: tuple[str, ...]  # and what they do
 
@@ -64,11 +65,13 @@ def _chosen(sizes, forced, remaining):
     else:
         found = [technique for technique in remaining if not (technique.objection(sizes) or technique.declines(sizes))]
         found = found[: 1 + next(at for at, technique in enumerate(found) if technique.takes_all)]
-    staying, others = {}, {}  # bytes by what they are for
+    staying, others, passing = {}, {}, set()  # bytes by what they are for
     for technique in found:
         (staying if technique.stays else others).update(technique.memory(sizes))
+        passing.update(technique.passing)
+    detached = sum(size for name, size in (staying | others).items() if name not in passing)
     path, notes = " / ".join(technique.name for technique in found), (f"{way.name}: {way.note}" for way in found)
-    return Chosen(tuple(found), sum(staying.values()), sum(others.values()), path, tuple(notes))
+    return Chosen(tuple(found), sum(staying.values()), sum(others.values()), detached, path, tuple(notes))
 
 
 def opened(X, weights, sizes):

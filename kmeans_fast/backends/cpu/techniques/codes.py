@@ -31,7 +31,7 @@ def codes_objection(sizes):
 
 def codes_decline(sizes, passes=None):
     """Why rows are not scored in bytes in `passes` passes (None: enough for the encoding not to count)."""
-    if sizes.frugal:
+    if sizes.frugal or not sizes.copies:
         return "memory is short"
     encoding = costs.byte_row(sizes.d) / passes if passes else 0.0
     if costs.float_scoring(sizes.d, sizes.k) <= costs.BYTE_GAIN * (costs.byte_scoring(sizes.d, sizes.k) + encoding):
@@ -46,7 +46,7 @@ def _fits(sizes):
 def encodes_seeding(sizes):
     """Whether seeding reads the data as bytes."""
     many = sizes.k >= costs.MANY_SEEDS and sizes.d >= costs.MANY_FEATURES
-    return many and not sizes.frugal and not codes_objection(sizes) and _fits(sizes)
+    return many and not sizes.frugal and sizes.copies and not codes_objection(sizes) and _fits(sizes)
 
 
 class Encoder:
@@ -99,6 +99,11 @@ class Codes(Kept):
         self.serves = False  # whether a technique takes them, and they have not been given up
         self.make_room()
 
+    def detach(self):
+        self.centroids = self.memory = self.encoded = self.number = None
+        if self.rows is not None:
+            self.encoder.flat = None
+
     def serve(self):
         self.serves = True
 
@@ -130,6 +135,8 @@ class Codes(Kept):
                 return None
             encoder = Encoder(session.X, session.threads)
             self._open(encoder, encoder.rows())
+        elif self.memory is None:  # the rows were away
+            self._open(self.encoder, self.rows)
         encoder, values = self.encoder, flat(coming.centroids)
         if not encoder.encode(values, self.centroids, tasks_for(session.threads, costs.ENCODING * values.size)):
             return None

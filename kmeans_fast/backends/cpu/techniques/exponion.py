@@ -124,6 +124,7 @@ class Exponion(Technique):
     paths = ("exponion", "hamerly, exponion")
     note = "rows are measured only against the centroids near their own while that pays"
     shares = (HamerlyBounds, Codes)
+    passing = ("exponion",)
 
     def __init__(self, session, bounds, codes):
         super().__init__(session)
@@ -139,10 +140,14 @@ class Exponion(Technique):
         return bounds_memory(sizes) | {"exponion": exponion_bytes(sizes)}
 
     def make_room(self):
-        self.panels = self.failed = self.numbers = self.scratch = None
+        self.detach()
+        self.order = None  # of the centroids, in panels
         self.share = self.without = None  # of the panels, that a row needed; what it costs without this technique
         self.scored, self.asked = self.session.n, False  # rows that the last pass scored; whether it was thought of
         self.wait = self.waited = 0  # passes until the sample is asked again
+
+    def detach(self):
+        self.panels = self.failed = self.numbers = self.scratch = None
 
     # ---- whether it pays -------------------------------------------------------------------------------------------
 
@@ -191,12 +196,13 @@ class Exponion(Technique):
 
     def _make_panels(self, centroids):
         session, k = self.session, self.session.k
-        order = spatial_order(centroids)
+        if self.order is None:
+            self.order = spatial_order(centroids)
         groups = -(-k // GROUP)
         padded = np.full(groups * GROUP, -1, np.int32)
-        padded[:k] = order
+        padded[:k] = self.order
         places = np.empty(k, np.int32)
-        places[order] = np.arange(k)
+        places[self.order] = np.arange(k)
         values = np.zeros(groups * session.d * GROUP, np.float32)
         gaps = np.empty(k * panels.padded_groups(groups), np.float32)
         self.panels = Panels(padded, places, values, np.full(groups * GROUP, -np.inf, np.float32), gaps)

@@ -123,7 +123,7 @@ class KdTree(Technique):
     def declines(sizes):
         if sizes.d > costs.MOST_TREE_FEATURES:
             return f"boxes of rows of more than {costs.MOST_TREE_FEATURES} features exclude few centroids"
-        if sizes.frugal:
+        if sizes.frugal or not sizes.copies:
             return "memory is short"
         if sizes.shared:
             return "the sums of so many clusters are shared by all threads"

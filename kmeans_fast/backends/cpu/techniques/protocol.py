@@ -24,6 +24,7 @@ class Sizes(NamedTuple):
     threads: int
     frugal: bool = False  # whether to go without memory that only saves time
     shared: bool = False  # whether the sums are too many for every thread to have its own
+    copies: bool = True  # whether memory that only saves time may hold the rows in another form
 
     @property
     def data_bytes(self):
@@ -34,14 +35,22 @@ class SessionRows:
     """What all techniques of a session take: its rows, their labels, and memory that any of them may use in a pass."""
 
     def __init__(self, X, weights, sizes, forced):
-        self.X, self.sizes, self.forced = X, sizes, forced
+        self.sizes, self.forced = sizes, forced
         self.n, self.d, self.k, self.threads = sizes.n, sizes.d, sizes.k, sizes.threads
-        self.rows = Rows(flat(X), weights, self.d)
         self.labels = None  # (n,) int32, of the last pass; None: there is no room for them now
-        self.memory = tile.workspaces(self.threads, self.d)
         self.counts = Counts.zeros(self.threads)
-        self.lane_sums = None if sizes.weighted else lane_sums.scratch(self.threads, self.k, self.d)
         self.no_sums = Sums(fixed_point.Totals.zeros(self.threads, 0, 0, 0), fixed_point.NO_SUMS, SUMS_LEFT)
+        self.attach(X, weights)
+
+    def attach(self, X, weights):
+        """Hold the rows, and memory for a pass."""
+        self.X, self.rows = X, Rows(flat(X), weights, self.d)
+        self.memory = tile.workspaces(self.threads, self.d)
+        self.lane_sums = None if self.sizes.weighted else lane_sums.scratch(self.threads, self.k, self.d)
+
+    def detach(self):
+        """Let go of both."""
+        self.X = self.rows = self.memory = self.lane_sums = None
 
     def add_all(self, totals, plan):
         """Add every row to the sum of its label anew: each thread some clusters, all in one accumulator."""
@@ -98,6 +107,9 @@ class Kept:
     def take_over(self, other):
         """Use what this holds in another session on the same rows, with another number of clusters."""
 
+    def detach(self):
+        """Let go of the rows' memory and of what is made anew as soon as it is read. The same rows come back."""
+
 
 class Technique(Kept):
     """A way to find the labels. What is said here is right for one that keeps nothing, and takes every pass."""
@@ -107,6 +119,7 @@ class Technique(Kept):
     note: str  # what it does, for `explain`
     shares: tuple[type[Kept], ...] = ()  # what it takes that others take too, by name in lower case
     stays = False  # whether its memory is kept while seeds are chosen
+    passing: tuple[str, ...] = ()  # what of its memory is not kept while the rows are away
     makes_sums = True  # whether it brings the sums up to date; if not, that is done from the labels, after its passes
     takes_all = False  # whether it takes every pass, so that those after it in the list are never asked
 

@@ -1,0 +1,223 @@
+"""Rows that are read anew in each pass: what is kept of them, how much, and that it saves work and no bits."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from kmeans_fast.kernels.cpu.seeding import drawing
+from numpy.testing import assert_array_equal
+from support import PART_ENGINES, part, rows, some_weights
+
+import kmeans_fast
+from kmeans_fast import reference, sources
+from kmeans_fast.backends import select, use_technique
+from kmeans_fast.backends.cpu import costs
+from kmeans_fast.backends.cpu.session import CpuSession
+from kmeans_fast.backends.partials import Form
+from kmeans_fast.backends.protocol import Problem
+from kmeans_fast.backends.reference import ReferenceBackend
+from kmeans_fast.engine import memory, seeding
+from kmeans_fast.engine.lloyd import lloyd
+from kmeans_fast.engine.opening import plan_states
+from kmeans_fast.engine.parts import Parts
+
+KEPT = [engine for engine in PART_ENGINES if isinstance(engine, tuple) and engine[0] == "kept"]
+
+
+class Chunks:
+    """A tuple of arrays, copied whenever they are read."""
+
+    in_memory = False
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+
+    @classmethod
+    def of(cls, X):
+        return cls(X) if isinstance(X, tuple) else None
+
+    def chunks(self):
+        return (array.copy() for array in self.arrays)
+
+
+@pytest.fixture(autouse=True)
+def chunks(monkeypatch):
+    monkeypatch.setattr(sources, "SOURCES", (Chunks, *sources.SOURCES))
+
+
+def blobs(n, d, k):
+    """Rows around k points, in any order: of the first k, some are around one point."""
+    points = 3 * rows(k, d, np.float32, seed=1)
+    return points[np.random.default_rng(0).permutation(n) % k] + rows(n, d, np.float32)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("n", "d", "k"), [(75_000, 16, 64), (60_000, 64, 300), (60_000, 2, 60), (40_000, 1, 150)])
+def test_what_is_kept_saves_work_and_no_bits(monkeypatch, n, d, k, weighted):
+    """Bounds on rows in float32 and in bytes, the k-d tree, sorted centroids; for all chunks, for one, for none."""
+    X = blobs(n, d, k)
+    how = {"init": X[:k], "max_iter": 12, "tol": 0.0, "device": "cpu", "n_threads": 2}
+    how["sample_weight"] = np.random.default_rng(0).exponential(size=n) if weighted else None
+    whole, scored = kmeans_fast.kmeans(X, k, **how), []
+    parts = tuple(np.split(X, [n // 3, 2 * n // 3]))
+    problem = Problem(n // 3, d, k, X.dtype, weighted, copies=False)
+    least = select(problem, "cpu").plan(problem, 2).state_bytes
+    for available in (1 << 40, 2 * least, 0):
+        monkeypatch.setattr(memory, "available_bytes", lambda free=available: free)
+        monkeypatch.setattr(memory, "_NEGLIGIBLE", 1 << 40)  # for the rest there is enough
+        found = kmeans_fast.kmeans(parts, k, **how)
+        assert_array_equal(found.labels, whole.labels)
+        assert_array_equal(found.centroids, whole.centroids)
+        assert (found.inertia, found.n_iter) == (whole.inertia, whole.n_iter)
+        scored.append([step.scored for step in found.history])
+    every, one, none = scored
+    assert min(none) == n or d == 1
+    if d >= 16:
+        assert max(every[-3:]) < n / 2
+        assert n * 2 // 3 < min(one[-3:])
+        assert max(one[-3:]) < n
+
+
+@pytest.mark.parametrize("engine", KEPT, ids=str)
+def test_neither_rows_nor_weights_are_held_between_passes(engine):
+    X, k, held = rows(500, 3, np.float64), 6, []
+
+    def read():
+        given = X.copy(), np.ones(len(X))
+        held[:] = [weakref.ref(array) for array in given]
+        return given
+
+    form = Form.of(part(1, X, np.ones(len(X)), k).ranges(True), len(X))
+    one = part(engine, X, np.ones(len(X)), k)
+    one.read = read
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(3):
+            one.accumulate(X[number : number + k], form)
+            assert [array() for array in held] == [None, None]
+            one.follow(X[number + 1 : number + 1 + k], np.ones(k))
+        assert_array_equal(one.labels, reference.assign(X, X[2 : 2 + k])[0])
+        one.assign(X[:k])
+        assert [array() for array in held] == [None, None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("engine", KEPT, ids=str)
+def test_sums_that_all_threads_share_are_made_anew(monkeypatch, engine, weighted):
+    monkeypatch.setattr(costs, "PRIVATE_BYTES", 0)
+    X, k, weights = rows(600, 3, np.float64), 200, some_weights(600) if weighted else None
+    of_part = [None, None] if weights is None else np.split(weights, [400])
+    parts = [part(engine, x, w, k) for x, w in zip(np.split(X, [400]), of_part)]
+    found = lloyd(Parts(parts), X[:k].copy(), max_iter=6, threshold=0.0)
+    assert all(one.detached.totals is None for one in parts)
+    wanted = reference.lloyd(X, weights, X[:k].copy(), max_iter=6, tol=0.0)
+    assert_array_equal(found.centroids, wanted.centroids)
+    assert_array_equal(found.labels, wanted.labels)
+
+
+@pytest.mark.parametrize("engine", KEPT, ids=str)
+def test_a_run_knows_nothing_of_the_one_before(engine):
+    X = blobs(900, 3, 9)
+    session = Parts([part(engine, x, None, 9) for x in np.split(X, [300])])
+    first, second = (lloyd(session, X[:9].copy(), max_iter=20, threshold=0.0) for _ in range(2))
+    assert second.n_iter > 2
+    assert [step.changed for step in first.history] == [step.changed for step in second.history]
+    assert_array_equal(first.labels, second.labels)
+
+
+def array_bytes(thing, seen):
+    """The bytes of all arrays that are reached from something of ours."""
+    if id(thing) in seen:
+        return 0
+    seen[id(thing)] = thing
+    if isinstance(thing, np.ndarray):
+        return thing.nbytes if thing.base is None else array_bytes(thing.base, seen)
+    if isinstance(thing, (tuple, list)):
+        return sum(array_bytes(one, seen) for one in thing)
+    if isinstance(thing, dict):
+        return sum(array_bytes(one, seen) for one in thing.values())
+    ours = type(thing).__module__.startswith("kmeans_fast")
+    return array_bytes(vars(thing), seen) if ours and hasattr(thing, "__dict__") else 0
+
+
+@pytest.mark.parametrize("copies", [False, True])
+@pytest.mark.parametrize(("n", "d", "k"), [(30_000, 16, 64), (20_000, 64, 300), (30_000, 2, 60), (20_000, 1, 150)])
+def test_a_state_is_as_large_as_planned(n, d, k, copies):
+    X = blobs(n, d, k)
+    problem = Problem(n, d, k, X.dtype, copies=copies)
+    opened = CpuSession(X, None, k, 2, copies=copies)
+    form, centroids = Form.of(opened.ranges(False), n), X[:k]
+    for _ in range(4):
+        partial = opened.accumulate(centroids, form)
+        sums = form.rounded(partial.sums)
+        after = (sums / np.maximum(partial.rows, 1)[:, None]).astype(X.dtype)
+        opened.follow(after, ((after - centroids) ** 2).sum(axis=1, dtype=np.float64))
+        centroids = after
+        opened.detach()
+        planned = select(problem, "cpu").plan(problem, 2).state_bytes
+        held = array_bytes(opened, {}) - 4 * n  # labels
+        assert held <= planned + 32 * k + 8 * d + (1 << 14)
+        opened.attach(X.copy(), None)
+    assert held >= 0.7 * planned
+
+
+def test_states_are_those_that_fit(monkeypatch):
+    """With copies of the rows, without them, of the first parts, of none."""
+    problem, sizes = Problem(10**6, 2, 200, np.dtype(np.float32), frugal=True), [400_000, 400_000, 200_000]
+    backend = select(problem, "cpu")
+
+    def states(allowed):
+        monkeypatch.setattr(memory, "available_bytes", lambda: None if allowed is None else 2 * allowed)
+        return plan_states(backend, problem, sizes, 2)
+
+    with_copies = states(1 << 40)
+    assert (with_copies.kept, with_copies.problem.copies, with_copies.problem.frugal) == (3, True, False)
+    bounds = states(with_copies.n_bytes - 1)
+    assert (bounds.kept, bounds.problem.copies) == (3, False)
+    assert 8 * 10**6 < bounds.n_bytes < 9 * 10**6
+    assert states(bounds.n_bytes) == bounds
+    assert states(bounds.n_bytes - 1).kept == 2
+    assert states(bounds.n_bytes // 2 - 1).kept == 1
+    assert states(1000) == (bounds.problem, 0, 0)
+    assert states(None).kept == 3  # a gibibyte
+    assert plan_states(ReferenceBackend(), problem, sizes, 2).kept == 0
+
+
+def test_explain_says_what_is_kept(monkeypatch):
+    X = blobs(75_000, 16, 64)
+    for available, said in (
+        (1 << 40, "labels, and what techniques know of 3 chunks, "),
+        (1_000_000, "labels, and what techniques know of 2 of 3 chunks, 0.4 MiB, without copies of rows"),
+        (0, "kept in memory: labels\n"),
+    ):
+        monkeypatch.setattr(memory, "available_bytes", lambda free=available: free)
+        monkeypatch.setattr(memory, "_NEGLIGIBLE", 1 << 40)
+        text = kmeans_fast.explain(tuple(np.split(X, 3)), 64, device="cpu", n_threads=2)
+        assert said in text
+
+
+@pytest.mark.parametrize("engine", ["reference", 2])
+def test_rows_are_hashed_once_for_all_seeds(monkeypatch, engine):
+    """All of them; a draw hashes those of a few buckets again."""
+    X, hashed = rows(5000, 3, np.float32), []
+    row_hash, fill_buckets = reference.row_hash, drawing.fill_buckets
+    monkeypatch.setattr(reference, "row_hash", lambda X: hashed.append(len(X)) or row_hash(X))
+    monkeypatch.setattr(drawing, "fill_buckets", lambda *given: hashed.append(given[-1].size) or fill_buckets(*given))
+    session = Parts([part(("reread", engine), x, None, 20) for x in np.split(X, [2000])])
+    numbers = seeding.kmeans_plusplus(session, 20, 3, 0)
+    assert sorted(size for size in hashed if size > 1000) == [2000, 3000]
+    monkeypatch.undo()
+    assert_array_equal(X[numbers], X[reference.kmeans_plusplus(X, None, 20, 3)])
+
+
+def test_a_forced_technique_makes_the_passes_over_rows_read_anew():
+    X = blobs(3000, 3, 9)
+    with use_technique("hamerly, float32"):
+        found = kmeans_fast.kmeans(tuple(np.split(X, 3)), 9, init=X[:9], seed=0, device="cpu", tol=0.0)
+    assert "hamerly, float32" in {step.path for step in found.history}
+    assert found.history[-1].scored < 3000
+    assert_array_equal(found.labels, kmeans_fast.kmeans(X, 9, init=X[:9], seed=0, device="cpu", tol=0.0).labels)
