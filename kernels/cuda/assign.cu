@@ -72,25 +72,11 @@ __device__ __forceinline__ int column_of(int panel, int across, int q) {
   return panel * PANEL + across * 4 + q % 4 + q / 4 * 64;
 }
 
-// Rows that moved, for `move_rows`; shared memory.
-struct Moved {
-  int row[ROWS], from[ROWS], to[ROWS], count, changed;
-  __device__ __forceinline__ Moves moves() { return {row, from, to, count}; }
-};
-
-// Gives a row its label, and lists it if the sums have to know.
-__device__ __forceinline__ void settle(i64 row, int label, int* labels, const Sums& sums, Moved& moved) {
-  const int before = labels[row];
-  if (before != label) {
-    labels[row] = label;
-    atomicAdd(&moved.changed, 1);
-  }
-  if (sums.cells && (sums.anew || before != label)) {
-    const int slot = atomicAdd(&moved.count, 1);
-    moved.row[slot] = (int)row;
-    moved.from[slot] = sums.anew ? -1 : before;
-    moved.to[slot] = label;
-  }
+// Gives a row its label, and counts it if it had another; `changed` is in shared memory.
+__device__ __forceinline__ void settle(i64 row, int label, int* labels, int& changed) {
+  if (labels[row] == label) return;
+  labels[row] = label;
+  atomicAdd(&changed, 1);
 }
 
 // What a score must lead by, for a row of norm |x'|^2 whose best centroid has this half norm.
@@ -119,7 +105,6 @@ __device__ __forceinline__ void top_two(float score, int column, float& best, fl
 
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     const real* __restrict__ X,              // IN    (n, d)
-    const double* __restrict__ weights,      // IN    (n,) or null: all ones
     i64 n, int d,
     const real* __restrict__ shift,          // IN    (d,) the frame
     real scale,
@@ -136,24 +121,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     float* lower,                            // OUT   (n,)
     int* open,                               // OUT   (n, 3) Open
     i64* counters,                           // INOUT rows changed, pairs, scored, (left by the bounds), to scan
-    i64* cells, i64* counts,                 // INOUT Sums, or null
-    const int* unit, int limbs, int limb_bits,
-    int anew, i64 shared_cells,
     const int* halted                        // IN    (1,) not zero: do nothing
 ) {
   __shared__ __align__(16) unsigned char memory[sizeof(Tile) > sizeof(Verdicts) ? sizeof(Tile) : sizeof(Verdicts)];
-  __shared__ int row_of[ROWS];
-  __shared__ Moved moved;
+  __shared__ int row_of[ROWS], changed;
   if (*halted) return;
   Tile& tile = *(Tile*)memory;
   Verdicts& verdicts = *(Verdicts*)memory;
-  const Sums sums = {cells, counts, {unit, limbs, limb_bits, weights ? d + 1 : d}, anew};
-  const BlockSums block = block_sums(dynamic_shared, shared_cells);
   const Bounds bounds = {upper, lower};
-  clear_block_sums(block, k);
 
   const int t = threadIdx.x, across = t % ACROSS, down = t / ACROSS;
   const u32 rows = (u32)(rows_left ? *n_left : n);
+  if (t == 0) changed = 0;
   const bool several = d > FEATURES;  // else the rows stay where they are from panel to panel
 
   for (u32 first = blockIdx.x * ROWS; first < rows; first += gridDim.x * ROWS) {
@@ -162,7 +141,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
       const u32 at = first + r < rows ? first + r : rows - 1;
       row_of[r] = rows_left ? rows_left[at] : (int)at;
     }
-    if (t == 0) moved.count = moved.changed = 0;
     __syncthreads();
 
     float best[HEIGHT], second[HEIGHT], scores[HEIGHT][COLUMNS_A_THREAD];
@@ -270,7 +248,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
       const bool settled = tame && row_best - row_second > margin;
       if (bounds.upper) write_bounds(bounds, row, row_best, larger(row_second, -10 * TAME), norm, margin, d, !settled);
       if (settled) {
-        settle(row, row_index, labels, sums, moved);
+        settle(row, row_index, labels, changed);
         continue;
       }
       const float threshold = tame ? row_best - margin : -INFINITE;
@@ -291,20 +269,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
         ((Open*)open)[place] = {(int)row, __float_as_int(threshold), (int)in_question};
       }
     }
-    __syncthreads();
-    if (t == 0 && moved.changed) atomic_add(counters, moved.changed);
-    move_rows(block, sums, moved.moves(), X, weights, d, t, THREADS);
   }
-  if (blockIdx.x == 0 && t == 0) atomic_add(counters + 2, rows);
   __syncthreads();
-  flush_block_sums(block, sums, k);
+  if (t == 0 && changed) atomic_add(counters, changed);
+  if (blockIdx.x == 0 && t == 0) atomic_add(counters + 2, rows);
 }
 
 // The rows that scores could not settle: the least D, lowest index, among the centroids that come into question. Two
 // threads a pair, then a block a row.
 extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const real* __restrict__ X,            // IN    (n, d)
-    const double* __restrict__ weights,    // IN    (n,) or null
     i64 n, int d,
     const real* __restrict__ shift,        // IN    (d,)
     real scale,
@@ -315,26 +289,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const int* __restrict__ open,          // IN    (n, 3) Open
     int* labels,                           // INOUT (n,)
     i64* counters,                         // INOUT
-    i64* cells, i64* counts,               // INOUT Sums, or null
-    const int* unit, int limbs, int limb_bits,
-    int anew,
     const int* halted
 ) {
   __shared__ double distances[THREADS];
-  __shared__ int candidates[THREADS], threads_across[ACROSS];
-  __shared__ Moved moved;
+  __shared__ int candidates[THREADS], threads_across[ACROSS], changed;
   if (*halted) return;
-  const Sums sums = {cells, counts, {unit, limbs, limb_bits, weights ? d + 1 : d}, anew};
-  const BlockSums none = {};
   const Open* not_settled = (const Open*)open;
   const i64 pairs = counters[1], scans = counters[4];
   const int t = threadIdx.x;
-  i64 changed = 0;
+  if (t == 0) changed = 0;
+  __syncthreads();
 
   for (i64 first = (i64)blockIdx.x * PAIRS; first < pairs; first += (i64)gridDim.x * PAIRS) {
-    __syncthreads();  // the list before is done with
-    if (t == 0) moved.count = moved.changed = 0;
-    __syncthreads();
     const i64 at = first + t / 2;
     i64 row = 0;
     int candidate = 0;
@@ -348,10 +314,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const double other = __shfl_xor_sync(0xffffffffu, distance, 1);
     const int rival = __shfl_xor_sync(0xffffffffu, candidate, 1);
     const bool lost = other < distance || (other == distance && rival < candidate);
-    if (t / 2 < PAIRS && at < pairs && t % 2 == 0) settle(row, lost ? rival : candidate, labels, sums, moved);
-    __syncthreads();
-    if (t == 0) changed += moved.changed;
-    move_rows(none, sums, moved.moves(), X, weights, d, t, THREADS);
+    if (t / 2 < PAIRS && at < pairs && t % 2 == 0) settle(row, lost ? rival : candidate, labels, changed);
   }
 
   for (i64 at = blockIdx.x; at < scans; at += gridDim.x) {
@@ -361,7 +324,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const u32 in_question = (u32)scan.second;
     const int across = __popc(in_question);
     __syncthreads();  // the row before is done with
-    if (t == 0) moved.count = moved.changed = 0;
     if (t < ACROSS && (in_question >> t & 1)) threads_across[__popc(in_question & ((1u << t) - 1))] = t;
     __syncthreads();
     double least = INFINITE;
@@ -388,12 +350,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
       const bool lost = other < distances[t] || (other == distances[t] && rival < candidates[t]);
       if (lost) distances[t] = other, candidates[t] = rival;
     }
-    if (t == 0) {
-      settle(row, candidates[0], labels, sums, moved);
-      changed += moved.changed;
-    }
-    __syncthreads();
-    move_rows(none, sums, moved.moves(), X, weights, d, t, THREADS);
+    if (t == 0) settle(row, candidates[0], labels, changed);
   }
+  __syncthreads();
   if (t == 0 && changed) atomic_add(counters, changed);
 }

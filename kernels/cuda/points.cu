@@ -148,7 +148,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) assign_points(
     if (n_open) atomic_add(counters + 1, n_open);
     if (blockIdx.x == 0) atomic_add(counters + 2, n);
   }
-  flush_block_sums(block, sums, k);
+  flush_block_sums(block, sums, k, limbs);
   const i64* all = (const i64*)dynamic_shared;
   for (i64 at = t; at < private_cells; at += THREADS) {
     i64 total = 0;

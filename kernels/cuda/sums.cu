@@ -1,5 +1,4 @@
-// Rows into the exact sums of their clusters, and out of them: the part of an iteration that needs only the rows that
-// changed cluster.
+// Rows into the exact sums of their clusters, and out of them.
 //
 // Mapping    A block takes a list of (row, from, to), and its threads the (row, column) pairs of the list: neighbouring
 //            threads, neighbouring columns.
@@ -38,12 +37,13 @@ __device__ __forceinline__ void clear_block_sums(const BlockSums& block, int k) 
     for (i64 at = threadIdx.x; at < 2 * block.cells + k; at += blockDim.x) block.low[at] = 0;
 }
 
-// Adds them to the global ones. A barrier has to come before.
-__device__ __forceinline__ void flush_block_sums(const BlockSums& block, const Sums& sums, int k) {
+// Adds them to the global ones; they have the topmost `held` limbs of each cluster. A barrier has to come before.
+__device__ __forceinline__ void flush_block_sums(const BlockSums& block, const Sums& sums, int k, int held) {
   if (!block.cells) return;
-  for (i64 at = threadIdx.x; at < block.cells; at += blockDim.x) {
+  const int of_cluster = held * sums.limbs.columns, below = (sums.limbs.count - held) * sums.limbs.columns;
+  for (int at = threadIdx.x; at < block.cells; at += blockDim.x) {
     const i64 value = (i64)(((u64)block.high[at] << 32) | block.low[at]);
-    if (value) atomic_add(sums.cells + at, value);
+    if (value) atomic_add(sums.cells + at + (i64)(at / of_cluster + 1) * below, value);
   }
   for (int c = threadIdx.x; c < k; c += blockDim.x)
     if (block.counts[c]) atomic_add(sums.counts + c, (int)block.counts[c]);

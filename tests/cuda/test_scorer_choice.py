@@ -10,9 +10,15 @@ from support import DTYPES, rows, some_weights
 
 from kmeans_fast.backends.cuda import column_statistics, cost, planning
 from kmeans_fast.backends.cuda.backend import CudaBackend
-from kmeans_fast.backends.cuda.scorers import SCORERS, panels, planned_scorer, points, use_scorer
+from kmeans_fast.backends.cuda.scorers import SCORERS, planned_scorer, points, use_scorer
 from kmeans_fast.backends.cuda.scorers.protocol import Sizes
-from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import block_sums, private_sums
+from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import (
+    UPDATE_SHARED,
+    block_sums,
+    blocks_at_once,
+    held_limbs,
+    private_sums,
+)
 from kmeans_fast.backends.protocol import Problem
 from simulator import build
 from simulator.device import SimDevice
@@ -122,19 +128,25 @@ GPUS = [(64 << 10, 64 << 10, 46), (163 << 10, 164 << 10, 108), (99 << 10, 100 <<
 def test_sums_leave_room_for_the_blocks_that_are_to_run_at_once(gpu):
     of_block, of_multiprocessor, multiprocessors = gpu
     gpu = properties(of_block, multiprocessors)
-    for d, k in itertools.product((1, 3, 5, 16, 33, 64, 128, 700), (2, 10, 33, 64, 100, 200, 1000)):
-        for n in (3000, 10_000_000):
-            scorer = scorer_of(n, d, k, gpu)
-            cells, dynamic = block_sums(k * d, k, scorer.room_for_sums(gpu))
-            if cells:
-                static, resident = points.SHARED, points.RESIDENT
-                if scorer.name == "panels":
-                    static = panels.SHARED[scorer.height][scorer.panel]
-                    resident = -(-scorer.blocks // multiprocessors)
-                assert static + dynamic <= of_block
-                assert resident * (static + dynamic + (of_multiprocessor - of_block)) <= of_multiprocessor
+    for d, k in itertools.product((1, 2, 3, 4), (2, 10, 33, 64, 100, 200, 1000)):
+        cells, dynamic = block_sums(k * d, k, scorer_of(10_000_000, d, k, gpu).room_for_sums(gpu))
+        if cells:
+            static, resident = points.SHARED, points.RESIDENT
+            assert static + dynamic <= of_block
+            assert resident * (static + dynamic + (of_multiprocessor - of_block)) <= of_multiprocessor
+    for d, k, limbs in itertools.product((5, 16, 33, 128, 700), (2, 10, 33, 64, 200, 1000), (1, 2, 4)):
+        held, dynamic = held_limbs(k, d, limbs, of_block)
+        if held:
+            resident = blocks_at_once(dynamic + UPDATE_SHARED, of_block)
+            assert UPDATE_SHARED + dynamic <= of_block
+            assert resident * (UPDATE_SHARED + dynamic + (of_multiprocessor - of_block)) <= of_multiprocessor
+        else:
+            assert 8 * k * d + 4 * k + UPDATE_SHARED > of_block
 
 
-def test_sums_that_nearly_fill_an_h100_are_shared():
-    room = scorer_of(10_000_000, 128, 64, properties()).room_for_sums(properties())
-    assert block_sums(64 * 128, 64, room) == (8192, 65_792)
+def test_blocks_hold_as_many_limbs_as_fit():
+    assert held_limbs(64, 128, 1, 227 << 10) == (1, 65_792)
+    assert held_limbs(64, 128, 3, 227 << 10) == (3, 196_864)
+    assert held_limbs(64, 128, 4, 227 << 10) == (3, 196_864)
+    assert held_limbs(1024, 128, 2, 227 << 10) == (0, 0)
+    assert blocks_at_once(65_792 + UPDATE_SHARED, 227 << 10) == 3

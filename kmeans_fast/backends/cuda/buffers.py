@@ -16,9 +16,10 @@ class Centroids:
 class Sums:
     """The exact sums of the clusters (`fixed_point.cu`), and the `column_statistics.Limbs` of the columns."""
 
-    def __init__(self, device, k, limbs):
+    def __init__(self, device, n, k, limbs):
         what = f"the sums of {k:,} clusters"
         self.device, self.limbs, columns = device, limbs, len(limbs.exponent)
+        self.summed = allocate(device, n, np.int32, what)  # the label by which each row is in the sums
         self.unit = upload(device, limbs.exponent.astype(np.int32), what)
         self.cells = allocate(device, k * limbs.n_limbs * columns, np.int64, what, fill=0)
         self.counts = allocate(device, k, np.int64, what, fill=0)

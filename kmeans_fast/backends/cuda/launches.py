@@ -2,7 +2,8 @@
 
 import weakref
 
-from .buffers import NO_SUMS, Centroids
+from .buffers import Centroids
+from .scorers.sums_in_shared_memory import UPDATE_SHARED, blocks_at_once, held_limbs
 
 
 class Launches:
@@ -29,17 +30,31 @@ class Launches:
         """Label every row by the centroids `source`, and bring the sums up to date if wanted."""
         s, sums = self.session, self.session.sums if summing else None
         common = {
-            "X": s.X, "weights": s.weights, "k": s.k, "labels": s.device_labels, "counters": s.iteration.counters,
-            **(sums.arguments if sums else NO_SUMS), "anew": anew, "halted": s.iteration.halted,
+            "X": s.X, "k": s.k, "labels": s.device_labels, "counters": s.iteration.counters,
+            "halted": s.iteration.halted,
         }  # fmt: skip
         clearing = [self._clearing(sums)] if anew else []
-        return clearing + s.scoring.launches(s, source, sums, common, bounded)
+        updating = [self._updating(sums, anew)] if summing and not s.scorer.adds_rows else []
+        return clearing + s.scoring.launches(s, source, common, bounded, sums, anew) + updating
 
     def _clearing(self, sums):
         size, s = sums.cells.size, self.session
         return self.launcher.prepare(
             "centroids", "clear", self.launcher.blocks(size),
             cells=sums.cells, size=size, counts=sums.counts, k=s.k, halted=s.iteration.halted,
+        )  # fmt: skip
+
+    def _updating(self, sums, anew):
+        """Bring the sums up to date with the labels."""
+        s, properties = self.session, self.session.device.properties
+        # Nearly every float32 ends in the topmost limb.
+        wanted = 1 if self.launcher.real == "float" and s.weights is None else sums.limbs.n_limbs
+        held, dynamic = held_limbs(s.k, len(sums.limbs.exponent), wanted, properties.shared_bytes)
+        at_once = properties.multiprocessors * blocks_at_once(dynamic + UPDATE_SHARED, properties.shared_bytes)
+        return self.launcher.prepare(
+            "update_sums", "update_sums", min(self.launcher.blocks(s.n), at_once), shared_bytes=dynamic,
+            X=s.X, weights=s.weights, n=s.n, d=s.d, k=s.k, labels=s.device_labels, summed=sums.summed,
+            **sums.arguments, anew=anew, held=held, halted=s.iteration.halted,
         )  # fmt: skip
 
     def update(self, source, target, relocated):

@@ -19,7 +19,7 @@ from .scorers.frame import drifts_in_frame
 from .scorers.protocol import Sizes
 
 # Modules that a fit needs whatever scores.
-_MODULES = ("column_statistics", "rows", "distances", "centroids", "seeding")
+_MODULES = ("column_statistics", "rows", "distances", "centroids", "seeding", "update_sums")
 _MANY_MOVED = 0.5  # the share of rows that changed from which adding all anew beats moving them (two additions each)
 
 
@@ -79,7 +79,8 @@ class CudaPart:
         if self.sums is None:
             modules = [sources.module(name, self.launcher.real) for name in _MODULES]
             self.device.compile([*self.scorer.modules(self.launcher.real), *modules])  # all at once
-            self.sums = Sums(self.device, self.k, self._limbs(weighted=True))
+            n = 0 if self.scorer.adds_rows else self.n
+            self.sums = Sums(self.device, n, self.k, self._limbs(weighted=True))
 
     # ---- centroids -------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from ..device import allocate, upload
 from ..gathering import sample
 from .frame import frame
 from .protocol import Packed
-from .sums_in_shared_memory import block_sums, room_for_sums
 
 # What `assign` reaches with panels of so many centroids, relative to the widest. Estimates from the register tiles, to
 # be measured: with few features two blocks of the narrower panel on a multiprocessor hide each other's way from scores
@@ -17,10 +16,6 @@ _EFFICIENCY_OF_FEW = {32: 0.7, 64: 1.0, 128: 0.9}
 _FEW_FEATURES = 32
 RESIDENT = {4: {32: 2, 64: 2, 128: 2}, 8: {32: 1, 64: 2, 128: 1}}  # blocks a multiprocessor, by registers
 _ROWS = {32: 32, 64: 16, 128: 16}  # threads of a block that have other rows
-SHARED = {  # bytes that `assign` declares, by height and panel
-    4: {32: 29_000, 64: 29_000, 128: 29_000},
-    8: {32: 42_000, 64: 29_000, 128: 36_000},
-}
 _LEAST_BOUNDED = 2048  # k * (d + 12) from which bounds are kept: below, scoring costs no more than reading them
 _RECHECKED_A_BLOCK = 8  # rows: a warp each
 
@@ -38,6 +33,7 @@ class PanelScorer:
 
     name = "panels"
     centroid_bytes = 4
+    adds_rows = False
 
     def __init__(self, sizes, properties):
         n, d, k, _ = sizes
@@ -50,7 +46,7 @@ class PanelScorer:
         tiles, most = -(-n // (_ROWS[self.panel] * self.height)), RESIDENT[self.height][self.panel] * multiprocessors
         self.blocks = max(1, min(tiles, most))
         self.keeps_bounds = k > 1 and k * (d + 12) >= _LEAST_BOUNDED
-        self.row_bytes = 4 + 12 + 12 * self.keeps_bounds
+        self.row_bytes = 4 + 4 + 12 + 12 * self.keeps_bounds
         self.path = f"certified float32 scores in panels of {self.panel} centroids"
         self.notes = ("rows that float32 cannot settle are measured in float64",)
         if self.keeps_bounds:
@@ -73,11 +69,6 @@ class PanelScorer:
 
     def precision(self, dtype):
         return "float32"
-
-    def room_for_sums(self, properties):
-        """Bytes of shared memory that a block has for sums while as many blocks run at once as are meant to."""
-        resident = -(-self.blocks // properties.multiprocessors)
-        return room_for_sums(SHARED[self.height][self.panel], resident, properties.shared_bytes)
 
     def open(self, session):
         return PanelScoring(self, session)
@@ -117,21 +108,17 @@ class PanelScoring:
             centroids=centroids.exact, k=self.k, d=self.d, **centroids.packed._asdict(), **self.frame,
         )  # fmt: skip
 
-    def launches(self, session, centroids, sums, common, bounded):
+    def launches(self, session, centroids, common, bounded, sums, anew):
         n_left = session.iteration.counters[3:4] if bounded else None
-        shared_cells = dynamic = 0
-        if sums:
-            room = self.plan.room_for_sums(session.device.properties)
-            shared_cells, dynamic = block_sums(sums.cells.size, self.k, room)
         of_norm, of_half_norm, added = self.margin
         arguments = common | {
             "n": session.n, "d": self.d, "shift": self.frame["shift"], "scale": self.scale,
             "panels": centroids.packed.panels, "half_norms": centroids.packed.half_norms, "open": self.open,
         }  # fmt: skip
         assign = self.launcher.prepare(
-            "assign", "assign", self.plan.blocks, shared_bytes=dynamic, choices=self.plan.choices, norms=self.norms,
+            "assign", "assign", self.plan.blocks, choices=self.plan.choices, norms=self.norms,
             of_norm=of_norm, of_half_norm=of_half_norm, added=added, rows_left=self.left if bounded else None,
-            n_left=n_left, upper=self.upper, lower=self.lower, shared_cells=shared_cells, **arguments,
+            n_left=n_left, upper=self.upper, lower=self.lower, **arguments,
         )  # fmt: skip
         recheck = self.launcher.prepare(
             "assign", "recheck", self.launcher.blocks(session.n, _RECHECKED_A_BLOCK), choices=self.plan.choices,

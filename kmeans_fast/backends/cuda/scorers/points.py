@@ -3,6 +3,7 @@
 import numpy as np
 
 from ....kernels.cuda import sources
+from ..buffers import NO_SUMS
 from .protocol import Packed
 from .sums_in_shared_memory import block_sums, private_sums, room_for_sums
 
@@ -15,6 +16,7 @@ class PointScorer:
     """See `protocol.Scorer`."""
 
     name = "points"
+    adds_rows = True
     keeps_bounds = False  # to score a row costs no more than to read its bounds
     row_bytes = centroid_bytes = 0
     notes = ("assignment and sums in one pass over the data",)
@@ -60,17 +62,18 @@ class PointScoring:
     def pack(self, centroids):
         pass
 
-    def launches(self, session, centroids, sums, common, bounded):
+    def launches(self, session, centroids, common, bounded, sums, anew):
         properties, k = session.device.properties, session.k
         shared_cells = private_cells = dynamic = 0
-        if sums and common["anew"]:
+        if sums and anew:
             private_cells, dynamic = private_sums(sums.cells.size, k, properties.shared_bytes)
         if sums and not private_cells:
             shared_cells, dynamic = block_sums(sums.cells.size, k, self.plan.room_for_sums(properties))
         assign = session.launcher.prepare(
             "points", "assign_points", self._blocks(dynamic, properties), shared_bytes=dynamic,
             choices={"DIM": session.d}, n=session.n, centroids=centroids.exact, shared_cells=shared_cells,
-            private_cells=private_cells, **common,
+            private_cells=private_cells, weights=session.weights, anew=anew,
+            **(sums.arguments if sums else NO_SUMS), **common,
         )  # fmt: skip
         return [assign]
 

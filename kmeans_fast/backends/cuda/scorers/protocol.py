@@ -44,20 +44,24 @@ class Scoring(Protocol):
     def pack(self, centroids: Any) -> None:
         """Bring given centroids (`buffers.Centroids`) into that form; `means` does it for those it makes."""
 
-    def launches(self, session: Any, centroids: Any, sums: Any, common: dict[str, Any], bounded: bool) -> Launches:
-        """What labels every row.
+    def launches(
+        self, session: Any, centroids: Any, common: dict[str, Any], bounded: bool, sums: Any, anew: bool
+    ) -> Launches:
+        """What labels every row, and counts those whose label changes.
 
         Parameters
         ----------
         session : CudaSession
             The one that it was opened on.
         centroids : buffers.Centroids
-        sums : buffers.Sums or None
-            The sums to bring up to date, if any.
         common : dict
             The arguments that all kernels for assignment take, by name.
         bounded : bool
             Whether rows whose bounds prove their label are left out.
+        sums : buffers.Sums or None
+            The sums, if they are wanted; a scorer that `adds_rows` brings them up to date itself.
+        anew : bool
+            Whether they are zero and take every row.
         """
 
 
@@ -66,6 +70,7 @@ class Scorer(Protocol):
 
     name: str
     blocks: int
+    adds_rows: bool  # to the sums, in the pass that labels them; else `update_sums` follows
     keeps_bounds: bool  # Hamerly's, of every row
     row_bytes: int  # of memory for each row
     centroid_bytes: int  # and for each feature of a centroid, beside its exact value

@@ -3,6 +3,7 @@
 from ....kernels.cuda import sources
 
 STATIC_SHARED = 48 << 10  # shared memory that kernels declare themselves, at most
+UPDATE_SHARED = 9 << 10  # bytes that `update_sums` declares
 _SYSTEM_SHARED = 1 << 10  # what the system takes for each block
 _PRIVATE_SUMS = 64 << 10  # bytes of sums for each thread alone from which those of the block serve
 
@@ -14,6 +15,20 @@ def room_for_sums(static_bytes, resident, shared_bytes):
     """
     of_multiprocessor = shared_bytes + _SYSTEM_SHARED
     return of_multiprocessor // resident - _SYSTEM_SHARED - static_bytes
+
+
+def blocks_at_once(needed, shared_bytes):
+    """Blocks of so many bytes that run at once on a multiprocessor, of which each may have `shared_bytes`."""
+    return max(1, (shared_bytes + _SYSTEM_SHARED) // (needed + _SYSTEM_SHARED))
+
+
+def held_limbs(k, columns, limbs, shared_bytes):
+    """How many of the limbs of each cluster a block of `update_sums` has in shared memory, and the bytes they take."""
+    for held in range(limbs, 0, -1):
+        needed = 8 * k * held * columns + 4 * k
+        if needed + UPDATE_SHARED <= shared_bytes:
+            return held, needed
+    return 0, 0
 
 
 def block_sums(cells, k, room):
