@@ -22,11 +22,19 @@ class SimulatedOutOfMemory(Exception):
     """What the simulated allocator raises."""
 
 
-class CopiedRead:
-    def __init__(self, array):
-        self.array = array.copy()
+class Pinned(np.ndarray):
+    """Memory of the host that kernels may be given."""
+
+
+class SimReport:
+    def __init__(self, shape, dtype):
+        self.array, self.recorded = np.zeros(shape, dtype).view(Pinned), False
+
+    def record(self):
+        self.recorded = True
 
     def read(self):
+        assert self.recorded
         return self.array
 
 
@@ -69,8 +77,8 @@ class SimDevice:
     def download(self, array):
         return array.copy()
 
-    def read_later(self, array):
-        return CopiedRead(array)
+    def report(self, shape, dtype):
+        return SimReport(shape, dtype)
 
     def fill(self, array, value):
         array.fill(value)

@@ -77,7 +77,18 @@ def _filled(device):
 def _copied(device):
     values = np.arange(12, dtype=np.int64).reshape(3, 4)
     np.testing.assert_array_equal(device.download(upload(device, values, "a test")), values)
-    np.testing.assert_array_equal(device.read_later(upload(device, values[0], "a test")).read(), values[0])
+
+
+def _reported(device):
+    """A kernel writes to the host's memory."""
+    report = device.report(3, np.int64)
+    report.array[:] = 1, 2, 3
+    halted = allocate(device, 1, np.int32, "a test", fill=0)
+    Launcher(device, np.float32).prepare(
+        "centroids", "clear", 1, cells=report.array, size=2, counts=None, k=0, halted=halted
+    )()
+    report.record()
+    np.testing.assert_array_equal(report.read(), [0, 0, 3])
 
 
 def _launched(device):
@@ -97,7 +108,10 @@ def _sorted(device):
         np.testing.assert_array_equal(order, np.argsort(keys, kind="stable"))
 
 
-_PRIMITIVES = {"memory is filled": _filled, "copies": _copied, "a launch": _launched, "a stable sort": _sorted}
+_PRIMITIVES = {
+    "memory is filled": _filled, "copies": _copied, "a launch": _launched, "a report": _reported,
+    "a stable sort": _sorted,
+}  # fmt: skip
 
 
 # ---- contract and sanitizers ---------------------------------------------------------------------------------------

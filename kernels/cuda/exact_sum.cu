@@ -18,14 +18,22 @@ __device__ __forceinline__ void add_to_bin(i64* bins, int bin, u64 amount) {
   if (amount) atomic_add(bins + bin, (i64)amount);
 }
 
-__device__ __forceinline__ void add_to_window(Window* window, i64* bins, double value) {
-  const u64 word = (u64)__double_as_longlong(value) & 0x7fffffffffffffffull;  // a weight of -0.0 is zero as well
-  const int e = (int)(word >> 52), bin = e ? e - 1 : 0;
-  const u64 significand = (word & 0xfffffffffffffull) | (e ? 0x10000000000000ull : 0ull);
-  if (!significand) return;
+// The bin that the lowest bit of a number counts in.
+__device__ __forceinline__ int bin_of(double value) {
+  const int e = (int)(((u64)__double_as_longlong(value) & 0x7fffffffffffffffull) >> 52);  // -0.0 is zero as well
+  return e ? e - 1 : 0;
+}
+
+// Whether the window took it, and not the bins.
+__device__ __forceinline__ bool add_to_window(Window* window, i64* bins, double value) {
+  const u64 word = (u64)__double_as_longlong(value) & 0x7fffffffffffffffull;
+  const int bin = bin_of(value);
+  const u64 significand = (word & 0xfffffffffffffull) | (word >> 52 ? 0x10000000000000ull : 0ull);
+  if (!significand) return true;
   if (window->bin < 0) window->bin = bin > WINDOW_BITS - 8 ? bin - (WINDOW_BITS - 8) : 0;
   const int shift = bin - window->bin;
-  if (shift >= 0 && shift < WINDOW_BITS) {
+  const bool taken = shift >= 0 && shift < WINDOW_BITS;
+  if (taken) {
     const u64 low = significand << shift;
     window->low += low;
     window->high += (shift ? significand >> (64 - shift) : 0) + (window->low < low);
@@ -33,6 +41,7 @@ __device__ __forceinline__ void add_to_window(Window* window, i64* bins, double 
     add_to_bin(bins, bin, significand & 0xffffffffull);
     add_to_bin(bins, bin + 32, significand >> 32);
   }
+  return taken;
 }
 
 __device__ __forceinline__ void empty_window(const Window* window, i64* bins) {
@@ -60,4 +69,14 @@ __device__ double total_of_bins(const i64* bins, int first, int last) {
     carry >>= 1;
   }
   return scaled(__ull2double_rn(below | fell), bin - 64 - 1074);
+}
+
+// The same for the sum held in a window.
+__device__ __forceinline__ double total_of_window(const Window& window) {
+  const int unit = window.bin - 1074;
+  if (!window.high) return scaled(__ull2double_rn(window.low), unit);
+  // The leading 64 bits; the lowest of them tells whether any set bit follows.
+  const int room = __clzll((i64)window.high);
+  const u64 word = room ? window.high << room | window.low >> (64 - room) : window.high;
+  return scaled(__ull2double_rn(word | ((window.low << room) != 0)), unit + 64 - room);
 }

@@ -2,7 +2,8 @@
 // centroid and a lower bound on that to any other. Both move with the centroids. While the upper is below the lower the
 // label stands.
 //
-// Mapping    A thread a row. Rows that fail are collected block by block, in whatever order: nothing depends on it.
+// Mapping    A thread a row; then MEASURING threads a row whose moved upper bound fails, so that they read neighbouring
+//            features. Rows that remain are collected block by block, in whatever order: nothing depends on it.
 // Precision  Every step is rounded to the safe side, in the unit of the frame. A bound that overflows proves nothing.
 // Cost       16 bytes a row; d differences more for a row whose moved upper bound fails, to measure its distance anew.
 //
@@ -10,6 +11,8 @@
 
 __device__ __forceinline__ float difference(float x, double c, float scale) { return (x - (float)c) * scale; }
 __device__ __forceinline__ float difference(double x, double c, double scale) { return (float)((x - c) * scale); }
+
+#define MEASURING 8
 
 extern "C" __global__ void __launch_bounds__(THREADS) filter_rows(
     const real* __restrict__ X,            // IN    (n, d)
@@ -24,34 +27,48 @@ extern "C" __global__ void __launch_bounds__(THREADS) filter_rows(
     i64* n_left,                           // INOUT (1,) zero on entry
     const int* halted
 ) {
-  __shared__ int count;
+  __shared__ int count, left_count, failing[THREADS], remaining[THREADS];
   __shared__ i64 base;
   if (*halted) return;
   const float farthest = drifts[k];
-  for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
-    const i64 row = first + threadIdx.x;
-    if (threadIdx.x == 0) count = 0;
+  const int t = threadIdx.x, at_once = THREADS / MEASURING;
+  const u32 rows = (u32)n, share = (rows - 1) / gridDim.x + 1, tile = share < THREADS ? share : THREADS;
+  for (u32 first = blockIdx.x * tile; first < rows; first += gridDim.x * tile) {
+    const u32 row = first + t;
+    if (t == 0) count = left_count = 0;
     __syncthreads();
-    int slot = -1;
-    if (row < n) {
-      const int label = labels[row];
-      float above = (upper[row] + drifts[label]) * 1.000001f;
+    if (t < tile && row < rows) {
+      const float above = (upper[row] + drifts[labels[row]]) * 1.000001f;
       const float moved = lower[row] - farthest, below = moved > 0.0f ? moved * 0.999999f : -1.0f;
-      if (!(above < below)) {
-        float total = 0.0f;
-        for (int j = 0; j < d; ++j) {
-          const float t = difference(X[row * d + j], centroids[(i64)label * d + j], scale);
-          total = fmaf(t, t, total);
-        }
-        above = sqrtf(total) * (1.000001f + (d + 8) * 5.9604645e-8f) + d * 5.3e-23f;  // 2**-74: squares that vanish
-      }
-      upper[row] = above;
       lower[row] = below;
-      if (!(above < below)) slot = atomicAdd(&count, 1);
+      if (above < below)
+        upper[row] = above;
+      else
+        failing[atomicAdd(&count, 1)] = t;
     }
     __syncthreads();
-    if (threadIdx.x == 0 && count) base = (i64)atomicAdd((u64*)n_left, (u64)count);
+    for (int start = 0; start < count; start += at_once) {
+      const int place = start + t / MEASURING;
+      const i64 measured = first + failing[place < count ? place : 0];
+      const real* x = X + measured * d;
+      const double* c = centroids + (i64)labels[measured] * d;
+      float total = 0.0f;
+#pragma unroll 4
+      for (int j = t % MEASURING; j < d; j += MEASURING) {
+        const float difference_j = difference(x[j], c[j], scale);
+        total = fmaf(difference_j, difference_j, total);
+      }
+      for (int step = MEASURING / 2; step; step >>= 1) total += __shfl_xor_sync(0xffffffffu, total, step);
+      if (t % MEASURING == 0 && place < count) {
+        // 2**-74: squares that vanish
+        const float above = sqrtf(total) * (1.000001f + (d + 8) * 5.9604645e-8f) + d * 5.3e-23f;
+        upper[measured] = above;
+        if (!(above < lower[measured])) remaining[atomicAdd(&left_count, 1)] = (int)measured;
+      }
+    }
     __syncthreads();
-    if (slot >= 0) rows_left[base + slot] = (int)row;
+    if (t == 0 && left_count) base = (i64)atomicAdd((u64*)n_left, (u64)left_count);
+    __syncthreads();
+    if (t < left_count) rows_left[base + t] = remaining[t];
   }
 }

@@ -4,6 +4,7 @@ The simulator stands in for the GPU.
 """
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -52,17 +53,21 @@ class Watched(SimDevice):
         self.events.append("download")
         return super().download(array)
 
-    def read_later(self, array):
-        pending, number = super().read_later(array), self.events.count("copy")
-        self.events.append("copy")
-        read = pending.read
+    def report(self, shape, dtype):
+        report = super().report(shape, dtype)
+        record, read = report.record, report.read
 
-        def watched():
-            self.events.append(f"read {number}")
+        def recording():
+            report.number = self.events.count("record")
+            self.events.append("record")
+            record()
+
+        def reading():
+            self.events.append(f"read {report.number}")
             return read()
 
-        pending.read = watched
-        return pending
+        report.record, report.read = recording, reading
+        return report
 
 
 @pytest.mark.parametrize(("d", "k"), [(2, 6), (24, 60)])
@@ -74,9 +79,9 @@ def test_an_iteration_is_enqueued_before_the_one_before_is_read(d, k):
     device.events.clear()
     run = lloyd(session, X[:k].copy(), max_iter=100, threshold=0.0)
     last = max(at for at, event in enumerate(device.events) if event.startswith("read"))
-    expected = ["copy"]
+    expected = ["record"]
     for iteration in range(run.n_iter):
-        expected += ["copy", f"read {iteration}"] if iteration < 99 else [f"read {iteration}"]
+        expected += ["record", f"read {iteration}"] if iteration < 99 else [f"read {iteration}"]
     assert device.events[: last + 1] == expected  # nothing else: no download, and every read one iteration late
 
 
@@ -231,3 +236,21 @@ def test_column_statistics_are_exact_at_the_ends_of_the_range():
     form = Form.of(Ranges(largest, lowest), len(X))
     sums = CudaSession(SimDevice(), X, None, 1, on_host=True).column_sums(form)
     assert_array_equal(form.rounded(sums) / len(X), [np.float64(1.0 - 1e-310) / 3, 0.0, 0.0, 3.5 / 3])
+
+
+# ---- what an iteration came to -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smallest", [0, -20, -600])
+def test_the_shift_is_summed_exactly_however_far_apart_its_parts_are(smallest):
+    """Every row stays with its centroid, which moves by a power of two: all in one window of exponents, or not."""
+    X = np.zeros((300, 2))
+    X[:, 0] = 1000 * np.arange(300)
+    start = X.copy()
+    start[:, 1] = 2.0 ** -np.linspace(0, -smallest, 300).astype(int)
+    session = CudaSession(SimDevice(), X, None, 300, on_host=True)
+    session.reset()
+    found = session.iterate(start).read()
+    assert found.changed == 300
+    assert found.squared_shift == math.fsum(start[:, 1] ** 2)
+    assert_array_equal(session.iterate(found.centroids).read().centroids.exact, X)

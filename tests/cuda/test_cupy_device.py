@@ -4,6 +4,7 @@ What would fail at the first launch on a GPU fails here. The stand-in has what C
 the rest: it shows that our side is right as we have read it, not that CuPy is so.
 """
 
+import ctypes
 import importlib
 import sys
 import types
@@ -22,24 +23,24 @@ from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.parts import Parts
 from kmeans_fast.engine.seeding import kmeans_plusplus
 from simulator import build
-from simulator.device import _argument
 
 pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
+
+
+STREAM = 70  # the address of the current stream of GPU 0, of GPU 1 the next
 
 
 class Array(np.ndarray):
     """Memory of the stand-in's GPU."""
 
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self.ctypes.data)
+
     def set(self, array):
         assert type(array) is np.ndarray
         assert (array.shape, array.dtype) == (self.shape, self.dtype)
         self[...] = array
-
-    def get(self, out=None, blocking=True):
-        assert out is not None
-        assert not blocking
-        out[...] = self
-        return out
 
 
 def on_gpu(array):
@@ -47,10 +48,18 @@ def on_gpu(array):
 
 
 class Function:
-    """A kernel as RawModule gives it."""
+    """A kernel as RawModule gives it; the driver launches what its address leads to."""
+
+    at = {}
 
     def __init__(self, module, name, current):
         self.module, self.name, self.current, self.number, self.bytes = module, name, current, current[-1], 7000
+        self.at[id(self)] = self
+
+    @property
+    def kernel(self):
+        assert self.current[-1] == self.number, "a kernel is asked for on another device"
+        return types.SimpleNamespace(ptr=id(self))
 
     @property
     def max_dynamic_shared_size_bytes(self):
@@ -62,15 +71,16 @@ class Function:
         assert self.current[-1] == self.number
         self.bytes = size
 
-    def __call__(self, grid, block, args, *, shared_mem=0):
-        assert type(args) is tuple
-        assert self.current[-1] == self.number
-        assert shared_mem <= self.max_dynamic_shared_size_bytes
-        assert all(isinstance(value, (Array, np.generic)) for value in args), [type(value) for value in args]
-        values = [None if isinstance(value, np.uint64) and value == 0 else value for value in args]
-        build.run(
-            build.simulated(self.module), self.name, grid[0], block[0], [_argument(v) for v in values], shared_mem
-        )
+
+def launch_kernel(address, x, y, z, threads_x, threads_y, threads_z, shared_mem, stream, places, extra):
+    function = Function.at[address]
+    assert (y, z, threads_y, threads_z, extra) == (1, 1, 1, 1, 0)
+    assert stream == STREAM + function.current[-1]
+    assert function.current[-1] == function.number
+    assert shared_mem <= function.max_dynamic_shared_size_bytes
+    count = len(sources.kernels(function.module.name)[function.name])
+    values = [ctypes.c_uint64.from_address(place) for place in (ctypes.c_uint64 * count).from_address(places)]
+    build.run(build.simulated(function.module), function.name, x, threads_x, values, shared_mem)
 
 
 class OutOfMemoryError(MemoryError):
@@ -102,18 +112,23 @@ def make_modules(compiled):
         def __init__(self, block=False, disable_timing=False, interprocess=False):
             self.recorded = False
 
-        def record(self, stream=None):
+        def record(self):
             self.recorded = True
 
         def synchronize(self):
             assert self.recorded
 
     runtime = types.SimpleNamespace(
+        getDevice=lambda: current[-1],
         getDeviceCount=lambda: 2, getDeviceProperties=lambda number: properties, driverGetVersion=lambda: 13000,
         runtimeGetVersion=lambda: 13020, memGetInfo=lambda: (1 << 33, 1 << 34),
     )  # fmt: skip
     memory = types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
-    cupy.cuda = types.SimpleNamespace(Device=Device, Event=Event, runtime=runtime, memory=memory)
+    cupy.cuda = types.SimpleNamespace(
+        Device=Device, Event=Event, runtime=runtime, memory=memory,
+        driver=types.SimpleNamespace(launchKernel=launch_kernel),
+        get_current_stream=lambda: types.SimpleNamespace(ptr=STREAM + current[-1]),
+    )  # fmt: skip
     cupy.__version__ = "14.2.0"
     cupy.empty = lambda shape, dtype: on_gpu(np.full(shape, 0x5A, dtype))
     cupy.asnumpy = lambda array: np.array(array, subok=False)
@@ -123,7 +138,7 @@ def make_modules(compiled):
     cupy.RawModule = lambda path: types.SimpleNamespace(
         get_function=lambda name: Function(compiled[path], name, current)
     )
-    cupyx.empty_pinned = np.empty
+    cupyx.zeros_pinned = np.zeros
     return cupy, cupyx
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kmeans_fast.backends.cuda.backend import CudaBackend
-from simulator.device import CopiedRead, SimBackend, SimDevice
+from simulator.device import Pinned, SimBackend, SimDevice
 
 CUDA, HOST = 2, 1  # DLPack's device types
 
@@ -312,9 +312,6 @@ class Gpu(SimDevice):
         self.downloaded += self._memory(array).nbytes
         return super().download(array.memory)
 
-    def read_later(self, array):
-        return CopiedRead(self._memory(array))
-
     def fill(self, array, value):
         self._memory(array).fill(value)
 
@@ -325,7 +322,8 @@ class Gpu(SimDevice):
         return ndarray(super().bincount(self._memory(labels), size), self.number)
 
     def prepare(self, module, kernel, blocks, shared_bytes, values):
-        plain = [value if value is None or isinstance(value, np.generic) else self._memory(value) for value in values]
+        as_they_are = (type(None), np.generic, Pinned)
+        plain = [value if isinstance(value, as_they_are) else self._memory(value) for value in values]
         launch = super().prepare(module, kernel, blocks, shared_bytes, plain)
 
         def on_stream():

@@ -6,11 +6,12 @@ from .device import allocate, upload
 
 
 class Centroids:
-    """Centroids on the device: exact, and in the form that the scorer takes."""
+    """Centroids on the device, exact and in the form that the scorer takes, and the iteration that they come from."""
 
     def __init__(self, device, k, d, packed):
         self.exact = allocate(device, (k, d), np.float64, f"{k:,} centroids of {d:,} features")
         self.packed = packed
+        self.status = device.report(6, np.float64)  # see `update` in `centroids.cu`
 
 
 class Sums:
@@ -46,8 +47,8 @@ class IterationBuffers:
         what = f"the workspace of {k:,} clusters"
         self.weights = allocate(device, k, np.float64, what)
         self.shifts = allocate(device, k, np.float64, what)  # squared
-        self.differences = allocate(device, k, np.float64, what)  # of inertia, see `means` in `centroids.cu`
+        self.differences = allocate(device, k, np.float64, what)  # of inertia, see `update` in `centroids.cu`
         self.drifts = allocate(device, k + 1, np.float32, what)
-        self.counters = allocate(device, 5, np.int64, what, fill=0)  # see `conclude` in `centroids.cu`
+        self.counters = allocate(device, 5, np.int64, what, fill=0)  # see `update` in `centroids.cu`
         self.halted = allocate(device, 1, np.int32, what, fill=0)
-        self.status = allocate(device, 6, np.float64, what, fill=0)
+        self.done = allocate(device, 1, np.int32, what, fill=0)  # blocks of `update`

@@ -4,9 +4,9 @@ Written against CuPy 14's documentation and sources; no GPU was at hand to run i
 """
 
 import collections
+import contextlib
 import functools
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import cupy
 import cupyx
@@ -16,12 +16,12 @@ from ...kernels.cuda import compiler, sources
 from ...kernels.processors import usable_cpus
 from .device import Properties
 
-_NULL = np.uint64(0)
+_AS_IT_IS = contextlib.nullcontext()
 
 
 def current_device():
     """The number of CuPy's current device."""
-    return cupy.cuda.Device().id
+    return cupy.cuda.runtime.getDevice()
 
 
 def device_count():
@@ -33,18 +33,32 @@ def _version(number):
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
-class CupyRead:
-    """See `device.PendingRead`: a copy to pinned memory, and the event that it has arrived."""
+class Pinned(np.ndarray):
+    """Pinned memory of the host, which kernels reach at the address that it has there."""
 
-    def __init__(self, array):
-        self.values = cupyx.empty_pinned(array.shape, array.dtype)
-        array.get(out=self.values, blocking=False)
-        self.arrived = cupy.cuda.Event(disable_timing=True)
-        self.arrived.record()
+
+def _word(value):
+    """An argument of a kernel, in eight bytes: a scalar, or the address of an array."""
+    if isinstance(value, np.generic):
+        return value.tobytes().ljust(8, b"\0")
+    if isinstance(value, Pinned):
+        return value.ctypes.data.to_bytes(8, "little")
+    return (0 if value is None else value.data.ptr).to_bytes(8, "little")
+
+
+class CupyReport:
+    """See `device.Report`: pinned memory and an event."""
+
+    def __init__(self, shape, dtype):
+        self.array = cupyx.zeros_pinned(shape, dtype).view(Pinned)
+        self.event = cupy.cuda.Event(disable_timing=True)
+
+    def record(self):
+        self.event.record()
 
     def read(self):
-        self.arrived.synchronize()
-        return self.values
+        self.event.synchronize()
+        return self.array
 
 
 class CupyDevice:
@@ -81,12 +95,11 @@ class CupyDevice:
             f", NVRTC {compiler.version()}",
         )
         self._kernel, self._modules = functools.cache(self._load), functools.cache(self._load_module)
-        self._under_way = collections.deque(maxlen=8)
+        self._reports = collections.deque(maxlen=64)
 
-    @contextmanager
     def _current(self):
-        with cupy.cuda.Device(self.number):
-            yield
+        """A context in which this device is the current one; to change it takes the host longer than to ask."""
+        return _AS_IT_IS if current_device() == self.number else cupy.cuda.Device(self.number)
 
     def empty(self, shape, dtype):
         with self._current():
@@ -100,12 +113,12 @@ class CupyDevice:
         with self._current():
             return cupy.asnumpy(array)
 
-    def read_later(self, array):
+    def report(self, shape, dtype):
         with self._current():
-            read = CupyRead(array)
-        # Pinned memory must not be given to others while a copy to it is under way, even if nobody reads it.
-        self._under_way.append(read)
-        return read
+            report = CupyReport(shape, dtype)
+        # Pinned memory must not be given to others while a kernel may still write to it, even if nobody reads it.
+        self._reports.append(report)
+        return report
 
     def fill(self, array, value):
         with self._current():
@@ -139,11 +152,16 @@ class CupyDevice:
         with self._current():  # CuPy asks the current device's driver even for an attribute
             if shared_bytes and function.max_dynamic_shared_size_bytes < shared_bytes:
                 function.max_dynamic_shared_size_bytes = shared_bytes
-        arguments = tuple(_NULL if value is None else value for value in values)
+            address = function.kernel.ptr
+        words = np.frombuffer(b"".join(map(_word, values)), np.uint64)
+        places = words.ctypes.data + np.arange(0, words.nbytes, 8)
+        at = places.ctypes.data
 
-        def launch():
+        # What CuPy's own call of a kernel does with its arguments takes several times as long as the launch.
+        def launch(kept=(values, words, places)):  # they live as long as the launch
             with self._current():
-                function((blocks,), (sources.THREADS,), arguments, shared_mem=shared_bytes)
+                stream = cupy.cuda.get_current_stream().ptr
+                cupy.cuda.driver.launchKernel(address, blocks, 1, 1, sources.THREADS, 1, 1, shared_bytes, stream, at, 0)
 
         return launch
 

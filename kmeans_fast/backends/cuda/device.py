@@ -30,11 +30,16 @@ class Properties(NamedTuple):
     runtime: str
 
 
-class PendingRead(Protocol):
-    """A small array under way from the device."""
+class Report(Protocol):
+    """A small array in the host's memory that kernels write to."""
+
+    array: np.ndarray  # what a kernel is given
+
+    def record(self) -> None:
+        """What is enqueued by now writes what is read next."""
 
     def read(self) -> np.ndarray:
-        """Its values; waits for what was enqueued before it, not for what came after."""
+        """Its values; waits for what was enqueued before `record`, not for what came after."""
 
 
 class Device(Protocol):
@@ -50,8 +55,7 @@ class Device(Protocol):
     def download(self, array: Array) -> np.ndarray:
         """A copy on the host; waits for it."""
 
-    def read_later(self, array: Array) -> PendingRead:
-        """Begin to copy a small array to the host."""
+    def report(self, shape: Any, dtype: Any) -> Report: ...
 
     def fill(self, array: Array, value: Any) -> None: ...
     def argsort(self, keys: Array) -> Array:
@@ -66,7 +70,7 @@ class Device(Protocol):
     ) -> Callable[[], None]:
         """A launch of a kernel on `blocks` blocks of `sources.THREADS` threads.
 
-        `values` are arrays, None for null, and NumPy scalars.
+        `values` are arrays, those of a `Report` too, None for null, and NumPy scalars.
         """
 
     def free_bytes(self) -> int:

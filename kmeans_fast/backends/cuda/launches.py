@@ -60,20 +60,12 @@ class Launches:
     def update(self, source, target, relocated):
         """Make the centroids `target` of the sums, and the status of the iteration."""
         s, iteration = self.session, self.session.iteration
-        of_clusters = {
-            "shifts": iteration.shifts,
-            "differences": iteration.differences,
-            "cluster_weights": iteration.weights,
-        }
-        means = self.launcher.prepare(
-            "centroids", "means", self.launcher.blocks(32 * s.k), **s.sums.arguments, k=s.k, d=s.d,
-            weighted=s.weights is not None, old=source.exact, center=s.center, relocated=relocated,
-            centroids=target.exact, **target.packed._asdict(), **s.scoring.frame, **of_clusters,
-            halted=iteration.halted,
+        update = self.launcher.prepare(
+            "centroids", "update", self.launcher.blocks(32 * s.k), **s.sums.arguments, k=s.k, d=s.d,
+            weighted=s.weights is not None, old=source.exact, center=s.center, scatter=s.scattered,
+            relocated=relocated, centroids=target.exact, **target.packed._asdict(), **s.scoring.frame,
+            cluster_weights=iteration.weights, shifts=iteration.shifts, differences=iteration.differences,
+            drifts=iteration.drifts, counters=iteration.counters, status=target.status.array, halted=iteration.halted,
+            done=iteration.done,
         )  # fmt: skip
-        conclude = self.launcher.prepare(
-            "centroids", "conclude", 1, k=s.k, **of_clusters, scatter=s.scattered, scale=s.scoring.scale,
-            relocated=relocated, counters=iteration.counters, drifts=iteration.drifts, status=iteration.status,
-            halted=iteration.halted,
-        )  # fmt: skip
-        return [means, conclude]
+        return [update]

@@ -19,7 +19,7 @@ class Step:
 
     def __init__(self, session, source, target, number):
         self.session, self.source, self.centroids, self.number = session, source, target, number
-        self.numbers = self.result = None  # under way from the device; read
+        self.result = None
         self.bounded = False
 
     def read(self):
@@ -94,17 +94,17 @@ class CudaSession(CudaPart):
         self._conclude(step, relocated=False)
 
     def _conclude(self, step, *, relocated):
-        """Sums into centroids, and what the iteration came to under way to the host."""
+        """Sums into centroids, and what the iteration came to into their report."""
         self.launches.run(self.launches.update, step.source, step.centroids, relocated)
-        step.numbers = self.device.read_later(self.iteration.status)
+        step.centroids.status.record()
 
     def read(self, step):
         """What an iteration came to, as an `Iteration`."""
-        numbers = dict(zip(_NUMBERS, step.numbers.read().tolist()))
+        numbers = dict(zip(_NUMBERS, step.centroids.status.read().tolist()))
         if numbers["empty"]:
             empty = numbers["empty"]
             self._relocate(step)
-            numbers = dict(zip(_NUMBERS, step.numbers.read().tolist()))
+            numbers = dict(zip(_NUMBERS, step.centroids.status.read().tolist()))
             numbers["empty"] = empty
             self.sums_current = self.bounds_current = False
             for later in self.under_way:

@@ -17,7 +17,9 @@ _FEW_FEATURES = 32
 RESIDENT = {4: {32: 2, 64: 2, 128: 2}, 8: {32: 1, 64: 2, 128: 1}}  # blocks a multiprocessor, by registers
 _ROWS = {32: 32, 64: 16, 128: 16}  # threads of a block that have other rows
 _LEAST_BOUNDED = 2048  # k * (d + 12) from which bounds are kept: below, scoring costs no more than reading them
-_RECHECKED_A_BLOCK = 8  # rows: a warp each
+_RECHECKED_A_BLOCK = 8  # rows at least
+_RECHECKING = 2  # blocks of `recheck` that run at once on a multiprocessor
+_FILTERED_A_BLOCK = 32  # rows at least
 
 
 class PanelScorer:
@@ -120,8 +122,10 @@ class PanelScoring:
             of_norm=of_norm, of_half_norm=of_half_norm, added=added, rows_left=self.left if bounded else None,
             n_left=n_left, upper=self.upper, lower=self.lower, **arguments,
         )  # fmt: skip
+        at_once = _RECHECKING * session.device.properties.multiprocessors
+        blocks = min(at_once, self.launcher.blocks(session.n, _RECHECKED_A_BLOCK))
         recheck = self.launcher.prepare(
-            "assign", "recheck", self.launcher.blocks(session.n, _RECHECKED_A_BLOCK), choices=self.plan.choices,
+            "assign", "recheck", blocks, choices=self.plan.choices,
             centroids=centroids.exact, **arguments,
         )  # fmt: skip
         return [*([self._filter(session, centroids, n_left)] if bounded else []), assign, recheck]
@@ -129,7 +133,7 @@ class PanelScoring:
     def _filter(self, session, centroids, n_left):
         """The rows that their bounds leave to be scored, into `left`."""
         return self.launcher.prepare(
-            "hamerly", "filter_rows", self.launcher.blocks(session.n),
+            "hamerly", "filter_rows", self.launcher.blocks(session.n, _FILTERED_A_BLOCK),
             X=session.X, n=session.n, d=self.d, centroids=centroids.exact, k=self.k, scale=self.scale,
             drifts=session.iteration.drifts, labels=session.device_labels, upper=self.upper, lower=self.lower,
             rows_left=self.left, n_left=n_left, halted=session.iteration.halted,
