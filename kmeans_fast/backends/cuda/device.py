@@ -4,6 +4,7 @@
 Nothing else in this folder knows more of a device than what is written here.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -87,6 +88,15 @@ _DTYPES = {
 _PER_MULTIPROCESSOR = 8  # blocks of a kernel whose blocks take several items each
 
 
+@functools.cache
+def _parameters(module, kernel, real):
+    """By name the dtype of each parameter of a kernel, and whether it is a pointer; in their order."""
+    return {
+        parameter.name: (np.dtype(_DTYPES[real if parameter.type == "real" else parameter.type]), parameter.pointer)
+        for parameter in sources.kernels(module)[kernel]
+    }
+
+
 class Launcher:
     """Calls kernels by name, with named arguments whose types are checked against the source.
 
@@ -102,13 +112,18 @@ class Launcher:
 
     def prepare(self, module, kernel, blocks, *, shared_bytes=0, choices=None, **arguments):
         """A launch that can be repeated, as a function without arguments."""
-        parameters = sources.kernels(module)[kernel]
-        if {parameter.name for parameter in parameters} != set(arguments):
-            different = {parameter.name for parameter in parameters} ^ set(arguments)
-            raise TypeError(
-                f"{kernel} takes {[parameter.name for parameter in parameters]}; {sorted(different)} differ."
-            )
-        values = [self._value(kernel, parameter, arguments[parameter.name]) for parameter in parameters]
+        parameters = _parameters(module, kernel, self.real)
+        if parameters.keys() != arguments.keys():
+            different = sorted(parameters.keys() ^ arguments.keys())
+            raise TypeError(f"{kernel} takes {list(parameters)}; {different} differ.")
+        values = []
+        for name, (dtype, pointer) in parameters.items():
+            value = arguments[name]
+            if not pointer:
+                value = dtype.type(value)
+            elif value is not None and value.dtype != dtype:
+                raise TypeError(f"{kernel}: {name} must be {dtype}, got {value.dtype}.")
+            values.append(value)
         compiled = sources.module(module, self.real, **(choices or {}))
         return self.device.prepare(compiled, kernel, blocks, shared_bytes, values)
 
@@ -121,14 +136,6 @@ class Launcher:
 
     def blocks(self, items, rows_a_block=sources.THREADS):
         return max(1, min(-(-items // rows_a_block), _PER_MULTIPROCESSOR * self.device.properties.multiprocessors))
-
-    def _value(self, kernel, parameter, value):
-        dtype = _DTYPES[self.real if parameter.type == "real" else parameter.type]
-        if not parameter.pointer:
-            return dtype(value)
-        if value is not None and value.dtype != dtype:
-            raise TypeError(f"{kernel}: {parameter.name} must be {np.dtype(dtype)}, got {value.dtype}.")
-        return value
 
 
 def attempt(device, make, needed, what):
