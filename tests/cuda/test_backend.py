@@ -156,6 +156,7 @@ def test_what_runs_ahead_of_a_relocation_is_run_again(d, k, weighted):
     expected = reference.lloyd(X, weights, start, 30, 0.0)
     assert run.history[0].empty > 0
     assert_array_equal(run.labels, expected.labels)
+    assert_array_equal(session.cluster_sizes(), np.bincount(run.labels, minlength=k))
     assert_array_equal(run.centroids, expected.centroids)
     assert run.n_iter == expected.n_iter
 

@@ -197,7 +197,10 @@ class CudaPart:
         return Farthest(distances[numbers], self.rows(numbers), weights, labels)
 
     def cluster_sizes(self):
-        device, labels = self.device, self._current_labels()
+        device = self.device
+        if self.sums_current:
+            return device.download(self.sums.counts)
+        labels = self._current_labels()
         sizes = attempt(device, lambda: device.bincount(labels, self.k), 8 * self.k, "the sizes of the clusters")
         return device.download(sizes)
 
