@@ -246,5 +246,9 @@ def test_a_sort_that_finds_no_memory_is_tried_again_and_then_told_with_the_numbe
         session.seeder(reference.draws(0, 0, (4, 3)))
 
 
-def test_all_modules_are_compiled_at_once(device_module):
-    device_module.CupyDevice(0).compile(list(sources.every_module()))
+def test_all_modules_are_compiled_at_once_and_only_once(device_module, monkeypatch):
+    device, modules, asked = device_module.CupyDevice(0), list(sources.every_module()), []
+    monkeypatch.setattr(compiler, "binary_file", lambda module, architecture: asked.append(module))
+    device.compile(modules[:2])
+    device.compile(modules)
+    assert sorted(asked) == sorted(modules)

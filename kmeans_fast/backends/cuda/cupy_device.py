@@ -95,6 +95,7 @@ class CupyDevice:
             f", NVRTC {compiler.version()}",
         )
         self._kernel, self._modules = functools.cache(self._load), functools.cache(self._load_module)
+        self._compiled = set()
         self._reports = collections.deque(maxlen=64)
 
     def _current(self):
@@ -136,8 +137,11 @@ class CupyDevice:
         return int(self.properties.compute_capability.replace(".", ""))
 
     def compile(self, modules):
-        with ThreadPoolExecutor(min(len(modules), usable_cpus())) as pool:
-            list(pool.map(lambda module: compiler.binary_file(module, self._architecture()), modules))
+        wanted = [module for module in modules if module not in self._compiled]  # to look for a file takes a while
+        if wanted:
+            with ThreadPoolExecutor(min(len(wanted), usable_cpus())) as pool:
+                list(pool.map(lambda module: compiler.binary_file(module, self._architecture()), wanted))
+            self._compiled.update(wanted)
 
     def _load(self, module, name):
         """A kernel, compiled for this device on its first use ever."""
