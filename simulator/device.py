@@ -109,6 +109,7 @@ class SimDevice:
             build.run(library, kernel, blocks, THREADS, arguments, shared_bytes, order=self.order)
 
         launch.arrays = values  # they live as long as the launch
+        launch.replaced = lambda others: self.prepare(module, kernel, blocks, shared_bytes, replaced(values, others))
         return launch
 
     def free_bytes(self):
@@ -116,6 +117,11 @@ class SimDevice:
 
     def release(self):
         self.released += 1
+
+
+def replaced(values, others):
+    """Values of a launch with other arrays: by the `id` of an array, which takes its place."""
+    return [others.get(id(value), value) for value in values]
 
 
 def _argument(value):

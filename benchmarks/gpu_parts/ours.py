@@ -76,17 +76,18 @@ class Ours(Contender):
         stand, launcher, marks = self.stand, self.session.launcher, {}
         prepare = launcher.prepare
 
-        def watched(module, kernel, *arguments, **options):
-            launch = prepare(module, kernel, *arguments, **options)
-
+        def watched(kernel, launch):
             def marked():
                 first = stand.mark()
                 launch()
                 marks.setdefault(kernel, []).append((first, stand.mark()))
 
+            marked.replaced = lambda others: watched(kernel, launch.replaced(others))
             return marked
 
-        launcher.prepare = watched
+        launcher.prepare = lambda module, kernel, *sizes, **options: watched(
+            kernel, prepare(module, kernel, *sizes, **options)
+        )
         try:
             self.session.reset()  # launches are prepared anew, by `watched`
             step = self.session.iterate(start)

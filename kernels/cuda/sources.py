@@ -66,6 +66,7 @@ class Module(NamedTuple):
         return dict(self.defines)["REAL"]
 
 
+@functools.cache
 def module(name, real, **choices):
     """The module `name` for X's type `real` ("float" or "double"); ValueError for choices that are not in `CHOICES`."""
     wanted = CHOICES.get(name, {})

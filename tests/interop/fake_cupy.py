@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kmeans_fast.backends.cuda.backend import CudaBackend
-from simulator.device import Pinned, SimBackend, SimDevice
+from simulator.device import Pinned, SimBackend, SimDevice, replaced
 
 CUDA, HOST = 2, 1  # DLPack's device types
 
@@ -330,6 +330,7 @@ class Gpu(SimDevice):
             self.streams.add(now.streams[self.number])
             launch()
 
+        on_stream.replaced = lambda others: self.prepare(module, kernel, blocks, shared_bytes, replaced(values, others))
         return on_stream
 
     def _memory(self, array):

@@ -12,6 +12,7 @@ class Centroids:
         self.exact = allocate(device, (k, d), np.float64, f"{k:,} centroids of {d:,} features")
         self.packed = packed
         self.status = device.report(6, np.float64)  # see `update` in `centroids.cu`
+        self.arrays = (self.exact, self.status.array, *packed)
 
 
 class Sums:

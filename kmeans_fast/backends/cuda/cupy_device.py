@@ -3,8 +3,10 @@
 Written against CuPy 14's documentation and sources; no GPU was at hand to run it.
 """
 
+import array
 import collections
 import contextlib
+import copy
 import functools
 from concurrent.futures import ThreadPoolExecutor
 
@@ -44,6 +46,41 @@ def _word(value):
     if isinstance(value, Pinned):
         return value.ctypes.data.to_bytes(8, "little")
     return (0 if value is None else value.data.ptr).to_bytes(8, "little")
+
+
+class CupyLaunch:
+    """See `device.Launch`.
+
+    What CuPy does with the arguments at each call of a kernel takes longer than the launch.
+    """
+
+    def __init__(self, number, call, values):
+        self.number, self.call = number, call
+        self.values = values  # arrays live as long as the launch
+        self._point_to(array.array("Q", b"".join(map(_word, values))))
+
+    def _point_to(self, words):
+        self.words = words
+        first, size = words.buffer_info()
+        self.places = array.array("Q", range(first, first + 8 * size, 8))
+        self.arguments = self.places.buffer_info()[0]
+
+    def __call__(self):
+        if current_device() == self.number:
+            stream = cupy.cuda.get_current_stream().ptr
+            cupy.cuda.driver.launchKernel(*self.call, stream, self.arguments, 0)
+        else:
+            with cupy.cuda.Device(self.number):
+                self()
+
+    def replaced(self, others):
+        launch, words = copy.copy(self), self.words[:]
+        launch.values = [others.get(id(value), value) for value in self.values]
+        for place, (value, before) in enumerate(zip(launch.values, self.values)):
+            if value is not before:
+                words[place] = int.from_bytes(_word(value), "little")
+        launch._point_to(words)
+        return launch
 
 
 class CupyReport:
@@ -157,17 +194,7 @@ class CupyDevice:
             if shared_bytes and function.max_dynamic_shared_size_bytes < shared_bytes:
                 function.max_dynamic_shared_size_bytes = shared_bytes
             address = function.kernel.ptr
-        words = np.frombuffer(b"".join(map(_word, values)), np.uint64)
-        places = words.ctypes.data + np.arange(0, words.nbytes, 8)
-        at = places.ctypes.data
-
-        # What CuPy's own call of a kernel does with its arguments takes several times as long as the launch.
-        def launch(kept=(values, words, places)):  # they live as long as the launch
-            with self._current():
-                stream = cupy.cuda.get_current_stream().ptr
-                cupy.cuda.driver.launchKernel(address, blocks, 1, 1, sources.THREADS, 1, 1, shared_bytes, stream, at, 0)
-
-        return launch
+        return CupyLaunch(self.number, (address, blocks, 1, 1, sources.THREADS, 1, 1, shared_bytes), values)
 
     def free_bytes(self):
         with self._current():

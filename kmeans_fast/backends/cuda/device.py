@@ -5,7 +5,6 @@ Nothing else in this folder knows more of a device than what is written here.
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +28,15 @@ class Properties(NamedTuple):
     compute_capability: str
     driver: str
     runtime: str
+
+
+class Launch(Protocol):
+    """A kernel with its arguments: called, it is enqueued."""
+
+    def __call__(self) -> None: ...
+
+    def replaced(self, others: dict[int, Array]) -> "Launch":
+        """The same with other arrays: by the `id` of an array of this one, which takes its place."""
 
 
 class Report(Protocol):
@@ -66,9 +74,7 @@ class Device(Protocol):
     def compile(self, modules: list[sources.Module]) -> None:
         """Make sure that modules are compiled: all at once is sooner than one by one as they are needed."""
 
-    def prepare(
-        self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list
-    ) -> Callable[[], None]:
+    def prepare(self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list) -> Launch:
         """A launch of a kernel on `blocks` blocks of `sources.THREADS` threads.
 
         `values` are arrays, those of a `Report` too, None for null, and NumPy scalars.
@@ -111,7 +117,7 @@ class Launcher:
         self.real = "float" if np.dtype(dtype) == np.float32 else "double"
 
     def prepare(self, module, kernel, blocks, *, shared_bytes=0, choices=None, **arguments):
-        """A launch that can be repeated, as a function without arguments."""
+        """A `Launch`, which can be repeated."""
         parameters = _parameters(module, kernel, self.real)
         if parameters.keys() != arguments.keys():
             different = sorted(parameters.keys() ^ arguments.keys())

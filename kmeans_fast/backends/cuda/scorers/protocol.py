@@ -4,15 +4,12 @@ A `Scorer` is the plan: it is made from sizes alone and touches no device. `Scor
 the memory and the launches.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ....kernels.cuda import sources
-from ..device import Properties
-
-Launches = list[Callable[[], None]]
+from ..device import Launch, Properties
 
 
 class Sizes(NamedTuple):
@@ -46,7 +43,7 @@ class Scoring(Protocol):
 
     def launches(
         self, session: Any, centroids: Any, common: dict[str, Any], bounded: bool, sums: Any, anew: bool
-    ) -> Launches:
+    ) -> list[Launch]:
         """What labels every row, and counts those whose label changes.
 
         Parameters
