@@ -4,7 +4,6 @@ import ctypes
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from kmeans_fast.kernels.cuda.sources import THREADS
 
 from kmeans_fast.backends.cuda.backend import CudaBackend
 from kmeans_fast.backends.cuda.device import Properties
@@ -106,7 +105,7 @@ class SimDevice:
 
         def launch():
             self.launches.append(kernel)
-            build.run(library, kernel, blocks, THREADS, arguments, shared_bytes, order=self.order)
+            build.run(library, kernel, blocks, module.threads, arguments, shared_bytes, order=self.order)
 
         launch.arrays = values  # they live as long as the launch
         launch.replaced = lambda others: self.prepare(module, kernel, blocks, shared_bytes, replaced(values, others))

@@ -9,13 +9,14 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-THREADS = 256  # of every block
+THREADS = 256  # of a block
+_OTHER_THREADS = {"update_sums": 512}  # they share the sums of a block: more of them for as much shared memory
 BINS = 2176  # of an exact sum (`exact_sum.cu`): exponents of float64, and room for what lies above
 TRIALS = 16  # candidates for a seed at most
 OPTIONS = (
     "-std=c++17",
     "-fmad=false",  # products and sums are fused only where the source says so: the same bits everywhere
-    *(f"-D{name}={value}" for name, value in (("THREADS", THREADS), ("BINS", BINS), ("TRIALS", TRIALS))),
+    *(f"-D{name}={value}" for name, value in (("BINS", BINS), ("TRIALS", TRIALS))),
 )
 
 MODULES = {
@@ -34,7 +35,11 @@ REALS = ("float", "double")
 PANELS = (32, 64, 128)  # centroids that `assign` scores together
 MOST_DIMENSIONS = 4  # of `assign_points`
 HEIGHTS = (4, 8)  # rows that a thread of `assign` scores together
-CHOICES = {"assign": {"PANEL": PANELS, "HEIGHT": HEIGHTS}, "points": {"DIM": range(1, MOST_DIMENSIONS + 1)}}
+CHOICES = {
+    "assign": {"PANEL": PANELS, "HEIGHT": HEIGHTS},
+    "points": {"DIM": range(1, MOST_DIMENSIONS + 1)},
+    "update_sums": {"COLUMNS": (1, 4)},
+}
 
 _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL
@@ -58,7 +63,12 @@ class Module(NamedTuple):
 
     @property
     def options(self):
-        return OPTIONS + tuple(f"-D{name}={value}" for name, value in self.defines)
+        return (*OPTIONS, f"-DTHREADS={self.threads}", *(f"-D{name}={value}" for name, value in self.defines))
+
+    @property
+    def threads(self):
+        """Of every block."""
+        return _OTHER_THREADS.get(self.name, THREADS)
 
     @property
     def real(self):

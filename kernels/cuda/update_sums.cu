@@ -1,9 +1,12 @@
 // The exact sums of the clusters, brought up to date with the labels: rows whose label has changed leave one sum and
 // enter another.
 //
-// Mapping    A warp looks through the labels, 64 rows at a time, and lists the rows that changed. From 32 of them on it
-//            carries them out: neighbouring lanes, neighbouring columns, several rows side by side where columns are
-//            few, and UNROLLED of them under way at once, so that their waits for X overlap. No warp waits for another.
+// Compiled with -DCOLUMNS=1 or 4, those of a row that a lane takes together.
+//
+// Mapping    A warp looks through the labels, up to 64 rows at a time, and lists the rows that changed. From 32 of them
+//            on it carries them out: neighbouring lanes, neighbouring columns, several rows side by side where columns
+//            are few, and ROWS x COLUMNS values of a lane under way at once, so that its waits overlap, for X and then
+//            for shared memory. No warp waits for another.
 // Sums       Where they fit, the topmost limbs of all clusters are in the shared memory of a block, which adds them to
 //            the global cells once, at the end. Nearly every float has all its bits in the top limb of its column; what
 //            is below that goes to the global cells at once.
@@ -11,7 +14,7 @@
 // Cost       Labels and `summed` once: 8 bytes a row. Of a row that changed, its features once, and two additions a
 //            column; one where all are added anew.
 
-#define UNROLLED 8
+#define ROWS (COLUMNS == 1 ? 8 : 2)
 #define WARPS (THREADS / 32)
 
 struct Change {
@@ -49,56 +52,92 @@ __device__ __forceinline__ bool in_limb(float value, int unit, i64* part) {
 }
 __device__ __forceinline__ bool in_limb(double, int, i64*) { return false; }  // it has more bits than a limb
 
-// Carries out changes; all lanes of a warp. NARROW: X is float32 and there are no weights.
-template <bool NARROW>
-__device__ __forceinline__ void carry_out(const BlockSums& block, const Sums& sums, int held, const Change* changes,
-                                          int count, const real* X, const double* weights, int d) {
+// Carries out one column of a change, limb by limb.
+__device__ __forceinline__ void carry_out_column(const BlockSums& block, const Sums& sums, int held, const Change& change,
+                                                 int column, const real* X, const double* weights, int d) {
+#pragma unroll 1
+  for (int away = 0; away < 2; ++away) {
+    const int cluster = away ? change.from : change.to;
+    if (cluster >= 0)
+      add_column(cells_of(block, sums, held, cluster), 0, change.row, column, X, weights, d, sums.limbs, away);
+  }
+}
+
+// Carries out changes where X is float32 and there are no weights; all lanes of a warp. HELD: one limb is in shared
+// memory, else none.
+template <bool HELD>
+__device__ __forceinline__ void carry_out_narrow(const BlockSums& block, const Sums& sums, const Change* changes,
+                                                 int count, const real* X, int d) {
   const Limbs& limbs = sums.limbs;
-  const int lane = threadIdx.x % 32, columns = limbs.columns;
+  const int lane = threadIdx.x % 32, columns = limbs.columns, below = limbs.count - 1;
+  const SharedCells shared = {block.low, block.high};
+  const GlobalCells global = {sums.cells};
   int across = 32;  // lanes of a row
   while (across / 2 >= columns) across /= 2;
   const int abreast = 32 / across;
 #pragma unroll 1
-  for (int column = lane % across; column < columns; column += 32) {
-    const i64 top = (i64)(limbs.count - 1) * columns + column;
-    const int unit = limbs.unit[column] + limbs.bits * (limbs.count - 1);
-#pragma unroll 1
-    for (int start = lane / across; start < count; start += UNROLLED * abreast) {
-      real x[UNROLLED];
+  for (int column = lane % across; column < columns; column += 32 * COLUMNS) {
+    int unit[COLUMNS];
 #pragma unroll
-      for (int i = 0; NARROW && i < UNROLLED; ++i) {
+    for (int c = 0; c < COLUMNS; ++c)
+      unit[c] = column + 32 * c < columns ? limbs.unit[column + 32 * c] + limbs.bits * below : 0;
+#pragma unroll 1
+    for (int start = lane / across; start < count; start += ROWS * abreast) {
+      real x[ROWS][COLUMNS];
+#pragma unroll
+      for (int i = 0; i < ROWS; ++i) {
         const int at = start + i * abreast;
-        x[i] = X[(i64)changes[at < count ? at : start].row * d + column];
+        const real* row = X + (u64)(u32)changes[at < count ? at : start].row * (u32)d + column;
+#pragma unroll
+        for (int c = 0; c < COLUMNS; ++c) x[i][c] = c == 0 || column + 32 * c < columns ? row[32 * c] : (real)0;
       }
       u32 left = 0;
 #pragma unroll
-      for (int i = 0; i < UNROLLED; ++i) {
+      for (int i = 0; i < ROWS; ++i) {
         const int at = start + i * abreast;
         if (at >= count) continue;
         const Change change = changes[at];
-        i64 part;
-        if (NARROW && in_limb(x[i], unit, &part)) {
-          cells_of(block, sums, held, change.to).add(top, part);
-          if (change.from >= 0) cells_of(block, sums, held, change.from).add(top, -part);
-        } else {
-          left |= 1u << i;
+#pragma unroll
+        for (int c = 0; c < COLUMNS; ++c) {
+          const int j = column + 32 * c;
+          if (c && j >= columns) continue;
+          i64 part;
+          if (!in_limb(x[i][c], unit[c], &part)) {
+            left |= 1u << (i * COLUMNS + c);
+          } else if (HELD) {
+            shared.add(change.to * columns + j, part);
+            if (change.from >= 0) shared.add(change.from * columns + j, -part);
+          } else {
+            global.add(((i64)change.to * limbs.count + below) * columns + j, part);
+            if (change.from >= 0) global.add(((i64)change.from * limbs.count + below) * columns + j, -part);
+          }
         }
       }
 #pragma unroll 1
       for (; left; left &= left - 1) {
-        const Change change = changes[start + (__ffsll((i64)left) - 1) * abreast];
-#pragma unroll 1
-        for (int away = 0; away < 2; ++away) {
-          const int cluster = away ? change.from : change.to;
-          if (cluster < 0) continue;
-          add_column(cells_of(block, sums, held, cluster), 0, change.row, column, X, weights, d, limbs, away);
-        }
+        const int which = __ffsll((i64)left) - 1;
+        carry_out_column({}, sums, 0, changes[start + which / COLUMNS * abreast], column + which % COLUMNS * 32, X,
+                         (const double*)0, d);
       }
     }
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 3) update_sums(
+// Carries out changes of any rows; all lanes of a warp.
+__device__ __forceinline__ void carry_out(const BlockSums& block, const Sums& sums, int held, const Change* changes,
+                                          int count, const real* X, const double* weights, int d) {
+  const int columns = sums.limbs.columns;
+  int i = threadIdx.x % 32 / columns, column = threadIdx.x % 32 % columns;
+  const int rows = 32 / columns, rest = 32 % columns;  // that lie between two values of a lane
+#pragma unroll 1
+  while (i < count) {
+    carry_out_column(block, sums, held, changes[i], column, X, weights, d);
+    i += rows, column += rest;
+    if (column >= columns) column -= columns, ++i;
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 2) update_sums(
     const real* __restrict__ X,          // IN    (n, d)
     const double* __restrict__ weights,  // IN    (n,) or null: all ones
     i64 n, int d, int k,
@@ -107,7 +146,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) update_sums(
     i64* cells, i64* counts,             // INOUT Sums
     const int* unit, int limbs, int limb_bits,
     int anew,                            //       whether the sums are zero, whatever `summed` says
-    int held,                            //       limbs of each cluster in shared memory, the topmost
+    int held,                            //       limbs of each cluster in shared memory, the topmost; at most one if
+                                         //       X is float32 and there are no weights
     const int* halted                    // IN    (1,) not zero: do nothing
 ) {
   __shared__ Change listed[WARPS][96];
@@ -118,22 +158,26 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) update_sums(
   __syncthreads();
   const int lane = threadIdx.x % 32;
   Change* list = listed[threadIdx.x / 32];
-  i64 first = (first_thread() - lane) * 2;
+  // Rows that a warp looks at together: few where rows are few, so that every warp has some.
+  const u32 rows = (u32)n, warps = gridDim.x * WARPS, fair = (rows + warps - 1) / warps;
+  const u32 span = fair > 64 ? 64 : fair < 4 ? 4 : fair;
+  u32 first = (blockIdx.x * WARPS + threadIdx.x / 32) * span;
   int count = 0, next_to[2], next_from[2];
   const auto look = [&]() {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const i64 row = first + 32 * i + lane;
-      next_to[i] = row < n ? labels[row] : -1;
-      next_from[i] = row < n && !anew ? summed[row] : -1;
+      const u32 row = first + 32 * i + lane;
+      const bool own = row < rows && 32 * i + lane < span;
+      next_to[i] = own ? labels[row] : -1;
+      next_from[i] = own && !anew ? summed[row] : -1;
     }
   };
   look();
 #pragma unroll 1
-  while (first < n) {
+  while (first < rows) {
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int row = (int)first + 32 * i + lane, to = next_to[i], from = next_from[i];
+      const int row = (int)(first + 32 * i + lane), to = next_to[i], from = next_from[i];
       const u32 changed = __ballot_sync(0xffffffffu, to != from);
       if (to != from) {
         list[count + __popc(changed & ((1u << lane) - 1))] = {row, from, to};
@@ -144,16 +188,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) update_sums(
       count += __popc(changed);
     }
     __syncwarp();
-    first += 2 * all_threads();
+    first += warps * span;
     look();  // while those before are carried out
 #pragma unroll 1
-    while (count >= 32 || (count && first >= n)) {
+    while (count >= 32 || (count && first >= rows)) {
       const int size = count < 32 ? count : 32;
       count -= size;
-      if (sizeof(real) == 4 && !weights)
-        carry_out<sizeof(real) == 4>(block, sums, held, list + count, size, X, weights, d);
+      if (sizeof(real) == 8 || weights)
+        carry_out(block, sums, held, list + count, size, X, weights, d);
+      else if (held)
+        carry_out_narrow<true>(block, sums, list + count, size, X, d);
       else
-        carry_out<false>(block, sums, held, list + count, size, X, weights, d);
+        carry_out_narrow<false>(block, sums, list + count, size, X, d);
     }
     __syncwarp();
   }

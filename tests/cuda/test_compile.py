@@ -14,7 +14,7 @@ from compilation import architectures, usage
 from kmeans_fast.kernels.cuda import compiler, sources
 
 from kmeans_fast.backends.cuda.scorers import panels, points
-from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import STATIC_SHARED, UPDATE_SHARED
+from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import STATIC_SHARED, UPDATE_RESIDENT, UPDATE_SHARED
 
 REGISTERS = 65_536  # of a multiprocessor, and of a block at most; given out eight at a time
 
@@ -27,7 +27,7 @@ BUDGET = {
     "assign_points/3": (85, 20_000, 0), "assign_points/4": (85, 20_000, 0),
     "pack": (64, 0, 0), "clear": (64, 0, 0), "update": (128, 20_000, 640),
     "relocate": (64, 16, 0),
-    "filter_rows": (64, 2_100, 0), "update_sums": (80, 9_216, 0),
+    "filter_rows": (64, 2_100, 0), "update_sums/1": (64, 18_432, 0), "update_sums/4": (64, 18_432, 0),
     "column_ranges": (64, 0, 0), "column_sums": (64, 0, 0), "row_hashes": (64, 18_500, 0), "gather_rows": (64, 0, 0),
     "squared_norms": (64, 17_500, 0), "open_places": (64, 0, 0), "gather_words": (64, 0, 0),
     "own_distances": (64, 20_000, 0), "inertia_bins": (80, 37_000, 0),
@@ -61,7 +61,7 @@ def test_a_module_compiles_everywhere_within_its_budget(module):
             assert taken.shared_bytes <= shared_bytes, where
             assert taken.stack_bytes <= stack_bytes, where
             assert taken.spill_bytes == 0, where
-            assert -(-taken.registers // 8) * 8 * sources.THREADS <= REGISTERS, where
+            assert -(-taken.registers // 8) * 8 * module.threads <= REGISTERS, where
 
 
 def test_blocks_that_the_planner_counts_on_fit_a_multiprocessor():
@@ -73,7 +73,12 @@ def test_blocks_that_the_planner_counts_on_fit_a_multiprocessor():
             assert blocks * of_kernel[1] <= shared
     for dim in range(1, sources.MOST_DIMENSIONS + 1):
         assert BUDGET[f"assign_points/{dim}"][1] <= points.SHARED
-    assert BUDGET["update_sums"][1] <= UPDATE_SHARED
+    for columns in sources.CHOICES["update_sums"]["COLUMNS"]:
+        registers, shared_bytes, _ = BUDGET[f"update_sums/{columns}"]
+        assert shared_bytes <= UPDATE_SHARED
+        assert (
+            UPDATE_RESIDENT * registers * sources.module("update_sums", "float", COLUMNS=columns).threads <= REGISTERS
+        )
     assert max(shared_bytes for _, shared_bytes, _ in BUDGET.values()) <= STATIC_SHARED
 
 

@@ -15,9 +15,9 @@ from kmeans_fast.backends.cuda.scorers.protocol import Sizes
 from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import (
     UPDATE_SHARED,
     block_sums,
-    blocks_at_once,
     held_limbs,
     private_sums,
+    update_plan,
 )
 from kmeans_fast.backends.protocol import Problem
 from simulator import build
@@ -135,12 +135,11 @@ def test_sums_leave_room_for_the_blocks_that_are_to_run_at_once(gpu):
             assert static + dynamic <= of_block
             assert resident * (static + dynamic + (of_multiprocessor - of_block)) <= of_multiprocessor
     for d, k, limbs in itertools.product((5, 16, 33, 128, 700), (2, 10, 33, 64, 200, 1000), (1, 2, 4)):
-        held, dynamic = held_limbs(k, d, limbs, of_block)
-        if held:
-            resident = blocks_at_once(dynamic + UPDATE_SHARED, of_block)
-            assert UPDATE_SHARED + dynamic <= of_block
-            assert resident * (UPDATE_SHARED + dynamic + (of_multiprocessor - of_block)) <= of_multiprocessor
-        else:
+        held, dynamic, blocks = update_plan(10_000_000, k, d, limbs, gpu)
+        resident = -(-blocks // multiprocessors)
+        assert UPDATE_SHARED + dynamic <= of_block
+        assert resident == 1 or resident * (UPDATE_SHARED + dynamic + 1024) <= of_multiprocessor
+        if not held:
             assert 8 * k * d + 4 * k + UPDATE_SHARED > of_block
 
 
@@ -149,4 +148,11 @@ def test_blocks_hold_as_many_limbs_as_fit():
     assert held_limbs(64, 128, 3, 227 << 10) == (3, 196_864)
     assert held_limbs(64, 128, 4, 227 << 10) == (3, 196_864)
     assert held_limbs(1024, 128, 2, 227 << 10) == (0, 0)
-    assert blocks_at_once(65_792 + UPDATE_SHARED, 227 << 10) == 3
+
+
+def test_few_rows_go_to_global_memory_unless_clusters_are_few():
+    assert update_plan(10_000_000, 64, 128, 1, properties()) == (1, 65_792, 264)
+    assert update_plan(10_000_000, 160, 128, 1, properties()) == (1, 164_480, 132)
+    assert update_plan(8192, 64, 128, 1, properties()) == (0, 0, 128)
+    assert update_plan(8192, 2, 128, 1, properties()) == (1, 2056, 16)
+    assert update_plan(1, 1, 128, 1, properties()) == (0, 0, 1)

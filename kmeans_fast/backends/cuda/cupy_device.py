@@ -14,7 +14,7 @@ import cupy
 import cupyx
 import numpy as np
 
-from ...kernels.cuda import compiler, sources
+from ...kernels.cuda import compiler
 from ...kernels.processors import usable_cpus
 from .device import Properties
 
@@ -194,7 +194,7 @@ class CupyDevice:
             if shared_bytes and function.max_dynamic_shared_size_bytes < shared_bytes:
                 function.max_dynamic_shared_size_bytes = shared_bytes
             address = function.kernel.ptr
-        return CupyLaunch(self.number, (address, blocks, 1, 1, sources.THREADS, 1, 1, shared_bytes), values)
+        return CupyLaunch(self.number, (address, blocks, 1, 1, module.threads, 1, 1, shared_bytes), values)
 
     def free_bytes(self):
         with self._current():

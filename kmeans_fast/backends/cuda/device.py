@@ -75,7 +75,7 @@ class Device(Protocol):
         """Make sure that modules are compiled: all at once is sooner than one by one as they are needed."""
 
     def prepare(self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list) -> Launch:
-        """A launch of a kernel on `blocks` blocks of `sources.THREADS` threads.
+        """A launch of a kernel on `blocks` blocks of `module.threads` threads.
 
         `values` are arrays, those of a `Report` too, None for null, and NumPy scalars.
         """

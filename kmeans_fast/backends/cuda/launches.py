@@ -3,7 +3,7 @@
 import weakref
 
 from .buffers import Centroids
-from .scorers.sums_in_shared_memory import UPDATE_SHARED, blocks_at_once, held_limbs
+from .scorers.sums_in_shared_memory import update_choices, update_plan
 
 
 class Launches:
@@ -59,15 +59,14 @@ class Launches:
 
     def _updating(self, sums, anew):
         """Bring the sums up to date with the labels."""
-        s, properties = self.session, self.session.device.properties
+        s, columns = self.session, len(sums.limbs.exponent)
         # Nearly every float32 ends in the topmost limb.
-        wanted = 1 if self.launcher.real == "float" and s.weights is None else sums.limbs.n_limbs
-        held, dynamic = held_limbs(s.k, len(sums.limbs.exponent), wanted, properties.shared_bytes)
-        at_once = properties.multiprocessors * blocks_at_once(dynamic + UPDATE_SHARED, properties.shared_bytes)
+        limbs = 1 if self.launcher.real == "float" and s.weights is None else sums.limbs.n_limbs
+        held, dynamic, blocks = update_plan(s.n, s.k, columns, limbs, s.device.properties)
         return self.launcher.prepare(
-            "update_sums", "update_sums", min(self.launcher.blocks(s.n), at_once), shared_bytes=dynamic,
-            X=s.X, weights=s.weights, n=s.n, d=s.d, k=s.k, labels=s.device_labels, summed=sums.summed,
-            **sums.arguments, anew=anew, held=held, halted=s.iteration.halted,
+            "update_sums", "update_sums", blocks, shared_bytes=dynamic, choices=update_choices(columns),
+            X=s.X, weights=s.weights, n=s.n, d=s.d, k=s.k, labels=s.device_labels, summed=sums.summed, **sums.arguments,
+            anew=anew, held=held, halted=s.iteration.halted,
         )  # fmt: skip
 
     def update(self, source, target, relocated):

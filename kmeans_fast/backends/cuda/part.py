@@ -17,9 +17,10 @@ from .planning import chunk_rows
 from .scorers import planned_scorer
 from .scorers.frame import drifts_in_frame
 from .scorers.protocol import Sizes
+from .scorers.sums_in_shared_memory import update_choices
 
 # Modules that a fit needs whatever scores.
-_MODULES = ("column_statistics", "rows", "distances", "centroids", "seeding", "update_sums")
+_MODULES = ("column_statistics", "rows", "distances", "centroids", "seeding")
 _MANY_MOVED = 0.5  # the share of rows that changed from which adding all anew beats moving them (two additions each)
 
 
@@ -78,7 +79,11 @@ class CudaPart:
     def _plan_sums(self):
         if self.sums is None:
             modules = [sources.module(name, self.launcher.real) for name in _MODULES]
-            self.device.compile([*self.scorer.modules(self.launcher.real), *modules])  # all at once
+            modules += self.scorer.modules(self.launcher.real)
+            if not self.scorer.adds_rows:
+                choices = update_choices(self.d + self.weighted)
+                modules.append(sources.module("update_sums", self.launcher.real, **choices))
+            self.device.compile(modules)  # all at once
             n = 0 if self.scorer.adds_rows else self.n
             self.sums = Sums(self.device, n, self.k, self._limbs(weighted=True))
 
