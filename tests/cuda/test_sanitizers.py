@@ -72,6 +72,7 @@ def check_misaligned():
 
 modules = [sources.module(name, "float") for name in sources.MODULES if name not in sources.CHOICES]
 modules += [sources.module("assign", "float", PANEL=128, HEIGHT=4), sources.module("points", "float", DIM=2)]
+modules += [sources.module("update_sums", "float", COLUMNS=1)]
 with ThreadPoolExecutor(2) as pool:
     list(pool.map(lambda module: build.simulated(module, sanitizer), modules))
 check(150, 2, 4, np.float32, True, 3)

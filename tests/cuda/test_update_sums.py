@@ -16,8 +16,8 @@ from simulator.device import SimDevice
 
 pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
 
-# Rows, features, clusters: few columns side by side, a warp's, more; fewer rows than a warp, and more than all warps look
-# at in one go.
+# Rows, features, clusters: few columns side by side, a warp's, more; fewer rows than a warp, and more than all warps
+# look at in one go.
 CASES = [(1, 5, 1), (20, 6, 3), (600, 16, 9), (300, 33, 40), (4500, 7, 5), (150, 130, 4)]
 
 
