@@ -52,7 +52,7 @@ class SimDevice:
 
     def __init__(self, order=0, sanitizer="", memory_bytes=8 << 30):
         self.order, self.sanitizer = order, sanitizer
-        self.properties = Properties("a simulated GPU", 2, 160 << 10, memory_bytes, "0.0", "none", "g++")
+        self.properties = Properties("a simulated GPU", 2, 160 << 10, memory_bytes, "8.0", "none", "g++")
         self.launches = []  # names of the kernels run
         self.allocations = 0
         self.failing = set()  # numbers of allocations that find no memory

@@ -65,3 +65,11 @@ static inline void wait_for_copies() {
     return now;
   });
 }
+
+static inline int __dp4a(int a, int b, int sum) {
+  signed char of_a[4], of_b[4];
+  std::memcpy(of_a, &a, 4);
+  std::memcpy(of_b, &b, 4);
+  for (int i = 0; i < 4; ++i) sum = (int)((unsigned)sum + (unsigned)(of_a[i] * of_b[i]));
+  return sum;
+}

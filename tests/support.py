@@ -61,6 +61,27 @@ def rows(n, d, dtype, kind="normal", seed=0):
     return np.ascontiguousarray(values, dtype)
 
 
+def uneven(n, d, dtype, kind):
+    """A cloud; integers full of ties and repeated rows; clouds apart; a cloud far from the origin; rows of very
+    different sizes; heavy tails; few features that matter; one row far beyond the others.
+    """
+    X = rows(n, d, np.float64, "grid" if kind == "grid" else "normal")
+    rng = np.random.default_rng([n, d])
+    if kind == "clouds":
+        X += 8.0 * rng.integers(0, 3, (n, 1))
+    if kind == "offset":
+        X += 1e4
+    if kind == "sizes":
+        X *= 10.0 ** rng.integers(-12, 3, (n, 1))
+    if kind == "tails":
+        X = rng.standard_t(1, (n, d))
+    if kind == "features":
+        X *= 10.0 ** -np.arange(d)
+    if kind == "outlier":
+        X[n // 2] = 1e30
+    return np.ascontiguousarray(X, dtype)
+
+
 def problem(n, d, k, dtype, kind="normal", seed=0):
     """Data and centroids of one kind; as many centroids as possible are rows."""
     X, more = rows(n, d, dtype, kind, seed), rows(k, d, dtype, kind, seed + 1)

@@ -80,9 +80,9 @@ def test_the_report_judges_by_targets_and_limits(dry_run, parts):
         result["results"]["kmeans_fast"] |= {"median": 2.5, "mean": 2.5}
         result["results"]["numpy float32"]["mean"] = 5.0
     text = report.section("iterations", found, contents)
-    assert "**MISSED 2**" in text
+    assert "**MISSED 1.2**" in text
     assert "**MISSED 0.8**" in text
-    assert "MISSED 9" not in text
+    assert "MISSED 20" not in text
     assert "5 (2.00)" in text
     assert "3.91, 0.154" in text
     found["results"]["1000000,128,1024"]["labels_wrong"] = 3
@@ -195,7 +195,8 @@ def test_limits_are_those_of_the_model(parts):
             np.testing.assert_allclose(limit, cells.limit(shape, ceiling), rtol=0.03)
             assert limit.bound == max(limit)
     for shape, target in cells.TARGETS.items():
-        assert target > cells.limit(shape, cells.DATASHEET).bound, "a target below what the device can do"
+        # Of operations the limit is that of float32: tensor cores do more.
+        assert target > cells.limit(shape, cells.DATASHEET).memory, "a target below what the device can do"
 
 
 @pytest.mark.parametrize("offset", [0.0, 100.0])

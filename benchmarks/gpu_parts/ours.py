@@ -107,7 +107,8 @@ class Ours(Contender):
             self.session.reset()
 
     def labels(self, centroids):
-        self.session.assign(centroids)
+        self.session.reset()
+        self.session.iterate(centroids).read()  # as iterations find them
         return self.stand.host(self.session.labels)
 
     def fit(self, max_iter, tol, seed):

@@ -5,19 +5,22 @@
 Nothing but CuPy is imported with it, and CuPy's memory pool is off: the sanitizer then knows where each array ends.
 """
 
+import contextlib
 import sys
 from pathlib import Path
 
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-CASES = (  # n, d, k, dtype, weighted, iterations
+CASES = (  # n, d, k, dtype, weighted, iterations, and the scorer where it is not the one that is planned
     (150, 2, 4, "float32", True, 3),
     (300, 3, 5, "float64", False, 3),
     (250, 20, 66, "float32", False, 6),
     (150, 6, 50, "float64", True, 4),
     (70, 260, 34, "float64", False, 3),
     (200, 33, 200, "float32", True, 3),
+    (150, 40, 70, "float32", False, 4, "bytes"),
+    (70, 260, 34, "float64", True, 3, "bytes"),
 )
 
 
@@ -44,6 +47,15 @@ def device(backend, *, pooled=False):
 
     opened.prepare = noted
     return opened, launched
+
+
+def checked(case, opened):
+    """Check a case of CASES."""
+    from kmeans_fast.backends.cuda.scorers import use_scorer
+
+    *problem, scorer = case if len(case) == 7 else (*case, None)
+    with use_scorer(scorer) if scorer else contextlib.nullcontext():
+        check(*problem, opened)
 
 
 def check(n, d, k, dtype, weighted, iterations, opened):
@@ -90,7 +102,7 @@ def main():
     from kmeans_fast.kernels.cuda import sources
 
     for case in CASES:
-        check(*case, opened)
+        checked(case, opened)
         print(f"{case}: as the reference", flush=True)
     every = {kernel for name in sources.MODULES for kernel in sources.kernels(name)}
     print(f"{len(launched)} kernels ran; not run: {', '.join(sorted(every - launched)) or 'none'}")

@@ -58,7 +58,7 @@ def _smoke(journal, simulate):
         return found["device"].properties._asdict()
 
     cases = sanitized.CASES[:3] if simulate else sanitized.CASES
-    steps = {**_PRIMITIVES, **{str(case): functools.partial(sanitized.check, *case) for case in cases}}
+    steps = {**_PRIMITIVES, **{str(case): functools.partial(sanitized.checked, case) for case in cases}}
     well = journal.step("device", opened)
     # `all` stops at the first that fails.
     if not well or not all(journal.step(name, step, found["device"]) for name, step in steps.items()):

@@ -38,11 +38,6 @@
 #define PANEL_LOADS ((PANEL * FEATURES + THREADS - 1) / THREADS)
 #define PAIRS (ROWS < THREADS / 2 ? ROWS : THREADS / 2)  // that a block of `recheck` measures at once
 
-// A centroid whose half norm overflows float32 counts as infinitely far. That is right for a row within sqrt(TAME) of
-// the shift whose best centroid is so near too, since the other is at least 2e19 away. Any other row is open, to every
-// centroid.
-#define TAME 1e37f
-
 struct Tile {
   float x[2][FEATURES][ROW_STRIDE];
   float c[2][FEATURES][PANEL];
@@ -52,10 +47,6 @@ struct Tile {
 struct Verdicts {
   float best[ROWS][ACROSS + 1], second[ROWS][ACROSS + 1];
   int index[ROWS][ACROSS + 1];
-};
-
-struct Bounds {
-  float *upper, *lower;  // (n,) or null: no bounds are kept
 };
 
 // Rows that are not settled, three words each: (row, centroid, centroid) from the front for `counters[1]` pairs, and
@@ -77,23 +68,6 @@ __device__ __forceinline__ void settle(i64 row, int label, int* labels, int& cha
   if (labels[row] == label) return;
   labels[row] = label;
   atomicAdd(&changed, 1);
-}
-
-// What a score must lead by, for a row of norm |x'|^2 whose best centroid has this half norm.
-__device__ __forceinline__ float margin_of(float norm, float half_norm, float of_norm, float of_half_norm,
-                                           float added) {
-  return fmaf(norm, of_norm, fmaf(larger(-half_norm, 0.0f), of_half_norm, added));
-}
-
-// A number not below the distance to the best centroid and one not above the distance to any other, in the frame.
-__device__ __forceinline__ void write_bounds(const Bounds& bounds, i64 row, float best, float second, float norm,
-                                             float margin, int d, bool open) {
-  const float slack = (d + 32) * 1.1920929e-7f, tiny = 7.8886091e-31f;  // 2**-23 and 2**-100
-  const float above = fmaf(best, -2.0f, fmaf(norm, 1.0f + slack, 2.0f * margin));
-  const float below = fmaf(second, -2.0f, norm * (1.0f - slack)) - 2.0f * margin;
-  bounds.upper[row] = fmaf(sqrtf(larger(above, 0.0f)), 1.000001f, tiny);
-  const float lower = fmaf(sqrtf(larger(below, 0.0f)), 0.999999f, -tiny);
-  bounds.lower[row] = open ? -1.0f : lower;  // NaN, where float32 overflowed, never proves anything
 }
 
 __device__ __forceinline__ void top_two(float score, int column, float& best, float& second, int& index) {

@@ -106,6 +106,9 @@ __device__ int heaviest_cluster(const i64* cells, const i64* counts, int k, int 
 #define EMPTY 3
 #define SQUARED_SHIFT 4
 #define INERTIA 5
+#define OVERFLOWED 6
+
+#define COUNTERS 7
 
 #define WARPS (THREADS / 32)
 #define A_LANE 4  // features that a lane has under way at once
@@ -176,9 +179,10 @@ __device__ void conclude(Conclusion& shared, int k, const volatile double* clust
   window = {shared.low[0], shared.high[0], start};
   for (int w = 1; w < WARPS; ++w) add_wide(window.low, window.high, shared.low[w], shared.high[w]);
   status[CHANGED] = (double)counters[0];
-  status[RECHECKED] = (double)(counters[1] + counters[4]);
+  status[RECHECKED] = (double)(counters[1] + counters[4] + counters[6]);
   status[SCORED] = (double)counters[2];
   status[EMPTY] = shared.empty;
+  status[OVERFLOWED] = (double)counters[5];
   status[INERTIA] = scatter + difference;
   if (shared.spread) {
     empty_window(&window, shared.bins);
@@ -192,7 +196,7 @@ __device__ void conclude(Conclusion& shared, int k, const volatile double* clust
   if (shared.empty && !relocated)
     *halted = 1;
   else
-    counters[0] = counters[1] = counters[2] = counters[3] = counters[4] = 0;
+    for (int i = 0; i < COUNTERS; ++i) counters[i] = 0;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) update(
@@ -212,8 +216,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) update(
     double* shifts,                       // OUT   (k,) D between new and old
     double* differences,                  // OUT   (k,) the inertia of a cluster with its old centroid less its scatter
     float* drifts,                        // OUT   (k + 1,) how far each centroid moved, not less; then the farthest
-    i64* counters,                        // INOUT (5,) rows changed, pairs, scored, left by bounds, to scan; zero after
-    double* status,                       // OUT   (6,) in memory of the host
+    i64* counters,                        // INOUT (COUNTERS,) rows changed, pairs, scored, left by bounds, to scan,
+                                          //       overflowed, with several candidates; zero after
+    double* status,                       // OUT   (7,) in memory of the host
     int* halted,                          // INOUT (1,) set where clusters are empty: all else waits until rows are
                                           //       relocated
     int* done                             // INOUT (1,) blocks that have done their clusters; zero

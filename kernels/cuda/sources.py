@@ -13,17 +13,25 @@ THREADS = 256  # of a block
 _OTHER_THREADS = {"update_sums": 512}  # they share the sums of a block: more of them for as much shared memory
 BINS = 2176  # of an exact sum (`exact_sum.cu`): exponents of float64, and room for what lies above
 TRIALS = 16  # candidates for a seed at most
+MOST_CANDIDATES = {True: 8, False: 24}  # that `byte_filter` leaves a row; by whether its words are in registers
+_CONSTANTS = {
+    "BINS": BINS, "TRIALS": TRIALS, "MOST_CANDIDATES": MOST_CANDIDATES[True],
+    "MANY_CANDIDATES": MOST_CANDIDATES[False],
+}  # fmt: skip
 OPTIONS = (
     "-std=c++17",
     "-fmad=false",  # products and sums are fused only where the source says so: the same bits everywhere
-    *(f"-D{name}={value}" for name, value in (("BINS", BINS), ("TRIALS", TRIALS))),
+    *(f"-D{name}={value}" for name, value in _CONSTANTS.items()),
 )
 
 MODULES = {
     "column_statistics": ("common", "fixed_point", "column_statistics"),
     "rows": ("common", "tiles", "rows"),
     "distances": ("common", "exact_sum", "tiles", "distances"),
-    "assign": ("common", "assign"),
+    "assign": ("common", "certified", "assign"),
+    "byte_codes": ("common", "tiles", "byte_codes"),
+    "byte_filter": ("common", "tensor_cores", "byte_queue", "byte_filter"),
+    "byte_candidates": ("common", "certified", "byte_candidates"),
     "update_sums": ("common", "fixed_point", "sums", "update_sums"),
     "points": ("common", "fixed_point", "sums", "points"),
     "centroids": ("common", "fixed_point", "sums", "exact_sum", "centroids"),
@@ -33,13 +41,18 @@ MODULES = {
 }
 REALS = ("float", "double")
 PANELS = (32, 64, 128)  # centroids that `assign` scores together
+BYTE_PANELS = (64, 128)  # centroids that `byte_filter` scores together
+KSTEPS = (1, 2, 4, 8, 0)  # products of 32 features that a row takes; 0: any number
 MOST_DIMENSIONS = 4  # of `assign_points`
 HEIGHTS = (4, 8)  # rows that a thread of `assign` scores together
 CHOICES = {
+    "byte_filter": {"KSTEPS": KSTEPS, "PANEL": BYTE_PANELS},
     "assign": {"PANEL": PANELS, "HEIGHT": HEIGHTS},
     "points": {"DIM": range(1, MOST_DIMENSIONS + 1)},
     "update_sums": {"COLUMNS": (1, 4)},
 }
+
+WITHOUT_REAL = ("byte_filter",)  # modules that read nothing in X's type; compiled for the first of REALS
 
 _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL
@@ -82,13 +95,14 @@ def module(name, real, **choices):
     wanted = CHOICES.get(name, {})
     if real not in REALS or set(choices) != set(wanted) or any(choices[key] not in wanted[key] for key in wanted):
         raise ValueError(f"module {name!r} takes REAL in {REALS} and {wanted}; got {real!r} and {choices}.")
+    real = REALS[0] if name in WITHOUT_REAL else real
     return Module(name, (("REAL", real), *((key, str(value)) for key, value in sorted(choices.items()))))
 
 
 def every_module():
     """All modules with all their choices."""
     for name in MODULES:
-        for real in REALS:
+        for real in REALS[:1] if name in WITHOUT_REAL else REALS:
             combinations = [{}]
             for key, values in CHOICES.get(name, {}).items():
                 combinations = [{**one, key: value} for one in combinations for value in values]

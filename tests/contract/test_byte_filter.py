@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu.scoring import byte_codes
 from numpy.testing import assert_array_equal
-from support import DTYPES, EDGES, iterated, problem, rows, session, some_weights
+from support import DTYPES, EDGES, iterated, problem, session, some_weights, uneven
 
 from kmeans_fast import reference
 from kmeans_fast.backends import use_technique
@@ -30,27 +30,6 @@ def always():
     """Bytes and bounds are used however little they pay, in every iteration, and never given up."""
     with use_technique("hamerly, bytes"):
         yield
-
-
-def data(n, d, dtype, kind):
-    """A cloud; integers full of ties and repeated rows; clouds apart; a cloud far from the origin; rows of very
-    different sizes; heavy tails; few features that matter; one row far beyond the others.
-    """
-    X = rows(n, d, np.float64, "grid" if kind == "grid" else "normal")
-    rng = np.random.default_rng([n, d])
-    if kind == "clouds":
-        X += 8.0 * rng.integers(0, 3, (n, 1))
-    if kind == "offset":
-        X += 1e4
-    if kind == "sizes":
-        X *= 10.0 ** rng.integers(-12, 3, (n, 1))
-    if kind == "tails":
-        X = rng.standard_t(1, (n, d))
-    if kind == "features":
-        X *= 10.0 ** -np.arange(d)
-    if kind == "outlier":
-        X[n // 2] = 1e30
-    return np.ascontiguousarray(X, dtype)
 
 
 def iterate(threads, X, weights, k, iterations):
@@ -86,30 +65,30 @@ def test_rows_without_labels_get_the_references(dtype, shape, kind):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_iterations_are_the_references(dtype, shape, kind):
     n, d, k = shape
-    iterate(3, data(n, d, dtype, kind), None, k, 8)
+    iterate(3, uneven(n, d, dtype, kind), None, k, 8)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_iterations_with_weights_are_the_references(dtype, threads):
-    iterate(threads, data(2000, 20, dtype, "clouds"), some_weights(2000), 30, 8)
+    iterate(threads, uneven(2000, 20, dtype, "clouds"), some_weights(2000), 30, 8)
 
 
 @pytest.mark.parametrize("scale", [1e-37, 1e-30, 1e-12, 1e12, 1e30])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_they_hold_at_any_scale(dtype, scale):
-    iterate(2, data(800, 24, np.float64, "clouds").astype(dtype) * dtype(scale), None, 12, 6)
+    iterate(2, uneven(800, 24, np.float64, "clouds").astype(dtype) * dtype(scale), None, 12, 6)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-162, 1e-150, 1e-100, 1e100, 1e140])
 def test_they_hold_at_the_ends_of_float64(scale):
-    iterate(2, data(500, 24, np.float64, "clouds") * scale, None, 12, 6)
+    iterate(2, uneven(500, 24, np.float64, "clouds") * scale, None, 12, 6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("far", [1e3, 1e9, 1e30])
-def test_a_centroid_far_from_the_data(dtype, far):
-    X = data(500, 40, dtype, "normal")
+def test_a_centroid_far_from_the_uneven(dtype, far):
+    X = uneven(500, 40, dtype, "normal")
     centroids = X[:20].copy()
     centroids[7] = far
     opened = session(2, X, None, 20)
@@ -123,7 +102,7 @@ def test_a_centroid_far_from_the_data(dtype, far):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_equal_rows_and_centroids(dtype):
-    X = np.repeat(data(30, 40, dtype, "normal"), 20, axis=0)
+    X = np.repeat(uneven(30, 40, dtype, "normal"), 20, axis=0)
     centroids = np.concatenate([X[:200], X[:100]])
     opened = session(2, X, None, len(centroids))
     for _ in range(3):
@@ -143,7 +122,7 @@ def test_rows_that_are_all_alike(value):
 
 
 def test_most_rows_are_left_one_candidate():
-    steps = iterate(2, data(3000, 64, np.float32, "normal"), None, 100, 6)
+    steps = iterate(2, uneven(3000, 64, np.float32, "normal"), None, 100, 6)
     assert [step.path for step in steps[1:]] == ["hamerly, bytes"] * 5
     assert all(step.rechecked < 0.4 * 3000 for step in steps)
 
@@ -163,7 +142,7 @@ def test_tiles_with_too_many_candidates_are_scored_in_float32():
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 100])
 def test_codes_lose_no_more_than_they_say(dtype, d):
     """`reaches` bound |x'/s| and what rounding takes from it, in exact arithmetic; norms are never too large."""
-    X = data(200, d, dtype, "sizes")
+    X = uneven(200, d, dtype, "sizes")
     opened = session(2, X, None, 3)
     opened.assign(X[:3])
     codes = opened.assignment.kept[Codes]
@@ -192,7 +171,7 @@ def test_iterations_with_and_without_bytes_may_alternate(monkeypatch, dtype):
         return encode(*given) and len(calls) % 2 == 1
 
     monkeypatch.setattr(Encoder, "encode", in_turn)
-    X = data(1500, 6, dtype, "clouds")
+    X = uneven(1500, 6, dtype, "clouds")
     opened, centroids = session(2, X, None, 6), X[:6].copy()
     for _ in range(12):
         labels, _ = reference.assign(X, centroids)

@@ -11,6 +11,7 @@ from support import DTYPES, rows, some_weights
 from kmeans_fast.backends.cuda import column_statistics, cost, planning
 from kmeans_fast.backends.cuda.backend import CudaBackend
 from kmeans_fast.backends.cuda.scorers import SCORERS, planned_scorer, points, use_scorer
+from kmeans_fast.backends.cuda.scorers.bytes import BytesPolicy
 from kmeans_fast.backends.cuda.scorers.protocol import Sizes
 from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import (
     UPDATE_SHARED,
@@ -87,13 +88,17 @@ def test_scorers_that_are_forced_give_the_same_answer(scorer, weighted, dtype):
         device = SimDevice()
         check(fitted(device, X, weights, 70), X, weights, 70)
     assert ("assign_points" in device.launches) == (scorer == "points")
-    assert ("assign" in device.launches) == (scorer == "panels")
+    assert ("byte_filter" in device.launches) == (scorer == "bytes")
+    assert ("assign" in device.launches) == (scorer != "points")
 
 
 def test_a_scorer_that_cannot_run_is_refused_with_the_reason():
     with use_scorer("points"), pytest.raises(RuntimeError, match=r"'points' was asked for .* up to 4 features.* are 9"):
         scorer_of(100, 9, 3, properties())
-    with pytest.raises(ValueError, match="no scorer 'tensor'; there are 'points', 'panels'"), use_scorer("tensor"):
+    with (
+        pytest.raises(ValueError, match="no scorer 'tensor'; there are 'points', 'bytes', 'panels'"),
+        use_scorer("tensor"),
+    ):
         pass
     assert scorer_of(100, 2, 3, properties()).name == "points"
 
@@ -156,3 +161,31 @@ def test_few_rows_go_to_global_memory_unless_clusters_are_few():
     assert update_plan(8192, 64, 128, 1, properties()) == (0, 0, 128)
     assert update_plan(8192, 2, 128, 1, properties()) == (1, 2056, 16)
     assert update_plan(1, 1, 128, 1, properties()) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "k", "changed", "taken"),
+    [
+        (1_000_000, 128, 1024, {}, "bytes"), (8192, 128, 1024, {}, "bytes"), (10_000_000, 16, 256, {}, "bytes"),
+        (1_000_000, 768, 4096, {}, "bytes"), (1_000_000, 128, 16, {}, "panels"), (1000, 20, 70, {}, "panels"),
+        (1_000_000, 3, 1000, {}, "points"), (100_000, 70_000, 64, {}, "panels"),
+        (1_000_000, 128, 1024, {"compute_capability": "7.5"}, "panels"),
+        (1_000_000, 128, 1024, {"memory_bytes": 700 << 20}, "panels"),
+        (1_000_000, 768, 1024, {"shared_bytes": 99 << 10}, "panels"),
+        (1_000_000, 128, 1024, {"shared_bytes": 99 << 10}, "bytes"),
+    ],
+)  # fmt: skip
+def test_bytes_are_scored_where_they_can_and_pay(n, d, k, changed, taken):
+    assert scorer_of(n, d, k, properties()._replace(memory_bytes=80 << 30)._replace(**changed)).name == taken
+
+
+def test_bytes_rest_after_an_iteration_that_left_too_many_rows():
+    policy, left = BytesPolicy(), []
+    for number in range(12):
+        served = policy.decide(number)
+        left.append(served)
+        if served:
+            policy.learn(0.9, number + 1)
+    assert [number for number, served in enumerate(left) if served] == [0, 2, 5, 10]
+    policy.learn(0.1, 12)
+    assert policy.decide(12)

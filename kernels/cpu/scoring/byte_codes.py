@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...byte_scores import LEVELS
 from ..machine.host import FEATURES, VECTOR_BYTES
 from ..machine.simd import (
     add,
@@ -34,7 +35,6 @@ from .tile import LANES, ROWS
 AVAILABLE = (VECTOR_BYTES == 64 and "avx512vnni" in FEATURES) or (VECTOR_BYTES == 32 and "avxvnni" in FEATURES)
 MOST_FEATURES = 1 << 16
 MOST_REACH = 2.0**40  # norm of a row or centroid, in units that bring the data near 1, beyond which nothing is claimed
-_LEVELS = 127
 _LEAST = 2.0**-60  # the largest value of a row, at least: the codes of a smaller row are 0
 _ROUNDER = np.float32(1.5 * 2.0**23)  # x + _ROUNDER - _ROUNDER is x rounded to an integer
 _U = 2.0**-24
@@ -94,18 +94,6 @@ class Trial(NamedTuple):
     vanishing: float
 
 
-def usual_ratio(X, shift):
-    """`ratio` from a sample of the rows: any positive number is right, the usual |a| / |q| serves best."""
-    moved = X[:: -(-len(X) // 256)].astype(np.float64) - shift
-    step = np.abs(moved).max(axis=1, keepdims=True) / _LEVELS
-    moved = moved[step[:, 0] > 0] / step[step[:, 0] > 0]
-    if not len(moved):
-        return 1.0
-    rounded = np.rint(moved)
-    ratios = np.linalg.norm(moved - rounded, axis=1) / np.linalg.norm(rounded, axis=1)
-    return max(float(np.median(ratios)), 2.0**-20)
-
-
 @inlined
 def _moved(X, at, shift, scale, j, width):
     """The features from j on of ``(x - shift) * scale``, rounded to float32."""
@@ -128,7 +116,7 @@ def _encode_row(X, at, shift, scale, d, codes, out, bias):
         rest_of_row = max(rest_of_row, abs(np.float32((X[at + j] - shift[j]) * scale)))
         j += 1
     largest = max(np.float64(max(lane_maximum(extents), rest_of_row)), _LEAST)
-    s = np.float64(np.float32(largest * ((1 + 2.0**-22) / _LEVELS)))
+    s = np.float64(np.float32(largest * ((1 + 2.0**-22) / LEVELS)))
     per, rounder, j = np.float32(1.0 / s), splat(_ROUNDER), 0
     sums = codes2 = rests2 = values2 = zero
     while j + LANES <= d:

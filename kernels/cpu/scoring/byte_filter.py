@@ -8,7 +8,8 @@ Maths      With x' = (x - shift) * scale = s (q + a) and c' = t (r + b) likewise
                x'c' / s  =  t qr + t qb + a c'  <=  t qr + |q| t|b| + |a||c'|  <=  t qr + y g,
                y >= |q|, |a| / w,   g >= t|b| + w |c'|
 
-           for any w (`usual_ratio`: that of |a| to |q| in a sample, so that y is |q| of nearly every row). So
+           for any w (`byte_scores.usual_ratio`: that of |a| to |q| in a sample, so that y is |q| of nearly every
+           row). So
            ``t qr + y g - |c'|^2 / 2s`` is not below the score ``x'c' - |c'|^2 / 2`` in units of s, and
            ``t qr - y g - |c'|^2 / 2s`` not above. A centroid is a candidate unless the former is below the row's floor,
            a score that the nearest centroid has at least. For a row with a label that is what the distance to its

@@ -11,7 +11,7 @@ class Centroids:
     def __init__(self, device, k, d, packed):
         self.exact = allocate(device, (k, d), np.float64, f"{k:,} centroids of {d:,} features")
         self.packed = packed
-        self.status = device.report(6, np.float64)  # see `update` in `centroids.cu`
+        self.status = device.report(7, np.float64)  # see `update` in `centroids.cu`
         self.arrays = (self.exact, self.status.array, *packed)
 
 
@@ -50,6 +50,6 @@ class IterationBuffers:
         self.shifts = allocate(device, k, np.float64, what)  # squared
         self.differences = allocate(device, k, np.float64, what)  # of inertia, see `update` in `centroids.cu`
         self.drifts = allocate(device, k + 1, np.float32, what)
-        self.counters = allocate(device, 5, np.int64, what, fill=0)  # see `update` in `centroids.cu`
+        self.counters = allocate(device, 7, np.int64, what, fill=0)  # see `update` in `centroids.cu`
         self.halted = allocate(device, 1, np.int32, what, fill=0)
         self.done = allocate(device, 1, np.int32, what, fill=0)  # blocks of `update`

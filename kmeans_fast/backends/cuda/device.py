@@ -29,6 +29,11 @@ class Properties(NamedTuple):
     driver: str
     runtime: str
 
+    @property
+    def capability(self):
+        """The compute capability as two numbers."""
+        return tuple(int(number) for number in self.compute_capability.split("."))
+
 
 class Launch(Protocol):
     """A kernel with its arguments: called, it is enqueued."""
@@ -89,7 +94,7 @@ class Device(Protocol):
 
 _DTYPES = {
     "float": np.float32, "double": np.float64, "int": np.int32, "i64": np.int64, "u64": np.uint64,
-    "unsigned short": np.uint16,
+    "unsigned short": np.uint16, "u32": np.uint32, "float4": np.float32,
 }  # fmt: skip
 _PER_MULTIPROCESSOR = 8  # blocks of a kernel whose blocks take several items each
 

@@ -39,7 +39,7 @@ class Launches:
         others = {id(old): new for old, new in pairs}
         return [launch.replaced(others) for launch in launches]
 
-    def assignment(self, source, summing, anew, bounded):
+    def assignment(self, source, summing, anew, bounded, way):
         """Label every row by the centroids `source`, and bring the sums up to date if wanted."""
         s, sums = self.session, self.session.sums if summing else None
         common = {
@@ -48,7 +48,7 @@ class Launches:
         }  # fmt: skip
         clearing = [self._clearing(sums)] if anew else []
         updating = [self._updating(sums, anew)] if summing and not s.scorer.adds_rows else []
-        return clearing + s.scoring.launches(s, source, common, bounded, sums, anew) + updating
+        return clearing + s.scoring.launches(s, source, common, bounded, way, sums, anew) + updating
 
     def _clearing(self, sums):
         size, s = sums.cells.size, self.session

@@ -24,6 +24,11 @@ _MODULES = ("column_statistics", "rows", "distances", "centroids", "seeding")
 _MANY_MOVED = 0.5  # the share of rows that changed from which adding all anew beats moving them (two additions each)
 
 
+def path(bounded, way):
+    """How an iteration went, for the history."""
+    return "hamerly, " * bounded + way
+
+
 class CudaPart:
     """See `kmeans_fast.backends.protocol.Part`."""
 
@@ -157,36 +162,35 @@ class CudaPart:
     def assign(self, centroids):
         self._current_labels()
         self._clear_counters()
-        self.launches.run(self.launches.assignment, self._held(centroids), False, False, False)
+        self.launches.run(self.launches.assignment, self._held(centroids), False, False, False, self.scoring.way(None))
         self._clear_counters()
         self.sums_current = self.bounds_current = False
 
     def _assign_and_sum(self, source, number):
-        """Enqueue an assignment with sums. Whether rows are left out by their bounds."""
+        """Enqueue an assignment with sums. Whether rows are left out by their bounds, and how the others are scored."""
         bounded = self.bounds_current and self.sums_current and self.bounds.decide(number, self.changed)
         anew = not bounded and (not self.sums_current or self.changed > _MANY_MOVED)
-        self.launches.run(self.launches.assignment, source, True, anew, bounded)
+        way = self.scoring.way(number)
+        self.launches.run(self.launches.assignment, source, True, anew, bounded, way)
         self.sums_current, self.bounds_current = True, self.scorer.keeps_bounds
-        return bounded
+        return bounded, way
 
-    def _path(self, bounded):
-        return "hamerly, " * bounded + self.scorer.precision(self.dtype)
-
-    def _learn(self, number, changed, scored, bounded):
+    def _learn(self, number, changed, scored, bounded, way, overflowed):
         """Take note of what an iteration came to."""
         self.changed = changed / self.n
         self.bounds.learn(number, scored / self.n if bounded else None, self.enqueued)
+        self.scoring.learn(number, way, overflowed / max(1, scored), self.enqueued)
 
     def accumulate(self, centroids, form):
         self._current_labels()
         self._plan_sums()
         number, self.enqueued, self.drifted = self.enqueued, self.enqueued + 1, False
-        bounded = self._assign_and_sum(self._held(centroids), number)
-        changed, pairs, scored, _, scans = self.device.download(self.iteration.counters).tolist()
+        bounded, way = self._assign_and_sum(self._held(centroids), number)
+        changed, pairs, scored, _, scans, overflowed, several = self.device.download(self.iteration.counters).tolist()
         self._clear_counters()
-        self._learn(number, changed, scored, bounded)
+        self._learn(number, changed, scored, bounded, way, overflowed)
         sums, rows = self.sums.in_form(form), self.device.download(self.sums.counts)
-        return Partial(sums, rows, changed, pairs + scans, scored, frozenset([self._path(bounded)]))
+        return Partial(sums, rows, changed, pairs + scans + several, scored, frozenset([path(bounded, way)]))
 
     def follow(self, centroids, shifts):
         if self.drifted:  # bounds would have to move twice

@@ -9,9 +9,11 @@ from .buffers import Centroids
 from .device import upload
 from .oversampler import CudaOversampler
 from .part import CudaPart
+from .part import path as path_of
 from .seeder import CudaSeeder
 
-_NUMBERS = ("changed", "rechecked", "scored", "empty", "squared_shift", "inertia")  # of a status (`centroids.cu`)
+# Of a status (`centroids.cu`).
+_NUMBERS = ("changed", "rechecked", "scored", "empty", "squared_shift", "inertia", "overflowed")
 
 
 class Step:
@@ -20,7 +22,7 @@ class Step:
     def __init__(self, session, source, target, number):
         self.session, self.source, self.centroids, self.number = session, source, target, number
         self.result = None
-        self.bounded = False
+        self.bounded, self.way = False, ""
 
     def read(self):
         if self.result is None:
@@ -90,7 +92,7 @@ class CudaSession(CudaPart):
         return step
 
     def _enqueue(self, step):
-        step.bounded = self._assign_and_sum(step.source, step.number)
+        step.bounded, step.way = self._assign_and_sum(step.source, step.number)
         self._conclude(step, relocated=False)
 
     def _conclude(self, step, *, relocated):
@@ -111,7 +113,7 @@ class CudaSession(CudaPart):
                 if later.result is None and later is not step and later.source is step.centroids:
                     self._enqueue(later)
         changed, rechecked, scored, empty = (int(numbers[name]) for name in _NUMBERS[:4])
-        self._learn(step.number, changed, scored, step.bounded)
+        self._learn(step.number, changed, scored, step.bounded, step.way, int(numbers["overflowed"]))
         return Iteration(
             centroids=step.centroids,
             changed=changed,
@@ -120,7 +122,7 @@ class CudaSession(CudaPart):
             empty=empty,
             rechecked=rechecked,
             scored=scored,
-            path=self._path(step.bounded),
+            path=path_of(step.bounded, step.way),
         )
 
     def _relocate(self, step):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ....kernels import byte_scores
 from ....kernels.cpu.exact import column_statistics
 from ....kernels.cpu.machine.host import CENTROIDS
 from ....kernels.cpu.scoring import byte_codes, byte_filter, tile
@@ -56,8 +57,8 @@ class Encoder:
         self.flat, self.threads, (self.n, self.d) = flat(X), threads, X.shape
         self.dtype, self.words = X.dtype.type, byte_codes.words_a_row(self.d)
         self.shift, self.scale = column_statistics.sampled_frame(X, 100 if self.dtype is np.float32 else 400)
-        self.vanishing = self.d * 2.0**-1073 * self.scale * self.scale + 2.0**-100
-        self.ratio = byte_codes.usual_ratio(X, self.shift)
+        self.vanishing = byte_scores.vanishing(self.d, self.scale)
+        self.ratio = byte_scores.usual_ratio(X, self.shift)
         self.how = self.d, self.shift, self.dtype(self.scale), self.ratio
 
     def rows(self):

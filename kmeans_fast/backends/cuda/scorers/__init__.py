@@ -1,14 +1,22 @@
 """Ways to find the nearest centroid of every row: a file each, listed here in order of preference."""
 
 from ...forcing import Choice
+from .bytes import ByteScorer
 from .panels import PanelScorer
 from .points import PointScorer
 
-SCORERS = (PointScorer, PanelScorer)  # see `protocol.Scorer`
+SCORERS = (PointScorer, ByteScorer, PanelScorer)  # see `protocol.Scorer`
 _CHOICE = Choice("scorer", SCORERS)
 use_scorer = _CHOICE.force
 
 
 def planned_scorer(sizes, properties):
     """The scorer for `Sizes` on a device of these `Properties`: the one that is forced, else the first that applies."""
-    return _CHOICE.first(lambda scorer: scorer.objection(sizes, properties))(sizes, properties)
+    forced = _CHOICE.forced is not None
+
+    def against(scorer):
+        return scorer.objection(sizes, properties) or ("" if forced else scorer.decline(sizes))
+
+    planned = _CHOICE.first(against)(sizes, properties)
+    planned.forced = forced
+    return planned

@@ -58,6 +58,10 @@ class PanelScorer:
     def objection(sizes, properties):
         return ""
 
+    @staticmethod
+    def decline(sizes):
+        return ""
+
     @property
     def choices(self):
         """What the module `assign` is compiled with."""
@@ -68,9 +72,6 @@ class PanelScorer:
             sources.module("assign", real, **self.choices),
             *[sources.module("hamerly", real)] * self.keeps_bounds,
         ]
-
-    def precision(self, dtype):
-        return "float32"
 
     def open(self, session):
         return PanelScoring(self, session)
@@ -110,8 +111,19 @@ class PanelScoring:
             centroids=centroids.exact, k=self.k, d=self.d, **centroids.packed._asdict(), **self.frame,
         )  # fmt: skip
 
-    def launches(self, session, centroids, common, bounded, sums, anew):
+    def way(self, number):
+        return "float32"
+
+    def learn(self, number, way, overflowed, upcoming):
+        pass
+
+    def launches(self, session, centroids, common, bounded, way, sums, anew):
         n_left = session.iteration.counters[3:4] if bounded else None
+        scored = self._scored(session, centroids, common, self.left if bounded else None, n_left)
+        return [*([self._filter(session, centroids, n_left)] if bounded else []), *scored]
+
+    def _scored(self, session, centroids, common, rows_left, n_left):
+        """The launches that label rows: those in the list `rows_left`, of `n_left` rows, or all."""
         of_norm, of_half_norm, added = self.margin
         arguments = common | {
             "n": session.n, "d": self.d, "shift": self.frame["shift"], "scale": self.scale,
@@ -119,8 +131,8 @@ class PanelScoring:
         }  # fmt: skip
         assign = self.launcher.prepare(
             "assign", "assign", self.plan.blocks, choices=self.plan.choices, norms=self.norms,
-            of_norm=of_norm, of_half_norm=of_half_norm, added=added, rows_left=self.left if bounded else None,
-            n_left=n_left, upper=self.upper, lower=self.lower, **arguments,
+            of_norm=of_norm, of_half_norm=of_half_norm, added=added, rows_left=rows_left, n_left=n_left,
+            upper=self.upper, lower=self.lower, **arguments,
         )  # fmt: skip
         at_once = _RECHECKING * session.device.properties.multiprocessors
         blocks = min(at_once, self.launcher.blocks(session.n, _RECHECKED_A_BLOCK))
@@ -128,7 +140,7 @@ class PanelScoring:
             "assign", "recheck", blocks, choices=self.plan.choices,
             centroids=centroids.exact, **arguments,
         )  # fmt: skip
-        return [*([self._filter(session, centroids, n_left)] if bounded else []), assign, recheck]
+        return [assign, recheck]
 
     def _filter(self, session, centroids, n_left):
         """The rows that their bounds leave to be scored, into `left`."""

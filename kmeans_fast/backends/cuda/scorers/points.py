@@ -1,7 +1,5 @@
 """Rows of one to four features: distances by differences, and the sums in the same pass (`points.cu`)."""
 
-import numpy as np
-
 from ....kernels.cuda import sources
 from ..buffers import NO_SUMS
 from .protocol import Packed
@@ -33,18 +31,19 @@ class PointScorer:
             return f"it takes up to {sources.MOST_DIMENSIONS} features, and there are {sizes.d}"
         return ""
 
+    @staticmethod
+    def decline(sizes):
+        return ""
+
     def modules(self, real):
         return [sources.module("points", real, DIM=self.d)]
-
-    def precision(self, dtype):
-        return np.dtype(dtype).name
 
     def room_for_sums(self, properties):
         """Bytes of shared memory that a block has for sums."""
         return room_for_sums(SHARED, RESIDENT, properties.shared_bytes)
 
     def open(self, session):
-        return PointScoring(self)
+        return PointScoring(self, session.dtype)
 
 
 class PointScoring:
@@ -53,8 +52,8 @@ class PointScoring:
     scale = 1.0
     frame = {"shift": None, "scale": 1.0, "gamma": 0.0, "zeta": 0.0}
 
-    def __init__(self, plan):
-        self.plan = plan
+    def __init__(self, plan, dtype):
+        self.plan, self.dtype = plan, dtype
 
     def packed(self):
         return Packed()
@@ -62,7 +61,13 @@ class PointScoring:
     def pack(self, centroids):
         pass
 
-    def launches(self, session, centroids, common, bounded, sums, anew):
+    def way(self, number):
+        return self.dtype.name
+
+    def learn(self, number, way, overflowed, upcoming):
+        pass
+
+    def launches(self, session, centroids, common, bounded, way, sums, anew):
         properties, k = session.device.properties, session.k
         shared_cells = private_cells = dynamic = 0
         if sums and anew:

@@ -41,8 +41,17 @@ class Scoring(Protocol):
     def pack(self, centroids: Any) -> None:
         """Bring given centroids (`buffers.Centroids`) into that form; `means` does it for those it makes."""
 
+    def way(self, number: int | None) -> str:
+        """How iteration `number` is to score, one of the ways that `launches` knows; the history has it.
+
+        None: a pass by itself, after which no other may come.
+        """
+
+    def learn(self, number: int, way: str, overflowed: float, upcoming: int) -> None:
+        """Take note of the share of rows that way of iteration `number` left to another; `upcoming` is decided next."""
+
     def launches(
-        self, session: Any, centroids: Any, common: dict[str, Any], bounded: bool, sums: Any, anew: bool
+        self, session: Any, centroids: Any, common: dict[str, Any], bounded: bool, way: str, sums: Any, anew: bool
     ) -> list[Launch]:
         """What labels every row, and counts those whose label changes.
 
@@ -55,6 +64,8 @@ class Scoring(Protocol):
             The arguments that all kernels for assignment take, by name.
         bounded : bool
             Whether rows whose bounds prove their label are left out.
+        way : str
+            One that `way` gave.
         sums : buffers.Sums or None
             The sums, if they are wanted; a scorer that `adds_rows` brings them up to date itself.
         anew : bool
@@ -66,6 +77,7 @@ class Scorer(Protocol):
     """A way to score, planned for the sizes of a problem on a device."""
 
     name: str
+    forced: bool  # whether a test or benchmark asked for it
     blocks: int
     adds_rows: bool  # to the sums, in the pass that labels them; else `update_sums` follows
     keeps_bounds: bool  # Hamerly's, of every row
@@ -80,10 +92,11 @@ class Scorer(Protocol):
     def objection(sizes: Sizes, properties: Properties) -> str:
         """Why it does not apply; empty if it does."""
 
+    @staticmethod
+    def decline(sizes: Sizes) -> str:
+        """Why another scorer had better take them; empty if it should not."""
+
     def modules(self, real: str) -> list[sources.Module]:
         """What has to be compiled for it; `real` is X's type in C++."""
-
-    def precision(self, dtype: np.dtype) -> str:
-        """The type that rows are scored in, for the history."""
 
     def open(self, session: Any) -> Scoring: ...

@@ -9,7 +9,7 @@ UPDATE_RESIDENT = 2  # blocks of it that the registers of a multiprocessor are t
 _DIRECT, _DIRECT_A_CLUSTER = 1_250_000, 1000
 _FEW_COLUMNS = 96  # up to which a lane takes one column of many rows rather than several of few
 _ROWS_A_BLOCK = 512  # that are worth the cells of a block
-_SYSTEM_SHARED = 1 << 10  # what the system takes for each block
+SYSTEM_SHARED = 1 << 10  # what the system takes for each block
 _PRIVATE_SUMS = 64 << 10  # bytes of sums for each thread alone from which those of the block serve
 
 
@@ -18,8 +18,8 @@ def room_for_sums(static_bytes, resident, shared_bytes):
 
     Each declares `static_bytes` itself; a block may have `shared_bytes` in all.
     """
-    of_multiprocessor = shared_bytes + _SYSTEM_SHARED
-    return of_multiprocessor // resident - _SYSTEM_SHARED - static_bytes
+    of_multiprocessor = shared_bytes + SYSTEM_SHARED
+    return of_multiprocessor // resident - SYSTEM_SHARED - static_bytes
 
 
 def held_limbs(k, columns, limbs, shared_bytes):
@@ -36,8 +36,8 @@ def update_plan(n, k, columns, limbs, properties):
     held, needed = held_limbs(k, columns, limbs, properties.shared_bytes)
     if n * columns <= _DIRECT and n <= _DIRECT_A_CLUSTER * k:
         held = needed = 0
-    of_multiprocessor = properties.shared_bytes + _SYSTEM_SHARED
-    at_once = max(1, min(of_multiprocessor // (needed + UPDATE_SHARED + _SYSTEM_SHARED), UPDATE_RESIDENT))
+    of_multiprocessor = properties.shared_bytes + SYSTEM_SHARED
+    at_once = max(1, min(of_multiprocessor // (needed + UPDATE_SHARED + SYSTEM_SHARED), UPDATE_RESIDENT))
     rows_a_block = _ROWS_A_BLOCK if held else _ROWS_A_BLOCK // 8
     return held, needed, max(1, min(-(-n // rows_a_block), at_once * properties.multiprocessors))
 

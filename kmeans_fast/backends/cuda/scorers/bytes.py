@@ -1,0 +1,220 @@
+"""Scores in bytes on tensor cores, before distances (`byte_codes.cu`, `byte_filter.cu`, `byte_candidates.cu`)."""
+
+import numpy as np
+
+from ....kernels import byte_scores
+from ....kernels.cuda import sources
+from ..device import allocate
+from ..gathering import sample
+from .panels import PanelScorer, PanelScoring
+from .sums_in_shared_memory import SYSTEM_SHARED
+
+BYTES = "int8"
+LEAST_CAPABILITY = (8, 0)
+MOST_FEATURES = 1 << 16  # sums of products fit 32 bits
+_PRODUCT = 32  # features that a product takes
+_STAGE_PRODUCTS = 8  # of a panel in shared memory at a time, where a row does not fit registers
+_WARPS = sources.THREADS // 32
+_ROWS = 32  # of a warp
+_FEW_CENTROIDS = 32  # below, most of a panel is padding
+_FEW_PRODUCTS = 2e8  # n d k below which kernels are over as soon as they have begun
+_MOST_OVERFLOWED = 0.4  # the share of rows left to float32 from which on bytes do not pay
+
+
+def products_of(d):
+    """What `byte_filter` is compiled for at d features, and the products that a row takes."""
+    ksteps = next((size for size in sources.KSTEPS if size * _PRODUCT >= d), 0)
+    return ksteps, ksteps or -(-d // _PRODUCT)
+
+
+def most_candidates(d):
+    """How many candidates `byte_filter` leaves a row."""
+    return sources.MOST_CANDIDATES[products_of(d)[0] > 0]
+
+
+def bytes_a_row(d):
+    """Memory that a row takes beside what `panels` has for it."""
+    return 2 * _PRODUCT * products_of(d)[1] + 16 + 4 + 4 * most_candidates(d) + 4
+
+
+def warps_bytes(d):
+    """Shared memory that the warps of a block have for their rows (`WarpRows`)."""
+    most, queued = most_candidates(d), 32 + 4 * 32
+    listed = most + most // 4
+    return _WARPS * (36 * queued + _ROWS * (8 * listed + 16 + 4 * 4))
+
+
+def stage_bytes(d, panel):
+    """Shared memory of a panel, or of what is there of it at a time."""
+    return panel * ((products_of(d)[0] or _STAGE_PRODUCTS) * _PRODUCT + 16)
+
+
+class ByteScorer(PanelScorer):
+    """See `protocol.Scorer`. Rows of too many candidates are scored as the base class does."""
+
+    name = "bytes"
+
+    def __init__(self, sizes, properties):
+        super().__init__(sizes, properties)
+        n, d, k, _ = sizes
+        self.ksteps, self.products = products_of(d)
+        self.most = most_candidates(d)
+        narrow, wide = sources.BYTE_PANELS
+        resident = 1 if self.ksteps in (0, 8) else 2  # blocks a multiprocessor, by their registers
+        if resident == 2 and _room(d, properties, 2) < 2 * stage_bytes(d, narrow):
+            resident = 1
+        room, panels = _room(d, properties, resident), -(-k // narrow)
+        # All panels stay in shared memory if they can. Else they are wide: each is waited for.
+        self.all_resident = self.ksteps > 0 and panels * stage_bytes(d, narrow) <= room
+        narrowly = self.all_resident or panels == 1 or 2 * stage_bytes(d, wide) > room
+        self.byte_panel = narrow if narrowly else wide
+        self.panels = -(-k // self.byte_panel)
+        places = self.panels if self.all_resident else 2
+        self.shared = places * stage_bytes(d, self.byte_panel) + warps_bytes(d)
+        self.byte_blocks = max(1, min(-(-n // (_ROWS * _WARPS)), resident * properties.multiprocessors))
+        self.row_bytes += bytes_a_row(d)
+        self.path = "scores in bytes on tensor cores, then distances to the few centroids that they leave"
+        self.notes = ("rows of many candidates are scored in float32", *self.notes)
+
+    @staticmethod
+    def objection(sizes, properties):
+        n, d, _, dtype = sizes
+        if properties.capability < LEAST_CAPABILITY:
+            return f"it takes compute capability 8.0, and this GPU has {properties.compute_capability}"
+        if d > MOST_FEATURES:
+            return f"it takes up to {MOST_FEATURES:,} features, and there are {d:,}"
+        shared, most = warps_bytes(d) + 2 * stage_bytes(d, sources.BYTE_PANELS[0]), properties.shared_bytes
+        if shared > most:
+            return f"it takes {shared:,} bytes of shared memory, and there are {most:,}"
+        needed, most = n * (d * dtype.itemsize + bytes_a_row(d)), properties.memory_bytes
+        if needed > most:
+            return f"with the data it takes {needed / 2**30:.1f} GiB, and there are {most / 2**30:.1f}"
+        return ""
+
+    @staticmethod
+    def decline(sizes):
+        if sizes.k < _FEW_CENTROIDS or float(sizes.n) * sizes.d * sizes.k < _FEW_PRODUCTS:
+            return "scores in float32 take no longer"
+        return ""
+
+    @property
+    def byte_choices(self):
+        """What the module `byte_filter` is compiled with."""
+        return {"KSTEPS": self.ksteps, "PANEL": self.byte_panel}
+
+    def modules(self, real):
+        mine = [sources.module(name, real) for name in ("byte_codes", "byte_candidates")]
+        return [*super().modules(real), *mine, sources.module("byte_filter", real, **self.byte_choices)]
+
+    def open(self, session):
+        return ByteScoring(self, session)
+
+
+def _room(d, properties, resident):
+    """Shared memory that a block has for panels where so many blocks run at once."""
+    return (properties.shared_bytes + SYSTEM_SHARED) // resident - SYSTEM_SHARED - warps_bytes(d)
+
+
+class BytesPolicy:
+    """Whether an iteration scores in bytes: not for a while after one that left too many rows to float32.
+
+    A while is an iteration, and after every further trial in vain twice as many as before.
+    """
+
+    def __init__(self):
+        self.pause = self.resume = 0
+
+    def decide(self, number):
+        return number >= self.resume
+
+    def learn(self, overflowed, upcoming):
+        """`overflowed` is the share of rows that it left, `upcoming` the next iteration that is yet to be decided."""
+        self.pause = max(1, 2 * self.pause) if overflowed > _MOST_OVERFLOWED else 0
+        self.resume = upcoming + self.pause
+
+
+class ByteScoring(PanelScoring):
+    """See `protocol.Scoring`."""
+
+    def __init__(self, plan, session):
+        super().__init__(plan, session)
+        self.policy, self.row_words = BytesPolicy(), None
+
+    def _encode(self, session):
+        """Make room, and encode the rows: before the first pass that scores them in bytes."""
+        plan, device, n, what = self.plan, session.device, session.n, f"the bytes of {session.n:,} rows"
+        words = _PRODUCT // 4 * plan.products
+        in_tiles = -(-n // _ROWS) * _ROWS * words
+        self.row_words, self.row_fine_words = (allocate(device, in_tiles, np.uint32, what, fill=0) for _ in range(2))
+        self.row_facts = allocate(device, 4 * n, np.float32, what)
+        self.states = allocate(device, n, np.int32, what)
+        self.candidates = allocate(device, n * plan.most, np.int32, what)
+        self.overflowed = allocate(device, n, np.int32, what)
+        k, what = plan.panels * plan.byte_panel, f"{self.k:,} centroids of {self.d:,} features"
+        self.words, self.fine_words = (allocate(device, k * words, np.uint32, what, fill=0) for _ in range(2))
+        self.facts = allocate(device, 4 * k, np.float32, what)
+        self.slopes = allocate(device, k, np.float32, what)
+        self.steepest = allocate(device, plan.panels, np.float32, what)
+        self.moved = allocate(device, (self.k, self.d), np.float32, what)
+        shift = device.download(self.frame["shift"])
+        self.how = {
+            "d": self.d, "shift": self.frame["shift"], "scale": self.scale, "products": plan.products,
+            "ratio": byte_scores.usual_ratio(sample(self.launcher, session.X), shift),
+        }  # fmt: skip
+        self.lost_share = byte_scores.lost_share(self.d)
+        self.launcher.run(
+            "byte_codes", "encode_rows", n, X=session.X, n=n, **self.how, lost_share=self.lost_share,
+            vanishing=byte_scores.vanishing(self.d, self.scale), words=self.row_words,
+            fine_words=self.row_fine_words, facts=self.row_facts,
+        )  # fmt: skip
+
+    def way(self, number):
+        if number is None:
+            serves = self.plan.forced or self.row_words is not None  # to encode the rows takes longer than a pass
+        else:
+            serves = self.policy.decide(number)
+        return BYTES if serves else super().way(number)
+
+    def learn(self, number, way, overflowed, upcoming):
+        if way == BYTES:
+            self.policy.learn(overflowed, upcoming)
+
+    def launches(self, session, centroids, common, bounded, way, sums, anew):
+        if way != BYTES:
+            return super().launches(session, centroids, common, bounded, way, sums, anew)
+        if self.row_words is None:
+            self._encode(session)
+        plan, prepare, halted = self.plan, self.launcher.prepare, common["halted"]
+        of_centroids = {
+            "words": self.words, "fine_words": self.fine_words, "facts": self.facts, "slopes": self.slopes,
+            "steepest": self.steepest,
+        }  # fmt: skip
+        counters = common["counters"]
+        n_left = counters[3:4] if bounded else None
+        found = {
+            "n": session.n, "d": self.d, "states": self.states, "candidates": self.candidates, "upper": self.upper,
+            "lower": self.lower, "labels": common["labels"], "counters": counters, "halted": halted,
+            "rows_left": self.left if bounded else None, "n_left": n_left,
+        }  # fmt: skip
+        encode = prepare(
+            "byte_codes", "encode_centroids", self.launcher.blocks(plan.panels, 1), centroids=centroids.exact,
+            k=self.k, **self.how, panel=plan.byte_panel, biased=plan.ksteps > 0, moved=self.moved, **of_centroids,
+            halted=halted,
+        )  # fmt: skip
+        score = prepare(
+            "byte_filter", "byte_filter", plan.byte_blocks, shared_bytes=plan.shared, choices=plan.byte_choices,
+            row_words=self.row_words, row_fine_words=self.row_fine_words, row_facts=self.row_facts,
+            products=plan.products, k=self.k, lost_share=self.lost_share,
+            fine_share=byte_scores.fine_share(self.d), inverse_ratio=1 / self.how["ratio"],
+            resident=plan.all_resident, overflowed=self.overflowed, **of_centroids, **found,
+        )  # fmt: skip
+        of_norm, of_half_norm, added = self.margin
+        settle = prepare(
+            "byte_candidates", "settle_candidates", self.launcher.blocks(session.n), X=session.X,
+            centroids=centroids.exact, moved=self.moved, half_norms=centroids.packed.half_norms,
+            shift=self.frame["shift"], scale=self.scale, norms=self.norms, of_norm=of_norm,
+            of_half_norm=of_half_norm, added=added, most=plan.most, **found,
+        )  # fmt: skip
+        bounds = [self._filter(session, centroids, n_left)] if bounded else []
+        in_float32 = self._scored(session, centroids, common, self.overflowed, counters[5:6])
+        return [*bounds, encode, score, settle, *in_float32]

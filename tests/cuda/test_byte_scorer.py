@@ -1,0 +1,229 @@
+"""Scores in bytes on tensor cores: the labels, sums and bounds of the reference, whatever the bytes lose.
+
+On a GPU where there is one, else in the simulator.
+"""
+
+import numpy as np
+import pytest
+from kmeans_fast.kernels import byte_scores
+from numpy.testing import assert_array_equal
+from support import AVAILABLE, DTYPES, EDGES, iterated, problem, some_weights, uneven
+
+from kmeans_fast import reference
+from kmeans_fast.backends.cuda.scorers import use_scorer
+from kmeans_fast.backends.cuda.session import CudaSession
+from simulator import build
+from simulator.device import SimDevice
+
+ON_GPU = "cuda" in AVAILABLE
+pytestmark = pytest.mark.skipif(not (build.COMPILER or ON_GPU), reason="there is no GPU and no C++ compiler")
+
+_rng = np.random.default_rng(16)
+SHAPES = sorted(
+    {(n, 5, 4) for n in EDGES}
+    | {(70, d, 6) for d in EDGES}
+    | {(101, 7, k) for k in EDGES}
+    | {tuple(int(size) for size in _rng.choice(EDGES, 3)) for _ in range(10)}
+    | {(600, 130, 300), (900, 256, 70), (300, 257, 65), (200, 600, 5), (90, 1030, 130)}
+)
+KINDS = ("normal", "grid", "clouds", "offset", "sizes", "tails", "features", "outlier")
+
+
+@pytest.fixture(autouse=True)
+def always():
+    with use_scorer("bytes"):
+        yield
+
+
+def opened(X, weights, k, order=0):
+    if ON_GPU:
+        from kmeans_fast.backends.cuda.cupy_device import CupyDevice
+
+        device = CupyDevice(0)
+    else:
+        device = SimDevice(order=order)
+    return CudaSession(device, X, weights, k, on_host=True)
+
+
+def assert_labels(session, X, centroids):
+    session.assign(centroids)
+    assert_array_equal(session.labels, reference.assign(X, centroids)[0])
+
+
+def iterate(X, weights, k, iterations, order=0):
+    """Iterate beside the reference; what was told of every iteration."""
+    session, steps = opened(X, weights, k, order), []
+    centroids = X[np.random.default_rng(3).permutation(len(X))[:k]].copy()
+    for _ in range(iterations):
+        labels, _ = reference.assign(X, centroids)
+        step = iterated(session, centroids)
+        assert_array_equal(session.labels, labels)
+        assert_array_equal(step.centroids, reference.update(X, weights, centroids, labels))
+        steps.append(step)
+        centroids = step.centroids
+    assert_labels(session, X, centroids)
+    return steps
+
+
+@pytest.mark.parametrize("kind", ["normal", "grid"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_labels_are_the_references(dtype, shape, kind):
+    X, centroids = problem(*shape, dtype, kind)
+    session = opened(X, None, shape[2])
+    assert_labels(session, X, centroids)  # rows have no labels yet
+    assert_labels(session, X, centroids[::-1].copy())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(700, 5, 7), (500, 33, 65), (300, 200, 20), (200, 300, 5), (900, 17, 400)], ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_iterations_are_the_references(dtype, shape, kind):
+    n, d, k = shape
+    iterate(uneven(n, d, dtype, kind), None, k, 6)
+
+
+@pytest.mark.parametrize("order", [1, 9])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_iterations_with_weights_in_any_order_of_threads(dtype, order):
+    iterate(uneven(900, 20, dtype, "clouds"), some_weights(900), 90, 6, order=order)
+
+
+@pytest.mark.parametrize("offset", [0.0, 10.0, 100.0])
+def test_an_offset_of_the_data_changes_no_label(offset):
+    X = (np.random.default_rng(4).normal(size=(600, 40)) + offset).astype(np.float32)
+    iterate(X, None, 100, 3)
+
+
+@pytest.mark.parametrize("scale", [1e-37, 1e-30, 1e-12, 1e12, 1e30])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_they_hold_at_any_scale(dtype, scale):
+    iterate(uneven(400, 24, np.float64, "clouds").astype(dtype) * dtype(scale), None, 12, 4)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-162, 1e-150, 1e-100, 1e100, 1e140])
+def test_they_hold_at_the_ends_of_float64(scale):
+    iterate(uneven(300, 24, np.float64, "clouds") * scale, None, 12, 4)
+
+
+@pytest.mark.parametrize("far", [1e3, 1e9, 1e13, 1e30])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_centroid_far_from_the_data(dtype, far):
+    X = uneven(300, 40, dtype, "normal")
+    centroids = X[:20].copy()
+    centroids[7] = far
+    session = opened(X, None, 20)
+    for _ in range(2):
+        assert_labels(session, X, centroids)
+
+
+@pytest.mark.parametrize("d", [32, 256, 300])
+def test_the_largest_sums_of_products(d):
+    """All codes are 127 or -127: sums are as large as they can be, of either sign."""
+    signs = np.random.default_rng(d).choice([-1.0, 1.0], (120, 1))
+    X = np.repeat(signs, d, axis=1).astype(np.float32) * np.float32(3)
+    centroids = np.repeat(np.linspace(-3, 3, 70)[:, None], d, axis=1).astype(np.float32)
+    session = opened(X, None, 70)
+    for _ in range(2):
+        assert_labels(session, X, centroids)
+    if d <= 256:
+        codes = decoded(session, session.scoring.row_words, 120, _of_rows)
+        assert np.abs(codes).max() == byte_scores.LEVELS
+        assert np.abs(codes).sum(axis=1).max() * byte_scores.LEVELS < 2**22
+
+
+@pytest.mark.parametrize("k", [40, 200])
+def test_rows_of_too_many_candidates_are_scored_in_float32(k):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 40)).astype(np.float32)
+    centroids = (1e-3 * rng.normal(size=(k, 40))).astype(np.float32)
+    session = opened(X, None, k)
+    assert_labels(session, X, centroids)
+    rows = session.device.download(session.scoring.overflowed)[:250]
+    assert len(np.unique(rows)) == 250
+    assert (session.device.download(session.scoring.states)[rows] == 0).all()
+
+
+def test_equal_rows_and_centroids():
+    X = np.repeat(uneven(30, 40, np.float32, "normal"), 20, axis=0)
+    centroids = np.concatenate([X[:200], X[:100]])
+    session = opened(X, None, len(centroids))
+    for _ in range(2):
+        assert_labels(session, X, centroids)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -3e4])
+def test_rows_that_are_all_alike(value):
+    X = np.full((200, 30), value, np.float32)
+    assert_labels(opened(X, None, 3), X, X[:3] + np.array([[0], [1], [0]], np.float32))
+
+
+def test_rows_left_by_bounds_are_scored_in_bytes():
+    X = uneven(1500, 24, np.float32, "clouds")
+    steps = iterate(X, None, 90, 12)
+    assert any(step.path == "hamerly, int8" and step.scored < 1500 for step in steps)
+
+
+@pytest.mark.parametrize("kind", ["normal", "clouds", "sizes"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bounds_hold(dtype, kind):
+    X = uneven(500, 24, dtype, kind)
+    centroids = X[:70].copy()
+    session = opened(X, None, 70)
+    session.assign(centroids)
+    scoring, rows = session.scoring, np.arange(500)
+    upper, lower = (session.device.download(bound) for bound in (scoring.upper, scoring.lower))
+    distances = np.sqrt(reference.squared_distances(X, centroids)) * scoring.scale
+    own = distances[rows, session.labels]
+    distances[rows, session.labels] = np.inf
+    assert (upper >= own).all()
+    assert (lower <= distances.min(axis=1)).all()
+    assert kind == "sizes" or (lower > upper).mean() > 0.3
+
+
+# ---- codes ---------------------------------------------------------------------------------------------------------
+
+
+def _of_rows(row, word):
+    """The place of the word of a row, of its first product (`byte_codes.cu`)."""
+    return (row % 8 * 4 + word % 4) * 4 + row // 8 % 2 + word // 4 * 2
+
+
+def _of_centroids(row, word):
+    return (row % 8 * 4 + word % 4) * 4 + row // 8 % 2 * 2 + word // 4
+
+
+def decoded(session, words, n, place, panel=16):
+    """The codes (n, 32 * products) of rows, or of centroids in panels."""
+    words, products = session.device.download(words), session.scorer.products
+    row, word = np.ogrid[:n, : 8 * products]
+    tile = row // panel * products * panel * 8 + word // 8 * panel * 8 + row % panel // 16 * 128
+    return words[tile + place(row, word % 8)].view(np.int8).reshape(n, -1).astype(np.float64)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 31, 32, 33, 64, 100, 250, 300])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_codes_lose_no_more_than_they_say(dtype, d):
+    """y and g bound what they are to bound, in exact arithmetic; norms are never too large."""
+    X = uneven(150, max(d, 5), dtype, "sizes")[:, :d].copy()
+    session = opened(X, None, 70)
+    session.assign(X[:70].copy())
+    scoring, download = session.scoring, session.device.download
+    ratio, scale = scoring.how["ratio"], scoring.scale
+    moved = (X.astype(np.longdouble) - download(scoring.frame["shift"]).astype(np.longdouble)) * scale
+
+    q = decoded(session, scoring.row_words, 150, _of_rows)
+    assert_array_equal(q[:, d:], 0)
+    facts = download(scoring.row_facts).reshape(150, 4).astype(np.float64)
+    lost = np.linalg.norm((moved * -facts[:, :1] - q[:, :d]).astype(np.float64), axis=1)
+    assert (facts[:, 1] >= np.linalg.norm(q, axis=1)).all()
+    assert (facts[:, 1] * ratio * (1 + 1e-6) >= lost).all()
+    assert (facts[:, 3] <= np.square(moved).sum(axis=1)).all()
+
+    r = decoded(session, scoring.words, 70, _of_centroids, session.scorer.byte_panel)
+    assert_array_equal(r[:, d:], 0)
+    of_centroids = download(scoring.facts).reshape(-1, 4)[:70].astype(np.float64)
+    norms = np.linalg.norm(moved[:70].astype(np.float64), axis=1)
+    lost = np.linalg.norm((moved[:70] - of_centroids[:, :1] * r[:, :d]).astype(np.float64), axis=1)
+    assert (of_centroids[:, 3] >= lost + ratio * norms).all()
+    assert (of_centroids[:, 1] <= norms**2 / 2).all()
