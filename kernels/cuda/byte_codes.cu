@@ -131,7 +131,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) encode_centroids(
     float* moved,                          // OUT   (k, d) c'
     u32* words,                            // OUT   zeroed codes, as the next one
     u32* fine_words,                       // OUT   of what they leave
-    float4* facts,                         // OUT   (panels * panel,) t, not above |c'|^2 / 2, -ROUNDER t, g
+    float2* steps,                         // OUT   (panels * panel,) t, not above |c'|^2 / 2
     float* slopes,                         // OUT   (panels * panel,) g
     float* steepest,                       // OUT   (panels,) the largest g
     const int* halted
@@ -146,12 +146,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) encode_centroids(
     __syncthreads();
     for (int place = threadIdx.x / 32; place < panel; place += THREADS / 32) {
       const int c = one * panel + place;
-      float4 fact = {0.0f, INFINITE, 0.0f, 0.0f};  // beyond k: nearest to nothing
+      float2 step = {0.0f, INFINITE};  // beyond k: nearest to nothing
+      float steep = 0.0f;
       if (c < k) {
         const double* centroid = centroids + (i64)c * d;
         float largest = 0.0f;
         for (int j = lane; j < d; j += 32) largest = larger(largest, fabsf(framed((real)centroid[j], shift[j], scale)));
-        for (int step = 16; step; step >>= 1) largest = larger(largest, __shfl_xor_sync(0xffffffffu, largest, step));
+        for (int by = 16; by; by >>= 1) largest = larger(largest, __shfl_xor_sync(0xffffffffu, largest, by));
         const float t = step_of(largest), per = (float)(1.0 / (double)t);
         Statistics found = {};
         const i64 base = (i64)one * products * panel * 8;
@@ -174,16 +175,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) encode_centroids(
           const double slope = lost + ratio * norm;
           // The last part: three halves of t of rounding by the bias, over y >= 128.
           const double g = (slope + 6 * UNIT * (norm + lost + slope)) * (1 + sums) + (biased ? s / 64 : 0.0);
-          fact = {t, (float)((0.5 * norm * norm * (1 - sums) - 7.888609052210118e-31) * (1 - 2 * UNIT)),
-                  biased ? -ROUNDER * t : 0.0f, (float)(g * (1 + 2 * UNIT))};
+          step = {t, (float)((0.5 * norm * norm * (1 - sums) - 7.888609052210118e-31) * (1 - 2 * UNIT))};
+          steep = (float)(g * (1 + 2 * UNIT));
         } else {
-          fact = {0.0f, 0.0f, 0.0f, INFINITE};  // float32 overflows: it is a candidate for every row
+          step = {0.0f, 0.0f}, steep = INFINITE;  // float32 overflows: it is a candidate for every row
         }
       }
       if (lane == 0) {
-        facts[c] = fact;
-        slopes[c] = fact.w;
-        atomicMax(&top, __float_as_int(fact.w));
+        steps[c] = step;
+        slopes[c] = steep;
+        atomicMax(&top, __float_as_int(steep));
       }
     }
     __syncthreads();

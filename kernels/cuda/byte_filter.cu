@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
     i64 n, int d, int products,
     const u32* __restrict__ words,          // IN    codes of the centroids
     const u32* __restrict__ fine_words,
-    const float4* __restrict__ facts,       // IN    (panels * PANEL,)
+    const float2* __restrict__ steps,       // IN    (panels * PANEL,)
     const float* __restrict__ slopes,       // IN    (panels * PANEL,)
     const float* __restrict__ steepest,     // IN    (panels,)
     int k,
@@ -62,7 +62,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
     const int left = products - part * STAGE_PRODUCTS, many = left < STAGE_PRODUCTS ? left : STAGE_PRODUCTS;
     const Quad* from = (const Quad*)words + ((i64)panel * products + part * STAGE_PRODUCTS) * (PANEL / 16) * 32;
     for (int i = t; i < many * (PANEL / 16) * 32; i += THREADS) copy_16_async(&to.words[0][0][0] + i, from + i);
-    if (t < PANEL) copy_16_async(to.facts + t, facts + panel * PANEL + t);
+    if (t < PANEL / 2) copy_16_async(to.steps + t, (const float4*)(steps + (i64)panel * PANEL) + t);
   };
   if (resident) {
     for (int panel = 0; panel < panels; ++panel) fetch(panel, 0, stages[panel]);
@@ -150,11 +150,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int c = __shfl_sync(0xffffffffu, label, i * 8 + g), r = i * 8 + g;
-        const float4 centroid = facts[at_least_0(c)], fact = mine.facts[r];
+        const float2 centroid = steps[at_least_0(c)];
+        const float4 fact = mine.facts[r];
         const float sum = (float)sum_of_quad(coarse[i]) + (float)sum_of_quad(mixed[i]) * (1 / FINER) +
                           (float)sum_of_quad(fine[i]) * (1 / (FINER * FINER));
         // What is left of row and centroid is at most `fine_share` long, in units of s and of t.
-        const float left = fine_share * fmaf(fact.y + FINER * fine_share, centroid.x, centroid.w * inverse_ratio);
+        const float norm = slopes[at_least_0(c)] * inverse_ratio;  // not below |c'|
+        const float left = fine_share * fmaf(fact.y + FINER * fine_share, centroid.x, norm);
         const float lost = fmaf(fabsf(sum) * centroid.x, 9.5367432e-7f, left);  // 2**-20
         const float low = fmaf(sum, centroid.x, centroid.y * fact.x) - lost;
         floors[i / 2][i % 2] = c < 0 ? -INFINITE : lowered(low, fact, lost_share);
@@ -233,7 +235,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
 #endif
 #pragma unroll
           for (int i = 0; i < PART; ++i) {
-            const float4 even = stage->facts[(first + i) * 8 + 2 * q], odd = stage->facts[(first + i) * 8 + 2 * q + 1];
+            const float4 two = stage->steps[(first + i) * 4 + q];
+            const Step even = step_of(two.x, two.y), odd = step_of(two.z, two.w);
 #pragma unroll
             for (int m = 0; m < 2; ++m)
 #pragma unroll
@@ -264,8 +267,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
             const u32 these = __ballot_sync(0xffffffffu, wanted);
             if (wanted) {
               const int at = queued + __popc(these & before);
-#pragma unroll
-              for (int j = 0; j < 2 * PART; ++j) mine.queue.scores[at][j] = scores[m][h][j];
+              const float(&one)[2 * PART] = scores[m][h];
+              mine.queue.scores[0][at] = {one[0], one[1], one[2], one[3]};
+              mine.queue.scores[1][at] = {one[4], one[5], one[6], one[7]};
               mine.queue.places[at] = (panel * PANEL + first * 8 + 2 * q) * 32 + i * 8 + g;
             } else {
               rests[m][h] = larger(rests[m][h], most[m][h]);

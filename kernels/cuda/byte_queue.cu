@@ -14,7 +14,8 @@
 #define LISTED (MOST + MOST / 4)
 #define QUEUED (32 + 4 * 32)  // a look leaves fewer than 32, and comes after four rows of each lane
 #define NO_CANDIDATE 0x7fffffff
-#define FINER 254.0f  // as in `byte_codes.cu`
+#define FINER 254.0f         // as in `byte_codes.cu`, as the next one
+#define ROUNDER 12582912.0f
 
 #if KSTEPS
 #define STAGE_PRODUCTS KSTEPS
@@ -32,12 +33,12 @@ struct __align__(16) Quad {
 // A panel, or some products of it, in shared memory.
 struct Stage {
   Quad words[STAGE_PRODUCTS][PANEL / 16][32];
-  float4 facts[PANEL];
+  float4 steps[PANEL / 2];  // t and |c'|^2 / 2 of two centroids
 };
 
 // A lane whose best score may reach the floor: the scores of one row with 2 * PART centroids.
 struct Queue {
-  float scores[QUEUED][2 * PART];
+  float4 scores[2][QUEUED];  // those with the first four, and the last: side by side for lanes side by side
   int places[QUEUED];  // the row, and 32 times the first of the centroids
 };
 
@@ -54,14 +55,22 @@ __device__ __forceinline__ int at_least_0(int value) { return value < 0 ? 0 : va
 
 __device__ __forceinline__ int product_of_words(u32 a, u32 b, int sum) { return __dp4a((int)a, (int)b, sum); }
 
-// The score of a sum of products. `centroid`: t, |c'|^2 / 2, -ROUNDER t, g.
-__device__ __forceinline__ float score_of(int sum, float4 centroid, float minus_inverse) {
+// What a score takes of a centroid: t, not above |c'|^2 / 2, and what takes the bias away.
+struct Step {
+  float t, half_norm, unbiased;
+};
+__device__ __forceinline__ Step step_of(float t, float half_norm) {
+  return {t, half_norm, KSTEPS ? -ROUNDER * t : 0.0f};
+}
+
+// The score of a sum of products.
+__device__ __forceinline__ float score_of(int sum, Step centroid, float minus_inverse) {
 #if KSTEPS
   const float value = __int_as_float(sum);
 #else
   const float value = (float)sum;
 #endif
-  return fmaf(value, centroid.x, fmaf(centroid.y, minus_inverse, centroid.z));
+  return fmaf(value, centroid.t, fmaf(centroid.half_norm, minus_inverse, centroid.unbiased));
 }
 #define FIRST_SUM (KSTEPS ? 0x4B400000 : 0)  // the bits of ROUNDER
 
@@ -101,11 +110,12 @@ __device__ __forceinline__ void look_closer(WarpRows& mine, int first, int count
   __syncwarp();
   const int at = lane < count ? first + lane : first, row = mine.queue.places[at] % 32;
   const int start = mine.queue.places[at] / 32;
-  const float4 fact = mine.facts[row];
+  const float4 fact = mine.facts[row], half = mine.queue.scores[0][at], rest_of = mine.queue.scores[1][at];
+  const float scores[2 * PART] = {half.x, half.y, half.z, half.w, rest_of.x, rest_of.y, rest_of.z, rest_of.w};
   float most[2 * PART], low = -INFINITE, rest = -INFINITE;
 #pragma unroll
   for (int i = 0; i < 2 * PART; ++i) {
-    const float slope = slopes[start + i / 2 * 8 + i % 2], score = mine.queue.scores[at][i];
+    const float slope = slopes[start + i / 2 * 8 + i % 2], score = scores[i];
     most[i] = fmaf(fact.y, slope, score);
     low = larger(low, fmaf(-fact.y, slope, score));
   }

@@ -222,8 +222,9 @@ def test_codes_lose_no_more_than_they_say(dtype, d):
 
     r = decoded(session, scoring.words, 70, _of_centroids, session.scorer.byte_panel)
     assert_array_equal(r[:, d:], 0)
-    of_centroids = download(scoring.facts).reshape(-1, 4)[:70].astype(np.float64)
+    steps = download(scoring.steps).reshape(-1, 2)[:70].astype(np.float64)
+    slopes = download(scoring.slopes)[:70]
     norms = np.linalg.norm(moved[:70].astype(np.float64), axis=1)
-    lost = np.linalg.norm((moved[:70] - of_centroids[:, :1] * r[:, :d]).astype(np.float64), axis=1)
-    assert (of_centroids[:, 3] >= lost + ratio * norms).all()
-    assert (of_centroids[:, 1] <= norms**2 / 2).all()
+    lost = np.linalg.norm((moved[:70] - steps[:, :1] * r[:, :d]).astype(np.float64), axis=1)
+    assert (slopes >= lost + ratio * norms).all()
+    assert (steps[:, 1] <= norms**2 / 2).all()

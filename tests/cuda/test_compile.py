@@ -37,22 +37,25 @@ BUDGET = {
     "fill_hash_buckets": (64, 0, 0), "add_masses": (64, 0, 0), "rows_in_buckets": (64, 0, 0),
     "largest_product": (64, 0, 0), "take_row": (64, 0, 0),
     "encode_rows": (128, 34_000, 0), "encode_centroids": (64, 16, 0), "settle_candidates": (80, 27_000, 0),
-    "byte_filter/1/64": (128, 0, 8), "byte_filter/1/128": (128, 0, 16), "byte_filter/2/64": (128, 0, 16),
-    "byte_filter/2/128": (128, 0, 16), "byte_filter/4/64": (128, 0, 32), "byte_filter/4/128": (128, 0, 40),
+    "byte_filter/1/64": (128, 0, 0), "byte_filter/1/128": (128, 0, 0), "byte_filter/2/64": (128, 0, 0),
+    "byte_filter/2/128": (128, 0, 0), "byte_filter/4/64": (128, 0, 0), "byte_filter/4/128": (128, 0, 24),
     "byte_filter/8/64": (255, 0, 0), "byte_filter/8/128": (255, 0, 0), "byte_filter/0/64": (255, 0, 0),
     "byte_filter/0/128": (255, 0, 0),
     "trials": (144, 38_000, 0), "accept": (64, 0, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
 }  # fmt: skip
 
 
-# Bytes of spills, stores and loads, of kernels that are left some: what two blocks of a multiprocessor leave them of
-# registers is enough for the loop over the panels, and a few words wait in memory from a tile to the next.
-SPILLS = {"byte_filter/1": 32, "byte_filter/2": 72, "byte_filter/4": 192}
+# Bytes of spills, stores and loads, that a kernel is left: two blocks a multiprocessor leave it registers enough for the
+# loop over the panels, and a few words wait in memory from a tile to the next.
+SPILLS = {"byte_filter/4/128": 48}
+
+
+def name_of(module, kernel):
+    return "/".join([kernel, *(value for name, value in module.defines if name != "REAL")])
 
 
 def budget(module, kernel):
-    choices = [value for name, value in module.defines if name != "REAL"]
-    return BUDGET.get("/".join([kernel, *choices])) or BUDGET[kernel]
+    return BUDGET.get(name_of(module, kernel)) or BUDGET[kernel]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,7 @@ def test_a_module_compiles_everywhere_within_its_budget(module):
             assert taken.registers <= registers, where
             assert taken.shared_bytes <= shared_bytes, where
             assert taken.stack_bytes <= stack_bytes, where
-            assert taken.spill_bytes <= SPILLS.get(f"{kernel}/{dict(module.defines).get('KSTEPS')}", 0), where
+            assert taken.spill_bytes <= SPILLS.get(name_of(module, kernel), 0), where
             assert -(-taken.registers // 8) * 8 * module.threads <= REGISTERS, where
 
 

@@ -94,7 +94,7 @@ class Device(Protocol):
 
 _DTYPES = {
     "float": np.float32, "double": np.float64, "int": np.int32, "i64": np.int64, "u64": np.uint64,
-    "unsigned short": np.uint16, "u32": np.uint32, "float4": np.float32,
+    "unsigned short": np.uint16, "u32": np.uint32, "float2": np.float32, "float4": np.float32,
 }  # fmt: skip
 _PER_MULTIPROCESSOR = 8  # blocks of a kernel whose blocks take several items each
 

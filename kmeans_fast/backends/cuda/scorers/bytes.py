@@ -46,7 +46,7 @@ def warps_bytes(d):
 
 def stage_bytes(d, panel):
     """Shared memory of a panel, or of what is there of it at a time."""
-    return panel * ((products_of(d)[0] or _STAGE_PRODUCTS) * _PRODUCT + 16)
+    return panel * ((products_of(d)[0] or _STAGE_PRODUCTS) * _PRODUCT + 8)
 
 
 class ByteScorer(PanelScorer):
@@ -152,7 +152,7 @@ class ByteScoring(PanelScoring):
         self.overflowed = allocate(device, n, np.int32, what)
         k, what = plan.panels * plan.byte_panel, f"{self.k:,} centroids of {self.d:,} features"
         self.words, self.fine_words = (allocate(device, k * words, np.uint32, what, fill=0) for _ in range(2))
-        self.facts = allocate(device, 4 * k, np.float32, what)
+        self.steps = allocate(device, 2 * k, np.float32, what)
         self.slopes = allocate(device, k, np.float32, what)
         self.steepest = allocate(device, plan.panels, np.float32, what)
         self.moved = allocate(device, (self.k, self.d), np.float32, what)
@@ -186,7 +186,7 @@ class ByteScoring(PanelScoring):
             self._encode(session)
         plan, prepare, halted = self.plan, self.launcher.prepare, common["halted"]
         of_centroids = {
-            "words": self.words, "fine_words": self.fine_words, "facts": self.facts, "slopes": self.slopes,
+            "words": self.words, "fine_words": self.fine_words, "steps": self.steps, "slopes": self.slopes,
             "steepest": self.steepest,
         }  # fmt: skip
         counters = common["counters"]
