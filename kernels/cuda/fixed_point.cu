@@ -45,13 +45,6 @@ struct SharedCells {
   }
 };
 
-// The cells of one thread alone, `stride` apart.
-struct PrivateCells {
-  i64* cells;
-  int stride;
-  __device__ __forceinline__ void add(i64 at, i64 value) const { cells[at * stride] += value; }
-};
-
 // Adds a value to the cells of a cluster, which begin at `base`, or takes it away.
 template <class Cells, class Value>
 __device__ __forceinline__ void add_value(const Cells& cells, i64 base, int column, Limbs limbs, Value value,

@@ -48,7 +48,7 @@ HEIGHTS = (4, 8)  # rows that a thread of `assign` scores together
 CHOICES = {
     "byte_filter": {"KSTEPS": KSTEPS, "PANEL": BYTE_PANELS},
     "assign": {"PANEL": PANELS, "HEIGHT": HEIGHTS},
-    "points": {"DIM": range(1, MOST_DIMENSIONS + 1)},
+    "points": {"DIM": range(1, MOST_DIMENSIONS + 1), "SEVERAL": (0, 1)},
     "update_sums": {"COLUMNS": (1, 4)},
 }
 

@@ -4,6 +4,7 @@ The budget is of registers, shared memory and stack, a little above what the com
 of it loses resident warps, and that is to be decided, not to happen. NVRTC needs no GPU for it.
 """
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,8 +24,8 @@ BUDGET = {
     "assign/8/32": (168, 38_500, 0), "assign/8/64": (128, 27_000, 0), "assign/8/128": (224, 34_000, 0),
     "assign/4/32": (128, 27_000, 0), "assign/4/64": (128, 27_000, 0), "assign/4/128": (128, 27_000, 0),
     "recheck": (128, 3_200, 0),
-    "assign_points/1": (85, 8_000, 0), "assign_points/2": (85, 12_000, 0),
-    "assign_points/3": (85, 20_000, 0), "assign_points/4": (85, 20_000, 0),
+    **{f"assign_points/{dim}/{several}": (80 if dim == 4 else 64, (12_500, 18_500)[several], 0)
+       for dim in range(1, 5) for several in (0, 1)},
     "pack": (64, 0, 0), "clear": (64, 0, 0), "update": (128, 20_000, 640),
     "relocate": (64, 16, 0),
     "filter_rows": (64, 2_100, 0), "update_sums/1": (64, 18_432, 0), "update_sums/4": (64, 18_432, 0),
@@ -84,8 +85,10 @@ def test_blocks_that_the_planner_counts_on_fit_a_multiprocessor():
             of_kernel = BUDGET[f"assign/{height}/{panel}"]
             assert blocks * of_kernel[0] * sources.THREADS <= REGISTERS
             assert blocks * of_kernel[1] <= shared
-    for dim in range(1, sources.MOST_DIMENSIONS + 1):
-        assert BUDGET[f"assign_points/{dim}"][1] <= points.SHARED
+    for dim, several in itertools.product(points.BLOCKS, (0, 1)):
+        registers, of_kernel, _ = BUDGET[f"assign_points/{dim}/{several}"]
+        assert points.BLOCKS[dim] * registers * sources.THREADS <= REGISTERS
+        assert of_kernel <= points.SHARED
     for columns in sources.CHOICES["update_sums"]["COLUMNS"]:
         registers, shared_bytes, _ = BUDGET[f"update_sums/{columns}"]
         assert shared_bytes <= UPDATE_SHARED

@@ -65,13 +65,13 @@ def check(n, d, k, dtype, weighted, steps):
 
 def check_misaligned():
     # A view into a larger array, as users pass them on a GPU: a load of two values at once would be an error there.
-    X = np.random.default_rng(0).normal(size=601).astype(np.float32)[1:].reshape(300, 2)
+    X = np.random.default_rng(0).normal(size=4201).astype(np.float32)[1:].reshape(2100, 2)
     session = CudaSession(SimDevice(sanitizer=sanitizer), X, None, 3, on_host=False)
     session.assign(X[:3].copy())
     np.testing.assert_array_equal(session.labels, reference.assign(X, X[:3])[0])
 
 modules = [sources.module(name, "float") for name in sources.MODULES if name not in sources.CHOICES]
-modules += [sources.module("assign", "float", PANEL=128, HEIGHT=4), sources.module("points", "float", DIM=2)]
+modules += [sources.module("assign", "float", PANEL=128, HEIGHT=4), sources.module("points", "float", DIM=2, SEVERAL=1)]
 modules += [sources.module("update_sums", "float", COLUMNS=1)]
 with ThreadPoolExecutor(2) as pool:
     list(pool.map(lambda module: build.simulated(module, sanitizer), modules))

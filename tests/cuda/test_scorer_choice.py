@@ -17,7 +17,6 @@ from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import (
     UPDATE_SHARED,
     block_sums,
     held_limbs,
-    private_sums,
     update_plan,
 )
 from kmeans_fast.backends.protocol import Problem
@@ -61,7 +60,7 @@ def test_data_on_a_gpu_stays_there():
 @pytest.mark.parametrize(
     ("d", "k", "choices"),
     [
-        (1, 3, {"DIM": 1}), (4, 5000, {"DIM": 4}), (5, 3, {"PANEL": 32, "HEIGHT": 8}),
+        (1, 3, {"DIM": 1, "SEVERAL": 1}), (4, 5000, {"DIM": 4, "SEVERAL": 0}), (5, 3, {"PANEL": 32, "HEIGHT": 8}),
         (5, 32, {"PANEL": 32, "HEIGHT": 8}), (20, 33, {"PANEL": 64, "HEIGHT": 8}),
         (128, 64, {"PANEL": 64, "HEIGHT": 8}), (128, 1024, {"PANEL": 128, "HEIGHT": 8}),
         (768, 65, {"PANEL": 128, "HEIGHT": 8}),
@@ -77,6 +76,15 @@ def test_few_rows_are_cut_into_lower_tiles():
     assert scorer_of(8192, 128, 1024, properties()).height == 4
     assert scorer_of(8192, 128, 1024, properties()).blocks == 128
     assert scorer_of(8192, 128, 1024, properties(multiprocessors=16)).height == 8
+
+
+@pytest.mark.parametrize(("d", "rows"), [(1, 1_622_016), (4, 1_216_512)])
+def test_rows_of_few_features_are_scored_together_where_all_multiprocessors_stay_busy(d, rows):
+    assert scorer_of(rows, d, 33, properties()).choices["SEVERAL"] == 1
+    assert scorer_of(rows - 1, d, 33, properties()).choices["SEVERAL"] == 0
+    assert scorer_of(5000, d, 32, properties()).choices["SEVERAL"] == 1
+    assert scorer_of(5000, d, 32, properties()).blocks == 5
+    assert scorer_of(5000, d, 33, properties()).blocks == 20
 
 
 @pytest.mark.parametrize("scorer", [scorer.name for scorer in SCORERS])
@@ -117,9 +125,6 @@ def test_explain_names_the_scorer_that_runs():
 def test_blocks_have_room_for_their_sums_or_do_without():
     assert block_sums(1000, 50, 100 << 10) == (1000, 8200)
     assert block_sums(100_000, 50, 100 << 10) == (0, 0)
-    assert private_sums(20, 10, 227 << 10) == (30, 8 * 30 * 256)
-    assert private_sums(200, 10, 227 << 10) == (0, 0)
-    assert private_sums(20, 10, 99 << 10) == (0, 0)  # an older GPU
     assert column_statistics.limb_bits(1) == 61
     assert column_statistics.limb_bits(planning.MOST_ROWS) == 31
 

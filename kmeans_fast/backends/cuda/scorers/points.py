@@ -3,11 +3,13 @@
 from ....kernels.cuda import sources
 from ..buffers import NO_SUMS
 from .protocol import Packed
-from .sums_in_shared_memory import block_sums, private_sums, room_for_sums
+from .sums_in_shared_memory import block_sums, room_for_sums
 
-SHARED = 20 << 10  # bytes that `assign_points` declares
+SHARED = 19 << 10  # bytes that `assign_points` declares
 RESIDENT = 2  # blocks that a multiprocessor is to hold, whatever their sums take
-_BLOCKS_A_MULTIPROCESSOR = 8
+BLOCKS = {1: 4, 2: 4, 3: 4, 4: 3}  # and what its registers allow, by features
+_FEW_CLUSTERS = 32  # with so many even a few rows are soon scored
+_ROUNDS = 3  # of tiles of several rows, from which the last, that is not full, is a small part of the time
 
 
 class PointScorer:
@@ -20,9 +22,12 @@ class PointScorer:
     notes = ("assignment and sums in one pass over the data",)
 
     def __init__(self, sizes, properties):
-        self.d = sizes.d
-        most = _BLOCKS_A_MULTIPROCESSOR * properties.multiprocessors
-        self.blocks = max(1, min(-(-sizes.n // sources.THREADS), most))
+        several = 4 if sizes.d * sizes.dtype.itemsize <= 16 else 2
+        at_once = properties.multiprocessors * BLOCKS[sizes.d]
+        together = sizes.k <= _FEW_CLUSTERS or sizes.n >= _ROUNDS * at_once * several * sources.THREADS
+        self.choices = {"DIM": sizes.d, "SEVERAL": int(together)}
+        tiles = -(-sizes.n // (sources.THREADS * (several if together else 1)))
+        self.blocks = max(1, min(tiles, at_once))
         self.path = f"distances by differences, {sizes.d} features"
 
     @staticmethod
@@ -36,7 +41,7 @@ class PointScorer:
         return ""
 
     def modules(self, real):
-        return [sources.module("points", real, DIM=self.d)]
+        return [sources.module("points", real, **self.choices)]
 
     def room_for_sums(self, properties):
         """Bytes of shared memory that a block has for sums."""
@@ -68,21 +73,15 @@ class PointScoring:
         pass
 
     def launches(self, session, centroids, common, bounded, way, sums, anew):
-        properties, k = session.device.properties, session.k
-        shared_cells = private_cells = dynamic = 0
-        if sums and anew:
-            private_cells, dynamic = private_sums(sums.cells.size, k, properties.shared_bytes)
-        if sums and not private_cells:
-            shared_cells, dynamic = block_sums(sums.cells.size, k, self.plan.room_for_sums(properties))
+        properties = session.device.properties
+        shared_cells = dynamic = 0
+        if sums:
+            shared_cells, dynamic = block_sums(sums.cells.size, session.k, self.plan.room_for_sums(properties))
+        # No more than run at once: later ones would start when the first have done their share.
+        at_once = properties.multiprocessors * max(1, properties.shared_bytes // (SHARED + dynamic))
         assign = session.launcher.prepare(
-            "points", "assign_points", self._blocks(dynamic, properties), shared_bytes=dynamic,
-            choices={"DIM": session.d}, n=session.n, centroids=centroids.exact, shared_cells=shared_cells,
-            private_cells=private_cells, weights=session.weights, anew=anew,
+            "points", "assign_points", min(self.plan.blocks, at_once), shared_bytes=dynamic, choices=self.plan.choices,
+            n=session.n, centroids=centroids.exact, shared_cells=shared_cells, weights=session.weights, anew=anew,
             **(sums.arguments if sums else NO_SUMS), **common,
         )  # fmt: skip
         return [assign]
-
-    def _blocks(self, dynamic_bytes, properties):
-        """No more than run at once: later ones would start when the first have done their share."""
-        at_once = max(1, properties.shared_bytes // (dynamic_bytes + SHARED))
-        return min(self.plan.blocks, properties.multiprocessors * at_once)

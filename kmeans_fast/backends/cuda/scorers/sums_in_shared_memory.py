@@ -1,7 +1,5 @@
 """How many sums of clusters a block of threads keeps in its shared memory."""
 
-from ....kernels.cuda import sources
-
 STATIC_SHARED = 48 << 10  # shared memory that kernels declare themselves, at most
 UPDATE_SHARED = 18 << 10  # bytes that `update_sums` declares
 UPDATE_RESIDENT = 2  # blocks of it that the registers of a multiprocessor are to hold
@@ -10,7 +8,6 @@ _DIRECT, _DIRECT_A_CLUSTER = 1_250_000, 1000
 _FEW_COLUMNS = 96  # up to which a lane takes one column of many rows rather than several of few
 _ROWS_A_BLOCK = 512  # that are worth the cells of a block
 SYSTEM_SHARED = 1 << 10  # what the system takes for each block
-_PRIVATE_SUMS = 64 << 10  # bytes of sums for each thread alone from which those of the block serve
 
 
 def room_for_sums(static_bytes, resident, shared_bytes):
@@ -51,9 +48,3 @@ def block_sums(cells, k, room):
     """Cells of a block's own sums, two words each, and their bytes with the counts; (0, 0): none fit."""
     needed = 8 * cells + 4 * k
     return (cells, needed) if needed <= room else (0, 0)
-
-
-def private_sums(cells, k, shared_bytes):
-    """The same for sums of every thread alone, of words of 64 bits; the cells include the counts."""
-    needed = 8 * (cells + k) * sources.THREADS
-    return (cells + k, needed) if needed <= min(_PRIVATE_SUMS, shared_bytes - STATIC_SHARED) else (0, 0)
