@@ -46,8 +46,8 @@ BUDGET = {
 }  # fmt: skip
 
 
-# Bytes of spills, stores and loads, that a kernel is left: two blocks a multiprocessor leave it registers enough for the
-# loop over the panels, and a few words wait in memory from a tile to the next.
+# Bytes of spills, stores and loads, that a kernel is left: two blocks a multiprocessor leave it registers enough for
+# the loop over the panels, and a few words wait in memory from a tile to the next.
 SPILLS = {"byte_filter/4/128": 48}
 
 
