@@ -45,6 +45,10 @@ extern "C" __global__ void matrices(const u32* A, const u32* B, float* out, int 
   }
 }
 
+extern "C" __global__ void words(const int* a, const int* b, int* sums) {
+  sums[threadIdx.x] = __dp4a(a[threadIdx.x], b[threadIdx.x], sums[threadIdx.x]);
+}
+
 struct alignas(16) Words {
   int of[4];
 };
@@ -93,7 +97,7 @@ extern "C" __global__ void misused(const unsigned char* source, unsigned char* o
   out[0] = buffer[to];
 }
 """
-NAMES = ("fragments", "matrices", "copied", "groups", "misused")
+NAMES = ("fragments", "matrices", "words", "copied", "groups", "misused")
 THREADS = 64
 OPTIONS = ("-DREAL=float", f"-DTHREADS={THREADS}")
 
@@ -183,6 +187,17 @@ def test_a_product_of_matrices(rng, m, n, depth):
     assert_array_equal(out, wanted)
     assert wanted[0, 0] == -wanted[0, 1]
     assert depth < 256 or 0.93 * 2**22 < wanted[0, 0] < 2**22
+
+
+@needs_simulator
+def test_products_of_words(rng):
+    a, b = rng.integers(-128, 128, (2, 64, 4)).astype(np.int8)
+    a[0], b[0] = -128, -128
+    sums = rng.choice(np.array([0, 0x4B400000, 2**31 - 1, -(2**31)], np.int32), 64)
+    sums[0] = 2**31 - 1
+    wanted = product(a[:, None, :], b[:, :, None], sums[:, None, None])[:, 0, 0]
+    run("words", 1, 64, a, b, sums)
+    assert_array_equal(sums, wanted)
 
 
 PANELS = 5

@@ -1,0 +1,126 @@
+"""Faults planted in the kernels that score in bytes are found: by wrong labels, wrong bounds, or rows left over."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from kmeans_fast.kernels.cuda import sources
+
+from kmeans_fast import reference
+from kmeans_fast.backends.cuda.scorers import use_scorer
+from kmeans_fast.backends.cuda.session import CudaSession
+from simulator import build
+from simulator.device import SimDevice
+
+pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
+
+FEW = 40  # features of which a row's bytes are in registers
+RESIDENT = 160  # and all centroids stay in shared memory
+MANY = 264  # features of which a row's bytes are not
+
+
+class Fault(NamedTuple):
+    module: str
+    right: str
+    wrong: str
+    d: int = FEW
+
+
+FAULTS = {
+    "words of rows read in another order": Fault(
+        "byte_filter", "to[i] = quad.at[i];", "to[i] = quad.at[i / 2 + i % 2 * 2];"
+    ),
+    "words of rows written in another order": Fault(
+        "byte_codes", "{{coarse[w][r], coarse[w][r + 8],", "{{coarse[w][r + 8], coarse[w][r],"
+    ),
+    "fine words written in another order": Fault(
+        "byte_codes", "{{fine[w][r], fine[w][r + 8],", "{{fine[w][r + 8], fine[w][r],"
+    ),
+    "words of centroids read in another order": Fault(
+        "byte_filter",
+        "if (p == 0) multiply_bytes(sum[m][i + j], a[m][p], two.at[2 * j], two.at[2 * j + 1], first_sums);",
+        "if (p == 0) multiply_bytes(sum[m][i + j], a[m][p], two.at[2 * j + 1], two.at[2 * j], first_sums);",
+    ),
+    "words of centroids written in another order": Fault(
+        "byte_codes", "place / 8 % 2 * 2 + at % 8 / 4;", "place / 8 % 2 + at % 8 / 4 * 2;"
+    ),
+    "no wait for the centroids that stay": Fault(
+        "byte_filter", "commit_copies();\n    wait_for_copies<0>();", "commit_copies();", RESIDENT
+    ),
+    "no wait for the next centroids": Fault(
+        "byte_filter", "wait_for_copies<0>();\n          __syncthreads();", "__syncthreads();", MANY
+    ),
+    "half the scale of a row": Fault("byte_codes", "fact = {-inverse,", "fact = {-0.5f * inverse,"),
+    "less than the scale of a centroid": Fault("byte_codes", "step = {t, ", "step = {0.9f * t, "),
+    "sums without their bias": Fault("byte_filter", "(KSTEPS ? 0x4B400000 : 0)", "0"),
+    "a bias that is not taken off": Fault("byte_filter", "KSTEPS ? -ROUNDER * t : 0.0f", "0.0f"),
+    "floors too high": Fault("byte_filter", "fmaf(-fact.y, slope, score)", "score"),
+    "lanes left in the queue": Fault("byte_filter", "queued >= (last ? 1 : 32)", "queued >= 32"),
+    "a queue of other rows": Fault("byte_filter", "* 32 + i * 8 + g;", "* 32 + i * 8;"),
+    "bounds without the error of a row": Fault("byte_codes", "lost + ratio * norm", "lost"),
+    "bounds without the error of a centroid": Fault("byte_codes", "= lost + ratio * norm", "= ratio * norm"),
+    "centroids passed over": Fault("byte_filter", "rests[m][h] = larger(rests[m][h], most[m][h]);", ""),
+}
+
+
+def problem(d):
+    """Rows and centroids, among them some whose rounding to codes changes their products as much as it can."""
+    rng = np.random.default_rng(d)
+
+    def usual(size):
+        return rng.normal(scale=40, size=(size, d))
+
+    def between_codes(size):
+        values = rng.integers(-90, 91, (size, d)) + rng.choice([-0.49, 0.49], (size, 1))
+        values[:, 0] = 127.0  # so codes are 1 apart
+        return values
+
+    def even(values):
+        return np.repeat(values[:, None], d, axis=1)
+
+    half = np.concatenate([usual(200), between_codes(150), even(np.linspace(0.1, 8, 150))])
+    X = np.concatenate([half, -half])  # the mean is zero, and nothing is shifted
+    centroids = np.concatenate(
+        [usual(118), 0.1 * between_codes(6), even(np.array([-30.0, -25.0, -20.0, 20.0, 25.0, 30.0]))]
+    )
+    return X.astype(np.float32), centroids.astype(np.float32)
+
+
+def mistakes(d):
+    """What is wrong with an assignment: of rows without labels, then of rows with those of centroids close by."""
+    X, centroids = problem(d)
+    rows = np.arange(len(X))
+    with use_scorer("bytes"):
+        session = CudaSession(SimDevice(), X, None, len(centroids), on_host=True)
+    session.reset()
+    scoring, launches = session.scoring, session.launches
+    for moved in (centroids, centroids + np.float32(0.01)):
+        session._clear_counters()
+        launches.run(launches.assignment, session._held(moved), False, False, False, scoring.way(None))
+        labels = reference.assign(X, moved)[0]
+        distances = np.sqrt(reference.squared_distances(X, moved)) * scoring.scale
+        own = distances[rows, labels]
+        distances[rows, labels] = np.inf
+        yield from {
+            "labels": np.any(session.device_labels != labels),
+            "upper bounds": np.any(scoring.upper < own),
+            "lower bounds": np.any(scoring.lower > distances.min(axis=1)),
+            "most rows left to float32": session.iteration.counters[5] > len(X) // 2,
+        }.items()
+
+
+@pytest.mark.parametrize("d", [FEW, RESIDENT, MANY])
+def test_the_kernels_as_they_are_make_no_mistakes(d):
+    assert not [what for what, wrong in mistakes(d) if wrong]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(monkeypatch, fault):
+    module, right, wrong, d = FAULTS[fault]
+    as_it_is = sources.text
+    assert as_it_is(module).count(right) == 1
+    faulty = as_it_is(module).replace(right, wrong)
+    monkeypatch.setattr(sources, "text", lambda name: faulty if name == module else as_it_is(name))
+    monkeypatch.setattr(build, "simulated", functools.cache(build.simulated.__wrapped__))
+    assert any(wrong for what, wrong in mistakes(d))
