@@ -21,8 +21,6 @@ struct Packed {
   int panel;          // centroids a panel
 };
 
-__device__ __forceinline__ u64 larger(u64 a, u64 b) { return a > b ? a : b; }
-
 template <class Value, class Join>
 __device__ __forceinline__ Value over_warp(Value value, Join join) {
   for (int step = 16; step; step >>= 1) value = join(value, __shfl_xor_sync(0xffffffffu, value, step));
@@ -92,6 +90,7 @@ __device__ __forceinline__ double weight_of(const i64* cells, const i64* counts,
 __device__ int heaviest_cluster(const i64* cells, const i64* counts, int k, int d, int weighted, Limbs limbs) {
   int heaviest = 0;
   double largest = -1.0;
+#pragma unroll 1
   for (int c = 0; c < k; ++c) {
     const double weight = weight_of(cells, counts, c, d, weighted, limbs);
     if (weight > largest) largest = weight, heaviest = c;
@@ -111,15 +110,19 @@ __device__ int heaviest_cluster(const i64* cells, const i64* counts, int k, int 
 #define COUNTERS 7
 
 #define WARPS (THREADS / 32)
-#define A_LANE 4  // features that a lane has under way at once
-#define A_WARP (A_LANE * 32)
+
+// What all clusters have told together: the bits of the largest shift (as integers they compare alike, and a NaN is the
+// largest), empty clusters, and blocks that have done theirs. Zero between launches.
+#define LARGEST_SHIFT 0
+#define EMPTY_CLUSTERS 1
+#define BLOCKS_DONE 2
 
 // The shared memory of the block that concludes.
 struct Conclusion {
   i64 bins[BINS];
   double differences[THREADS];
-  u64 largest[WARPS], low[WARPS], high[WARPS];
-  int empty, spread, first;
+  u64 low[WARPS], high[WARPS];
+  int spread, first;
 };
 
 __device__ __forceinline__ void add_wide(u64& low, u64& high, u64 more_low, u64 more_high) {
@@ -127,37 +130,27 @@ __device__ __forceinline__ void add_wide(u64& low, u64& high, u64 more_low, u64 
   high += more_high + (low < more_low);
 }
 
-// What the clusters come to together; all threads of one block. The arrays were written by other blocks: `volatile`
-// keeps what this multiprocessor had cached of them out.
-__device__ void conclude(Conclusion& shared, int k, const volatile double* cluster_weights,
-                         const volatile double* shifts, const volatile double* differences, double scatter,
-                         double scale, int relocated, i64* counters, float* drifts, double* status, int* halted) {
+// What the clusters come to together; all threads of one block. What other blocks wrote is `volatile`: this
+// multiprocessor may have older values in its cache.
+__device__ void conclude(Conclusion& shared, int k, const volatile double* shifts, const volatile double* differences,
+                         volatile u64* tally, double scatter, double scale, int relocated, i64* counters, float* drifts,
+                         double* status, int* halted) {
   const int t = threadIdx.x, lane = t % 32, warp = t / 32;
+  // The windows of all threads begin at one bin, so that they add up as integers.
+  const double farthest = __longlong_as_double((i64)tally[LARGEST_SHIFT]);
+  const int empty = (int)tally[EMPTY_CLUSTERS], top = bin_of(farthest);
+  Window window = {0, 0, top > WINDOW_BITS - 1 ? top - (WINDOW_BITS - 1) : 0};
   for (int bin = t; bin < BINS; bin += THREADS) shared.bins[bin] = 0;
-  if (t == 0) shared.empty = shared.spread = 0, shared.first = BINS;
+  if (t == 0) shared.spread = 0, shared.first = BINS;
+  __syncthreads();
   double difference = 0.0;
-  u64 largest = 0;  // bits of a shift: as integers they compare alike, and a NaN is the largest
-  int empty = 0;
 #pragma unroll 4
   for (int c = t; c < k; c += THREADS) {
-    empty += cluster_weights[c] == 0.0;
     difference += differences[c];
-    largest = larger((u64)__double_as_longlong(shifts[c]), largest);
+    if (!add_to_window(&window, shared.bins, shifts[c])) atomicMax(&shared.spread, 1);
   }
   shared.differences[t] = difference;
-  largest = over_warp(largest, [](u64 a, u64 b) { return larger(a, b); });
-  if (lane == 0) shared.largest[warp] = largest;
-  __syncthreads();
-  if (empty) atomicAdd(&shared.empty, empty);
-  for (int w = 0; w < WARPS; ++w) largest = larger(shared.largest[w], largest);
-
-  // All threads' windows begin at one bin, so that they add up as integers.
-  const double farthest = __longlong_as_double((i64)largest);
-  const int top = bin_of(farthest), start = top > WINDOW_BITS - 1 ? top - (WINDOW_BITS - 1) : 0;
-  Window window = {0, 0, start};
-#pragma unroll 4
-  for (int c = t; c < k; c += THREADS)
-    if (!add_to_window(&window, shared.bins, shifts[c])) atomicMax(&shared.spread, 1);
+#pragma unroll 1
   for (int step = 16; step; step >>= 1) {
     const u64 low = __shfl_xor_sync(0xffffffffu, window.low, step);
     add_wide(window.low, window.high, low, __shfl_xor_sync(0xffffffffu, window.high, step));
@@ -169,35 +162,45 @@ __device__ void conclude(Conclusion& shared, int k, const volatile double* clust
       if (shared.bins[bin]) atomicMin(&shared.first, bin);
     __syncthreads();
   }
-  if (warp) return;
-  // In the order of a tree over the threads.
-  const double* part = shared.differences + lane;
-  static_assert(WARPS == 8, "the tree below");
-  difference = ((part[0] + part[128]) + (part[64] + part[192])) + ((part[32] + part[160]) + (part[96] + part[224]));
-  difference = warp_sum(difference);
-  if (lane) return;
-  window = {shared.low[0], shared.high[0], start};
-  for (int w = 1; w < WARPS; ++w) add_wide(window.low, window.high, shared.low[w], shared.high[w]);
-  status[CHANGED] = (double)counters[0];
-  status[RECHECKED] = (double)(counters[1] + counters[4] + counters[6]);
-  status[SCORED] = (double)counters[2];
-  status[EMPTY] = shared.empty;
-  status[OVERFLOWED] = (double)counters[5];
-  status[INERTIA] = scatter + difference;
-  if (shared.spread) {
-    empty_window(&window, shared.bins);
-    // The largest shift alone has more than 64 bits there.
-    const int last = start + (window.high >> 32 ? 96 : 64);
-    status[SQUARED_SHIFT] = total_of_bins(shared.bins, shared.first, last);
-  } else {
-    status[SQUARED_SHIFT] = total_of_window(window);
+  if (warp == 0) {  // in the order of a tree over the threads
+    const double* part = shared.differences + lane;
+    static_assert(WARPS == 8, "the tree below");
+    difference = ((part[0] + part[128]) + (part[64] + part[192])) + ((part[32] + part[160]) + (part[96] + part[224]));
+    difference = warp_sum(difference);
+    if (lane == 0) status[INERTIA] = scatter + difference;
+  } else if (t == 32) {
+    window.low = window.high = 0;
+#pragma unroll 1
+    for (int w = 0; w < WARPS; ++w) add_wide(window.low, window.high, shared.low[w], shared.high[w]);
+    if (shared.spread) {
+      empty_window(&window, shared.bins);
+      // The largest shift alone has more than 64 bits there.
+      const int last = window.bin + (window.high >> 32 ? 96 : 64);
+      status[SQUARED_SHIFT] = total_of_bins(shared.bins, shared.first, last);
+    } else {
+      status[SQUARED_SHIFT] = total_of_window(window);
+    }
+  } else if (t == 64) {
+    status[CHANGED] = (double)counters[0];
+    status[RECHECKED] = (double)(counters[1] + counters[4] + counters[6]);
+    status[SCORED] = (double)counters[2];
+    status[EMPTY] = empty;
+    status[OVERFLOWED] = (double)counters[5];
+    drifts[k] = drift_of(farthest, scale);
+    if (empty && !relocated)
+      *halted = 1;
+    else
+      for (int i = 0; i < COUNTERS; ++i) counters[i] = 0;
+    tally[LARGEST_SHIFT] = tally[EMPTY_CLUSTERS] = tally[BLOCKS_DONE] = 0;
   }
-  drifts[k] = drift_of(farthest, scale);
-  if (shared.empty && !relocated)
-    *halted = 1;
-  else
-    for (int i = 0; i < COUNTERS; ++i) counters[i] = 0;
 }
+
+// What the next centroid takes of a feature.
+struct Feature {
+  i64 integer;  // the sum, where it has one limb
+  int unit;
+  double old, middle;
+};
 
 extern "C" __global__ void __launch_bounds__(THREADS) update(
     const i64* cells, const i64* counts,  // IN    Sums
@@ -216,15 +219,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) update(
     double* shifts,                       // OUT   (k,) D between new and old
     double* differences,                  // OUT   (k,) the inertia of a cluster with its old centroid less its scatter
     float* drifts,                        // OUT   (k + 1,) how far each centroid moved, not less; then the farthest
+    u64* tally,                           // INOUT (3,) zero
     i64* counters,                        // INOUT (COUNTERS,) rows changed, pairs, scored, left by bounds, to scan,
                                           //       overflowed, with several candidates; zero after
     double* status,                       // OUT   (7,) in memory of the host
-    int* halted,                          // INOUT (1,) set where clusters are empty: all else waits until rows are
+    int* halted                           // INOUT (1,) set where clusters are empty: all else waits until rows are
                                           //       relocated
-    int* done                             // INOUT (1,) blocks that have done their clusters; zero
 ) {
   __shared__ union {
-    double squares[WARPS][A_WARP];
+    double squares[2][THREADS];
     Conclusion conclusion;
   } shared;
   __shared__ int is_last;
@@ -232,8 +235,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) update(
   const Limbs how = {unit, limbs, limb_bits, weighted ? d + 1 : d};
   const Frame frame = {shift, scale, gamma, zeta};
   const Packed packed = {panels, half_norms, panel};
-  const int lane = threadIdx.x % 32;
-  double* squares = shared.squares[threadIdx.x / 32];
+  const int lane = threadIdx.x % 32, begin = threadIdx.x - lane;
+  u64 largest = 0, n_empty = 0;  // of the warp, in its first lane
   for (i64 c = first_thread() / 32; c < k; c += all_threads() / 32) {
     const double weight = weight_of(cells, counts, c, d, weighted, how);
     const bool empty = weight == 0.0;
@@ -243,40 +246,32 @@ extern "C" __global__ void __launch_bounds__(THREADS) update(
       source = heaviest_cluster(cells, counts, k, d, weighted, how);
       divisor = weight_of(cells, counts, source, d, weighted, how);
     }
+    const auto feature = [&](int j) {
+      Feature found = {};
+      if (j < d) found = {limbs == 1 ? cells[source * how.columns + j] : 0, unit[j], old[c * d + j], center[j]};
+      return found;
+    };
     double difference = 0.0, norm = 0.0, total = 0.0;
-    for (int first = 0; first < d; first += A_WARP) {
-      i64 integers[A_LANE];
-      double before[A_LANE], middle[A_LANE];
-#pragma unroll
-      for (int i = 0; i < A_LANE; ++i) {
-        const int j = first + i * 32 + lane;
-        integers[i] = j < d && limbs == 1 ? cells[source * how.columns + j] : 0;
-        before[i] = j < d ? old[c * d + j] : 0.0;
-        middle[i] = j < d ? center[j] : 0.0;
+    Feature next = feature(lane);
+#pragma unroll 1
+    for (int first = 0, half = 0; first < d; first += 32, half ^= 1) {
+      const Feature now = next;
+      const int j = first + lane;
+      next = feature(j + 32);  // on its way while those before are added up
+      double square = 0.0;
+      if (j < d) {
+        const double sum = limbs == 1 ? scaled(__ll2double_rn(now.integer), now.unit) : rounded_sum(cells, source, j, how);
+        const double mean = divisor == 0.0 ? now.old : (double)(real)(sum / divisor);
+        centroids[c * d + j] = mean;
+        if (panels) norm += pack_feature(mean, c, j, d, frame, packed);
+        const double moved = now.old - now.middle, t = mean - now.old;
+        if (!empty) difference += moved * (weight * (moved + 2 * now.middle) - 2 * sum);
+        square = t * t;
       }
-#pragma unroll
-      for (int i = 0; i < A_LANE; ++i) {
-        const int j = first + i * 32 + lane;
-        double square = 0.0;
-        if (j < d) {
-          const double sum = limbs == 1 ? scaled(__ll2double_rn(integers[i]), unit[j])
-                                        : rounded_sum(cells, source, j, how);
-          const double mean = divisor == 0.0 ? before[i] : (double)(real)(sum / divisor);
-          centroids[c * d + j] = mean;
-          if (panels) norm += pack_feature(mean, c, j, d, frame, packed);
-          const double moved = before[i] - middle[i], t = mean - before[i];
-          if (!empty) difference += moved * (weight * (moved + 2 * middle[i]) - 2 * sum);
-          square = t * t;
-        }
-        squares[i * 32 + lane] = square;
-      }
+      shared.squares[half][threadIdx.x] = square;
       __syncwarp();
-      if (lane == 0) {  // D adds in the order of the features; beyond d the squares are zero
-        for (int start = 0; start < A_WARP && first + start < d; start += 32)
-#pragma unroll
-          for (int i = 0; i < 32; ++i) total = total + squares[start + i];
-      }
-      __syncwarp();
+      if (lane == 0)  // D adds in the order of the features; beyond d the squares are zero
+        for (int i = 0; i < 32; ++i) total = total + shared.squares[half][begin + i];
     }
     norm = warp_sum(norm);
     difference = warp_sum(difference);
@@ -286,16 +281,20 @@ extern "C" __global__ void __launch_bounds__(THREADS) update(
       shifts[c] = total;
       differences[c] = difference;
       drifts[c] = drift_of(total, scale);
+      const u64 bits = (u64)__double_as_longlong(total);
+      largest = bits > largest ? bits : largest;
+      n_empty += empty;
     }
   }
+  if (largest) atomicMax(tally + LARGEST_SHIFT, largest);
+  if (n_empty) atomicAdd(tally + EMPTY_CLUSTERS, n_empty);
   __threadfence();
   __syncthreads();
-  if (threadIdx.x == 0) is_last = atomicAdd(done, 1) == (int)gridDim.x - 1;
+  if (threadIdx.x == 0) is_last = atomicAdd(tally + BLOCKS_DONE, 1) == gridDim.x - 1;
   __syncthreads();
-  if (!is_last) return;
-  if (threadIdx.x == 0) *done = 0;
-  conclude(shared.conclusion, k, cluster_weights, shifts, differences, scatter, scale, relocated, counters, drifts,
-           status, halted);
+  if (is_last)
+    conclude(shared.conclusion, k, shifts, differences, tally, scatter, scale, relocated, counters, drifts, status,
+             halted);
 }
 
 // Gives rows to empty clusters: each row leaves the sum of its label. The labels stay.

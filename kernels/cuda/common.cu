@@ -36,8 +36,8 @@ __device__ __forceinline__ float smaller(float a, float b) { return fminf(a, b);
 __device__ __forceinline__ double smaller(double a, double b) { return fmin(a, b); }
 
 // The centroids for scoring: panels of PANEL centroids, in each panel the features one after the other.
-__device__ __forceinline__ i64 panel_place(i64 centroid, i64 feature, int d, int panel) {
-  return (centroid / panel * d + feature) * panel + centroid % panel;
+__device__ __forceinline__ i64 panel_place(u32 centroid, u32 feature, int d, u32 panel) {
+  return ((i64)(centroid / panel) * d + feature) * panel + centroid % panel;
 }
 
 __device__ __forceinline__ i64 first_thread() { return (i64)blockIdx.x * THREADS + threadIdx.x; }
@@ -49,10 +49,12 @@ __device__ __forceinline__ double power_of_two(int power) { return __longlong_as
 
 // Exact where the product is: value has few enough bits or the result is a normal number.
 __device__ __forceinline__ double scaled(double value, int power) {
+#pragma unroll 1
   while (power > 1000) {
     value = value * power_of_two(1000);
     power -= 1000;
   }
+#pragma unroll 1
   while (power < -1000) {
     value = value * power_of_two(-1000);
     power += 1000;

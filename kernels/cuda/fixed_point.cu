@@ -92,6 +92,7 @@ __device__ double rounded_sum(const i64* cells, i64 cluster, int column, Limbs l
   // those of the complement.
   i64 digits[MOST_LIMBS], carry = 0;
   const i64 mask = ((i64)1 << bits) - 1;
+#pragma unroll 1
   for (int limb = 0; limb < limbs.count; ++limb) {
     const i64 sum = at[(i64)limb * limbs.columns] + carry;
     digits[limb] = sum & mask;
@@ -100,6 +101,7 @@ __device__ double rounded_sum(const i64* cells, i64 cluster, int column, Limbs l
   const bool negative = carry < 0;
   if (negative) {
     i64 one = 1;
+#pragma unroll 1
     for (int limb = 0; limb < limbs.count; ++limb) {
       const i64 digit = (mask - digits[limb]) + one;
       digits[limb] = digit & mask;
@@ -112,6 +114,7 @@ __device__ double rounded_sum(const i64* cells, i64 cluster, int column, Limbs l
   u64 word = (u64)carry;
   int exponent = unit + bits * limbs.count;
   bool sticky = false;
+#pragma unroll 1
   for (int limb = limbs.count - 1; limb >= 0; --limb) {
     const int free = word ? __clzll((i64)word) - 2 : 62;
     const int taken = free < 0 ? 0 : free < bits ? free : bits, left = bits - taken;

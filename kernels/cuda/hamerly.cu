@@ -19,7 +19,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) filter_rows(
     i64 n, int d,
     const double* __restrict__ centroids,  // IN    (k, d)
     int k, real scale,                     //       of the frame
-    const float* __restrict__ drifts,      // IN    (k + 1,) of `conclude`
+    const float* __restrict__ drifts,      // IN    (k + 1,) of `update`
     const int* __restrict__ labels,        // IN    (n,)
     float* upper,                          // INOUT (n,)
     float* lower,                          // INOUT (n,)

@@ -52,4 +52,4 @@ class IterationBuffers:
         self.drifts = allocate(device, k + 1, np.float32, what)
         self.counters = allocate(device, 7, np.int64, what, fill=0)  # see `update` in `centroids.cu`
         self.halted = allocate(device, 1, np.int32, what, fill=0)
-        self.done = allocate(device, 1, np.int32, what, fill=0)  # blocks of `update`
+        self.tally = allocate(device, 3, np.uint64, what, fill=0)  # of `update`

@@ -78,6 +78,6 @@ class Launches:
             relocated=relocated, centroids=target.exact, **target.packed._asdict(), **s.scoring.frame,
             cluster_weights=iteration.weights, shifts=iteration.shifts, differences=iteration.differences,
             drifts=iteration.drifts, counters=iteration.counters, status=target.status.array, halted=iteration.halted,
-            done=iteration.done,
+            tally=iteration.tally,
         )  # fmt: skip
         return [update]

@@ -27,7 +27,7 @@ def frame(sample):
 
 
 def drifts_in_frame(squared_shifts, scale):
-    """How far each centroid has moved in the frame, not less, in float32; last, the farthest (see `conclude`)."""
+    """How far each centroid has moved in the frame, not less, in float32; last, the farthest (see `update`)."""
     with np.errstate(over="ignore"):  # an infinite drift leaves bounds that prove nothing
         moved = (np.sqrt(squared_shifts) * scale).astype(np.float32)
     moved = moved * np.float32(1.000001) + np.float32(2.0**-100)

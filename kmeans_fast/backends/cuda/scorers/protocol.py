@@ -22,7 +22,7 @@ class Sizes(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """Centroids in panels for scoring (`common.cu`), as the kernel `means` writes them; None: it writes none."""
+    """Centroids in panels for scoring (`common.cu`), as the kernel `update` writes them; None: it writes none."""
 
     panel: int = 1  # centroids a panel
     panels: Any = None
@@ -33,13 +33,13 @@ class Scoring(Protocol):
     """A scorer opened on the rows of a session."""
 
     scale: float  # of the frame that bounds are measured in
-    frame: dict[str, Any]  # what `pack` and `means` take of it, by name
+    frame: dict[str, Any]  # what `pack` and `update` take of it, by name
 
     def packed(self) -> Packed:
         """Memory for centroids in the form that is scored."""
 
     def pack(self, centroids: Any) -> None:
-        """Bring given centroids (`buffers.Centroids`) into that form; `means` does it for those it makes."""
+        """Bring given centroids (`buffers.Centroids`) into that form; `update` does it for those it makes."""
 
     def way(self, number: int | None) -> str:
         """How iteration `number` is to score, one of the ways that `launches` knows; the history has it.
