@@ -54,7 +54,7 @@ class SimDevice:
         self.order, self.sanitizer = order, sanitizer
         self.properties = Properties("a simulated GPU", 2, 160 << 10, memory_bytes, "8.0", "none", "g++")
         self.launches = []  # names of the kernels run
-        self.allocations = 0
+        self.allocations = self.graphs = 0
         self.failing = set()  # numbers of allocations that find no memory
         self.released = 0
 
@@ -110,6 +110,15 @@ class SimDevice:
         launch.arrays = values  # they live as long as the launch
         launch.replaced = lambda others: self.prepare(module, kernel, blocks, shared_bytes, replaced(values, others))
         return launch
+
+    def together(self, launches):
+        self.graphs += 1
+
+        def launch_all():
+            for launch in launches:
+                launch()
+
+        return launch_all
 
     def free_bytes(self):
         return self.properties.memory_bytes

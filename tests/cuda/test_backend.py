@@ -110,6 +110,21 @@ def test_allocations_are_made_once():
     assert counts[3:] == counts[2:3] * 3
 
 
+def test_launches_that_are_run_often_become_one(monkeypatch):
+    """With the answer as it was, relocated rows and launches of another run included."""
+    monkeypatch.setattr("kmeans_fast.backends.cuda.launches._OFTEN", 2)
+    X = rows(600, 24, np.float32)
+    device = SimDevice()
+    session = CudaSession(device, X, None, 60, on_host=True)
+    for start in (np.repeat(X[:20], 3, axis=0), X[:60].copy()):
+        graphs = device.graphs
+        run = lloyd(session, start, max_iter=30, threshold=0.0)
+        expected = reference.lloyd(X, None, start, 30, 0.0)
+        assert_array_equal(run.labels, expected.labels)
+        assert_array_equal(run.centroids, expected.centroids)
+        assert device.graphs > graphs
+
+
 # ---- rows that float32 cannot settle -------------------------------------------------------------------------------
 
 

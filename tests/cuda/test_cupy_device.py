@@ -5,6 +5,7 @@ the rest: it shows that our side is right as we have read it, not that CuPy is s
 """
 
 import ctypes
+import functools
 import importlib
 import sys
 import types
@@ -75,12 +76,43 @@ class Function:
 def launch_kernel(address, x, y, z, threads_x, threads_y, threads_z, shared_mem, stream, places, extra):
     function = Function.at[address]
     assert (y, z, threads_y, threads_z, extra) == (1, 1, 1, 1, 0)
-    assert stream == STREAM + function.current[-1]
+    assert stream == streams[-1].ptr if streams else STREAM + function.current[-1]
     assert function.current[-1] == function.number
     assert shared_mem <= function.max_dynamic_shared_size_bytes
     count = len(sources.kernels(function.module.name)[function.name])
     values = [ctypes.c_uint64.from_address(place) for place in (ctypes.c_uint64 * count).from_address(places)]
-    build.run(build.simulated(function.module), function.name, x, threads_x, values, shared_mem)
+    run = functools.partial(
+        build.run, build.simulated(function.module), function.name, x, threads_x, values, shared_mem
+    )
+    if streams:
+        streams[-1].captured.append(run)
+    else:
+        run()
+
+
+streams = []  # those that are current instead, the innermost last
+
+
+class Stream:
+    """A stream that launches are captured on."""
+
+    def __init__(self, non_blocking):
+        assert non_blocking
+        self.ptr, self.captured = 90, None
+
+    def __enter__(self):
+        streams.append(self)
+        return self
+
+    def __exit__(self, *_):
+        streams.pop()
+
+    def begin_capture(self):
+        self.captured = []
+
+    def end_capture(self):
+        captured, self.captured = self.captured, None
+        return types.SimpleNamespace(launch=lambda: [run() for run in captured], captured=captured)
 
 
 class OutOfMemoryError(MemoryError):
@@ -127,7 +159,8 @@ def make_modules(compiled):
     cupy.cuda = types.SimpleNamespace(
         Device=Device, Event=Event, runtime=runtime, memory=memory,
         driver=types.SimpleNamespace(launchKernel=launch_kernel),
-        get_current_stream=lambda: types.SimpleNamespace(ptr=STREAM + current[-1]),
+        get_current_stream=lambda: streams[-1] if streams else types.SimpleNamespace(ptr=STREAM + current[-1]),
+        Stream=Stream,
     )  # fmt: skip
     cupy.__version__ = "14.2.0"
     cupy.empty = lambda shape, dtype: on_gpu(np.full(shape, 0x5A, dtype))
@@ -166,8 +199,9 @@ def device_module(monkeypatch):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("d", "k"), [(2, 6), (3, 90), (20, 66)])
-def test_a_fit_is_the_references(device_module, d, k, dtype, weighted):
+def test_a_fit_is_the_references(device_module, monkeypatch, d, k, dtype, weighted):
     """On the GPU that is not the current one."""
+    monkeypatch.setattr("kmeans_fast.backends.cuda.launches._OFTEN", 2)
     X, weights = rows(300, d, dtype), some_weights(300) if weighted else None
     session = CudaSession(device_module.CupyDevice(1), X, weights, k, on_host=True)
     start = initial_centroids(session, Data(X), "k-means++", k, 5, 0, None)

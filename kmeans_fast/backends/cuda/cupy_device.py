@@ -1,7 +1,4 @@
-"""A GPU through CuPy: memory from its pool, kernels loaded by it, everything on the caller's current stream.
-
-Written against CuPy 14's documentation and sources; no GPU was at hand to run it.
-"""
+"""A GPU through CuPy: memory from its pool, kernels loaded by it, everything on the caller's current stream."""
 
 import array
 import collections
@@ -195,6 +192,20 @@ class CupyDevice:
                 function.max_dynamic_shared_size_bytes = shared_bytes
             address = function.kernel.ptr
         return CupyLaunch(self.number, (address, blocks, 1, 1, module.threads, 1, 1, shared_bytes), values)
+
+    def together(self, launches):
+        """A CUDA graph, captured on a stream of its own."""
+        with self._current(), cupy.cuda.Stream(non_blocking=True) as stream:
+            stream.begin_capture()
+            for launch in launches:
+                launch()
+            graph = stream.end_capture()
+
+        def launch_graph(kept=launches):  # their arrays live as long as the graph
+            with self._current():
+                graph.launch()
+
+        return launch_graph
 
     def free_bytes(self):
         with self._current():

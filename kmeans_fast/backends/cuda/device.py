@@ -5,6 +5,7 @@ Nothing else in this folder knows more of a device than what is written here.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -84,6 +85,9 @@ class Device(Protocol):
 
         `values` are arrays, those of a `Report` too, None for null, and NumPy scalars.
         """
+
+    def together(self, launches: list[Launch]) -> Callable[[], None]:
+        """Launches that are enqueued as one. To make it takes as long as some tens of launches."""
 
     def free_bytes(self) -> int:
         """Memory that can still be had."""

@@ -1,9 +1,12 @@
 """The launches of an iteration, prepared once and run many times: to prepare one takes the host microseconds."""
 
+import collections
 import weakref
 
 from .buffers import Centroids
 from .scorers.sums_in_shared_memory import update_choices, update_plan
+
+_OFTEN = 8  # runs of the same launches from which they are made one
 
 
 class Launches:
@@ -13,11 +16,13 @@ class Launches:
         # A session that nobody uses gives its memory back at once, which it would not in a cycle.
         self.session, self.launcher = weakref.proxy(session), session.launcher
         self.prepared, self.first = {}, {}
+        self.runs = collections.Counter()
 
     def forget(self):
         """The arrays that the launches are for are no longer in use."""
         self.prepared.clear()
         self.first.clear()
+        self.runs.clear()
 
     def run(self, make, *what):
         """Run the launches that the method `make` makes of `what`."""
@@ -26,6 +31,9 @@ class Launches:
             self.prepared[key] = self._made(make, what)
         for launch in self.prepared[key]:
             launch()
+        self.runs[key] += 1
+        if self.runs[key] == _OFTEN and len(self.prepared[key]) > 1:
+            self.prepared[key] = [self.launcher.device.together(self.prepared[key])]
 
     def _made(self, make, what):
         """Launches, made anew unless there are some for other centroids: to exchange those takes less time."""
