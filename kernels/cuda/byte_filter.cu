@@ -162,6 +162,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
         floors[i / 2][i % 2] = c < 0 ? -INFINITE : lowered(low, fact, lost_share);
         if (q == 0) mine.floors[r] = floors[i / 2][i % 2];
       }
+      __syncwarp();
     }
 
     for (int panel = 0; panel < panels; ++panel) {
@@ -337,7 +338,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
         const float above = fact.w - twice + fmaf(fact.w + fabsf(twice), part, tiny);
         const float below = fact.w - others - fmaf(fact.w + fabsf(others), part, tiny);
         upper[row] = fmaf(sqrtf(larger(above, 0.0f)), 1.000001f, tiny);
-        lower[row] = rest > -INFINITE ? fmaf(sqrtf(larger(below, 0.0f)), 0.999999f, -tiny) : INFINITE;
+        // Scores far below 0 overflow: -INFINITE is of no centroid only where none is left.
+        const float other = kept == k ? INFINITE : -1.0f;
+        lower[row] = rest > -INFINITE ? fmaf(sqrtf(larger(below, 0.0f)), 0.999999f, -tiny) : other;
       }
     }
   }

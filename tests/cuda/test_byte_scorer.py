@@ -164,21 +164,38 @@ def test_rows_left_by_bounds_are_scored_in_bytes():
     assert any(step.path == "hamerly, int8" and step.scored < 1500 for step in steps)
 
 
-@pytest.mark.parametrize("kind", ["normal", "clouds", "sizes"])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_bounds_hold(dtype, kind):
-    X = uneven(500, 24, dtype, kind)
-    centroids = X[:70].copy()
-    session = opened(X, None, 70)
+def bounds_that_hold(session, X, centroids):
+    """The bounds on distances after an assignment, which have been checked."""
     session.assign(centroids)
-    scoring, rows = session.scoring, np.arange(500)
+    scoring, rows = session.scoring, np.arange(len(X))
     upper, lower = (session.device.download(bound) for bound in (scoring.upper, scoring.lower))
     distances = np.sqrt(reference.squared_distances(X, centroids)) * scoring.scale
     own = distances[rows, session.labels]
     distances[rows, session.labels] = np.inf
     assert (upper >= own).all()
     assert (lower <= distances.min(axis=1)).all()
+    return upper, lower
+
+
+@pytest.mark.parametrize("kind", ["normal", "clouds", "sizes"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bounds_hold(dtype, kind):
+    X = uneven(500, 24, dtype, kind)
+    upper, lower = bounds_that_hold(opened(X, None, 70), X, X[:70].copy())
     assert kind == "sizes" or (lower > upper).mean() > 0.3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bounds_hold_where_scores_overflow(dtype):
+    """Rows of zeros have the smallest unit: in it the scores of all centroids but one are minus infinity."""
+    X = np.zeros((300, 24), dtype)
+    X[:100] = np.random.default_rng(0).integers(-5, 6, (100, 24))
+    X[100:200] = -X[:100]
+    centroids = np.repeat(2.0 ** np.linspace(32, 36, 70)[:, None], 24, axis=1).astype(dtype)
+    centroids[40] = 2.0**20
+    session = opened(X, None, 70)
+    assert_labels(session, X, centroids)
+    bounds_that_hold(session, X, centroids)
 
 
 # ---- codes ---------------------------------------------------------------------------------------------------------

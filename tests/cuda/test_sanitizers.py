@@ -19,6 +19,7 @@ from simulator import build
 from simulator.device import SimDevice
 from kmeans_fast import reference
 from kmeans_fast.backends.cuda import device as launching
+from kmeans_fast.backends.cuda.scorers import use_scorer
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.parts import Parts
@@ -63,6 +64,20 @@ def check(n, d, k, dtype, weighted, steps):
     np.testing.assert_array_equal(table, np.sqrt(reference.squared_distances(X, found.centroids)).astype(dtype))
     launched.update(device.launches)
 
+def check_bytes(n, d, k, dtype):
+    # All kernels of an iteration by scores in bytes: without labels, with them, and of the rows that bounds leave.
+    X = np.random.default_rng(n).normal(size=(n, d)).astype(dtype)
+    X[n // 2 :: 7] = X[0]
+    start = X[np.arange(k) % n]
+    start[0] = 0.5 * (X[1] + X[2])
+    device = SimDevice(sanitizer=sanitizer)
+    with use_scorer("bytes"):
+        session = CudaSession(device, X, None, k, on_host=True)
+    found, expected = lloyd(session, start, max_iter=3, threshold=0.0), reference.lloyd(X, None, start, 3, 0.0)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.centroids, expected.centroids)
+    launched.update(device.launches)
+
 def check_misaligned():
     # A view into a larger array, as users pass them on a GPU: a load of two values at once would be an error there.
     X = np.random.default_rng(0).normal(size=4201).astype(np.float32)[1:].reshape(2100, 2)
@@ -72,11 +87,14 @@ def check_misaligned():
 
 modules = [sources.module(name, "float") for name in sources.MODULES if name not in sources.CHOICES]
 modules += [sources.module("assign", "float", PANEL=128, HEIGHT=4), sources.module("points", "float", DIM=2, SEVERAL=1)]
-modules += [sources.module("update_sums", "float", COLUMNS=1)]
+modules += [sources.module("update_sums", "float", COLUMNS=columns) for columns in (1, 4)]
+modules += [sources.module("byte_filter", "float", KSTEPS=size, PANEL=64) for size in (2, 0)]
 with ThreadPoolExecutor(2) as pool:
     list(pool.map(lambda module: build.simulated(module, sanitizer), modules))
 check(150, 2, 4, np.float32, True, 3)
 check(250, 20, 66, np.float32, False, 7)
+check_bytes(300, 40, 70, np.float32)  # the centroids stay in shared memory
+check_bytes(70, 520, 34, np.float32)  # two parts of them pass through it
 if not quick:
     check(150, 6, 50, np.float64, True, 6)
     check(70, 260, 34, np.float64, False, 4)
