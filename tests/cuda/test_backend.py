@@ -17,6 +17,7 @@ from kmeans_fast.arrays import Data
 from kmeans_fast.backends.cuda import column_statistics
 from kmeans_fast.backends.cuda.device import Launcher
 from kmeans_fast.backends.cuda.hamerly import BoundsPolicy
+from kmeans_fast.backends.cuda.scorers.panels import PanelScorer
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.partials import Form, Ranges
 from kmeans_fast.engine.fit import initial_centroids
@@ -202,8 +203,7 @@ def ran_ahead(session, start, iterations):
 
 def test_bounds_that_do_not_pay_are_tried_ever_more_rarely(monkeypatch):
     X = rows(400, 20, np.float32)
-    monkeypatch.setattr("kmeans_fast.backends.cuda.hamerly._MOST_SCORED", -1.0)
-    monkeypatch.setattr("kmeans_fast.backends.cuda.hamerly._SETTLED", 1.0)
+    monkeypatch.setattr(PanelScorer, "bounds_pay", (1.0, -1.0))
     found = ran_ahead(CudaSession(SimDevice(), X, None, 80, on_host=True), X[:80].copy(), 70)
     trials = [number for number in found if number - 1 not in found]  # what follows one is enqueued before it is read
     assert len(found) <= 2 * len(trials)

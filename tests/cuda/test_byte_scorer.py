@@ -177,6 +177,20 @@ def bounds_that_hold(session, X, centroids):
     return upper, lower
 
 
+def test_what_a_run_has_learnt_of_bytes_ends_with_it():
+    X = uneven(300, 24, np.float32, "clouds")
+    session = opened(X, None, 40)
+    session.scoring.policy.resume = 1000
+    session.reset()
+    paths = []
+    centroids = X[:40].copy()
+    for _ in range(3):
+        step = iterated(session, centroids)
+        paths.append(step.path.split(", ")[-1])
+        centroids = step.centroids
+    assert paths == ["int8"] * 3
+
+
 @pytest.mark.parametrize("kind", ["normal", "clouds", "sizes"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bounds_hold(dtype, kind):

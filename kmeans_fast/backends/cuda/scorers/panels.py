@@ -34,6 +34,7 @@ class PanelScorer:
     """
 
     name = "panels"
+    bounds_pay = (0.3, 0.8)
     centroid_bytes = 4
     adds_rows = False
 

@@ -81,6 +81,7 @@ class Scorer(Protocol):
     blocks: int
     adds_rows: bool  # to the sums, in the pass that labels them; else `update_sums` follows
     keeps_bounds: bool  # Hamerly's, of every row
+    bounds_pay: tuple[float, float]  # what `BoundsPolicy` takes
     row_bytes: int  # of memory for each row
     centroid_bytes: int  # and for each feature of a centroid, beside its exact value
     path: str  # the kernels, in words
