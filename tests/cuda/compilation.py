@@ -24,6 +24,8 @@ _USAGE = re.compile(
 
 def architectures(module):
     """Those of `ARCHITECTURES` that a module (`sources.Module`) is for: Turing has not what `tensor_cores.cu` uses."""
+    if module.name == "byte_filter" and ("PANEL", "128") in module.defines:
+        return [80, 90, 120]  # the code of the narrow panels, unrolled twice as far: the first, the last, and Hopper
     least = 80 if "tensor_cores" in sources.MODULES[module.name] else 75
     return [architecture for architecture in ARCHITECTURES if architecture >= least]
 

@@ -65,9 +65,8 @@ def iterate(X, weights, k, iterations, order=0):
     return steps
 
 
-@pytest.mark.parametrize("kind", ["normal", "grid"])
+@pytest.mark.parametrize(("dtype", "kind"), [(np.float32, "normal"), (np.float64, "grid")])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("dtype", DTYPES)
 def test_labels_are_the_references(dtype, shape, kind):
     X, centroids = problem(*shape, dtype, kind)
     session = opened(X, None, shape[2])
@@ -76,11 +75,27 @@ def test_labels_are_the_references(dtype, shape, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("shape", [(700, 5, 7), (500, 33, 65), (300, 200, 20), (200, 300, 5), (900, 17, 400)], ids=str)
+@pytest.mark.parametrize("shape", [(700, 5, 7), (500, 33, 65), (300, 200, 20), (200, 300, 5), (450, 17, 400)], ids=str)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_iterations_are_the_references(dtype, shape, kind):
     n, d, k = shape
     iterate(uneven(n, d, dtype, kind), None, k, 6)
+
+
+@pytest.mark.skipif(not build.COMPILER, reason="it takes devices of several sizes")
+@pytest.mark.parametrize(
+    ("d", "k", "kilobytes"), [(5, 641, 100), (40, 385, 100), (100, 257, 227), (200, 321, 160), (300, 65, 227)]
+)
+def test_wide_panels_pass_through_shared_memory(d, k, kilobytes):
+    n = 1100 if d < 200 else 600  # more than the warps of all blocks take at once
+    X, centroids = problem(n, d, k, np.float32, "normal")
+    device = SimDevice()
+    device.properties = device.properties._replace(shared_bytes=kilobytes << 10)
+    session = CudaSession(device, X, None, k, on_host=True)
+    assert session.scorer.byte_panel == 128
+    assert not session.scorer.all_resident
+    assert_labels(session, X, centroids)
+    bounds_that_hold(session, X, centroids[::-1].copy())
 
 
 @pytest.mark.parametrize("order", [1, 9])
