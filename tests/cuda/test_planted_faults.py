@@ -56,6 +56,7 @@ FAULTS = {
     "sums without their bias": Fault("byte_filter", "(KSTEPS ? 0x4B400000 : 0)", "0"),
     "a bias that is not taken off": Fault("byte_filter", "KSTEPS ? -ROUNDER * t : 0.0f", "0.0f"),
     "floors too high": Fault("byte_filter", "fmaf(-fact.y, slope, score)", "score"),
+    "floors that take fine codes for exact": Fault("byte_filter", "= fine_share * fmaf(", "= 0.0f * fmaf("),
     "lanes left in the queue": Fault("byte_filter", "queued >= (last ? 1 : 32)", "queued >= 32"),
     "a queue of other rows": Fault("byte_filter", "* 32 + i * 8 + g;", "* 32 + i * 8;"),
     "bounds without the error of a row": Fault("byte_codes", "lost + ratio * norm", "lost"),
@@ -80,22 +81,31 @@ def problem(d):
         return np.repeat(values[:, None], d, axis=1)
 
     half = np.concatenate([usual(200), between_codes(150), even(np.linspace(0.1, 8, 150))])
-    X = np.concatenate([half, -half])  # the mean is zero, and nothing is shifted
     centroids = np.concatenate(
         [usual(118), 0.1 * between_codes(6), even(np.array([-30.0, -25.0, -20.0, 20.0, 25.0, 30.0]))]
     )
+    # A row nearest to the origin by a hair, and a centroid that seems nearer in fine codes, which it changes by 0.49.
+    others = centroids[118:124]  # the row is to be far from them
+    signs, most = -np.sign(others.sum(axis=0)), others.max(axis=0).argmin()
+    row, seeming = 15 * signs, -0.98 / 254 * signs
+    row[most], seeming[most] = 127, 254 - (15 * 0.98 / 254 * (d - 1) - 0.4) / 127
+    half = np.concatenate([[row], half])
+    X = np.concatenate([half, -half])  # the mean is zero, and nothing is shifted
+    centroids = np.concatenate([centroids, [seeming], np.zeros((1, d))])
     return X.astype(np.float32), centroids.astype(np.float32)
 
 
 def mistakes(d):
-    """What is wrong with an assignment: of rows without labels, then of rows with those of centroids close by."""
+    """What is wrong with assignments: of rows without labels, those of centroids close by, and one that seems right."""
     X, centroids = problem(d)
     rows = np.arange(len(X))
     with use_scorer("bytes"):
         session = CudaSession(SimDevice(), X, None, len(centroids), on_host=True)
     session.reset()
     scoring, launches = session.scoring, session.launches
-    for moved in (centroids, centroids + np.float32(0.01)):
+    for moved, seeming in ((centroids, False), (centroids + np.float32(0.01), False), (centroids, True)):
+        if seeming:
+            session.device_labels[0] = len(centroids) - 2
         session._clear_counters()
         launches.run(launches.assignment, session._held(moved), False, False, False, scoring.way(None))
         labels = reference.assign(X, moved)[0]
