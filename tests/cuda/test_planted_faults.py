@@ -57,6 +57,10 @@ FAULTS = {
     "a bias that is not taken off": Fault("byte_filter", "KSTEPS ? -ROUNDER * t : 0.0f", "0.0f"),
     "floors too high": Fault("byte_filter", "fmaf(-fact.y, slope, score)", "score"),
     "floors that take fine codes for exact": Fault("byte_filter", "= fine_share * fmaf(", "= 0.0f * fmaf("),
+    "bounds without what the bias rounds": Fault("byte_codes", "(biased ? s / 64 : 0.0)", "0.0"),
+    "floors that are not lowered": Fault(
+        "byte_filter", "return low - fmaf(fabsf(low), lost_share, row.z)", "return low", MANY
+    ),
     "lanes left in the queue": Fault("byte_filter", "queued >= (last ? 1 : 32)", "queued >= 32"),
     "a queue of other rows": Fault("byte_filter", "* 32 + i * 8 + g;", "* 32 + i * 8;"),
     "bounds without the error of a row": Fault("byte_codes", "lost + ratio * norm", "lost"),
@@ -95,9 +99,17 @@ def problem(d):
     return X.astype(np.float32), centroids.astype(np.float32)
 
 
-def mistakes(d):
+def near_ties(d):
+    """Rows on the axes, nearest to the origin by a hair, without anything that their codes lose; 127 is their unit."""
+    farther = 254 + np.random.default_rng(d).uniform(0.02, 0.1, d) / 127
+    X, centroids = 127.0 * np.eye(d), farther[:, None] * np.eye(d)
+    X, centroids = np.concatenate([X, -X]), np.concatenate([np.zeros((1, d)), centroids])
+    return X.astype(np.float32), centroids.astype(np.float32)
+
+
+def mistakes(d, of=problem):
     """What is wrong with assignments: of rows without labels, those of centroids close by, and one that seems right."""
-    X, centroids = problem(d)
+    X, centroids = of(d)
     rows = np.arange(len(X))
     with use_scorer("bytes"):
         session = CudaSession(SimDevice(), X, None, len(centroids), on_host=True)
@@ -120,9 +132,10 @@ def mistakes(d):
         }.items()
 
 
+@pytest.mark.parametrize("of", [problem, near_ties])
 @pytest.mark.parametrize("d", [FEW, RESIDENT, MANY])
-def test_the_kernels_as_they_are_make_no_mistakes(d):
-    assert not [what for what, wrong in mistakes(d) if wrong]
+def test_the_kernels_as_they_are_make_no_mistakes(d, of):
+    assert not [what for what, wrong in mistakes(d, of) if wrong]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -133,4 +146,4 @@ def test_a_planted_fault_is_found(monkeypatch, fault):
     faulty = as_it_is(module).replace(right, wrong)
     monkeypatch.setattr(sources, "text", lambda name: faulty if name == module else as_it_is(name))
     monkeypatch.setattr(build, "simulated", functools.cache(build.simulated.__wrapped__))
-    assert any(wrong for what, wrong in mistakes(d))
+    assert any(wrong for of in (problem, near_ties) for what, wrong in mistakes(d, of))
