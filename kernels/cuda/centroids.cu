@@ -260,7 +260,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) update(
       next = feature(j + 32);  // on its way while those before are added up
       double square = 0.0;
       if (j < d) {
-        const double sum = limbs == 1 ? scaled(__ll2double_rn(now.integer), now.unit) : rounded_sum(cells, source, j, how);
+        const double sum =
+            limbs == 1 ? scaled(__ll2double_rn(now.integer), now.unit) : rounded_sum(cells, source, j, how);
         const double mean = divisor == 0.0 ? now.old : (double)(real)(sum / divisor);
         centroids[c * d + j] = mean;
         if (panels) norm += pack_feature(mean, c, j, d, frame, packed);

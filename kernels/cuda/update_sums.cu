@@ -53,8 +53,9 @@ __device__ __forceinline__ bool in_limb(float value, int unit, i64* part) {
 __device__ __forceinline__ bool in_limb(double, int, i64*) { return false; }  // it has more bits than a limb
 
 // Carries out one column of a change, limb by limb.
-__device__ __forceinline__ void carry_out_column(const BlockSums& block, const Sums& sums, int held, const Change& change,
-                                                 int column, const real* X, const double* weights, int d) {
+__device__ __forceinline__ void carry_out_column(const BlockSums& block, const Sums& sums, int held,
+                                                 const Change& change, int column, const real* X,
+                                                 const double* weights, int d) {
 #pragma unroll 1
   for (int away = 0; away < 2; ++away) {
     const int cluster = away ? change.from : change.to;
