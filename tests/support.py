@@ -177,6 +177,21 @@ def iterated(opened, centroids):
     return done._replace(centroids=host)
 
 
+def beside_the_reference(opened, X, weights, k, iterations):
+    """Iterate a session from rows of X, the reference beside it; what was told of every iteration."""
+    centroids, steps = X[np.random.default_rng(3).permutation(len(X))[:k]].copy(), []
+    for _ in range(iterations):
+        labels, _ = reference.assign(X, centroids)
+        step = iterated(opened, centroids)
+        np.testing.assert_array_equal(opened.labels, labels)
+        np.testing.assert_array_equal(step.centroids, reference.update(X, weights, centroids, labels))
+        steps.append(step)
+        centroids = step.centroids
+    opened.assign(centroids)
+    np.testing.assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
+    return steps
+
+
 def run_python(code, *arguments, timeout=580, **environment):
     """What `code` prints in a fresh interpreter; a crash, a hang or an exception fails the test.
 

@@ -9,12 +9,6 @@
 
 #define ENTRIES 256  // candidates that a warp takes at a time
 #define WARPS (THREADS / 32)
-#define NO_CANDIDATE 0x7fffffff
-
-__device__ __forceinline__ int warp_total(int value) {
-  for (int step = 16; step; step >>= 1) value += __shfl_xor_sync(0xffffffffu, value, step);
-  return value;
-}
 
 // A lane's shares of x'c' for two pairs, whose loads are under way together.
 __device__ __forceinline__ void shares_of_products(const real* const (&x)[2], const float* const (&c)[2],
@@ -164,8 +158,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) settle_candidates(
       ++changed;
     }
   }
-  changed = warp_total(changed);
-  several = warp_total(several);
+  changed = warp_sum(changed);
+  several = warp_sum(several);
   if (lane == 0 && changed) atomic_add(counters, changed);
   if (lane == 0 && several) atomic_add(counters + 6, several);
 }

@@ -13,18 +13,12 @@
 // Cost       Reads X twice, the second time from cache. 2 d bytes and 16 a row.
 
 #define LEVELS 127
-#define FINER 254.0f  // a fine code is within -127 and 127, as what a code leaves is within -1/2 and 1/2
-#define ROUNDER 12582912.0f      // 1.5 * 2**23: x + ROUNDER - ROUNDER is x rounded to an integer
-#define UNIT 5.9604645e-8        // 2**-24
-#define TINY 9.094947017729282e-13  // 2**-40: more than what underflows, in units of s
+#define UNIT 5.9604645e-8             // 2**-24
+#define TINY 9.094947017729282e-13    // 2**-40: more than what underflows, in units of s
 #define LEAST 8.673617379884035e-19f  // 2**-60: the largest value of a row, at least; a smaller row has codes 0
 #define MOST_REACH 1.099511627776e12  // 2**40: the norm beyond which nothing is claimed
 
 #define WORDS 8  // of a row for a product
-
-struct __align__(16) Quad {
-  u32 at[4];
-};
 
 // What is known of values v = x' / s and their codes.
 struct Statistics {
@@ -112,11 +106,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) encode_rows(
     }
     facts[row] = fact;
   }
-}
-
-__device__ __forceinline__ float warp_sum(float value) {
-  for (int step = 16; step; step >>= 1) value += __shfl_xor_sync(0xffffffffu, value, step);
-  return value;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) encode_centroids(

@@ -344,8 +344,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
       }
     }
   }
-  changed = warp_total(changed);
-  overflows = warp_total(overflows);
+  changed = warp_sum(changed);
+  overflows = warp_sum(overflows);
   if (lane == 0) {
     if (changed) atomic_add(counters, changed);
     if (overflows) atomic_add(counters + 2, -overflows);  // `assign` will count them

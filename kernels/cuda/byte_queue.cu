@@ -13,9 +13,6 @@
 #define MOST (KSTEPS ? MOST_CANDIDATES : MANY_CANDIDATES)  // many features: bytes tell less, and distances cost more
 #define LISTED (MOST + MOST / 4)
 #define QUEUED (32 + 4 * 32)  // a look leaves fewer than 32, and comes after four rows of each lane
-#define NO_CANDIDATE 0x7fffffff
-#define FINER 254.0f         // as in `byte_codes.cu`, as the next one
-#define ROUNDER 12582912.0f
 
 #if KSTEPS
 #define STAGE_PRODUCTS KSTEPS
@@ -25,9 +22,6 @@
 
 struct __align__(8) Pair {
   u32 x, y;
-};
-struct __align__(16) Quad {
-  u32 at[4];
 };
 
 // A panel, or some products of it, in shared memory.
@@ -86,11 +80,6 @@ __device__ __forceinline__ void atomic_larger(float* at, float value) {
     atomicMax((int*)at, __float_as_int(value));
   else
     atomicMin((u32*)at, __float_as_uint(value));
-}
-
-__device__ __forceinline__ int warp_total(int value) {
-  for (int step = 16; step; step >>= 1) value += __shfl_xor_sync(0xffffffffu, value, step);
-  return value;
 }
 
 __device__ __forceinline__ int sum_of_quad(int value) {

@@ -21,16 +21,6 @@ struct Packed {
   int panel;          // centroids a panel
 };
 
-template <class Value, class Join>
-__device__ __forceinline__ Value over_warp(Value value, Join join) {
-  for (int step = 16; step; step >>= 1) value = join(value, __shfl_xor_sync(0xffffffffu, value, step));
-  return value;
-}
-
-__device__ __forceinline__ double warp_sum(double value) {
-  return over_warp(value, [](double a, double b) { return a + b; });
-}
-
 // One feature of a centroid into its panel; its part of |c'|^2.
 __device__ __forceinline__ double pack_feature(double value, i64 c, int j, int d, const Frame& frame,
                                                const Packed& packed) {

@@ -35,6 +35,13 @@ __device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); 
 __device__ __forceinline__ float smaller(float a, float b) { return fminf(a, b); }
 __device__ __forceinline__ double smaller(double a, double b) { return fmin(a, b); }
 
+// The sum over the lanes of a warp, which every lane has then.
+template <class Value>
+__device__ __forceinline__ Value warp_sum(Value value) {
+  for (int step = 16; step; step >>= 1) value = value + __shfl_xor_sync(0xffffffffu, value, step);
+  return value;
+}
+
 // The centroids for scoring: panels of PANEL centroids, in each panel the features one after the other.
 __device__ __forceinline__ i64 panel_place(u32 centroid, u32 feature, int d, u32 panel) {
   return ((i64)(centroid / panel) * d + feature) * panel + centroid % panel;

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu.scoring import byte_codes
 from numpy.testing import assert_array_equal
-from support import DTYPES, EDGES, iterated, problem, session, some_weights, uneven
+from support import DTYPES, EDGES, beside_the_reference, iterated, problem, session, some_weights, uneven
 
 from kmeans_fast import reference
 from kmeans_fast.backends import use_technique
@@ -33,19 +33,7 @@ def always():
 
 
 def iterate(threads, X, weights, k, iterations):
-    """Iterate beside the reference; what was told of every iteration."""
-    opened, steps = session(threads, X, weights, k), []
-    centroids = X[np.random.default_rng(3).permutation(len(X))[:k]].copy()
-    for _ in range(iterations):
-        labels, _ = reference.assign(X, centroids)
-        step = iterated(opened, centroids)
-        assert_array_equal(opened.labels, labels)
-        assert_array_equal(step.centroids, reference.update(X, weights, centroids, labels))
-        steps.append(step)
-        centroids = step.centroids
-    opened.assign(centroids)
-    assert_array_equal(opened.labels, reference.assign(X, centroids)[0])
-    return steps
+    return beside_the_reference(session(threads, X, weights, k), X, weights, k, iterations)
 
 
 @pytest.mark.parametrize("kind", ["normal", "grid"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels import byte_scores
 from numpy.testing import assert_array_equal
-from support import AVAILABLE, DTYPES, EDGES, iterated, problem, some_weights, uneven
+from support import AVAILABLE, DTYPES, EDGES, beside_the_reference, iterated, problem, some_weights, uneven
 
 from kmeans_fast import reference
 from kmeans_fast.backends.cuda.scorers import use_scorer
@@ -51,18 +51,7 @@ def assert_labels(session, X, centroids):
 
 
 def iterate(X, weights, k, iterations, order=0):
-    """Iterate beside the reference; what was told of every iteration."""
-    session, steps = opened(X, weights, k, order), []
-    centroids = X[np.random.default_rng(3).permutation(len(X))[:k]].copy()
-    for _ in range(iterations):
-        labels, _ = reference.assign(X, centroids)
-        step = iterated(session, centroids)
-        assert_array_equal(session.labels, labels)
-        assert_array_equal(step.centroids, reference.update(X, weights, centroids, labels))
-        steps.append(step)
-        centroids = step.centroids
-    assert_labels(session, X, centroids)
-    return steps
+    return beside_the_reference(opened(X, weights, k, order), X, weights, k, iterations)
 
 
 @pytest.mark.parametrize(("dtype", "kind"), [(np.float32, "normal"), (np.float64, "grid")])

@@ -152,6 +152,7 @@ class CudaPart:
         self.sums_current = self.bounds_current = False
         self.changed = 1.0  # the share of rows, in the last iteration that is known
         self.enqueued, self.bounds = 0, BoundsPolicy(*self.scorer.bounds_pay)
+        self.scoring.begin()
         self.followed, self.drifted = None, False  # the centroids that come next (host, device); the bounds know it
 
     def _clear_counters(self):

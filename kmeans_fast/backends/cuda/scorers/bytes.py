@@ -141,7 +141,11 @@ class ByteScoring(PanelScoring):
 
     def __init__(self, plan, session):
         super().__init__(plan, session)
-        self.policy, self.row_words = BytesPolicy(), None
+        self.row_words = None
+        self.begin()
+
+    def begin(self):
+        self.policy = BytesPolicy()
 
     def _encode(self, session):
         """Make room, and encode the rows: before the first pass that scores them in bytes."""
@@ -175,8 +179,7 @@ class ByteScoring(PanelScoring):
         if number is None:
             serves = self.plan.forced or self.row_words is not None  # to encode the rows takes longer than a pass
         elif number == 0:
-            self.policy = BytesPolicy()  # a run begins; rows without labels would have many candidates
-            serves = self.plan.forced
+            serves = self.plan.forced  # rows without labels would have many candidates
         else:
             serves = self.policy.decide(number)
         return BYTES if serves else super().way(number)

@@ -112,6 +112,9 @@ class PanelScoring:
             centroids=centroids.exact, k=self.k, d=self.d, **centroids.packed._asdict(), **self.frame,
         )  # fmt: skip
 
+    def begin(self):
+        pass
+
     def way(self, number):
         return "float32"
 

@@ -67,6 +67,9 @@ class PointScoring:
     def pack(self, centroids):
         pass
 
+    def begin(self):
+        pass
+
     def way(self, number):
         return self.dtype.name
 

@@ -41,6 +41,9 @@ class Scoring(Protocol):
     def pack(self, centroids: Any) -> None:
         """Bring given centroids (`buffers.Centroids`) into that form; `update` does it for those it makes."""
 
+    def begin(self) -> None:
+        """Forget what the iterations of the run before have taught."""
+
     def way(self, number: int | None) -> str:
         """How iteration `number` is to score, one of the ways that `launches` knows; the history has it.
 
