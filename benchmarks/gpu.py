@@ -8,6 +8,7 @@ Examples
 --------
     python benchmarks/gpu.py --dry-run
     python benchmarks/gpu.py --output results/gpu-h100
+    python benchmarks/gpu.py --only iterations ways fits --alone --budget 120
     python benchmarks/gpu.py --only iterations --cells 1M,128,1024 100M,2,10 --budget 120
 """
 
@@ -22,13 +23,14 @@ from common.jobs import Job, Section
 from common.report import Output
 from common.supervisor import START, supervised
 from common.worker import work
-from gpu_parts import ceilings, cells, check, fits, iterations, report, wrong
+from gpu_parts import ceilings, cells, check, fits, iterations, report, ways, wrong
 
 SECTIONS = {
     "check": Section(check.units, check.run, 220, 60),
     "ceilings": Section(ceilings.units, ceilings.run, 30, 15),
     "iterations": Section(keys(cells.GRID), iterations.run, 140, 40),
-    "fits": Section(keys(cells.FITS), fits.run, 65, 20),
+    "ways": Section(keys(cells.GRID), ways.run, 60, 20),
+    "fits": Section(keys(cells.GRID), fits.run, 65, 20),
     "wrong": Section(wrong.units, wrong.run, 45, 15),
 }
 DEVICE = "device"  # what tells what the device is
@@ -39,8 +41,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = ", ".join(SECTIONS)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION", help=names)
-    cells = "of the sections iterations and fits, as 1M,16,256"
+    cells = "of the sections iterations, ways and fits, as 1M,16,256"
     parser.add_argument("--cells", nargs="+", type=parse, metavar="n,d,k", help=cells)
+    parser.add_argument("--alone", action="store_true", help="without the peers")
     budget = "seconds for everything; a section for which there is not enough left is skipped (default %(default)s)"
     parser.add_argument("--budget", type=float, default=460, help=budget)
     output = "write PATH.json and PATH.md (default: benchmarks/results/gpu-DEVICE; of a dry run, nothing)"
@@ -89,7 +92,7 @@ def main():
         "gpu": {} if options.dry_run else machine.gpu(),
         "host": machine.host(),
         "versions": machine.versions(machine.ON_GPU),
-        "options": {"only": options.only, "budget": options.budget, "dry_run": options.dry_run},
+        "options": {"only": options.only, "budget": options.budget, "alone": options.alone, "dry_run": options.dry_run},
         "sections": {},
     }
     output = Output(contents, *output_paths(options, device))
@@ -102,7 +105,9 @@ def main():
         output.write()
 
     sections = {name: section for name, section in SECTIONS.items() if name in options.only}
-    runs.run(runs.Plan(sections, COMMAND, {"cells": options.cells}, deadline, options.dry_run), store)
+    runs.run(
+        runs.Plan(sections, COMMAND, {"cells": options.cells, "alone": options.alone}, deadline, options.dry_run), store
+    )
     text, wrong = report.verdict(contents)
     output.add(text)
     return 1 if wrong else 0

@@ -9,7 +9,8 @@ def table(header, rows, left=1):
     """A Markdown table; the first columns to the left, numbers to the right. A header may be text with bars in it."""
     header = header.split(" | ") if isinstance(header, str) else header
     rule = ["---"] * left + ["---:"] * (len(header) - left)
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (header, rule, *rows))
+    lines = [[str(cell).replace("|", "\\|") for cell in row] for row in (header, rule, *rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def page(*parts):

@@ -22,13 +22,13 @@ def run(unit, stand, context):
     -------
     dict
         "shape", and per contender under "results": median "seconds", "raw" ones, "n_iter", exact "inertia", and of ours
-        how long the iterations alone took; or why there is nothing.
+        the seconds of each phase; or why there is nothing.
     """
     cell = parse(unit)
     n, d, k = sized(cell, context.dry_run)[:3]
     context.tell("data")
     X = blobs(stand.xp, n, d, k)
-    contenders = [*map(Ours, METHODS), *peers(context.dry_run)]
+    contenders = [*map(Ours, METHODS), *peers(context)]
     limit = context.seconds / len(contenders)
     prepare = functools.partial(_prepare, stand, limit)
     rounds = race(contenders, prepare, X, k, ROUNDS, stand, context, seconds=context.seconds * 0.6)

@@ -38,7 +38,7 @@ def run(unit, stand, context):
     context.tell("data")
     X = data.blobs(stand.xp, n, d, k)
     start = stand.host(X[stand.xp.asarray(data.start_rows(n, k))])
-    contenders = [Ours(), *peers(context.dry_run)]
+    contenders = [Ours(), *peers(context)]
     limit = context.seconds / (2 * len(contenders))
     results = {contender.name: {"note": contender.note} for contender in contenders}
 

@@ -248,8 +248,10 @@ class PlainNumpy(Peer):
         return self.run(self.X[start_rows(len(self.X), self.n_clusters)], max_iter), max_iter, {}
 
 
-def peers(dry_run):
-    """All of them, new."""
+def peers(context):
+    """All of them, new; none where kmeans_fast is to be alone."""
+    if context.options.get("alone"):
+        return []
     found = [
         FlashKMeans("fp16", "float16"),
         FlashKMeans("TF32", "float32"),
@@ -260,4 +262,4 @@ def peers(dry_run):
         Plain("bf16", "bfloat16"),
         Plain("fp32", "float32"),
     ]
-    return [*found, PlainNumpy("float32", "float32")] if dry_run else found
+    return [*found, PlainNumpy("float32", "float32")] if context.dry_run else found

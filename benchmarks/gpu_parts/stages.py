@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
-from unittest import mock
 
 import numpy as np
 from common import data, machine, processes, stands
@@ -157,7 +156,7 @@ def _rates(journal, simulate):
 
 
 def _cells(journal, simulate):
-    """Ours alone, the quickest cells first: iterations, every kernel's share, and what other panels would take."""
+    """Ours alone, the quickest cells first: iterations and every kernel's share."""
     stand, well = stands.device(simulate), True
     grid = sorted(cells.GRID, key=lambda cell: np.prod(cell[:3], dtype=float))
     with stand.forced():
@@ -165,9 +164,7 @@ def _cells(journal, simulate):
             n, d, k = sized(cell, simulate)[:3]
             X = data.blobs(stand.xp, n, d, k)
             start = stand.host(X[stand.xp.asarray(data.start_rows(n, k))])
-            for panel in (None,) if d <= 4 else (None, 32, 64, 128):
-                name = cell.key + (f", panels of {panel}" if panel else "")
-                well &= journal.step(name, _cell, stand, X, start, panel)
+            well &= journal.step(cell.key, _cell, stand, X, start)
             if (n, d, k) == SEEDED or simulate:
                 well &= journal.step(f"{cell.key}, ways to seed", _seedings, stand, X, k)
             del X
@@ -177,20 +174,16 @@ def _cells(journal, simulate):
     return 0 if well else 1
 
 
-def _cell(stand, X, start, panel):
-    from kmeans_fast.kernels.cuda import sources
-
-    with mock.patch.object(sources, "PANELS", (panel,) if panel else sources.PANELS):
-        contender = ours.Ours()
-        contender.load(stand)
-        contender.open(stand, X, len(start))
-        contender.iterate(start, 2)  # compiles
-        runs = [contender.iterate(start, 1 + ITERATIONS) for _ in range(RUNS)]
-        found = {"kernels": vars(contender.session.scorer), "ms": ours.steady(runs)}
-        found |= {name: runs[-1][name][-1] for name in ("changed", "scored", "rechecked", "path")}
-        if not panel:
-            found["phases"] = guarded(stand, contender.phases, start, ITERATIONS // 2)[0]
-        contender.close()
+def _cell(stand, X, start):
+    contender = ours.Ours()
+    contender.load(stand)
+    contender.open(stand, X, len(start))
+    contender.iterate(start, 2)  # compiles
+    runs = [contender.iterate(start, 1 + ITERATIONS) for _ in range(RUNS)]
+    found = {"kernels": vars(contender.session.scorer), "ms": ours.steady(runs)}
+    found |= {name: runs[-1][name][-1] for name in ("changed", "scored", "rechecked", "path")}
+    found["phases"] = guarded(stand, contender.phases, start, ITERATIONS // 2)[0]
+    contender.close()
     return found
 
 
@@ -247,7 +240,7 @@ STAGES = {
     "smoke": Stage(_smoke, 50, needed=True),
     "contract": Stage(_contract, 60),
     "rates": Stage(_rates, 25),
-    "cells": Stage(_cells, 75),
+    "cells": Stage(_cells, 50),
     "torch": Stage(_torch, 25),
     "memcheck": Stage(functools.partial(_sanitizer, "memcheck"), 62),
     "racecheck": Stage(functools.partial(_sanitizer, "racecheck"), 62),

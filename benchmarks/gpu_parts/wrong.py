@@ -37,7 +37,7 @@ def run(unit, stand, context):
         "n_features": int(d), "offset": offset, "n_samples": n, "n_clusters": k, "results": {},
         "yardstick_wrong": _yardstick_wrong(stand, X, centroids, true),
     }  # fmt: skip
-    for contender in [Ours(), *peers(context.dry_run)]:
+    for contender in [Ours(), *peers(context)]:
         name = contender.name
         found = result["results"][name] = {}
         if name in context.left_out:
