@@ -12,7 +12,7 @@
 // Maths      argmin |x - c|^2 = argmax of the score x'c' - |c'|^2 / 2, where x' = (x - shift) * scale and c' likewise,
 //            in float32 for any dtype of X. The shift (about the mean of the data) removes the cancellation that ruins
 //            the expanded form on data far from the origin.
-// Precision  Certify, then recheck: a row whose best score leads the runner-up by more than its margin (`centroids.cu`)
+// Precision  Certify, then recheck: a row whose best score leads the runner-up by more than its margin (`means.cu`)
 //            has the contract's label. For the others `recheck` measures the contract's D to the centroids whose score
 //            comes into question. Most often these are two, each the best of another thread's columns, and known; else
 //            the columns of the threads that have any are scored again.

@@ -34,7 +34,7 @@ MODULES = {
     "byte_candidates": ("common", "bytes", "certified", "byte_candidates"),
     "update_sums": ("common", "fixed_point", "sums", "update_sums"),
     "points": ("common", "fixed_point", "sums", "points"),
-    "centroids": ("common", "fixed_point", "sums", "exact_sum", "centroids"),
+    "centroids": ("common", "fixed_point", "sums", "exact_sum", "means", "centroids"),
     "hamerly": ("common", "hamerly"),
     "seeding": ("common", "fixed_point", "tiles", "masses", "candidates", "seeding"),
     "part_masses": ("common", "fixed_point", "masses", "part_masses", "candidates"),

@@ -12,7 +12,7 @@ from .part import CudaPart
 from .part import path as path_of
 from .seeder import CudaSeeder
 
-# Of a status (`centroids.cu`).
+# Of a status (`means.cu`).
 _NUMBERS = ("changed", "rechecked", "scored", "empty", "squared_shift", "inertia", "overflowed")
 
 

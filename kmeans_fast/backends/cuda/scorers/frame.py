@@ -11,7 +11,7 @@ _REACH = {np.dtype(np.float32): 100, np.dtype(np.float64): 400}
 
 
 class Frame(NamedTuple):
-    """x' = (x - shift) * scale, and the parts of the error bound that `centroids.cu` and `assign.cu` take."""
+    """x' = (x - shift) * scale, and the parts of the error bound that `means.cu` and `assign.cu` take."""
 
     shift: np.ndarray  # (d,) in X's dtype
     scale: float
