@@ -26,19 +26,23 @@ if TYPE_CHECKING:  # for type checkers and editors
     from .estimators.pipelines import save as save
     from .explaining import explain as explain
     from .functional import FewClustersWarning as FewClustersWarning
+    from .functional import KMeansBatchResult as KMeansBatchResult
     from .functional import KMeansResult as KMeansResult
     from .functional import assign as assign
     from .functional import kmeans as kmeans
+    from .functional import kmeans_batch as kmeans_batch
     from .functional import kmeans_plusplus as kmeans_plusplus
 
 _HOME = {
     "FewClustersWarning": "functional",
+    "KMeansBatchResult": "functional",
     "KMeansResult": "functional",
     "Progress": "engine.history",
     "assign": "functional",
     "available_backends": "backends",
     "explain": "explaining",
     "kmeans": "functional",
+    "kmeans_batch": "functional",
     "kmeans_plusplus": "functional",
     "load": "estimators.pipelines",
     "save": "estimators.pipelines",

@@ -85,6 +85,22 @@ class Data(NamedTuple):
         return self.origin.back(array)
 
 
+class Batch(NamedTuple):
+    """Data sets of the same sizes as the engine takes them, each like `Data`, and where they came from."""
+
+    X: Any  # (problems, n_samples, n_features)
+    weights: Any = None  # (problems, n_samples)
+    origin: Origin = ON_HOST
+
+    def problem(self, number: int) -> Data:
+        """One of them."""
+        return Data(self.X[number], None if self.weights is None else self.weights[number], self.origin)
+
+    def back(self, array: Any) -> Any:
+        """A result as an array of the library, on the device, that the rows came from."""
+        return self.origin.back(array)
+
+
 class _Stream:
     """A stream of another library, by the CUDA stream protocol (PyTorch's own streams speak it only since 2.6)."""
 
@@ -163,8 +179,11 @@ def to_host(array):
     return np.asarray(_plain(array))
 
 
-def as_data(X, *, name="X"):
-    """`X` as a finite, C-contiguous float32 or float64 array of two dimensions.
+ROWS = ("n_samples", "n_features")
+
+
+def as_data(X, *, name="X", axes=ROWS):
+    """`X` as a finite, C-contiguous float32 or float64 array of two dimensions, or of as many as `axes` has names.
 
     float32 and float64 stay as they are, without a copy where they are C-contiguous. Integers, booleans and float16
     become float64, scikit-learn's rule. For an array on a GPU this is called while its `Origin.current` lasts.
@@ -188,7 +207,7 @@ def as_data(X, *, name="X"):
         For another number of dimensions, no rows, no columns, masked values, values that are not numbers, NaN or
         infinity.
     """
-    if is_ready(X):
+    if is_ready(X) and len(axes) == X.ndim:
         return X
     refuse_masked(X, name)
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
@@ -203,10 +222,12 @@ def as_data(X, *, name="X"):
         raise ValueError(f"{name} must be real, got complex data ({array.dtype}).")
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be an array of numbers, got dtype {array.dtype}.")
-    if array.ndim != 2:
-        raise ValueError(f"{name} must have 2 dimensions (n_samples, n_features), got {array.ndim}: {array.shape}.")
+    if array.ndim != len(axes):
+        wanted = f"{len(axes)} dimensions ({', '.join(axes)})"
+        raise ValueError(f"{name} must have {wanted}, got {array.ndim}: {array.shape}.")
     if 0 in array.shape:
-        raise ValueError(f"{name} must have at least one row and one column, got shape {array.shape}.")
+        least = "one row and one column" if axes is ROWS else "one problem, one row and one column"
+        raise ValueError(f"{name} must have at least {least}, got shape {array.shape}.")
     dtype = np.float32 if array.dtype == np.float32 else np.float64
     if isinstance(array, np.ndarray):
         array = np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
@@ -262,10 +283,11 @@ def is_ready(X):
         return bool(np.isfinite(X.sum()))
 
 
-def as_weights(sample_weight, n_samples, origin=ON_HOST):
+def as_weights(sample_weight, sizes, origin=ON_HOST):
     """`sample_weight` as float64 (n_samples,), finite, not negative, not all zero, where X is; None stays None.
 
-    A scalar is repeated. Weights on the host are copied to the GPU that X is on; the other way is refused.
+    `sizes` is n_samples, or for several data sets (problems, n_samples). A scalar is repeated. Weights on the host are
+    copied to the GPU that X is on; the other way is refused.
     """
     if sample_weight is None:
         return None
@@ -279,10 +301,11 @@ def as_weights(sample_weight, n_samples, origin=ON_HOST):
         weights = weights.astype(np.float64, copy=False)
     else:
         weights = np.asarray(_plain(sample_weight), dtype=np.float64)
+    shape = sizes if isinstance(sizes, tuple) else (sizes,)
     if weights.ndim == 0:
-        weights = np.full(n_samples, float(weights))
-    if weights.shape != (n_samples,):
-        raise ValueError(f"sample_weight must have shape ({n_samples},), got {weights.shape}.")
+        weights = np.full(shape, float(weights))
+    if weights.shape != shape:
+        raise ValueError(f"sample_weight must have shape {shape}, got {weights.shape}.")
     check_weights(weights)
     if origin.resident is None:
         return np.ascontiguousarray(weights)
@@ -290,10 +313,16 @@ def as_weights(sample_weight, n_samples, origin=ON_HOST):
 
 
 def check_weights(weights):
-    """Raise ValueError for weights (n_samples,) that are NaN, infinite, negative or all zero."""
+    """Raise ValueError for weights (n_samples,), or (problems, n_samples), that are NaN, infinite, negative or all zero
+    (in any problem).
+    """
     check_finite(weights, "sample_weight")
     least = float(weights.min())
     if least < 0:
-        raise ValueError(f"sample_weight must not be negative, got {least} at row {int(weights.argmin())}.")
-    if float(weights.max()) == 0:
-        raise ValueError("sample_weight must not be zero for every row: at least one must be positive.")
+        *problem, row = (int(at) for at in np.unravel_index(int(weights.argmin()), weights.shape))
+        where = "".join(f" of problem {at}" for at in problem)
+        raise ValueError(f"sample_weight must not be negative, got {least} at row {row}{where}.")
+    heaviest = to_host(weights.max(axis=-1))
+    if (heaviest == 0).any():
+        where = f" of problem {int(np.flatnonzero(heaviest == 0)[0])}" if heaviest.ndim else ""
+        raise ValueError(f"sample_weight must not be zero for every row{where}: at least one must be positive.")

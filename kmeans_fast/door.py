@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import ON_HOST, Data, as_data, as_weights, origin_of
+from .arrays import ON_HOST, ROWS, Batch, Data, as_data, as_weights, origin_of
 from .sources import source_of
 
 
@@ -40,6 +40,15 @@ def opened(X: Any, sample_weight: Any = None, *, check: Callable | None = None) 
 def _checked(X, sample_weight, origin):
     X = as_data(X)
     return X, as_weights(sample_weight, len(X), origin)
+
+
+@contextlib.contextmanager
+def opened_batch(X: Any, sample_weight: Any = None) -> Iterator[Batch]:
+    """As `opened`, for several data sets: X (problems, n_samples, n_features), weights (problems, n_samples)."""
+    origin = origin_of(X)
+    with origin.current():
+        array = as_data(X, axes=("problems", *ROWS))
+        yield Batch(array, as_weights(sample_weight, array.shape[:2], origin), origin)
 
 
 class DataInChunks:

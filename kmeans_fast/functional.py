@@ -11,14 +11,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .door import opened
+from .door import opened, opened_batch
+from .engine.batch import fit_batch
 from .engine.checks import check_clusters
 from .engine.fit import fit
 from .engine.history import Progress
 from .engine.labelling import open_beside
 from .engine.opening import open_data
 from .engine.seeding import kmeans_plusplus as _seed_rows
-from .messages import warn
+from .messages import counted, warn
 from .parameters import checked, runs
 
 
@@ -159,6 +160,114 @@ def kmeans(
             warn(found.warning, FewClustersWarning)
         of_the_run = (found.inertia, found.n_iter, found.backend, found.history, found.timings)
         return KMeansResult(data.back(found.centroids), data.back(found.labels), *of_the_run)
+
+
+class KMeansBatchResult(NamedTuple):
+    """What `kmeans_batch` returns: arrays of the library and on the device that X came from.
+
+    Attributes
+    ----------
+    centroids : array (problems, n_clusters, n_features), X's dtype
+    labels : array (problems, n_samples), int32
+    inertia : array (problems,), float64
+    n_iter : array (problems,), int64
+        These four of each problem as in `KMeansResult`.
+    backend : str
+        What ran.
+    timings : dict of str to float
+        Seconds by phase as in `KMeansResult`, all problems together. Where they are fitted together, "last_pass" is
+        part of "iterating".
+    """
+
+    centroids: Any
+    labels: Any
+    inertia: Any
+    n_iter: Any
+    backend: str
+    timings: dict[str, float]
+
+
+def kmeans_batch(
+    X: ArrayLike,
+    n_clusters: int,
+    *,
+    init: str | ArrayLike | Callable[..., Any] = "k-means++",
+    n_init: int | Literal["auto"] = 1,
+    max_iter: int = 300,
+    tol: float = 1e-4,
+    sample_weight: ArrayLike | None = None,
+    seed: int | None = None,
+    init_size: int | Literal["auto"] | None = "auto",
+    device: str = "auto",
+    n_threads: int | None = None,
+) -> KMeansBatchResult:
+    """Cluster the rows of each of many data sets of the same sizes, the problems.
+
+    Every answer is, bit for bit, that of the problem's own fit with the same arguments: of problem i
+    ``kmeans(X[i], n_clusters, seed=seed, ...)``. The same `seed` serves all problems. Many small problems take far less
+    time together than one after the other.
+
+    Parameters
+    ----------
+    X : array-like (problems, n_samples, n_features), or a list of arrays of one shape
+        As for `kmeans`. A list is copied.
+    n_clusters : int
+        From 1 to n_samples, of each problem.
+    init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable
+        As for `kmeans`; or positions for each problem, array-like (problems, n_clusters, n_features).
+    sample_weight : array-like (problems, n_samples), optional
+        Not negative.
+    n_init, max_iter, tol, seed, init_size, device, n_threads
+        As for `kmeans`, the same for every problem.
+
+    Returns
+    -------
+    KMeansBatchResult
+
+    Raises
+    ------
+    ValueError
+        For an argument or data outside the rules above; the message names the rule, the value and the problem.
+    RuntimeError
+        If the device or backend asked for cannot be used.
+    MemoryError
+        Before anything large is allocated, if the plan does not fit.
+
+    Warns
+    -----
+    FewClustersWarning
+        If a problem has fewer distinct clusters than `n_clusters`; the first is named.
+
+    Notes
+    -----
+    O(problems * n_samples * n_clusters * n_features) an iteration.
+
+    Examples
+    --------
+    A product quantiser of vectors in eight parts has a codebook for each part; codes are the labels:
+
+    >>> import kmeans_fast
+    >>> import numpy as np
+    >>> vectors = np.random.default_rng(0).normal(size=(500, 32)).astype(np.float32)
+    >>> parts = vectors.reshape(500, 8, 4).transpose(1, 0, 2)
+    >>> result = kmeans_fast.kmeans_batch(parts, 16, seed=0)
+    >>> result.centroids.shape, result.labels.T.shape
+    ((8, 16, 4), (500, 8))
+    """
+    given = checked(locals())
+    given |= {"n_init": runs(given["n_init"], given["init"]), "seed": _seed(given["seed"])}
+    with opened_batch(X, sample_weight) as batch:
+        found = fit_batch(batch, **given)
+        few = np.flatnonzero(found.n_used < found.centroids.shape[1])
+        if len(few):
+            warn(
+                f"Number of distinct clusters ({found.n_used[few[0]]}) found smaller than n_clusters "
+                f"({found.centroids.shape[1]}) in {counted(len(few), 'problem')}, first in problem {few[0]}. "
+                "Possibly due to duplicate points in X.",
+                FewClustersWarning,
+            )
+        centroids, labels, inertia, n_iter = map(batch.back, found[:4])
+        return KMeansBatchResult(centroids, labels, inertia, n_iter, found.backend, found.timings)
 
 
 def assign(

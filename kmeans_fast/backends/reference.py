@@ -6,7 +6,7 @@ from .. import reference
 from .drawing import by_content, located
 from .masses import Oversampler, Seeder
 from .partials import LEAST, Partial, Ranges
-from .protocol import Finished, Iteration, MassesState, Plan
+from .protocol import Finished, Iteration, MassesState, OneByOne, Plan
 from .relocation import farthest
 
 
@@ -222,7 +222,7 @@ class ReferenceSession:
         return None if self.weights is None else self.weights[numbers]
 
 
-class ReferenceBackend:
+class ReferenceBackend(OneByOne):
     name = "reference"
     devices: tuple[str, ...] = ("cpu",)
 

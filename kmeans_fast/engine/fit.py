@@ -1,5 +1,6 @@
 """A fit: choose the backend, seed, run Lloyd's algorithm n_init times, keep the best."""
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,9 +10,10 @@ from .checks import as_centroids, check_clusters, check_init_size
 from .events import PREPARING, SEEDING, Events
 from .history import Progress
 from .lloyd import lloyd
-from .opening import open_data
+from .opening import choose
 from .refinement import breathe, deepest
 from .seeding import auto_init_size, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
+from .together import run_together
 from .update import means
 
 
@@ -78,6 +80,29 @@ def second_session(n_clusters, n_samples, init, refine):
     return second
 
 
+def may_run_together(init, init_size, n_samples):
+    """Whether runs may be made together from this start: from given centroids, or k-means++ on all rows."""
+    if isinstance(init, str):
+        return init == "k-means++" and (init_size is None or init_size >= n_samples)
+    return not callable(init)
+
+
+def _fit_together(data, choice, init, events, how):
+    """The `Fit` of runs that the chosen backend makes together; `how` they are made: see `run_together`."""
+    X, k = data.X[None], choice.problem.n_clusters
+    choice = choice._replace(weights=None if choice.weights is None else choice.weights[None])
+    problems = choice.together(X, how["n_init"])
+    starts = None if isinstance(init, str) else init[None]
+    found = run_together(
+        problems, functools.partial(choice.alone, X), 1, k, starts=starts, events=events, record=True, **how
+    )
+    best = found.best[0]
+    return Fit(
+        found.centroids[best], found.labels[best], float(found.inertia[best]), int(found.n_iter[best]),
+        int(found.n_used[best]), choice.backend.name, tuple(found.history), events.seconds,
+    )  # fmt: skip
+
+
 def fit(
     data, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, init_size=None, device="auto", n_threads=None,
     callback=None, refine=None, rule=means,
@@ -122,7 +147,12 @@ def fit(
     if init_size == "auto":
         init_size = auto_init_size(n_samples, n_clusters) if isinstance(init, str) and init == "k-means++" else None
     second = second_session(n_clusters, n_samples, init, refine)
-    opened = open_data(data, n_clusters, device=device, n_threads=n_threads, second=second, rule=rule)
+    choice = choose(data, n_clusters, device=device, n_threads=n_threads, second=second)
+    alike = isinstance(data, Data) and callback is None and refine is None and rule is means
+    if alike and may_run_together(init, init_size, n_samples) and not choice.backend.batches(choice.problem, 1, n_init):
+        how = {"n_init": n_init, "max_iter": max_iter, "tol": tol, "seed": seed}
+        return _fit_together(data, choice, init, events, how)
+    opened = choice.opened(data, rule)
     session = opened.session
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
     best, history = None, []

@@ -55,20 +55,66 @@ def open_data(data, n_clusters, *, device="auto", n_threads=None, second=0, rule
     rule : callable
         How centroids follow from sums: see `update.means`.
     """
+    return choose(data, n_clusters, device=device, n_threads=n_threads, second=second).opened(data, rule)
+
+
+class Choice(NamedTuple):
+    """Which backend serves the rows of some data, or of several data sets, none of which has been opened yet."""
+
+    backend: Backend
+    problem: Problem
+    weights: Any  # as they are wanted: None where all are 1
+    n_threads: int | None
+
+    def opened(self, data, rule=means):
+        """The rows of `data` `Opened`, after the memory plan has been checked."""
+        what = f"k-means of {data.n_samples:,} x {data.n_features:,} rows into {self.problem.n_clusters:,} clusters"
+        backend, n_threads, weights = self.backend, self.n_threads, self.weights
+        problem = plan_memory(backend, self.problem, n_threads, what)
+        if isinstance(data, Data):
+            session = backend.open(data.X, weights, problem, n_threads)
+            session = session if rule is means else Parts([session], rule)
+        else:
+            session = Parts(_parts(data, weights is not None, backend, problem, n_threads), rule)
+        return Opened(session, backend, problem, n_threads)
+
+    def alone(self, X, number):
+        """A session on one of several data sets X (problems, n_samples, n_features)."""
+        weights = None if self.weights is None else self.weights[number]
+        return self._replace(weights=weights).opened(Data(X[number], weights)).session
+
+    def together(self, X, runs):
+        """The data sets X opened together for so many runs in all, after the memory plan has been checked.
+
+        It counts what the runs come to as well, which nobody else does.
+        """
+        problem, (count, n, d) = self.problem, X.shape
+        plan = self.backend.plan_problems(problem, count, runs, self.n_threads)
+        needed = plan.workspace_bytes + results_bytes(problem, runs)
+        available = None if plan.on_device else shortage(needed)
+        if available is not None:
+            what = f"k-means of {count:,} problems of {n:,} x {d:,} rows, {runs:,} runs in all,"
+            raise too_little(needed, available, what)
+        return self.backend.open_problems(X, self.weights, problem, self.n_threads)
+
+
+def results_bytes(problem, runs):
+    """What the labels and centroids of so many runs take."""
+    return runs * (problem.n_samples * 4 + problem.n_clusters * problem.n_features * problem.dtype.itemsize)
+
+
+def choose(data, n_clusters, *, device="auto", n_threads=None, second=0):
+    """The `Choice` for the rows of `data`; the arguments are those of `open_data`."""
     check_magnitudes(data)
-    weights = data.weights
+    return choose_checked(data.X, data.weights, data.origin, n_clusters, device, n_threads, second)
+
+
+def choose_checked(X, weights, origin, n_clusters, device, n_threads, second=0):
+    """The `Choice` for data whose magnitudes have been checked; with a third axis, before the others, several sets."""
     if weights is not None and bool((weights == 1.0).all()):
         weights = None  # the same integers, and one column less
-    problem = as_problem(data.X, weights, n_clusters, device, data.origin.resident)._replace(second=second)
-    backend = backends.select(problem, device)
-    what = f"k-means of {data.n_samples:,} x {data.n_features:,} rows into {n_clusters:,} clusters"
-    problem = plan_memory(backend, problem, n_threads, what)
-    if isinstance(data, Data):
-        session = backend.open(data.X, weights, problem, n_threads)
-        session = session if rule is means else Parts([session], rule)
-    else:
-        session = Parts(_parts(data, weights is not None, backend, problem, n_threads), rule)
-    return Opened(session, backend, problem, n_threads)
+    problem = as_problem(X, weights, n_clusters, device, origin.resident)._replace(second=second)
+    return Choice(backends.select(problem, device), problem, weights, n_threads)
 
 
 def _parts(data, weighted, backend, problem, n_threads):
@@ -144,7 +190,7 @@ def plan_memory(backend, problem, n_threads, what):
 
 def as_problem(X, weights, n_clusters, device="auto", resident=None):
     """The `Problem` that these data make."""
-    return Problem(*X.shape, n_clusters, X.dtype, weights is not None, device, resident)
+    return Problem(*X.shape[-2:], n_clusters, X.dtype, weights is not None, device, resident)
 
 
 def on_host(problem):

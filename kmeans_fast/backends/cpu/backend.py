@@ -4,6 +4,7 @@ import functools
 import importlib
 
 from ...kernels.undisturbed import undisturbed
+from ..protocol import OneByOne
 
 
 @functools.cache
@@ -18,7 +19,7 @@ def module(name):
     return _imported(f".{name}", __package__)
 
 
-class CpuBackend:
+class CpuBackend(OneByOne):
     name = "cpu"
     devices: tuple[str, ...] = ("cpu",)
 

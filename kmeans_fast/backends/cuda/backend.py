@@ -2,10 +2,11 @@
 
 import functools
 
+from ..protocol import OneByOne
 from .availability import missing
 
 
-class CudaBackend:
+class CudaBackend(OneByOne):
     name = "cuda"
     devices: tuple[str, ...] = ("cuda",)
 
