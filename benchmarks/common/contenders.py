@@ -37,8 +37,9 @@ class Contender:
         raise NotImplementedError
 
     def ready(self, stand, X, n_clusters):
-        """Load it and give it the data; `Refused` where that cannot be."""
-        n_samples, n_features = X.shape
+        """Load it and give it the data, of one problem or of several; `Refused` where that cannot be."""
+        n_features = X.shape[-1]
+        n_samples = X.size // n_features
         try:
             self.load(stand)
         except ImportError as error:

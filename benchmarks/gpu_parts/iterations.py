@@ -10,7 +10,7 @@ from common.data import exact_inertia
 from common.timing import Refused, guarded, say
 
 from . import cells
-from .ours import NAME, TOLD, Ours, steady
+from .ours import NAME, TOLD, Ours, Whole, steady
 from .peers import peers
 
 ITERATIONS = 10  # after the first
@@ -38,7 +38,7 @@ def run(unit, stand, context):
     context.tell("data")
     X = data.blobs(stand.xp, n, d, k)
     start = stand.host(X[stand.xp.asarray(data.start_rows(n, k))])
-    contenders = [Ours(), *peers(context)]
+    contenders = [Ours(), Whole(), *peers(context)]
     limit = context.seconds / (2 * len(contenders))
     results = {contender.name: {"note": contender.note} for contender in contenders}
 
@@ -46,6 +46,8 @@ def run(unit, stand, context):
         if contender.name == NAME:
             contender.iterate(start, 3)  # compiles, and plans the sums
             return lambda: contender.iterate(start, 1 + ITERATIONS)
+        if isinstance(contender, Whole):
+            return _prepare_whole(contender, stand, start)
         return _prepare_peer(contender, stand, start, limit, results[contender.name])
 
     rounds = race(contenders, prepare, X, k, ROUNDS, stand, context, seconds=context.seconds * 0.6)
@@ -62,6 +64,18 @@ def run(unit, stand, context):
         contender.close()
     stand.release()
     return result
+
+
+def _prepare_whole(whole, stand, start):
+    """What times our own fit of one iteration and of more. It ends where no label changes, unlike some peers'."""
+    whole.run(start, 1 + ITERATIONS)  # compiles
+
+    def measure():
+        few = stand.timed(lambda: whole.run(start, 1))[0]
+        more, fit = stand.timed(lambda: whole.run(start, 1 + ITERATIONS))
+        return {"few": few, "more": more, "iterations": fit.n_iter - 1}
+
+    return measure
 
 
 def _prepare_peer(peer, stand, start, limit, result):
@@ -108,7 +122,7 @@ def _check(contenders, stand, X, start, result, context):
             results[name]["phases"] = phases if not reason else {"skipped": reason}
             checked, reason = guarded(stand, _of_our_labels, contender, stand, X, start)
             result |= checked if not reason else {"labels_unchecked": reason}
-        elif results[name]["raw"][-1]["iterations"] == ITERATIONS:
+        elif not isinstance(contender, Whole) and results[name]["raw"][-1]["iterations"] == ITERATIONS:
             inertia, reason = guarded(stand, lambda c=contender: exact_inertia(X, c.host(c.latest)))
             if not reason:
                 results[name]["inertia"] = inertia

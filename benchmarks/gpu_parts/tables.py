@@ -2,7 +2,7 @@
 
 from common.report import table
 
-from . import ceilings, cells, check, fits, iterations, ways
+from . import batch, ceilings, cells, check, fits, iterations, ways
 from .ours import NAME
 
 _KEPT = {True: 2, False: 14}  # last lines of a program that are shown, by whether all was well
@@ -131,6 +131,24 @@ def _ways(results, contents):
     return [text, table(header, rows)], _missing(results)
 
 
+def _batch(results, contents):
+    shown = [result for result in results.values() if "failed" not in result]
+    names = list(dict.fromkeys(name for result in shown for name in result["results"]))
+    rows = [[result["cell"], *(_together(result["results"], name) for name in names)] for result in shown]
+    text = (
+        f"Fits of {batch.ITERATIONS} iterations at most from given rows, tolerance off: ms of all together, and"
+        " how many times ours that is. One by one is measured on the first problems and scaled."
+    )
+    return [text, table(["problems", *names], rows)], _missing(results)
+
+
+def _together(results, name):
+    one, ours = results.get(name, {}), results[NAME]
+    if "ms" not in one:
+        return _BLANK
+    return _ms(one["ms"]) + (f" ({one['ms'] / ours['ms']:.2f})" if "ms" in ours and name != NAME else "")
+
+
 def _fits(results, contents):
     rows = []
     for result in results.values():
@@ -174,6 +192,7 @@ BODIES = {
     "check": _check,
     "ceilings": _ceilings,
     "iterations": _iterations,
+    "batch": _batch,
     "ways": _ways,
     "fits": _fits,
     "wrong": _wrong,
@@ -216,7 +235,9 @@ def iteration_verdict(result):
     elif target:
         sentences.append(f"{result['cell']}: {_ms(ours['median'])} ms, at most {target:g} were asked for")
     lost = [
-        name for name, one in result["results"].items() if name != NAME and one.get("mean", ours["mean"]) < ours["mean"]
+        name
+        for name, one in result["results"].items()
+        if not name.startswith(NAME) and one.get("mean", ours["mean"]) < ours["mean"]
     ]
     if lost:
         marks.append("**LOST to " + ", ".join(lost) + "**")
