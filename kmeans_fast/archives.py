@@ -14,13 +14,19 @@ _MOST_MEMBERS = 32
 _DTYPES = ("<f4", "<f8", "<i4", "|u1")
 
 
+def write_header(file, shape, dtype):
+    """Write what begins a .npy file of a C-contiguous array, to a file that is open for writing bytes."""
+    described = {"shape": tuple(shape), "fortran_order": False, "descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
+    np.lib.format.write_array_header_1_0(file, described)
+
+
 def write_array(file, array):
     """Write an array as .npy to a file that is open for writing bytes.
 
     As `numpy.save`, which however hands a real file to the C library and does not hear of it when the disk is full.
     """
     array = np.ascontiguousarray(array)
-    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+    write_header(file, array.shape, array.dtype)
     file.write(array.data.cast("B") if array.size else b"")
 
 

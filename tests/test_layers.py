@@ -11,7 +11,7 @@ BASE = ("archives", "arrays", "messages", "parameters", "reference", "whole_file
 LAYERS = [  # from the lowest; what stands in one line may import what stands in lines above it only
     {"kernels"},
     set(BASE),
-    {"sources"},
+    {"datasets", "sources"},
     {"door"},
     {"backends"},
     {"engine"},
