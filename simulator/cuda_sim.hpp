@@ -85,6 +85,12 @@ static inline float __int_as_float(int value) { return sim_bits<float>(value); }
 static inline unsigned __float_as_uint(float value) { return sim_bits<unsigned>(value); }
 static inline long long __double_as_longlong(double value) { return sim_bits<long long>(value); }
 static inline double __longlong_as_double(long long value) { return sim_bits<double>(value); }
+static inline float float_of_half(unsigned short bits) {
+  const bool finite = (bits & 0x7c00) != 0x7c00;  // else the exponent is the largest there too
+  const unsigned magnitude = (bits & 0x7fffu) << 13, sign = (bits & 0x8000u) << 16;
+  return sim_bits<float>(finite ? sim_bits<unsigned>(sim_bits<float>(magnitude) * 0x1p112f) | sign
+                                : magnitude | 0x7f800000u | sign);
+}
 static inline int __clzll(long long value) { return value ? __builtin_clzll((unsigned long long)value) : 64; }
 static inline int __ffsll(long long value) { return __builtin_ffsll(value); }
 static inline int __popc(unsigned value) { return __builtin_popcount(value); }

@@ -78,7 +78,7 @@ __device__ __forceinline__ void top_two(float score, int column, float& best, fl
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
-    const real* __restrict__ X,              // IN    (n, d)
+    const stored* __restrict__ X,            // IN    (n, d)
     i64 n, int d,
     const real* __restrict__ shift,          // IN    (d,) the frame
     real scale,
@@ -134,7 +134,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
 #pragma unroll
         for (int i = 0; i < LOADS; ++i) {
           const i64 row = row_of[t / FEATURES + i * (THREADS / FEATURES)];
-          next_x[i] = j < d ? framed(X[row * d + j], by, scale) : 0.0f;
+          next_x[i] = j < d ? framed(value_of(X[row * d + j]), by, scale) : 0.0f;
         }
       }
       if (more) {
@@ -252,7 +252,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
 // The rows that scores could not settle: the least D, lowest index, among the centroids that come into question. Two
 // threads a pair, then a block a row.
 extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
-    const real* __restrict__ X,            // IN    (n, d)
+    const stored* __restrict__ X,          // IN    (n, d)
     i64 n, int d,
     const real* __restrict__ shift,        // IN    (d,)
     real scale,
@@ -309,7 +309,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
       if (c >= k) continue;
       float score = half_norms[c];
       const float* column = panels + panel_place(c, 0, d, PANEL);
-      for (int j = 0; j < d; ++j) score = fmaf(framed(X[row * d + j], shift[j], scale), column[(i64)j * PANEL], score);
+      for (int j = 0; j < d; ++j)
+        score = fmaf(framed(value_of(X[row * d + j]), shift[j], scale), column[(i64)j * PANEL], score);
       if (score < threshold) continue;  // NaN, where float32 overflowed, excludes nothing
       const double distance = squared_distance(X + row * d, centroids + (i64)c * d, d);
       if (distance < least || (distance == least && c < label)) least = distance, label = c;

@@ -10,34 +10,40 @@
 #define ENTRIES 256  // candidates that a warp takes at a time
 #define WARPS (THREADS / 32)
 
+// Four features of a row, in one load.
+struct __align__(4 * sizeof(stored)) Four {
+  stored at[4];
+};
+
 // A lane's shares of x'c' for two pairs, whose loads are under way together.
-__device__ __forceinline__ void shares_of_products(const real* const (&x)[2], const float* const (&c)[2],
+__device__ __forceinline__ void shares_of_products(const stored* const (&x)[2], const float* const (&c)[2],
                                                    const real* shift, real scale, int d, int lane, int lanes,
                                                    float (&sums)[2]) {
   sums[0] = sums[1] = 0.0f;
-  if (sizeof(real) == 4 && d % 4 == 0 && ((u64)x[0] | (u64)x[1]) % 16 == 0) {
+  if (sizeof(real) == 4 && d % 4 == 0 && ((u64)x[0] | (u64)x[1]) % sizeof(Four) == 0) {
 #pragma unroll 1
     for (int j = 4 * lane; j < d; j += 4 * lanes) {
       const float4 by = *(const float4*)(shift + j);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const float4 at = *(const float4*)(x[i] + j), to = *(const float4*)(c[i] + j);
-        sums[i] = fmaf(framed(at.x, by.x, scale), to.x, sums[i]);
-        sums[i] = fmaf(framed(at.y, by.y, scale), to.y, sums[i]);
-        sums[i] = fmaf(framed(at.z, by.z, scale), to.z, sums[i]);
-        sums[i] = fmaf(framed(at.w, by.w, scale), to.w, sums[i]);
+        const Four four = *(const Four*)(x[i] + j);
+        const float4 to = *(const float4*)(c[i] + j);
+        sums[i] = fmaf(framed(value_of(four.at[0]), by.x, scale), to.x, sums[i]);
+        sums[i] = fmaf(framed(value_of(four.at[1]), by.y, scale), to.y, sums[i]);
+        sums[i] = fmaf(framed(value_of(four.at[2]), by.z, scale), to.z, sums[i]);
+        sums[i] = fmaf(framed(value_of(four.at[3]), by.w, scale), to.w, sums[i]);
       }
     }
   } else {
 #pragma unroll 1
     for (int j = lane; j < d; j += lanes)
 #pragma unroll
-      for (int i = 0; i < 2; ++i) sums[i] = fmaf(framed(x[i][j], shift[j], scale), c[i][j], sums[i]);
+      for (int i = 0; i < 2; ++i) sums[i] = fmaf(framed(value_of(x[i][j]), shift[j], scale), c[i][j], sums[i]);
   }
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 3) settle_candidates(
-    const real* __restrict__ X,            // IN    (n, d)
+    const stored* __restrict__ X,          // IN    (n, d)
     i64 n, int d,
     const double* __restrict__ centroids,  // IN    (k, d)
     const float* __restrict__ moved,       // IN    (k, d) c'
@@ -90,7 +96,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) settle_candidates(
     __syncwarp();
     for (int start = 0; start < all; start += 2 * abreast) {
       int at[2], candidate[2];
-      const real* x[2];
+      const stored* x[2];
       const float* c[2];
       float sums[2];
 #pragma unroll

@@ -45,7 +45,7 @@ __device__ __forceinline__ void encode(float value, int byte, Codes& codes, Stat
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2) encode_rows(
-    const real* __restrict__ X,      // IN    (n, d)
+    const stored* __restrict__ X,    // IN    (n, d)
     i64 n, int d,
     const real* __restrict__ shift,  // IN    (d,) the frame
     real scale,
@@ -63,9 +63,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) encode_rows(
   const double sums = (d + 32) * 2 * UNIT;
   const int t = threadIdx.x;
   for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
-    const real* rows = X + first * d;
+    const stored* rows = X + first * d;
     const i64 row = first + t;
-    const auto moved = [&](int r, int j) { return framed(rows[(i64)r * d + j], shift[j], scale); };
+    const auto moved = [&](int r, int j) { return framed(value_of(rows[(i64)r * d + j]), shift[j], scale); };
     float largest = 0.0f;
     walk(tile, n - first, d, moved, [&](float x) { largest = larger(largest, fabsf(x)); });
     const float step = step_of(largest), per = (float)(1.0 / (double)step);

@@ -23,7 +23,7 @@ __device__ __forceinline__ float difference(double x, double c) { return (float)
 
 // What each candidate would take off the total mass, and which rows it is nearer to than all seeds.
 extern "C" __global__ void __launch_bounds__(THREADS) trials(
-    const real* __restrict__ X, i64 n, int d,
+    const stored* __restrict__ X, i64 n, int d,
     const i64* __restrict__ candidates,  // IN    (n_trials,) rows of X; null where they are given
     const real* __restrict__ given,      // IN    (n_trials, d), or null
     int n_trials,
@@ -46,11 +46,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) trials(
       __syncthreads();
       for (int at = t; at < THREADS * FEATURES; at += THREADS) {
         const int r = at / FEATURES, f = at % FEATURES;
-        rows[r][f] = first + r < n && start + f < d ? X[(first + r) * d + start + f] : (real)0;
+        rows[r][f] = first + r < n && start + f < d ? value_of(X[(first + r) * d + start + f]) : (real)0;
       }
       for (int at = t; at < TRIALS * FEATURES; at += THREADS) {
         const int q = at / FEATURES, f = at % FEATURES;
-        tried[f][q] = q < n_trials && start + f < d ? CANDIDATE(q)[start + f] : (real)0;
+        tried[f][q] = q < n_trials && start + f < d ? value_of(CANDIDATE(q)[start + f]) : (real)0;
       }
       __syncthreads();
       for (int f = 0; f < FEATURES; ++f) {
@@ -94,7 +94,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) trials(
 // The candidate that leaves the least mass, the first of equals, becomes a seed; of given ones, the one that the host
 // has chosen.
 extern "C" __global__ void accept(
-    const real* X, i64 n, int d,
+    const stored* X, i64 n, int d,
     const i64* candidates,  // IN    as for `trials`, as the next two
     const real* given,
     int n_trials,
@@ -121,7 +121,7 @@ extern "C" __global__ void accept(
     *total -= gains[best];
   }
 #endif
-  const real* seed = CANDIDATE(best);
+  const auto* seed = CANDIDATE(best);
   const Masses how = {weights, nearest, factors};
   for (i64 row = first_thread(); row < n; row += all_threads()) {
     if (!(marks[row] >> best & 1)) continue;

@@ -92,7 +92,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) update(
 
 // Gives rows to empty clusters: each row leaves the sum of its label. The labels stay.
 extern "C" __global__ void relocate(
-    const real* X, const double* weights, int d,
+    const stored* X, const double* weights, int d,
     const u64* rows,    // IN    (m,) distinct
     const int* empty,   // IN    (m,) the clusters that they go to
     int m,

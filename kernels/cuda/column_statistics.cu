@@ -16,7 +16,7 @@
   for (i64 row = (i64)blockIdx.x * rows_abreast + own_row; row < (n); row += (i64)gridDim.x * rows_abreast)
 
 extern "C" __global__ void column_ranges(
-    const real* X,          // IN    (n, d)
+    const stored* X,        // IN    (n, d)
     const double* weights,  // IN    (n,) or null: all ones
     i64 n, int d,
     u64* largest,           // INOUT (columns,) bits of max |w x|, zeros on entry; column d, if there are weights, is w
@@ -27,7 +27,8 @@ extern "C" __global__ void column_ranges(
     u64 high = 0, low = ~0ull;
     FOR_OWN_ROWS(n) {
       const double w = weights ? weights[row] : 1.0;
-      const double value = column < d ? (weights ? w * (double)X[row * d + column] : (double)X[row * d + column]) : w;
+      const auto x = [&]() { return (double)value_of(X[row * d + column]); };
+      const double value = column < d ? (weights ? w * x() : x()) : w;
       const u64 word = (u64)__double_as_longlong(value) & 0x7fffffffffffffffull;
       int exponent;
       const u64 significand = decode(value, &exponent);
@@ -54,7 +55,7 @@ struct TopCells {
 };
 
 extern "C" __global__ void column_sums(
-    const real* X,    // IN    (n, d)
+    const stored* X,  // IN    (n, d)
     i64 n, int d,
     const int* unit,  // IN    (d,) of Limbs
     int limbs, int limb_bits,
@@ -64,7 +65,7 @@ extern "C" __global__ void column_sums(
   FOR_OWN_ELEMENTS(n, d) {
     i64 top = 0;
     const i64 top_place = (i64)(limbs - 1) * d + column;
-    FOR_OWN_ROWS(n) add_value(TopCells{cells, top_place, &top}, 0, column, how, X[row * d + column], false);
+    FOR_OWN_ROWS(n) add_value(TopCells{cells, top_place, &top}, 0, column, how, value_of(X[row * d + column]), false);
     if (top) atomic_add(cells + top_place, top);
   }
 }

@@ -7,13 +7,13 @@
 // Cost       n d differences, in float64; `distance_table` n k d.
 
 // D of the thread's own row to the centroid of its label; all threads of the block.
-__device__ __forceinline__ double labelled_distance(Tile<double>& tile, const real* X, i64 rows, int d,
+__device__ __forceinline__ double labelled_distance(Tile<double>& tile, const stored* X, i64 rows, int d,
                                                     const double* centroids, const int* label_of) {
   return walked_distance(tile, X, rows, d, [&](int r, int j) { return centroids[(i64)label_of[r] * d + j]; });
 }
 
 extern "C" __global__ void own_distances(
-    const real* X,            // IN    (n, d)
+    const stored* X,          // IN    (n, d)
     i64 n, int d,
     const double* centroids,  // IN    (k, d)
     const int* labels,        // IN    (n,) or null: all zero
@@ -31,7 +31,7 @@ extern "C" __global__ void own_distances(
 }
 
 extern "C" __global__ void inertia_bins(
-    const real* X,            // IN    (n, d)
+    const stored* X,          // IN    (n, d)
     i64 n, int d,
     const double* centroids,  // IN    (k, d)
     const int* labels,        // IN    (n,) or null: all zero
@@ -57,7 +57,7 @@ extern "C" __global__ void inertia_bins(
 }
 
 extern "C" __global__ void distance_table(
-    const real* X,            // IN    (rows, d): a chunk of the data
+    const stored* X,          // IN    (rows, d): a chunk of the data
     i64 rows, int d,
     const double* centroids,  // IN    (k, d)
     int k, int squared,

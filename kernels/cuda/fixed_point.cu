@@ -70,14 +70,14 @@ __device__ __forceinline__ void add_value(const Cells& cells, i64 base, int colu
 
 // Adds the column `column` of a row: w * x, rounded once, or the weight itself.
 template <class Cells>
-__device__ __forceinline__ void add_column(const Cells& cells, i64 cluster, i64 row, int column, const real* X,
+__device__ __forceinline__ void add_column(const Cells& cells, i64 cluster, i64 row, int column, const stored* X,
                                            const double* weights, int d, Limbs limbs, bool away) {
   const i64 base = cluster * limbs.columns * limbs.count;
   if (!weights) {
-    add_value(cells, base, column, limbs, X[row * d + column], away);
+    add_value(cells, base, column, limbs, value_of(X[row * d + column]), away);
   } else {
     const double w = weights[row];
-    add_value(cells, base, column, limbs, column < d ? w * (double)X[row * d + column] : w, away);
+    add_value(cells, base, column, limbs, column < d ? w * (double)value_of(X[row * d + column]) : w, away);
   }
 }
 

@@ -15,7 +15,7 @@ __device__ __forceinline__ float difference(double x, double c, double scale) { 
 #define MEASURING 8
 
 extern "C" __global__ void __launch_bounds__(THREADS) filter_rows(
-    const real* __restrict__ X,            // IN    (n, d)
+    const stored* __restrict__ X,          // IN    (n, d)
     i64 n, int d,
     const double* __restrict__ centroids,  // IN    (k, d)
     int k, real scale,                     //       of the frame
@@ -50,12 +50,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) filter_rows(
     for (int start = 0; start < count; start += at_once) {
       const int place = start + t / MEASURING;
       const i64 measured = first + failing[place < count ? place : 0];
-      const real* x = X + measured * d;
+      const stored* x = X + measured * d;
       const double* c = centroids + (i64)labels[measured] * d;
       float total = 0.0f;
 #pragma unroll 4
       for (int j = t % MEASURING; j < d; j += MEASURING) {
-        const float difference_j = difference(x[j], c[j], scale);
+        const float difference_j = difference(value_of(x[j]), c[j], scale);
         total = fmaf(difference_j, difference_j, total);
       }
       for (int step = MEASURING / 2; step; step >>= 1) total += __shfl_xor_sync(0xffffffffu, total, step);

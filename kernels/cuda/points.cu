@@ -27,12 +27,12 @@ constexpr int ROWS = !SEVERAL ? 1 : DIM * sizeof(real) > 16 ? 2 : 4;
 constexpr int WARPS = THREADS / 32, TILE = ROWS * THREADS;
 
 // Rows in one load: as many as fill 16 bytes, or multiples of them.
-constexpr int FILLING = 16 / (int)sizeof(real) / (DIM % 2 ? 1 : DIM);
+constexpr int FILLING = 16 / (int)sizeof(stored) / (DIM % 2 ? 1 : DIM);
 constexpr int NEIGHBOURS = FILLING < 1 ? 1 : FILLING < ROWS ? FILLING : ROWS;
-constexpr int LOAD_BYTES = NEIGHBOURS * DIM * sizeof(real);
+constexpr int LOAD_BYTES = NEIGHBOURS * DIM * sizeof(stored);
 constexpr int ALIGNED = (LOAD_BYTES & -LOAD_BYTES) < 16 ? (LOAD_BYTES & -LOAD_BYTES) : 16;
 struct __align__(ALIGNED) Points {
-  real at[NEIGHBOURS * DIM];
+  stored at[NEIGHBOURS * DIM];
 };
 struct __align__(4 * NEIGHBOURS) Labels {
   int at[NEIGHBOURS];
@@ -57,15 +57,15 @@ struct Batch {
   int before[ROWS];
 
   // `aligned`: X begins at a multiple of ALIGNED; the labels always do.
-  __device__ __forceinline__ void load(const real* X, const int* labels, u32 first, u32 n, bool aligned) {
+  __device__ __forceinline__ void load(const stored* X, const int* labels, u32 first, u32 n, bool aligned) {
     if (aligned & (first + place_of(ROWS - 1) < n)) {
-      const real* from = X + (u64)first * DIM;
+      const stored* from = X + (u64)first * DIM;
 #pragma unroll
       for (int r = 0; r < ROWS; r += NEIGHBOURS) {
         const Points points = *(const Points*)(from + place_of(r) * DIM);
         const Labels old = *(const Labels*)(labels + first + place_of(r));
 #pragma unroll
-        for (int i = 0; i < NEIGHBOURS * DIM; ++i) x[r + i / DIM][i % DIM] = points.at[i];
+        for (int i = 0; i < NEIGHBOURS * DIM; ++i) x[r + i / DIM][i % DIM] = value_of(points.at[i]);
 #pragma unroll
         for (int i = 0; i < NEIGHBOURS; ++i) before[r + i] = old.at[i];
       }
@@ -76,7 +76,7 @@ struct Batch {
         const u32 row = within ? first + place_of(r) : n - 1;
         before[r] = within ? labels[row] : -1;  // that of the last row is for its own thread alone
 #pragma unroll
-        for (int j = 0; j < DIM; ++j) x[r][j] = X[(u64)row * DIM + j];
+        for (int j = 0; j < DIM; ++j) x[r][j] = value_of(X[(u64)row * DIM + j]);
       }
     }
   }
@@ -174,13 +174,13 @@ struct Nearest<double> {
 
 // The contract's labels of open rows, one a lane; all lanes of a warp. Where centroids are few each lane measures its
 // own row. Else they share one row after the other: a single lane would keep the whole grid waiting.
-__device__ __forceinline__ int nearest_by_contract(const real* X, const double* centroids, int k, u32 row,
+__device__ __forceinline__ int nearest_by_contract(const stored* X, const double* centroids, int k, u32 row,
                                                    bool is_open) {
   const int lane = threadIdx.x % 32, sharing = k < 64 ? 1 : 32;
   int found = 0;
   for (u32 votes = __ballot_sync(~0u, is_open); votes; votes = sharing == 1 ? 0 : votes & (votes - 1)) {
     const int owner = sharing == 1 ? lane : __popc((votes & -votes) - 1);
-    const real* x = X + (u64)__shfl_sync(~0u, row, owner) * DIM;
+    const stored* x = X + (u64)__shfl_sync(~0u, row, owner) * DIM;
     double least = INFINITE;
     int label = 0;
     for (int c = sharing == 1 && !is_open ? k : lane % sharing; c < k; c += sharing) {
@@ -210,7 +210,7 @@ struct AnyCells {
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS, DIM == 4 ? 3 : 4) assign_points(
-    const real* __restrict__ X,            // IN    (n, DIM)
+    const stored* __restrict__ X,          // IN    (n, DIM)
     const double* __restrict__ weights,    // IN    (n,) or null
     i64 n,
     const double* __restrict__ centroids,  // IN    (k, DIM)

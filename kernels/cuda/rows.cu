@@ -6,16 +6,16 @@
 
 // `kmeans_fast.reference.row_hash`.
 extern "C" __global__ void row_hashes(
-    const real* X,  // IN    (n, d)
+    const stored* X,  // IN    (n, d)
     i64 n, int d,
     u64* hashes     // OUT   (n,)
 ) {
   __shared__ Tile<u64> tile;
   for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
-    const real* rows = X + first * d;
+    const stored* rows = X + first * d;
     u64 of_rounded = 0, of_rest = 0;
-    const auto pattern_of = [&](int r, int j) {
-      return (u64)__double_as_longlong((double)rows[(i64)r * d + j] + 0.0);  // + 0: the two zeros are one value
+    const auto pattern_of = [&](int r, int j) {  // + 0: the two zeros are one value
+      return (u64)__double_as_longlong((double)value_of(rows[(i64)r * d + j]) + 0.0);
     };
     walk(tile, n - first, d, pattern_of, [&](u64 pattern) {
       const double wide = __longlong_as_double((i64)pattern);
@@ -52,7 +52,7 @@ __device__ i64 place_of(u64 hash, bool beyond, const u64* hashes, const i64* ord
 // What the hashes leave open of the order of the content (`kmeans_fast.reference.content_order`), by neighbours of
 // equal hash. A thread a place.
 extern "C" __global__ void open_places(
-    const real* X,          // IN    (n, d)
+    const stored* X,        // IN    (n, d)
     const double* weights,  // IN    (n,) or null
     i64 n, int d,
     const u64* hashes,      // IN    (n,)
@@ -64,7 +64,7 @@ extern "C" __global__ void open_places(
     const i64 row = order[place], next = order[place + 1];
     if (hashes[row] != hashes[next]) continue;
     int j = 0;
-    while (j < d && X[row * d + j] == X[next * d + j]) ++j;
+    while (j < d && value_of(X[row * d + j]) == value_of(X[next * d + j])) ++j;
     if (j == d) {
       if (weights && weights[row] > weights[next]) atomic_add(counts + 1, 1);
       continue;
@@ -88,19 +88,19 @@ extern "C" __global__ void gather_words(
 
 // Rows of X, one after the other. A thread an element.
 extern "C" __global__ void gather_rows(
-    const real* X,     // IN    (n, d)
+    const stored* X,   // IN    (n, d)
     int d,
     const i64* rows,   // IN    (m,)
     i64 m,
     real* out          // OUT   (m, d)
 ) {
   for (i64 at = first_thread(); at < m * d; at += all_threads())
-    out[at] = X[rows[at / d] * d + at % d];
+    out[at] = value_of(X[rows[at / d] * d + at % d]);
 }
 
 // |x'|^2 of the rows in the frame that `assign.cu` scores them in. A thread a row (`tiles.cu`).
 extern "C" __global__ void squared_norms(
-    const real* X,      // IN    (n, d)
+    const stored* X,    // IN    (n, d)
     i64 n, int d,
     const real* shift,  // IN    (d,)
     real scale,
@@ -108,10 +108,10 @@ extern "C" __global__ void squared_norms(
 ) {
   __shared__ Tile<float> tile;
   for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
-    const real* rows = X + first * d;
+    const stored* rows = X + first * d;
     float total = 0.0f;
     walk(
-        tile, n - first, d, [&](int r, int j) { return framed(rows[(i64)r * d + j], shift[j], scale); },
+        tile, n - first, d, [&](int r, int j) { return framed(value_of(rows[(i64)r * d + j]), shift[j], scale); },
         [&](float x) { total = fmaf(x, x, total); });
     if (first + threadIdx.x < n) norms[first + threadIdx.x] = total;
   }

@@ -155,7 +155,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) draw(
 
 // The first seed: every row's distance to it. The total is zero until the masses have been weighed.
 extern "C" __global__ void begin(
-    const real* X, i64 n, int d,
+    const stored* X, i64 n, int d,
     const i64* candidates,  // IN    (1,)
     double* nearest,        // OUT   (n,)
     i64* total,             // OUT   (1,)
@@ -166,7 +166,7 @@ extern "C" __global__ void begin(
   if (first_thread() == 0) *total = 0, seeds[0] = seed, *n_seeds = 1;
   __shared__ Tile<double> tile;
   for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
-    const auto of_seed = [&](int, int j) { return (double)X[seed * d + j]; };
+    const auto of_seed = [&](int, int j) { return (double)value_of(X[seed * d + j]); };
     const double distance = walked_distance(tile, X + first * d, n - first, d, of_seed);
     if (first + threadIdx.x < n) nearest[first + threadIdx.x] = distance;
   }

@@ -39,6 +39,9 @@ MODULES = {
     "seeding": ("common", "fixed_point", "tiles", "masses", "candidates", "seeding"),
     "part_masses": ("common", "fixed_point", "masses", "part_masses", "candidates"),
 }
+STORED = {
+    "float": "float", "double": "double", "float16": "float", "bfloat16": "float", "int8": "float", "uint8": "float",
+}  # fmt: skip  # types of X's elements, and what they are computed in
 REALS = ("float", "double")
 PANELS = (32, 64, 128)  # centroids that `assign` scores together
 BYTE_PANELS = (64, 128)  # centroids that `byte_filter` scores together
@@ -52,7 +55,7 @@ CHOICES = {
     "update_sums": {"COLUMNS": (1, 4)},
 }
 
-WITHOUT_REAL = ("byte_filter",)  # modules that read nothing in X's type; compiled for the first of REALS
+WITHOUT_X = ("byte_filter",)  # modules that read nothing in X's type; compiled for the first of STORED
 
 _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL
@@ -84,29 +87,30 @@ class Module(NamedTuple):
         return _OTHER_THREADS.get(self.name, THREADS)
 
     @property
-    def real(self):
-        """The dtype of X, as C++ names it."""
-        return dict(self.defines)["REAL"]
+    def stored(self):
+        """The type of X's elements, as C++ names it."""
+        return dict(self.defines)["STORED"]
 
 
 @functools.cache
-def module(name, real, **choices):
-    """The module `name` for X's type `real` ("float" or "double"); ValueError for choices that are not in `CHOICES`."""
+def module(name, stored, **choices):
+    """The module `name` for the type of X's elements, a key of `STORED`; ValueError for choices not in `CHOICES`."""
     wanted = CHOICES.get(name, {})
-    if real not in REALS or set(choices) != set(wanted) or any(choices[key] not in wanted[key] for key in wanted):
-        raise ValueError(f"module {name!r} takes REAL in {REALS} and {wanted}; got {real!r} and {choices}.")
-    real = REALS[0] if name in WITHOUT_REAL else real
-    return Module(name, (("REAL", real), *((key, str(value)) for key, value in sorted(choices.items()))))
+    if stored not in STORED or set(choices) != set(wanted) or any(choices[key] not in wanted[key] for key in wanted):
+        raise ValueError(f"module {name!r} takes one of {list(STORED)} and {wanted}; got {stored!r} and {choices}.")
+    stored = REALS[0] if name in WITHOUT_X else stored
+    types = (("REAL", STORED[stored]), ("STORED", stored))
+    return Module(name, (*types, *((key, str(value)) for key, value in sorted(choices.items()))))
 
 
-def every_module():
-    """All modules with all their choices."""
+def every_module(stored=REALS):
+    """All modules with all their choices, for these types of X's elements."""
     for name in MODULES:
-        for real in REALS[:1] if name in WITHOUT_REAL else REALS:
+        for one_type in stored[:1] if name in WITHOUT_X else stored:
             combinations = [{}]
             for key, values in CHOICES.get(name, {}).items():
                 combinations = [{**one, key: value} for one in combinations for value in values]
-            yield from (module(name, real, **one) for one in combinations)
+            yield from (module(name, one_type, **one) for one in combinations)
 
 
 @functools.cache

@@ -59,7 +59,7 @@ __device__ __forceinline__ void count_row(const BlockSums& block, const Sums& su
 
 // Carries out the moves of a list that the whole block, or the `threads` of it that call, can see. `thread` is the
 // caller's number among them.
-__device__ void move_rows(const BlockSums& block, const Sums& sums, const Moves& moves, const real* X,
+__device__ void move_rows(const BlockSums& block, const Sums& sums, const Moves& moves, const stored* X,
                           const double* weights, int d, int thread, int threads) {
   const int columns = sums.limbs.columns;
   const SharedCells shared = {block.low, block.high};

@@ -47,9 +47,9 @@ __device__ __forceinline__ void walk(Tile<Value>& tile, i64 rows, int d, Make ma
 // The contract's D (`common.cu`) of the thread's own row, of the rows from X on, to the point whose coordinates are
 // point(r, j); all threads of the block.
 template <class Point>
-__device__ __forceinline__ double walked_distance(Tile<double>& tile, const real* X, i64 rows, int d, Point point) {
+__device__ __forceinline__ double walked_distance(Tile<double>& tile, const stored* X, i64 rows, int d, Point point) {
   double total = 0.0;
-  const auto difference = [&](int r, int j) { return (double)X[(i64)r * d + j] - point(r, j); };
+  const auto difference = [&](int r, int j) { return (double)value_of(X[(i64)r * d + j]) - point(r, j); };
   walk(tile, rows, d, difference, [&](double t) { total = total + t * t; });
   return total;
 }

@@ -54,7 +54,7 @@ __device__ __forceinline__ bool in_limb(double, int, i64*) { return false; }  //
 
 // Carries out one column of a change, limb by limb.
 __device__ __forceinline__ void carry_out_column(const BlockSums& block, const Sums& sums, int held,
-                                                 const Change& change, int column, const real* X,
+                                                 const Change& change, int column, const stored* X,
                                                  const double* weights, int d) {
 #pragma unroll 1
   for (int away = 0; away < 2; ++away) {
@@ -68,7 +68,7 @@ __device__ __forceinline__ void carry_out_column(const BlockSums& block, const S
 // memory, else none.
 template <bool HELD>
 __device__ __forceinline__ void carry_out_narrow(const BlockSums& block, const Sums& sums, const Change* changes,
-                                                 int count, const real* X, int d) {
+                                                 int count, const stored* X, int d) {
   const Limbs& limbs = sums.limbs;
   const int lane = threadIdx.x % 32, columns = limbs.columns, below = limbs.count - 1;
   const SharedCells shared = {block.low, block.high};
@@ -88,9 +88,10 @@ __device__ __forceinline__ void carry_out_narrow(const BlockSums& block, const S
 #pragma unroll
       for (int i = 0; i < ROWS; ++i) {
         const int at = start + i * abreast;
-        const real* row = X + (u64)(u32)changes[at < count ? at : start].row * (u32)d + column;
+        const stored* row = X + (u64)(u32)changes[at < count ? at : start].row * (u32)d + column;
 #pragma unroll
-        for (int c = 0; c < COLUMNS; ++c) x[i][c] = c == 0 || column + 32 * c < columns ? row[32 * c] : (real)0;
+        for (int c = 0; c < COLUMNS; ++c)
+          x[i][c] = c == 0 || column + 32 * c < columns ? value_of(row[32 * c]) : (real)0;
       }
       u32 left = 0;
 #pragma unroll
@@ -126,7 +127,7 @@ __device__ __forceinline__ void carry_out_narrow(const BlockSums& block, const S
 
 // Carries out changes of any rows; all lanes of a warp.
 __device__ __forceinline__ void carry_out(const BlockSums& block, const Sums& sums, int held, const Change* changes,
-                                          int count, const real* X, const double* weights, int d) {
+                                          int count, const stored* X, const double* weights, int d) {
   const int columns = sums.limbs.columns;
   int i = threadIdx.x % 32 / columns, column = threadIdx.x % 32 % columns;
   const int rows = 32 / columns, rest = 32 % columns;  // that lie between two values of a lane
@@ -139,7 +140,7 @@ __device__ __forceinline__ void carry_out(const BlockSums& block, const Sums& su
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2) update_sums(
-    const real* __restrict__ X,          // IN    (n, d)
+    const stored* __restrict__ X,        // IN    (n, d)
     const double* __restrict__ weights,  // IN    (n,) or null: all ones
     i64 n, int d, int k,
     const int* __restrict__ labels,      // IN    (n,)

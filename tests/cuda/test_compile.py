@@ -52,19 +52,37 @@ SPILLS = {"byte_filter/4/128": 48}
 
 
 def name_of(module, kernel):
-    return "/".join([kernel, *(value for name, value in module.defines if name != "REAL")])
+    return "/".join([kernel, *(value for name, value in module.defines if name not in ("REAL", "STORED"))])
 
 
 def budget(module, kernel):
     return BUDGET.get(name_of(module, kernel)) or BUDGET[kernel]
 
 
-@pytest.mark.parametrize(
-    "module", list(sources.every_module()), ids=lambda m: "-".join([m.name, *(v for _, v in m.defines)])
-)
+def _label(module):
+    return "-".join([module.name, *(value for _, value in module.defines)])
+
+
+def _narrow_modules():
+    """Every module for every narrow type of X; of many choices, the first and the last."""
+    for stored in sources.STORED.keys() - sources.REALS:
+        for name in sources.MODULES.keys() - sources.WITHOUT_X:
+            of_name = [module for module in sources.every_module([stored]) if module.name == name]
+            yield from {of_name[0], of_name[-1]}
+
+
+@pytest.mark.parametrize("module", sorted(_narrow_modules()), ids=_label)
+def test_a_module_of_narrow_data_compiles_within_the_same_budget(module):
+    _check(module, [90])
+
+
+@pytest.mark.parametrize("module", list(sources.every_module()), ids=_label)
 def test_a_module_compiles_everywhere_within_its_budget(module):
+    _check(module, architectures(module))
+
+
+def _check(module, wanted):
     with ThreadPoolExecutor() as pool:
-        wanted = architectures(module)
         found = dict(zip(wanted, pool.map(lambda architecture: usage(module, architecture), wanted)))
     for architecture, kernels in found.items():
         assert set(kernels) == set(sources.kernels(module.name))

@@ -99,7 +99,7 @@ extern "C" __global__ void misused(const unsigned char* source, unsigned char* o
 """
 NAMES = ("fragments", "matrices", "words", "copied", "groups", "misused")
 THREADS = 64
-OPTIONS = ("-DREAL=float", f"-DTHREADS={THREADS}")
+OPTIONS = ("-DREAL=float", "-DSTORED=float", f"-DTHREADS={THREADS}")
 
 
 def text(wait="wait_for_copies<1>();", barrier="__syncthreads();"):
@@ -290,7 +290,7 @@ def for_gpus(monkeypatch):
     pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed", exc_type=ImportError)
     monkeypatch.setattr(sources, "text", lambda name: text())
     monkeypatch.setitem(sources.MODULES, "products", ("common", "tensor_cores"))
-    return sources.Module("products", (("REAL", "float"),))
+    return sources.Module("products", (("REAL", "float"), ("STORED", "float")))
 
 
 def test_the_compiler_for_gpus_takes_the_same_sources(for_gpus):

@@ -99,15 +99,17 @@ class Device(Protocol):
 _DTYPES = {
     "float": np.float32, "double": np.float64, "int": np.int32, "i64": np.int64, "u64": np.uint64,
     "unsigned short": np.uint16, "u32": np.uint32, "float2": np.float32, "float4": np.float32,
+    "float16": np.float16, "bfloat16": np.uint16, "int8": np.int8, "uint8": np.uint8,
 }  # fmt: skip
 _PER_MULTIPROCESSOR = 8  # blocks of a kernel whose blocks take several items each
 
 
 @functools.cache
-def _parameters(module, kernel, real):
+def _parameters(module, kernel, stored):
     """By name the dtype of each parameter of a kernel, and whether it is a pointer; in their order."""
+    of_x = {"stored": stored, "real": sources.STORED[stored]}
     return {
-        parameter.name: (np.dtype(_DTYPES[real if parameter.type == "real" else parameter.type]), parameter.pointer)
+        parameter.name: (np.dtype(_DTYPES[of_x.get(parameter.type, parameter.type)]), parameter.pointer)
         for parameter in sources.kernels(module)[kernel]
     }
 
@@ -123,11 +125,11 @@ class Launcher:
 
     def __init__(self, device, dtype):
         self.device = device
-        self.real = "float" if np.dtype(dtype) == np.float32 else "double"
+        self.stored = self.real = "float" if np.dtype(dtype) == np.float32 else "double"
 
     def prepare(self, module, kernel, blocks, *, shared_bytes=0, choices=None, **arguments):
         """A `Launch`, which can be repeated."""
-        parameters = _parameters(module, kernel, self.real)
+        parameters = _parameters(module, kernel, self.stored)
         if parameters.keys() != arguments.keys():
             different = sorted(parameters.keys() ^ arguments.keys())
             raise TypeError(f"{kernel} takes {list(parameters)}; {different} differ.")
@@ -139,7 +141,7 @@ class Launcher:
             elif value is not None and value.dtype != dtype:
                 raise TypeError(f"{kernel}: {name} must be {dtype}, got {value.dtype}.")
             values.append(value)
-        compiled = sources.module(module, self.real, **(choices or {}))
+        compiled = sources.module(module, self.stored, **(choices or {}))
         return self.device.prepare(compiled, kernel, blocks, shared_bytes, values)
 
     def parameter_names(self, module, kernel):

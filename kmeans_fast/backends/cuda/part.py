@@ -83,11 +83,11 @@ class CudaPart:
 
     def _plan_sums(self):
         if self.sums is None:
-            modules = [sources.module(name, self.launcher.real) for name in _MODULES]
-            modules += self.scorer.modules(self.launcher.real)
+            modules = [sources.module(name, self.launcher.stored) for name in _MODULES]
+            modules += self.scorer.modules(self.launcher.stored)
             if not self.scorer.adds_rows:
                 choices = update_choices(self.d + self.weighted)
-                modules.append(sources.module("update_sums", self.launcher.real, **choices))
+                modules.append(sources.module("update_sums", self.launcher.stored, **choices))
             self.device.compile(modules)  # all at once
             n = 0 if self.scorer.adds_rows else self.n
             self.sums = Sums(self.device, n, self.k, self._limbs(weighted=True))

@@ -105,9 +105,9 @@ class ByteScorer(PanelScorer):
         """What the module `byte_filter` is compiled with."""
         return {"KSTEPS": self.ksteps, "PANEL": self.byte_panel}
 
-    def modules(self, real):
-        mine = [sources.module(name, real) for name in ("byte_codes", "byte_candidates")]
-        return [*super().modules(real), *mine, sources.module("byte_filter", real, **self.byte_choices)]
+    def modules(self, stored):
+        mine = [sources.module(name, stored) for name in ("byte_codes", "byte_candidates")]
+        return [*super().modules(stored), *mine, sources.module("byte_filter", stored, **self.byte_choices)]
 
     def open(self, session):
         return ByteScoring(self, session)

@@ -68,10 +68,10 @@ class PanelScorer:
         """What the module `assign` is compiled with."""
         return {"PANEL": self.panel, "HEIGHT": self.height}
 
-    def modules(self, real):
+    def modules(self, stored):
         return [
-            sources.module("assign", real, **self.choices),
-            *[sources.module("hamerly", real)] * self.keeps_bounds,
+            sources.module("assign", stored, **self.choices),
+            *[sources.module("hamerly", stored)] * self.keeps_bounds,
         ]
 
     def open(self, session):

@@ -41,8 +41,8 @@ class PointScorer:
     def decline(sizes):
         return ""
 
-    def modules(self, real):
-        return [sources.module("points", real, **self.choices)]
+    def modules(self, stored):
+        return [sources.module("points", stored, **self.choices)]
 
     def room_for_sums(self, properties):
         """Bytes of shared memory that a block has for sums."""

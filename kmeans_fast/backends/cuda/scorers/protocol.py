@@ -100,7 +100,7 @@ class Scorer(Protocol):
     def decline(sizes: Sizes) -> str:
         """Why another scorer had better take them; empty if it should not."""
 
-    def modules(self, real: str) -> list[sources.Module]:
-        """What has to be compiled for it; `real` is X's type in C++."""
+    def modules(self, stored: str) -> list[sources.Module]:
+        """What has to be compiled for it; `stored` is the type of X's elements in C++."""
 
     def open(self, session: Any) -> Scoring: ...
