@@ -18,6 +18,7 @@ if not os.path.isdir(os.path.join(__path__[0], "kernels")):
 from .estimators import ESTIMATORS as _ESTIMATORS  # light: it imports none of them
 
 if TYPE_CHECKING:  # for type checkers and editors
+    from . import metrics as metrics
     from .backends import available_backends as available_backends
     from .backends import use_backend as use_backend
     from .engine.history import Progress as Progress
@@ -54,6 +55,8 @@ __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str):
+    if name == "metrics":
+        return importlib.import_module(".metrics", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

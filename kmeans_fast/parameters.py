@@ -37,6 +37,13 @@ class Rule:
                 return taken
         return _NOT
 
+    def checked(self, name: str, value: Any, owner: str = "") -> Any:
+        """The value as the engine takes it; it is refused (`refuse`) if it breaks the rule."""
+        taken = self.take(value)
+        if taken is _NOT:
+            self.refuse(name, value, owner)
+        return taken
+
     def read(self, text: str) -> Any:
         """What was typed on a command line as a value; ValueError that says the rule if it is none."""
         for kind in self.kinds:
@@ -269,9 +276,7 @@ def checked(arguments: Mapping[str, Any], owner: str = "") -> dict[str, Any]:
     found = {}
     for name, value in arguments.items():
         if name in PARAMETERS:
-            found[name] = taken = PARAMETERS[name].rule.take(value)
-            if taken is _NOT:
-                PARAMETERS[name].rule.refuse(name, value, owner)
+            found[name] = PARAMETERS[name].rule.checked(name, value, owner)
     return found
 
 

@@ -39,6 +39,15 @@ def test_the_functions_do_without_scikit_learn():
     assert not loaded & {"sklearn", "pandas", "cupy", "torch", "matplotlib"}
 
 
+def test_metrics_are_loaded_when_they_are_asked_for_and_do_without_scikit_learn():
+    print_loaded = "print(*[name for name in sys.modules if 'metrics' in name or name == 'sklearn'])"
+    assert run_python(f"import sys, kmeans_fast; kmeans_fast.kmeans; {print_loaded}").split() == []
+    used = "import sys, kmeans_fast; kmeans_fast.metrics.silhouette_score([[0.0], [1], [5]], [0, 0, 1])"
+    loaded = run_python(f"{used}; {print_loaded}").split()
+    assert "kmeans_fast.metrics.silhouettes" in loaded
+    assert "sklearn" not in loaded
+
+
 def test_the_estimator_loads_neither_plots_nor_gpus():
     assert not loaded_after("from kmeans_fast import KMeans; KMeans(2).fit([[0.0], [1], [5]])") & {
         "cupy",

@@ -15,7 +15,7 @@ LAYERS = [  # from the lowest; what stands in one line may import what stands in
     {"door"},
     {"backends"},
     {"engine"},
-    {"explaining", "functional", "persistence"},
+    {"explaining", "functional", "metrics", "persistence"},
     {"estimators"},
     {""},  # kmeans_fast itself, whose names are loaded when they are asked for
     {"cli"},

@@ -37,6 +37,7 @@ MODULES = {
     "centroids": ("common", "fixed_point", "sums", "exact_sum", "means", "centroids"),
     "hamerly": ("common", "hamerly"),
     "seeding": ("common", "fixed_point", "tiles", "masses", "candidates", "seeding"),
+    "silhouettes": ("common", "tiles", "silhouettes"),
     "part_masses": ("common", "fixed_point", "masses", "part_masses", "candidates"),
 }
 STORED = {

@@ -13,18 +13,24 @@ struct Tile {
   Value at[THREADS][WIDTH + 1];
 };
 
-// Fills the tile with make(r, j) of row r of the block, of `rows` rows, and features from `start` on, zeros beyond d;
-// all threads of the block.
+// Puts make(r, j) of row r of the block, of `rows` rows, and features from `start` on into the tile, zeros beyond d; all
+// threads of the block, between two barriers.
 template <class Value, class Make>
-__device__ __forceinline__ void fill(Tile<Value>& tile, i64 rows, int d, int start, Make make) {
+__device__ __forceinline__ void put(Tile<Value>& tile, i64 rows, int d, int start, Make make) {
   constexpr int WIDTH = Tile<Value>::WIDTH;
   const int first = threadIdx.x / WIDTH, f = threadIdx.x % WIDTH;
-  __syncthreads();  // what was in the tile has been read
 #pragma unroll
   for (int i = 0; i < WIDTH; ++i) {
     const int r = first + i * (THREADS / WIDTH);
     tile.at[r][f] = start + f < d && r < rows ? make(r, start + f) : (Value)0;
   }
+}
+
+// The same with its barriers.
+template <class Value, class Make>
+__device__ __forceinline__ void fill(Tile<Value>& tile, i64 rows, int d, int start, Make make) {
+  __syncthreads();  // what was in the tile has been read
+  put(tile, rows, d, start, make);
   __syncthreads();
 }
 

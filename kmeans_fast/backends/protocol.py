@@ -267,6 +267,12 @@ class Session(Part, Protocol):
     def inertia(self, centroids: Any) -> float:
         """Exact, of the current labels, rounded once."""
 
+    def silhouette(self, labels: np.ndarray, n_labels: int) -> Any:
+        """The silhouette of every row, float64 (`silhouettes.silhouettes`).
+
+        `labels` (n_samples,) int32 on the host; each of ``range(n_labels)`` is among them.
+        """
+
     def seeder(self, words: np.ndarray) -> Seeder:
         """Begin to seed, with uint64 `words` (seeds, most candidates) to draw from. The labels are gone."""
 

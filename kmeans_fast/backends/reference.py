@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import reference
+from . import silhouettes
 from .drawing import by_content, located
 from .masses import Oversampler, Seeder
 from .partials import LEAST, Partial, Ranges
@@ -208,6 +209,9 @@ class ReferenceSession:
     def distances(self, centroids, squared=False):
         table = reference.squared_distances(self.X, centroids)
         return (table if squared else np.sqrt(table)).astype(self.X.dtype)
+
+    def silhouette(self, labels, n_labels):
+        return silhouettes.silhouettes(self.X, labels, n_labels)
 
     def seeder(self, words):
         return Seeder(self, [self], words)

@@ -32,7 +32,7 @@ BUDGET = {
     "column_ranges": (64, 0, 0), "column_sums": (64, 0, 0), "row_hashes": (64, 18_500, 0), "gather_rows": (64, 0, 0),
     "squared_norms": (64, 17_500, 0), "open_places": (64, 0, 0), "gather_words": (64, 0, 0),
     "own_distances": (64, 20_000, 0), "inertia_bins": (80, 37_000, 0),
-    "distance_table": (64, 0, 0),
+    "distance_table": (64, 0, 0), "boxes": (64, 0, 0), "silhouettes": (128, 21_000, 0),
     "fill_buckets": (64, 0, 0), "peak": (64, 0, 0), "weigh": (64, 16, 0), "draw": (64, 2_100, 0),
     "begin": (72, 18_500, 0),
     "fill_hash_buckets": (64, 0, 0), "add_masses": (64, 0, 0), "rows_in_buckets": (64, 0, 0),

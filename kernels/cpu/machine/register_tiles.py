@@ -20,6 +20,7 @@ from .vectors import (
     emit_load,
     emit_pointer,
     emit_splat,
+    emit_square_root,
     emit_store,
     full_lanes,
     ir_vector,
@@ -347,6 +348,23 @@ def squared_difference_update(typingctx, tile, rows, columns):
         return tuple_of(builder, context, tile_type, values)
 
     return tile(tile, rows, columns), codegen
+
+
+@intrinsic
+def root_words_update(typingctx, sums, tile, magics):
+    """``S[r] += word of (sqrt(T[r][c]) + magics[r])`` over all c: int64 lanes, modulo ``2**64``."""
+
+    def codegen(context, builder, sig, args):
+        rows = sig.args[0].count
+        totals, t = _elements(builder, args[0], rows), _elements(builder, args[1], sig.args[1].count)
+        magic = _elements(builder, args[2], rows)
+        for i, value in enumerate(t):
+            r = i // (len(t) // rows)
+            rounded = builder.fadd(emit_square_root(builder, value, sig.args[1].dtype), magic[r])
+            totals[r] = builder.add(totals[r], builder.bitcast(rounded, totals[r].type))
+        return tuple_of(builder, context, sig.args[0], totals)
+
+    return sums(sums, tile, magics), codegen
 
 
 @intrinsic

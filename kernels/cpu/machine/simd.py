@@ -25,6 +25,7 @@ from .vectors import (
     emit_load_widened,
     emit_pointer,
     emit_splat,
+    emit_square_root,
     emit_store,
     full_lanes,
     ir_vector,
@@ -290,14 +291,7 @@ def load_like(typingctx, array, offset, vector):
 @intrinsic
 def square_root(typingctx, vector):
     """The square root of each lane, rounded once."""
-
-    def codegen(context, builder, sig, args):
-        kind, bits = ir_vector(sig.return_type), sig.return_type.dtype.bitwidth
-        name = f"llvm.sqrt.v{sig.return_type.lanes}f{bits}"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
-        return builder.call(function, args)
-
-    return vector(vector), codegen
+    return vector(vector), lambda context, builder, sig, args: emit_square_root(builder, args[0], sig.args[0])
 
 
 @intrinsic

@@ -91,6 +91,13 @@ def emit_fma(builder, a, b, c, vector):
     return builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(t, [t, t, t]), name), [a, b, c])
 
 
+def emit_square_root(builder, value, vector):
+    """The square root of each lane, rounded once."""
+    name = f"llvm.sqrt.v{vector.lanes}f{vector.dtype.bitwidth}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(value.type, [value.type]), name)
+    return builder.call(function, [value])
+
+
 def emit_byte_products(builder, total, unsigned, signed, lanes):
     """``total`` plus, in each 32-bit lane, four products of unsigned bytes of one vector and signed ones of another."""
     words, byte = ir.VectorType(I32, lanes), ir.VectorType(ir.IntType(8), 4 * lanes)

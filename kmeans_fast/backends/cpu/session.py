@@ -15,6 +15,7 @@ from .assignment import Assignment
 from .buffers import NO_WEIGHTS, flat
 from .masses import CpuMasses
 from .planning import shares_sums
+from .silhouettes import silhouettes
 from .tasks import table_tasks, tasks_for
 
 
@@ -242,6 +243,9 @@ class CpuSession:
         tasks = table_tasks(self.threads, out.shape, self.d)
         distances.distance_table(tasks, self.flat, columns.ravel(), self.d, columns.shape[1], out, squared)
         return out
+
+    def silhouette(self, labels, n_labels):
+        return silhouettes(self, labels, n_labels)
 
     def seeder(self, words):
         self._make_room()

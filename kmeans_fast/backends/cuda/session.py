@@ -11,6 +11,7 @@ from .oversampler import CudaOversampler
 from .part import CudaPart
 from .part import path as path_of
 from .seeder import CudaSeeder
+from .silhouettes import silhouettes
 
 # Of a status (`means.cu`).
 _NUMBERS = ("changed", "rechecked", "scored", "empty", "squared_shift", "inertia", "overflowed")
@@ -142,6 +143,9 @@ class CudaSession(CudaPart):
 
     def inertia(self, centroids):
         return float_of(self.exact_inertia(centroids))
+
+    def silhouette(self, labels, n_labels):
+        return silhouettes(self, labels, n_labels)
 
     # ---- seeds -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,26 @@
+"""How good a clustering is, on any number of rows: scikit-learn's names, exact, on every backend the same bits."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for type checkers and editors
+    from .silhouettes import silhouette_samples as silhouette_samples
+    from .silhouettes import silhouette_score as silhouette_score
+
+_HOME = {
+    "silhouette_samples": "silhouettes",
+    "silhouette_score": "silhouettes",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
