@@ -2,9 +2,9 @@
 //
 // Mapping    A thread a row. The other rows come cluster by cluster, OTHERS at a time: a thread has its distances to
 //            all of them in registers, and walks the features, which are in shared memory (`tiles.cu`).
-// Maths      The contract is `kmeans_fast.backends.silhouettes`: sqrt(D) is rounded to a multiple of a power of two, the
-//            unit of its row and cluster, by adding 1.5 * 2**52 units. The words of such floats differ by as many as
-//            the distances have units, and are summed as integers.
+// Maths      The contract is `kmeans_fast.backends.silhouettes`: sqrt(D) is rounded to a multiple of a power of two,
+//            the unit of its row and cluster, by adding 1.5 * 2**52 units. The words of such floats differ by as many
+//            as the distances have units, and are summed as integers.
 // Order      Sums are of integers: they have none.
 // Cost       n^2 (3 d + about 14) operations in float64 (a square root takes about ten), which is what limits it: two
 //            shared loads of 16 bytes feed six of them. 100,000 x 16 should take about 60 ms on an H100, where 14.8 T/s
@@ -18,7 +18,7 @@
 
 // The box around every cluster: the least and the largest values. A thread a cluster and feature.
 extern "C" __global__ void boxes(
-    const real* X,      // IN    (n, d)
+    const stored* X,    // IN    (n, d)
     int d,
     const int* order,   // IN    (n,) the rows, cluster by cluster
     const i64* starts,  // IN    (k + 1,) places of the clusters in `order`; none is empty
@@ -28,9 +28,9 @@ extern "C" __global__ void boxes(
 ) {
   for (i64 at = first_thread(); at < (i64)k * d; at += all_threads()) {
     const i64 cluster = at / d, feature = at % d;
-    double least = X[order[starts[cluster]] * (i64)d + feature], most = least;
+    double least = value_of(X[order[starts[cluster]] * (i64)d + feature]), most = least;
     for (i64 place = starts[cluster] + 1; place < starts[cluster + 1]; ++place) {
-      const double value = X[order[place] * (i64)d + feature];
+      const double value = value_of(X[order[place] * (i64)d + feature]);
       least = value < least ? value : least;
       most = value > most ? value : most;
     }
@@ -40,7 +40,7 @@ extern "C" __global__ void boxes(
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) silhouettes(
-    const real* X,       // IN    (n, d)
+    const stored* X,     // IN    (n, d)
     i64 n, int d,
     const int* labels,   // IN    (n,)
     const int* order,    // IN    (n,) the rows, cluster by cluster
@@ -58,7 +58,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) silhouettes(
   const int t = threadIdx.x;
   for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
     const i64 row = first + t, rows = n - first;
-    const auto own = [&](int r, int j) { return (double)X[(first + r) * d + j]; };
+    const auto own = [&](int r, int j) { return (double)value_of(X[(first + r) * d + j]); };
     const int label = row < n ? labels[row] : -1;
     double inside = 0.0, outside = power_of_two(1023);
     for (int cluster = 0; cluster < k; ++cluster) {
@@ -87,7 +87,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) silhouettes(
           __syncthreads();  // what was in shared memory has been read
           if (d > WIDTH) put(tile, rows, d, start, own);
           const int o = t / WIDTH, f = t % WIDTH;
-          others[f][o] = place + o < end && start + f < d ? (double)X[order[place + o] * (i64)d + start + f] : 0.0;
+          const bool there = place + o < end && start + f < d;
+          others[f][o] = there ? (double)value_of(X[order[place + o] * (i64)d + start + f]) : 0.0;
           __syncthreads();
           const int width = d - start < WIDTH ? d - start : WIDTH;
           for (int f = 0; f < width; ++f) {

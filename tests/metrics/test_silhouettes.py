@@ -27,8 +27,9 @@ def direct(X, labels, numbers):
     """The silhouettes of some rows by exact sums of distances in float64."""
     found = []
     for i in numbers:
-        distances = np.sqrt(reference.distance(X[i][None], X))
-        means = {c: math.fsum(distances[labels == c]) / max(1, np.sum(labels == c) - (c == labels[i])) for c in set(labels)}
+        distances, means = np.sqrt(reference.distance(X[i][None], X)), {}
+        for c in set(labels):
+            means[c] = math.fsum(distances[labels == c]) / max(1, np.sum(labels == c) - (c == labels[i]))
         a = means.pop(labels[i])
         b = min(means.values())
         found.append(0.0 if np.sum(labels == labels[i]) == 1 or max(a, b) == 0 else (b - a) / max(a, b))
