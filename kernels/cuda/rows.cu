@@ -92,10 +92,22 @@ extern "C" __global__ void gather_rows(
     int d,
     const i64* rows,   // IN    (m,)
     i64 m,
+    int one_zero,      //       whether zeros are all of one sign then
     real* out          // OUT   (m, d)
 ) {
-  for (i64 at = first_thread(); at < m * d; at += all_threads())
-    out[at] = value_of(X[rows[at / d] * d + at % d]);
+  for (i64 at = first_thread(); at < m * d; at += all_threads()) {
+    const real x = value_of(X[rows[at / d] * d + at % d]);
+    out[at] = one_zero ? x + (real)0 : x;
+  }
+}
+
+// Rows as float64, which the contract's D takes centroids in.
+extern "C" __global__ void widen(
+    const real* rows,  // IN    (size,)
+    i64 size,
+    double* out        // OUT   (size,)
+) {
+  for (i64 at = first_thread(); at < size; at += all_threads()) out[at] = (double)rows[at];
 }
 
 // |x'|^2 of the rows in the frame that `assign.cu` scores them in. A thread a row (`tiles.cu`).

@@ -1,4 +1,4 @@
-// Seeds: greedy k-means++, rows at random, and the candidates of k-means||.
+// Seeds: greedy k-means++, and rows at random.
 //
 // k-means++ runs without waiting for the host: every step draws its candidates, scores them in one pass over X and
 // keeps the best, all on the device.
@@ -8,10 +8,10 @@
 //            content. They are sorted once, and neighbours in that order make buckets of equal size, whose masses are
 //            kept: a draw finds the bucket, then the row in it.
 // Order      Masses are integers: sums of them have none.
-// Cost       A step reads X once (`candidates.cu`). 30 bytes a row. A round of k-means|| is an assignment.
+// Cost       A step reads X once (`candidates.cu`). 30 bytes a row.
 // Limits     At most TRIALS candidates a step (n_clusters < e**15); n < 2**31.
 //
-// Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn; Bahmani et al. (2012).
+// Arthur and Vassilvitskii (2007), greedy trials as in scikit-learn.
 
 #define TOO_SMALL (1ll << 44)  // a total mass below this is scaled anew
 
@@ -101,7 +101,7 @@ __device__ i64 masses_before(i64 own, i64* sums, i64* total) {
 
 // The first row, in the order of the content, whose cumulative mass exceeds word / 2**64 of the total. A block a word.
 extern "C" __global__ void __launch_bounds__(THREADS) draw(
-    const u64* words,      // IN    (k, width); for k-means|| (gridDim.x,), with width 0
+    const u64* words,      // IN    (k, width)
     int width,
     const i64* n_seeds,    // IN    (1,) how many seeds there are: the row of the words
     const double* weights, const double* nearest, const double* factors,

@@ -39,6 +39,7 @@ MODULES = {
     "seeding": ("common", "fixed_point", "tiles", "masses", "candidates", "seeding"),
     "silhouettes": ("common", "tiles", "silhouettes"),
     "part_masses": ("common", "fixed_point", "masses", "part_masses", "candidates"),
+    "sampling": ("common", "masses", "sampling"),
 }
 STORED = {
     "float": "float", "double": "double", "float16": "float", "bfloat16": "float", "int8": "float", "uint8": "float",

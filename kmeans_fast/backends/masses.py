@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .drawing import buckets_for, by_content, located
+from .drawing import buckets_for, by_content, located, targets_of
 from .partials import merged
 
 _TOO_SMALL = 1 << 44  # a total mass below this is measured anew, by another power of two
@@ -51,8 +51,7 @@ class Masses:
         """The numbers of the rows that uint64 `words` fall on."""
         if self.total < _TOO_SMALL:
             self.rescale()
-        total = min(max(self.total, 0), 2**63 - 1)  # as it is, unless another thread writes to X
-        targets = np.array([(int(word) * total) >> 64 for word in words], np.int64)
+        targets = targets_of(words, min(max(self.total, 0), 2**63 - 1))  # as it is, unless another thread writes to X
         if len(self.parts) == 1:
             return self.parts[0].draw(targets, self.of_buckets)
         return located(targets, self.of_buckets, self._rows_in)

@@ -43,6 +43,8 @@ BUDGET = {
     "byte_filter/8/64": (255, 0, 0), "byte_filter/8/128": (255, 0, 0), "byte_filter/0/64": (255, 0, 0),
     "byte_filter/0/128": (255, 0, 0),
     "trials": (144, 38_000, 0), "accept": (64, 0, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
+    "widen": (64, 0, 0), "block_sums": (64, 2_100, 0), "prefix_sums": (64, 2_100, 0), "find_buckets": (64, 0, 0),
+    "pick_rows": (64, 0, 0), "masses_in_order": (64, 0, 0), "find_rows": (64, 0, 0),
 }  # fmt: skip
 
 
