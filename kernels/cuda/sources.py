@@ -57,7 +57,7 @@ CHOICES = {
     "update_sums": {"COLUMNS": (1, 4)},
 }
 
-WITHOUT_X = ("byte_filter",)  # modules that read nothing in X's type; compiled for the first of STORED
+WITHOUT_X = ("byte_filter", "sampling")  # modules that read nothing in X's type; compiled for the first of STORED
 
 _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL
