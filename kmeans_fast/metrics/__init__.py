@@ -4,10 +4,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for type checkers and editors
+    from .comparison import LabelComparison as LabelComparison
+    from .comparison import compare_labels as compare_labels
     from .silhouettes import silhouette_samples as silhouette_samples
     from .silhouettes import silhouette_score as silhouette_score
 
 _HOME = {
+    "LabelComparison": "comparison",
+    "compare_labels": "comparison",
     "silhouette_samples": "silhouettes",
     "silhouette_score": "silhouettes",
 }
