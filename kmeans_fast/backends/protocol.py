@@ -270,6 +270,9 @@ class Session(Part, Protocol):
     def inertia(self, centroids: Any) -> float:
         """Exact, of the current labels, rounded once."""
 
+    def sums_of(self, labels: np.ndarray, form: partials.Form) -> np.ndarray:
+        """The sums of the rows with each of these labels, as those of `accumulate`; its labels are these then."""
+
     def silhouette(self, labels: np.ndarray, n_labels: int) -> Any:
         """The silhouette of every row, float64 (`silhouettes.silhouettes`).
 

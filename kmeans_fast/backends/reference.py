@@ -145,14 +145,21 @@ class ReferenceSession:
     def accumulate(self, centroids, form):
         previous = self.labels
         self.assign(centroids)
-        values = form.of_values(self._products(True))
         k = len(centroids)
+        changed = int(np.count_nonzero(self.labels != previous))
+        sizes = np.bincount(self.labels, minlength=k)
+        return Partial(self._sums(form, k), sizes, changed, 0, len(self.X), frozenset(["float64"]))
+
+    def _sums(self, form, k):
+        values = form.of_values(self._products(True))
         sums = np.zeros((form.limbs, k, values.shape[-1]), np.int64)
         for limb, of_limb in zip(values, sums):
             np.add.at(of_limb, self.labels, limb)
-        changed = int(np.count_nonzero(self.labels != previous))
-        sizes = np.bincount(self.labels, minlength=k)
-        return Partial(sums, sizes, changed, 0, len(self.X), frozenset(["float64"]))
+        return sums
+
+    def sums_of(self, labels, form):
+        self.resume(labels)
+        return self._sums(form, self.k)
 
     def follow(self, centroids, shifts):
         pass

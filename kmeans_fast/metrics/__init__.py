@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # for type checkers and editors
     from .comparison import LabelComparison as LabelComparison
     from .comparison import compare_labels as compare_labels
+    from .dispersion import calinski_harabasz_score as calinski_harabasz_score
+    from .dispersion import davies_bouldin_score as davies_bouldin_score
     from .silhouettes import silhouette_samples as silhouette_samples
     from .silhouettes import silhouette_score as silhouette_score
+    from .simplified import simplified_silhouette as simplified_silhouette
+    from .simplified import simplified_silhouette_score as simplified_silhouette_score
 
 _HOME = {
     "LabelComparison": "comparison",
     "compare_labels": "comparison",
+    "calinski_harabasz_score": "dispersion",
+    "davies_bouldin_score": "dispersion",
     "silhouette_samples": "silhouettes",
     "silhouette_score": "silhouettes",
+    "simplified_silhouette": "simplified",
+    "simplified_silhouette_score": "simplified",
 }
 
 __all__ = list(_HOME)

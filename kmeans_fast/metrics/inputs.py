@@ -45,12 +45,7 @@ def codes_of(labels, n_samples):
     ValueError
         If they are not such; if there are not from 2 to n_samples - 1 of them, with scikit-learn's message.
     """
-    refuse_masked(labels, "labels")
-    found = to_host(labels)
-    if found.ndim != 1:
-        raise ValueError(f"labels must have one dimension (n_samples,), got shape {found.shape}: use labels.ravel().")
-    if len(found) != n_samples:
-        raise ValueError(f"Found input variables with inconsistent numbers of samples: {[n_samples, len(found)]}")
+    found = _listed(labels, n_samples)
     if found.dtype.kind == "f":
         check_finite(found, "labels")
     if found.dtype.kind not in "iubfUSOT":
@@ -62,6 +57,28 @@ def codes_of(labels, n_samples):
     if not 1 < n_labels < n_samples:
         raise ValueError(f"Number of labels is {n_labels}. Valid values are 2 to n_samples - 1 (inclusive)")
     return codes, n_labels
+
+
+def numbers_of(labels, n_samples, n_clusters):
+    """`labels` as int32 (n_samples,), numbers of clusters from 0; ValueError if they are not such."""
+    found = _listed(labels, n_samples)
+    if found.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers, the numbers of centroids, got dtype {found.dtype}.")
+    if not 0 <= int(found.min()) <= int(found.max()) < n_clusters:
+        worst = int(found.min()) if found.min() < 0 else int(found.max())
+        raise ValueError(f"labels must be from 0 to {n_clusters - 1}, the numbers of the centroids, got {worst}.")
+    return found.astype(np.int32)
+
+
+def _listed(labels, n_samples):
+    """Labels on the host, one for each row."""
+    refuse_masked(labels, "labels")
+    found = to_host(labels)
+    if found.ndim != 1:
+        raise ValueError(f"labels must have one dimension (n_samples,), got shape {found.shape}: use labels.ravel().")
+    if len(found) != n_samples:
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: {[n_samples, len(found)]}")
+    return found
 
 
 def _numbered(labels):

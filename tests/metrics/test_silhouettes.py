@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import sklearn.metrics
+from labellings import labelled
 from numpy.testing import assert_array_equal
 from support import DTYPES, rows, session, uneven
 
@@ -15,12 +16,6 @@ from kmeans_fast.backends.silhouettes import Clusters, silhouettes
 
 # Rows, features, labels: fewer than a tile of rows and more, clusters of one row and larger than a panel.
 SHAPES = [(3, 1, 2), (9, 2, 8), (64, 5, 2), (65, 8, 7), (130, 17, 4), (300, 3, 3), (330, 40, 5), (97, 1, 50)]
-
-
-def labelled(n, k, seed=0):
-    """Labels, of which each is there; sizes differ."""
-    rng = np.random.default_rng([seed, n, k])
-    return np.concatenate([np.arange(k), (k * rng.random(n - k) ** 2).astype(int)])[rng.permutation(n)]
 
 
 def direct(X, labels, numbers):

@@ -159,6 +159,13 @@ class CpuSession:
         rows = self.totals.count.sum(axis=0)[: self.k]
         return Partial(sums, rows, found.changed, found.rechecked, found.scored, frozenset([found.path]))
 
+    def sums_of(self, labels, form):
+        self.resume(labels)
+        if self.totals is None:
+            self._plan_sums()
+        self.assignment.rows.add_all(self.totals, self.plan)
+        return self._limbs(self.totals, self.plan, self.k, self.columns, form)
+
     def _limbs(self, totals, plan, rows, columns, form):
         """The exact sums of `totals`, cut into limbs by `plan`, in limbs of the form (limbs, rows, columns)."""
         out = np.zeros((form.limbs, rows, columns), np.int64)

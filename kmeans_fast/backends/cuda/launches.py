@@ -55,7 +55,7 @@ class Launches:
             "halted": s.iteration.halted,
         }  # fmt: skip
         clearing = [self._clearing(sums)] if anew else []
-        updating = [self._updating(sums, anew)] if summing and not s.scorer.adds_rows else []
+        updating = [self.updating(sums, anew)] if summing and not s.scorer.adds_rows else []
         return clearing + s.scoring.launches(s, source, common, bounded, way, sums, anew) + updating
 
     def _clearing(self, sums):
@@ -65,7 +65,7 @@ class Launches:
             cells=sums.cells, size=size, counts=sums.counts, k=s.k, halted=s.iteration.halted,
         )  # fmt: skip
 
-    def _updating(self, sums, anew):
+    def updating(self, sums, anew):
         """Bring the sums up to date with the labels."""
         s, columns = self.session, len(sums.limbs.exponent)
         # Nearly every float32 ends in the topmost limb.

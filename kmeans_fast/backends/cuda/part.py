@@ -198,6 +198,12 @@ class CudaPart:
         sums, rows = self.sums.in_form(form), self.device.download(self.sums.counts)
         return Partial(sums, rows, changed, pairs + scans + several, scored, frozenset([path(bounded, way)]))
 
+    def sums_of(self, labels, form):
+        self.resume(labels)
+        sums = Sums(self.device, self.n, self.k, self._limbs(weighted=True))
+        self.launches.updating(sums, True)()
+        return sums.in_form(form)
+
     def follow(self, centroids, shifts):
         if self.drifted:  # bounds would have to move twice
             self.bounds_current = False
