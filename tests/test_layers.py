@@ -21,7 +21,13 @@ LAYERS = [  # from the lowest; what stands in one line may import what stands in
     {"cli"},
     {"__main__"},
 ]
-ROOMS = [{"machine", "runtime"}, {"exact"}, {"scoring"}, {"assignment", "seeding"}]  # likewise, in kernels/cpu
+ROOMS = [
+    {"machine", "runtime"},
+    {"exact"},
+    {"scoring"},
+    {"assignment", "seeding"},
+    {"runs"},
+]  # likewise, in kernels/cpu
 KNOWN_CYCLES: list[set[str]] = []  # of modules, without "kmeans_fast."; none may come
 
 

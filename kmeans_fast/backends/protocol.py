@@ -354,7 +354,7 @@ class Backend(Protocol):
     def plan(self, problem: Problem, n_threads: int | None) -> Plan: ...
     def open(self, X: Any, weights: Any, problem: Problem, n_threads: int | None) -> Session: ...
 
-    def batches(self, problem: Problem, problems: int, runs: int) -> str:
+    def batches(self, problem: Problem, problems: int, runs: int, n_threads: int | None) -> str:
         """Why it does not run so many data sets of these sizes together, `runs` in all, from seeds by k-means++ or from
         given centroids; empty if it does. One problem with one run is a single fit.
         """
@@ -369,7 +369,7 @@ class Backend(Protocol):
 class OneByOne:
     """What a `Backend` says of several problems that it has no way to run together."""
 
-    def batches(self, problem: Problem, problems: int, runs: int) -> str:
+    def batches(self, problem: Problem, problems: int, runs: int, n_threads: int | None) -> str:
         return "it runs one problem after the other"
 
     def plan_problems(self, problem: Problem, problems: int, runs: int, n_threads: int | None) -> Plan:

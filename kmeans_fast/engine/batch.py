@@ -85,7 +85,7 @@ def fit_batch(batch, n_clusters, *, init, n_init, max_iter, tol, seed, init_size
     size = init_size
     if init_size == "auto":
         size = auto_init_size(n_samples, n_clusters)
-    if not may_run_together(init, size, n_samples) or choice.backend.batches(choice.problem, count, count * n_init):
+    if not may_run_together(init, size, n_samples) or choice.objection(count, count * n_init):
         how |= {"init_size": init_size, "device": device, "n_threads": n_threads}
         return _one_by_one(batch, choice, init, given, how)
     problems = choice.together(batch.X, count * n_init)

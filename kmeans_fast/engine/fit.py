@@ -149,7 +149,7 @@ def fit(
     second = second_session(n_clusters, n_samples, init, refine)
     choice = choose(data, n_clusters, device=device, n_threads=n_threads, second=second)
     alike = isinstance(data, Data) and callback is None and refine is None and rule is means
-    if alike and may_run_together(init, init_size, n_samples) and not choice.backend.batches(choice.problem, 1, n_init):
+    if alike and may_run_together(init, init_size, n_samples) and not choice.objection(1, n_init):
         how = {"n_init": n_init, "max_iter": max_iter, "tol": tol, "seed": seed}
         return _fit_together(data, choice, init, events, how)
     opened = choice.opened(data, rule)

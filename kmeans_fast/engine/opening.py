@@ -84,6 +84,10 @@ class Choice(NamedTuple):
         weights = None if self.weights is None else self.weights[number]
         return self._replace(weights=weights).opened(Data(X[number], weights)).session
 
+    def objection(self, problems, runs):
+        """Why so many problems are not run together, `runs` in all; empty if they are."""
+        return self.backend.batches(self.problem, problems, runs, self.n_threads)
+
     def together(self, X, runs):
         """The data sets X opened together for so many runs in all, after the memory plan has been checked.
 

@@ -17,14 +17,14 @@ from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, Totals, accumulators, ad
 from .rows import Rows
 
 _ROWS = 256  # rows added at a time
-_LANES = host.VECTOR_BYTES // 8  # of float64
+LANES = host.VECTOR_BYTES // 8  # of float64
 _BLOCK = 16  # rows (or rows together) looked at before the next vector of columns: they are still in a cache
 _MOST_TOGETHER = 1024  # features; longer rows are mostly whole vectors each
 
 
-def _fill_vectors(d):
+def fill_vectors(d):
     """How many rows of d elements together fill whole vectors of float64; 1 where that matters little."""
-    return 1 if d > _MOST_TOGETHER else _LANES // math.gcd(d, _LANES)
+    return 1 if d > _MOST_TOGETHER else LANES // math.gcd(d, LANES)
 
 
 @inlined
@@ -82,7 +82,7 @@ def column_range(
 def column_ranges(threads, X, weights, d):
     """The largest magnitude and the lowest set bit (infinity: all zeros) of every column of w * x, X being (n * d,)."""
     weighted = weights.size > 0
-    together = 1 if weighted or d >= _LANES else _fill_vectors(d)
+    together = 1 if weighted or d >= LANES else fill_vectors(d)
     columns = d * together + weighted
     largest, lowest = private(threads, columns, np.float64), private(threads, columns, np.float64)
     column_range(threads, X, weights, d, together, largest, lowest)
@@ -151,7 +151,7 @@ def column_sums(
 
 def column_totals(threads, X, d, plan):
     """`Totals` with the exact sum of all rows of X (n * d,); `plan` is of their columns."""
-    together = _fill_vectors(d) if plan.limbs == 1 else 1
+    together = fill_vectors(d) if plan.limbs == 1 else 1
     totals = Totals.zeros(threads, 1, d * together, plan.limbs)
     scales = (np.concatenate([scale] * together) for scale in (plan.up, plan.up_rest, plan.down))
     column_sums(threads, X, d, together, totals, plan.limbs, *scales)

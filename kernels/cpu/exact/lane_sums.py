@@ -39,9 +39,14 @@ _FEW, _FEW_OF_VECTORS = 96, 32
 MOST_TILES = SPILL_ROWS // ROWS
 
 
+def are_few(k, d):
+    """Whether there are so few sums that lanes are better for them than row by row."""
+    return k * d <= (_FEW if d < VECTOR_BYTES // 8 else _FEW_OF_VECTORS)
+
+
 def scratch(threads, k, d):
     """The sums of every lane for `assign` and a tile's limbs, or None where row by row is better."""
-    if k * d > (_FEW if d < VECTOR_BYTES // 8 else _FEW_OF_VECTORS):
+    if not are_few(k, d):
         return None
     return private_zeros(threads, (k * d * LANES + d * ROWS,), np.int64)[0]
 

@@ -18,7 +18,7 @@ _MOST_LIMBS = 64  # of any float64: its bits span less than 2100
 
 
 @inlined
-def _round(top, digits, limbs):
+def round_digits(top, digits, limbs):
     """``top * 2**(LIMB * limbs) + sum(digits[l] * 2**(LIMB * l))``, digits in [0, 2**LIMB), rounded once to float64."""
     negative = top < 0
     if negative:  # two's complement negation, digit by digit
@@ -58,7 +58,7 @@ def _total(high, low, place, columns, limbs, digits):
         lower &= LOW
         digits[limb] = ((upper & ((1 << (LIMB - 32)) - 1)) << 32) | lower
         carry = upper >> (LIMB - 32)
-    return _round(carry, digits, limbs)
+    return round_digits(carry, digits, limbs)
 
 
 @kernel

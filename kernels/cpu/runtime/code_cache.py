@@ -5,10 +5,12 @@ that is the user's alone (`kmeans_fast.kernels.cache`), because Numba's format i
 damaged or another's costs a compilation, never an exception.
 """
 
+import contextlib
 import hashlib
 import itertools
 import pickle
 import sys
+from contextvars import ContextVar
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -38,10 +40,36 @@ def _without_bitcode(library):
     return name, kind, (code, llvm.parse_assembly("\n".join(names)).as_bitcode())
 
 
-class CodeCache(NullCache):
-    """What Numba asks for the compiled code of one function, and gives it to; a file for each signature."""
+_only_kept: ContextVar[bool] = ContextVar("kmeans_fast_only_kept", default=False)
 
-    callee = ""  # the symbol that the code calls in another file
+
+class NotKeptError(Exception):
+    """Inside `only_kept`, code was wanted that is neither loaded nor on disk."""
+
+
+@contextlib.contextmanager
+def only_kept():
+    """Inside a ``with`` block, in this thread or task, nothing is compiled: `NotKeptError` is raised in its place."""
+    before = _only_kept.set(True)
+    try:
+        yield
+    finally:
+        _only_kept.reset(before)
+
+
+functions = {}
+"""What other code may call by symbol: of each name, a function from its signature to that symbol."""
+symbols = {}
+"""The symbols that have been made in this process: of each, the name of its function and its signature."""
+
+
+class CodeCache(NullCache):
+    """What Numba asks for the compiled code of one function, and gives it to; a file for each signature.
+
+    What the code calls by symbol is loaded (or compiled) first, and must be what the code knows.
+    """
+
+    callee = ""  # the symbol that the code of an entry calls in another file
 
     def __init__(self, function):
         self.module = function.__module__
@@ -64,13 +92,15 @@ class CodeCache(NullCache):
             key = self._key(sig, target_context.codegen())
             content = cache.read(DIRECTORY, self._file(key))
             if content is not None and hashlib.sha256(content[32:]).digest() == content[:32]:
-                *known, result = pickle.loads(content[32:])
-                # Otherwise it is another signature's file, or its body's file comes from another process.
-                if known == [key, self.callee]:
+                *known, called, result = pickle.loads(content[32:])
+                # Otherwise it is another signature's file, or a file of what it calls comes from another process.
+                if known == [key, self.callee] and all(functions[name](of) == symbol for symbol, name, of in called):
                     found = CompileResult._rebuild(target_context, *result)
         except Exception:  # whatever a damaged file makes of Numba
             found = None
         if found is None:
+            if _only_kept.get():
+                raise NotKeptError(self.name)
             compiling.begins()
         return found
 
@@ -82,7 +112,9 @@ class CodeCache(NullCache):
             return  # nothing would tell when it changes
         library, *rest = data._reduce()
         key = self._key(sig, data.codegen)
-        content = dumps((key, self.callee, (_without_bitcode(library), *rest)))
+        names = {function.name for function in data.library._final_module.functions if function.is_declaration}
+        called = [(symbol, *symbols[symbol]) for symbol in sorted(names & symbols.keys())]
+        content = dumps((key, self.callee, called, (_without_bitcode(library), *rest)))
         cache.write(DIRECTORY, self._file(key), hashlib.sha256(content).digest() + content)
 
 

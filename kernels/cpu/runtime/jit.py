@@ -26,7 +26,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from ...undisturbed import held_at_fork, undisturbed
-from . import compiling
+from . import code_cache, compiling
 from .code_cache import CodeCache, EntryCache
 from .teams import team_for
 
@@ -79,6 +79,20 @@ class Routine:
     def __init__(self, function):
         self.function, self.__doc__, self.__name__ = function, function.__doc__, function.__name__
         self._compiled = None
+        self._name = f"{function.__module__}.{function.__qualname__}"
+        code_cache.functions[self._name] = self._symbol
+
+    def _body(self):
+        """The dispatcher of the code that others call by symbol."""
+        return self.compiled()
+
+    def _symbol(self, signature):
+        """The symbol of the body compiled for these types, which is loaded or compiled if need be."""
+        body = self._body()
+        body.compile(signature)
+        symbol = body.overloads[signature].fndesc.mangled_name
+        code_cache.symbols[symbol] = self._name, signature
+        return symbol
 
     def _make(self):
         return _protected(numba.njit(**_OPTIONS)(self.function), self.__name__, CodeCache(self.function))
@@ -92,6 +106,30 @@ class Routine:
 
     def __call__(self, *arguments):
         return (self._compiled or self.compiled())(*arguments)
+
+    def by_symbol(self):
+        """A function for other kernels that calls this one: ``function(arguments)``, which are a tuple.
+
+        It is called by symbol, not linked, and so compiled to machine code once, however many kernels call it. Of a
+        kernel that is its body, whose first two arguments are the task and the number of tasks.
+        """
+
+        def call(typingctx, arguments):
+            flat = tuple(map(types.unliteral, arguments.types))
+            self._symbol(flat)
+            compiled = self._body().overloads[flat]
+
+            def codegen(context, builder, sig, args):
+                function = context.declare_function(builder.module, compiled.fndesc)
+                values = cgutils.unpack_tuple(builder, args[0])
+                _, result = context.call_conv.call_function(
+                    builder, function, compiled.signature.return_type, compiled.signature.args, values
+                )
+                return result
+
+            return compiled.signature.return_type(arguments), codegen
+
+        return intrinsic(call)
 
 
 routine = Routine
@@ -205,8 +243,12 @@ class Kernel(Routine):
         self._annotations = [function.__annotations__.get(name) for name in parameters]
         self._flat = _flattener(self._annotations)
 
+    def _body(self):
+        self.compiled()
+        return self.body
+
     def _make(self):
-        body = inner(self.function)
+        self.body = body = inner(self.function)
         body.annotations = self._annotations
         body._cache = CodeCache(self.function)
         names = {"_run_tasks": _run_tasks, "body": body}  # globals: a closure would be part of the cache's key

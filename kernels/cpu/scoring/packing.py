@@ -100,6 +100,11 @@ class Packed(NamedTuple):
     bound: tuple  # of |x'|^2, of -half norm, added: the parts of a margin
 
 
+def reach(dtype):
+    """Scales of rows of this dtype are within 2**-reach and 2**reach."""
+    return 100 if dtype == np.float32 else 900
+
+
 class Packing:
     """The arrays of a `Packed`, allocated once for a number of centroids."""
 
@@ -110,7 +115,7 @@ class Packing:
         self.values = np.zeros(padded * d, np.float32)
         self.half_norms = np.full(padded, -np.inf, np.float32)
         self.shift, self.mean = np.empty(d, dtype), np.empty(d)
-        self.reach = 100 if self.dtype == np.float32 else 900
+        self.reach = reach(self.dtype)
 
     def fill(self, flat_centroids, center=None):
         """Pack the centroids, `center` (d,) being in the middle of the data."""

@@ -40,6 +40,7 @@ from ..machine.simd import (
 )
 from ..runtime.jit import inlined, inner, kernel, share
 from ..scoring.byte_filter import byte_scores, floors_of
+from ..scoring.packing import reach
 from ..scoring.tile import CACHE_LINE, LANES, ROWS, pack_points, products, row_steps
 from .drawing import MOST_TRIALS, mass
 
@@ -78,12 +79,18 @@ class Filter(NamedTuple):
     def of(cls, X):
         """The filter for X (n_samples, n_features): any shift and scale are right, those of a sample serve well."""
         d = X.shape[1]
-        u = 2.0**-24
-        shift, scale = sampled_frame(X, 100 if X.dtype == np.float32 else 900)
-        least, scale = np.float32(d * 2.0**-126), X.dtype.type(scale)
+        shift, scale = sampled_frame(X, reach(X.dtype))
+        slope, rise, blur, least = cls.constants(d)
+        least, scale = np.float32(least), X.dtype.type(scale)
         with np.errstate(over="ignore"):  # an infinite threshold excludes nothing, which is right
             least += np.float32(d * 2.0**-1074 * (float(scale) * float(scale)))  # where D itself underflows
-        return cls(shift, scale, np.float32(1 + 2.0**-9), 4.2e3 * u * u, (2 * d + 16) * u * (1 + 2 * d * u), least)
+        return cls(shift, scale, slope, rise, blur, least)
+
+    @staticmethod
+    def constants(d):
+        """`slope`, `rise`, `blur`, and `least` but for what the scale adds."""
+        u = 2.0**-24
+        return np.float32(1 + 2.0**-9), 4.2e3 * u * u, (2 * d + 16) * u * (1 + 2 * d * u), d * 2.0**-126
 
     def candidates(self, rows):
         """c' of the candidate rows, padded for the kernel, and ``-|c'|^2 / 2`` less its part of the error."""

@@ -4,7 +4,6 @@ import functools
 import importlib
 
 from ...kernels.undisturbed import undisturbed
-from ..protocol import OneByOne
 
 
 @functools.cache
@@ -19,7 +18,7 @@ def module(name):
     return _imported(f".{name}", __package__)
 
 
-class CpuBackend(OneByOne):
+class CpuBackend:
     name = "cpu"
     devices: tuple[str, ...] = ("cpu",)
 
@@ -48,3 +47,12 @@ class CpuBackend(OneByOne):
     def open(self, X, weights, problem, n_threads):
         threads = module("planning").threads_for(problem, n_threads)
         return module("session").CpuSession(X, weights, problem.n_clusters, threads, problem.frugal, problem.copies)
+
+    def batches(self, problem, problems, runs, n_threads):
+        return module("together").declines(problem, runs, n_threads)
+
+    def plan_problems(self, problem, problems, runs, n_threads):
+        return module("together").plan(problem, problems, runs, n_threads)
+
+    def open_problems(self, X, weights, problem, n_threads):
+        return module("problems").CpuProblems(X, weights, problem.n_clusters, module("together").threads_for(n_threads))

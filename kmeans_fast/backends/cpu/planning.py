@@ -13,12 +13,13 @@ _SECOND_BYTES = 20  # a row, of a second session: labels of both, with those in 
 
 def threads_for(problem, n_threads):
     """Threads worth using: those asked for (or usable), one for a problem that is over before a second wakes."""
-    if _is_small(problem):
+    if is_small(problem):
         return 1
     return host.usable_cpus() if n_threads is None else n_threads
 
 
-def _is_small(problem):
+def is_small(problem):
+    """Whether one thread is done with a fit before a second one wakes."""
     return problem.n_samples * problem.n_clusters * (problem.n_features + 8) < costs.SMALL_FIT
 
 
@@ -51,6 +52,11 @@ def expected_sizes(problem, n_threads):
     return sizes_of(problem, threads, shares_sums(problem.data_bytes, sums, threads))
 
 
+def sum_bytes(problem):
+    """What the accumulators of one thread take."""
+    return _sums(problem) * _SUM_BYTES
+
+
 def _sums(problem):
     limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 2
     return problem.n_clusters * (problem.n_features + problem.weighted) * limbs
@@ -61,12 +67,12 @@ def _plan_of_one(problem, n_threads):
     n, d, k, threads = sizes.n, sizes.d, sizes.k, sizes.threads
     chosen = techniques.chosen(sizes)
     seeding = n * 13 + (code_bytes(n, d) if techniques.encodes_seeding(sizes) else 0)
-    accumulators = _sums(problem) * _SUM_BYTES * (1 if sizes.shared else threads)
+    accumulators = sum_bytes(problem) * (1 if sizes.shared else threads)
     workspace = n * 4 + accumulators + max(seeding, chosen.others) + chosen.staying
     workspace += k * d * 28 + threads * d * 4 * tile.ROWS
     return Plan(
         chosen.path, threads, workspace, chosen.notes + _notes(problem, sizes, n_threads),
-        state_bytes=chosen.detached + (0 if sizes.shared else _sums(problem) * _SUM_BYTES),
+        state_bytes=chosen.detached + (0 if sizes.shared else sum_bytes(problem)),
     )  # fmt: skip
 
 
@@ -77,6 +83,6 @@ def _notes(problem, sizes, n_threads):
     if problem.frugal:
         notes.append("no memory for what only saves time")
     if sizes.threads == 1 and n_threads != 1:
-        small = _is_small(problem)
+        small = is_small(problem)
         notes.append("too small to be worth a second thread" if small else "this process is allowed one thread")
     return tuple(notes)

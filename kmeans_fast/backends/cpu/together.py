@@ -1,0 +1,74 @@
+"""Whether several runs are made together, each by one thread in compiled code, and what that takes."""
+
+import numpy as np
+
+from ...kernels.cpu.machine import host
+from ...kernels.cpu.runtime import code_cache
+from ...kernels.cpu.scoring import tile
+from ..protocol import Plan
+from . import costs, techniques
+from .planning import is_small, sizes_of, sum_bytes
+from .problems import CpuProblems, kind_of, ready
+
+_asked = [0]  # runs that might have been made together if it were compiled
+
+
+def threads_for(n_threads):
+    """Threads that may take runs."""
+    return host.usable_cpus() if n_threads is None else n_threads
+
+
+def declines(problem, runs, n_threads):
+    """See `kmeans_fast.backends.protocol.Backend.batches`."""
+    threads, small = threads_for(n_threads), is_small(problem)
+    sizes = sizes_of(problem, 1)
+    if techniques.CHOICE.forced is not None:
+        return "a technique is forced, which single fits use"
+    path = techniques.chosen(sizes).path
+    if path != "float32":
+        return f"single fits have ways that save more: {path}"
+    if not small and runs < costs.RUNS_A_THREAD * threads and threads > 1:
+        return f"a single fit has {threads} threads, which {runs} runs would not keep busy"
+    if not small and techniques.encodes_seeding(sizes):
+        return "seeding reads rows as bytes"
+    if problem.dtype.itemsize == 8 and problem.n_samples >= costs.MOST_CROWDED:
+        return "many float64 rows may have nearly the same hash"
+    return "" if _compiled(problem, runs) else "compiling it would take longer than these runs"
+
+
+def _compiled(problem, runs):
+    """Whether whole runs are compiled, or are worth it."""
+    kind = kind_of(problem.n_features, problem.n_clusters, problem.dtype, problem.weighted)
+    if kind in ready or _kept(kind):
+        return True
+    _asked[0] += runs
+    return _asked[0] >= costs.MANY_RUNS
+
+
+_tried: set[tuple[np.dtype, bool]] = set()  # kinds that were not on disk
+
+
+def _kept(kind):
+    """Whether the code for this kind of runs is on disk; then it is loaded."""
+    if kind in _tried:
+        return False
+    _tried.add(kind)
+    dtype, in_lanes = kind
+    of, zeros = np.zeros(1, np.int64), np.zeros(1)
+    try:
+        with code_cache.only_kept():
+            one = CpuProblems(np.zeros((1, 1, 1), dtype), None if in_lanes else np.ones((1, 1)), 1, 1)
+            one.seeds(np.zeros((1, 1, 2), np.uint64), of)
+            one.lloyd(np.zeros((1, 1, 1), dtype), zeros, of, 1, False)
+    except code_cache.NotKeptError:
+        return False
+    return True
+
+
+def plan(problem, problems, runs, n_threads):
+    """See `kmeans_fast.backends.protocol.Backend.plan_problems`."""
+    n, d, k, threads = problem.n_samples, problem.n_features, problem.n_clusters, threads_for(n_threads)
+    seeding = n * 36 + n // 8 * 16
+    of_a_thread = seeding + sum_bytes(problem) + k * d * 36 + (d + tile.BLOCK) * tile.ROWS * 4
+    notes = ("whole runs in compiled code, one on each thread at a time",)
+    return Plan("float32", threads, threads * of_a_thread + problems * (d + 1) * 200, notes)
