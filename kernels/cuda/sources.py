@@ -30,7 +30,8 @@ MODULES = {
     "distances": ("common", "exact_sum", "tiles", "distances"),
     "assign": ("common", "certified", "assign"),
     "byte_codes": ("common", "tiles", "bytes", "byte_codes"),
-    "byte_filter": ("common", "tensor_cores", "bytes", "byte_queue", "byte_filter"),
+    "byte_filter": ("common", "tensor_cores", "bytes", "certified", "byte_queue", "byte_filter"),
+    "byte_sample": ("common", "tensor_cores", "bytes", "byte_sample"),
     "byte_candidates": ("common", "bytes", "certified", "byte_candidates"),
     "update_sums": ("common", "fixed_point", "sums", "update_sums"),
     "points": ("common", "fixed_point", "sums", "points"),
@@ -57,7 +58,8 @@ CHOICES = {
     "update_sums": {"COLUMNS": (1, 4)},
 }
 
-WITHOUT_X = ("byte_filter", "sampling")  # modules that read nothing in X's type; compiled for the first of STORED
+# Modules that read nothing in X's type; compiled for the first of STORED.
+WITHOUT_X = ("byte_filter", "byte_sample", "sampling")
 
 _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL

@@ -37,7 +37,7 @@ BUDGET = {
     "begin": (72, 18_500, 0),
     "fill_hash_buckets": (64, 0, 0), "add_masses": (64, 0, 0), "rows_in_buckets": (64, 0, 0),
     "largest_product": (64, 0, 0), "take_row": (64, 0, 0),
-    "encode_rows": (128, 34_000, 0), "encode_centroids": (64, 16, 0), "settle_candidates": (80, 27_000, 0),
+    "likely_centroids": (128, 0, 0), "encode_rows": (128, 34_000, 0), "encode_centroids": (64, 16, 0), "settle_candidates": (80, 27_000, 0),
     "byte_filter/1/64": (128, 0, 0), "byte_filter/1/128": (128, 0, 0), "byte_filter/2/64": (128, 0, 0),
     "byte_filter/2/128": (128, 0, 0), "byte_filter/4/64": (128, 0, 0), "byte_filter/4/128": (128, 0, 24),
     "byte_filter/8/64": (255, 0, 0), "byte_filter/8/128": (255, 0, 0), "byte_filter/0/64": (255, 0, 0),

@@ -141,6 +141,7 @@ class CudaPart:
     def resume(self, labels):
         self.reset()
         self.device.write(self.device_labels, labels)
+        self.labelled = True
 
     def reset(self):
         self.device_labels = allocate(self.device, self.n, np.int32, "labels", fill=-1)
@@ -154,9 +155,9 @@ class CudaPart:
         self._forget_iterations()
 
     def _forget_iterations(self):
-        self.sums_current = self.bounds_current = False
+        self.sums_current = self.bounds_current = self.labelled = False
         self.changed = 1.0  # the share of rows, in the last iteration that is known
-        self.enqueued, self.bounds = 0, BoundsPolicy(*self.scorer.bounds_pay)
+        self.enqueued, self.bounds = 0, BoundsPolicy()
         self.scoring.begin()
         self.followed, self.drifted = None, False  # the centroids that come next (host, device); the bounds know it
 
@@ -168,24 +169,29 @@ class CudaPart:
     def assign(self, centroids):
         self._current_labels()
         self._clear_counters()
-        self.launches.run(self.launches.assignment, self._held(centroids), False, False, False, self.scoring.way(None))
+        way = self.scoring.way(None, self.labelled)
+        self.launches.run(self.launches.assignment, self._held(centroids), False, False, False, way)
+        self.labelled = True
         self._clear_counters()
         self.sums_current = self.bounds_current = False
 
     def _assign_and_sum(self, source, number):
         """Enqueue an assignment with sums. Whether rows are left out by their bounds, and how the others are scored."""
-        bounded = self.bounds_current and self.sums_current and self.bounds.decide(number, self.changed)
+        way = self.scoring.way(number, self.labelled)
+        bounded = self.bounds_current and self.sums_current
+        bounded = bounded and self.bounds.decide(number, self.changed, self.scoring.bounds_pay(way))
         anew = not bounded and (not self.sums_current or self.changed > _MANY_MOVED)
-        way = self.scoring.way(number)
         self.launches.run(self.launches.assignment, source, True, anew, bounded, way)
-        self.sums_current, self.bounds_current = True, self.scorer.keeps_bounds
+        self.sums_current, self.labelled, self.bounds_current = True, True, self.scorer.keeps_bounds
         return bounded, way
 
     def _learn(self, number, changed, scored, bounded, way, overflowed):
         """Take note of what an iteration came to."""
         self.changed = changed / self.n
-        self.bounds.learn(number, scored / self.n if bounded else None, self.enqueued)
-        self.scoring.learn(number, way, overflowed / max(1, scored), self.enqueued)
+        if self.scorer.keeps_bounds:
+            pays = self.scoring.bounds_pay(way)
+            self.bounds.learn(number, scored / self.n if bounded else None, self.enqueued, pays)
+        self.scoring.learn(number, way, overflowed / self.n, self.enqueued)
 
     def accumulate(self, centroids, form):
         self._current_labels()
