@@ -86,6 +86,20 @@ extern "C" __global__ void gather_words(
   for (i64 at = first_thread(); at < m; at += all_threads()) out[at] = words[places[at]];
 }
 
+// Numbers divided, and what is left of them, which may take their place.
+extern "C" __global__ void divide(
+    const i64* numbers,  // IN    (m,)
+    i64 m, i64 divisor,
+    i64* quotients,      // OUT   (m,)
+    i64* rests           // OUT   (m,)
+) {
+  for (i64 at = first_thread(); at < m; at += all_threads()) {
+    const i64 number = numbers[at];
+    quotients[at] = number / divisor;
+    rests[at] = number % divisor;
+  }
+}
+
 // Rows of X, one after the other. A thread an element.
 extern "C" __global__ void gather_rows(
     const stored* X,   // IN    (n, d)

@@ -37,7 +37,7 @@ MODULES = {
     "points": ("common", "fixed_point", "sums", "points"),
     "centroids": ("common", "fixed_point", "sums", "exact_sum", "means", "centroids"),
     "hamerly": ("common", "hamerly"),
-    "seeding": ("common", "fixed_point", "tiles", "masses", "candidates", "seeding"),
+    "seeding": ("common", "fixed_point", "tiles", "masses", "mass_scaling", "candidates", "seeding"),
     "silhouettes": ("common", "tiles", "silhouettes"),
     "part_masses": ("common", "fixed_point", "masses", "part_masses", "candidates"),
     "sampling": ("common", "masses", "sampling"),

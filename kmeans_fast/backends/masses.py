@@ -105,25 +105,31 @@ class Seeder:
     """See `kmeans_fast.backends.protocol.Seeder`."""
 
     def __init__(self, session, parts, words):
-        self.session, self.words, self.seeds, self.masses = session, words, [], Masses(session, parts)
+        self.session, self.words, self.found, self.masses = session, words, [], Masses(session, parts)
+
+    def seeds(self):
+        self.begin(self.draw(1))
+        for _ in range(1, len(self.words)):
+            self.choose(self.draw(self.words.shape[1]))
+        return self.chosen()
 
     def draw(self, count):
-        return self.masses.draw(self.words[len(self.seeds), :count])
+        return self.masses.draw(self.words[len(self.found), :count])
 
     def begin(self, candidates):
         self.masses.begin(self.session.rows(candidates))
-        self.seeds.append(int(candidates[0]))
+        self.found.append(int(candidates[0]))
 
     def choose(self, candidates):
         best = self.masses.choose(self.session.rows(candidates))
-        self.seeds.append(int(candidates[best]))
+        self.found.append(int(candidates[best]))
 
     def exclude(self, candidates):
-        self.seeds.append(int(candidates[0]))
-        return self.masses.exclude(self.seeds[-1])
+        self.found.append(int(candidates[0]))
+        return self.masses.exclude(self.found[-1])
 
     def chosen(self):
-        return np.array(self.seeds, np.int64)
+        return np.array(self.found, np.int64)
 
 
 class Oversampler:

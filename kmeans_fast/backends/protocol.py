@@ -85,14 +85,11 @@ class Seeder(Protocol):
     With its weight that is its mass (`kmeans_fast.reference.Masses`).
     """
 
+    def seeds(self) -> np.ndarray:
+        """Row numbers (seeds,) int64 by greedy k-means++: the first drawn by one word, the others the best of all."""
+
     def draw(self, count: int) -> Any:
         """The candidates for the next seed: rows that the first `count` of its words fall on."""
-
-    def begin(self, candidates: Any) -> None:
-        """Make the only candidate the first seed."""
-
-    def choose(self, candidates: Any) -> None:
-        """Make the best of the candidates the next seed."""
 
     def exclude(self, candidates: Any) -> bool:
         """Make the only candidate the next seed and give it no mass; False when no row has any left."""

@@ -10,11 +10,7 @@ from ..reference import OVERSAMPLING, ROUNDS, draws, n_trials
 def kmeans_plusplus(session, n_clusters, seed, run):
     """Row numbers of the seeds by greedy k-means++. O(n d k log k)."""
     words = draws(seed, run, (n_clusters, n_trials(n_clusters)))
-    seeder = session.seeder(words)
-    seeder.begin(seeder.draw(1))
-    for _ in range(1, n_clusters):
-        seeder.choose(seeder.draw(words.shape[1]))
-    return seeder.chosen()
+    return session.seeder(words).seeds()
 
 
 # Of a sample (benchmarks/starts.py): with 256 rows a cluster inertia is what it is from all rows, with 64 up to 2 %

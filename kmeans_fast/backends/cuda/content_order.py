@@ -31,6 +31,16 @@ def content_order(launcher, X, weights):
     return order
 
 
+def content_orders(launcher, X, weights, n):
+    """As `content_order`, of problems of n rows each, one after the other: row numbers within each problem."""
+    order = content_order(launcher, X, weights)
+    if len(X) == n:
+        return order
+    problems = allocate(launcher.device, len(X), np.int64, _WHAT)
+    launcher.run("rows", "divide", len(X), numbers=order, m=len(X), divisor=n, quotients=problems, rests=order)
+    return words_at(launcher, order.view(np.uint64), sorted_places(launcher.device, problems)).view(np.int64)
+
+
 def sorted_places(device, keys):
     """Places that sort `keys`, equal ones in their order."""
     return attempt(device, lambda: device.argsort(keys), SORT_BYTES * len(keys), _WHAT)

@@ -24,12 +24,12 @@ class CudaPartMasses:
             "owner": (n, np.int32, 0), "masses": (buckets.count, np.int64, 0),
             "factors": (2, np.float64, 0.0), "gains": (sources.TRIALS, np.int64, None),
             "largest": (1, np.uint64, None), "count": (1, np.int64, None), "taken": (2, np.int64, None),
-            "total": (1, np.int64, None),
         }  # fmt: skip
         self.arrays = {
             name: allocate(self.device, size, dtype, what, fill) for name, (size, dtype, fill) in allocated.items()
         }
-        self.arrays |= {"X": part.X, "weights": part.weights, "n": n, "d": part.d}
+        self.arrays |= {"X": part.X, "weights": part.weights, "n": n, "d": part.d, "n_buckets": buckets.count}
+        self.arrays |= {"of": None, "blocks_a_run": self.launcher.blocks(n)}
         self.tried = {}  # what kernels take of the candidates of the last trials
         splitters = upload(self.device, buckets.splitters, what) if len(buckets.splitters) else None
         hashes = row_hashes(part.launcher, part.X)
@@ -116,7 +116,8 @@ class CudaPartMasses:
 
     def accept(self, trial, of_buckets):
         self._cleared("masses")  # for what they gain
-        self._run("accept", chosen=trial, seeds=None, n_seeds=None, **self.tried)
+        of_seeds = {"total": None, "seeds": None, "k": 0, "n_seeds": None, "done": None}
+        self._run("accept", chosen=trial, **of_seeds, **self.tried)
         of_buckets += self.device.download(self.arrays["masses"])
 
     def exclude(self, number, of_buckets):
