@@ -92,7 +92,7 @@ __device__ __forceinline__ i64 masses_before(i64 own, i64* sums, i64* total) {
 }
 
 // The first row, in the order of the content, whose cumulative mass exceeds word / 2**64 of the total. A block a word.
-extern "C" __global__ void __launch_bounds__(THREADS) draw(
+extern "C" __global__ void __launch_bounds__(THREADS, 4) draw(
     const u64* words,      // IN    (runs, k, width)
     int k, int width,
     const i64* n_seeds,    // IN    (runs,) how many seeds there are: the row of the words
