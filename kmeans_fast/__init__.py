@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # for type checkers and editors
     from . import metrics as metrics
     from .backends import available_backends as available_backends
     from .backends import use_backend as use_backend
+    from .choosing_k import KChoice as KChoice
+    from .choosing_k import choose_k as choose_k
     from .engine.history import Progress as Progress
     from .estimators.kmeans import KMeans as KMeans
     from .estimators.pipelines import load as load
@@ -37,10 +39,12 @@ if TYPE_CHECKING:  # for type checkers and editors
 _HOME = {
     "FewClustersWarning": "functional",
     "KMeansBatchResult": "functional",
+    "KChoice": "choosing_k",
     "KMeansResult": "functional",
     "Progress": "engine.history",
     "assign": "functional",
     "available_backends": "backends",
+    "choose_k": "choosing_k",
     "explain": "explaining",
     "kmeans": "functional",
     "kmeans_batch": "functional",

@@ -57,7 +57,7 @@ class KMeansResult(NamedTuple):
     timings: dict[str, float]
 
 
-def _seed(seed):
+def seed_of(seed):
     """The key of all random draws: fresh entropy for None."""
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else seed % 2**64
 
@@ -152,7 +152,7 @@ def kmeans(
     [0.5, 10.5]
     """
     given = checked(locals())
-    given |= {"n_init": runs(given["n_init"], given["init"]), "seed": _seed(given["seed"])}
+    given |= {"n_init": runs(given["n_init"], given["init"]), "seed": seed_of(given["seed"])}
     with opened(X, sample_weight) as data:
         rng = np.random.RandomState(given["seed"] % 2**32) if callable(given["init"]) else None
         found = fit(data, rng=rng, **given)
@@ -255,7 +255,7 @@ def kmeans_batch(
     ((8, 16, 4), (500, 8))
     """
     given = checked(locals())
-    given |= {"n_init": runs(given["n_init"], given["init"]), "seed": _seed(given["seed"])}
+    given |= {"n_init": runs(given["n_init"], given["init"]), "seed": seed_of(given["seed"])}
     with opened_batch(X, sample_weight) as batch:
         found = fit_batch(batch, **given)
         few = np.flatnonzero(found.n_used < found.centroids.shape[1])
@@ -334,7 +334,7 @@ def kmeans_plusplus(
     ``2 + log(n_clusters)`` greedy trials of scikit-learn.
     """
     given = checked(locals())
-    n_clusters, seed = given.pop("n_clusters"), _seed(given.pop("seed"))
+    n_clusters, seed = given.pop("n_clusters"), seed_of(given.pop("seed"))
     with opened(X, sample_weight) as data:
         check_clusters(data.n_samples, n_clusters)
         session = open_data(data, n_clusters, **given).session

@@ -16,7 +16,8 @@ LAYERS = [  # from the lowest; what stands in one line may import what stands in
     {"backends"},
     {"engine"},
     {"explaining", "functional", "metrics", "persistence"},
-    {"estimators"},
+    {"choosing_k", "estimators"},
+    {"plot"},
     {""},  # kmeans_fast itself, whose names are loaded when they are asked for
     {"cli"},
     {"__main__"},

@@ -1,8 +1,8 @@
 """The command ``kmeans-fast``: `main` runs a subcommand and turns every foreseen error into one line and an exit code.
 
 Results go to stdout, all else to stderr. Exit codes: 0, 1 for failures, 2 for wrong use or bad data, 130 for Ctrl-C.
-A subcommand is a module of this package with a function ``run(args)``, which returns the exit code or None for 0; it is
-imported when it is asked for, so that ``kmeans-fast --help`` loads not even NumPy.
+A subcommand is a module of this package of its name, with _ for -. Its function ``run(args)`` returns the exit code, or
+None for 0. It is imported when it is asked for, so that ``kmeans-fast --help`` loads not even NumPy.
 """
 
 import importlib
@@ -40,7 +40,7 @@ def main(argv=None):
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            code = importlib.import_module(f".{args.command}", __package__).run(args) or 0
+            code = importlib.import_module(f".{args.command.replace('-', '_')}", __package__).run(args) or 0
             sys.stdout.flush()
             return code
         except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from ..estimators.pipelines import packed
 from ..messages import counted
 from ..parameters import METHODS, PARAMETERS, runs
 from ..whole_files import WholeFiles
+from . import choose_k
 from .append import Appender
 from .fit_report import clusters, report, summary
 from .outputs import check_writable, distances_beside, write_centroids, write_labels
@@ -43,6 +44,10 @@ def run(args):
             scaler = fitted(X, args.scale)
             X = scaled(scaler, X)
             init = init if isinstance(init, str) else scaled(scaler, init)
+        if not isinstance(args.n_clusters, int):
+            choice = choose_k.chosen(args, X, args.n_clusters, watch)
+            args.n_clusters = choice.n_clusters
+            watch.say(args.file, ["choosing k", *str(choice).splitlines()])
 
         model = _fit(args, X, weights, init, watch)
         watch.on_phase("summary")
@@ -102,8 +107,9 @@ def _read(args, watch):
             )
         if not weights.any():
             raise ValueError("--weights: at least one weight must be positive, got zeros only")
-    if args.n_clusters > len(X):
-        raise ValueError(f"-k must be at most the number of rows, {len(X)}, got {args.n_clusters}")
+    most = args.n_clusters if isinstance(args.n_clusters, int) else args.n_clusters[-1]
+    if most > len(X):
+        raise ValueError(f"-k must be at most the number of rows, {len(X)}, got {most}")
     return X, names, weights, notes
 
 
@@ -111,6 +117,8 @@ def _init(args, X, watch):
     """A name, or centroids (n_clusters, n_features) in X's dtype."""
     if args.init in METHODS:
         return args.init
+    if not isinstance(args.n_clusters, int):
+        raise ValueError(f"-k must be one number where --init is a file of centroids, got {args.n_clusters}")
     path = Path(args.init)
     if path.suffix.lower() not in (".npy", ".csv"):
         raise ValueError(f"--init must be {', '.join(METHODS)}, or a .npy or .csv file of centroids, got {args.init!r}")

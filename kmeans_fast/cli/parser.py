@@ -41,6 +41,26 @@ def _shape(text):
     return tuple(sizes)
 
 
+def _numbers(text):
+    """Numbers of clusters: 2:20 (both included), 10:100:10, or 2,4,8."""
+    try:
+        if ":" in text:
+            first, last, *step = (int(part) for part in text.split(":"))
+            found = list(range(first, last + 1, *step))
+        else:
+            found = sorted({int(part) for part in text.split(",")})
+    except (ValueError, TypeError):
+        found = []
+    if not found or found[0] < 1:
+        raise argparse.ArgumentTypeError(f"must be numbers such as 2:20, 10:100:10 or 2,4,8, got {text!r}")
+    return found
+
+
+def _number_or_numbers(text):
+    """A number of clusters, or several in question."""
+    return _numbers(text) if ":" in text or "," in text else _reader(PARAMETERS["n_clusters"].rule)(text)
+
+
 def _path_ending(*endings):
     def parse(text):
         if Path(text).suffix.lower() not in endings:
@@ -61,6 +81,7 @@ def make_parser():
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_fit(commands)
     _add_predict(commands)
+    _add_choose_k(commands)
     _add_explain(commands)
     _add_info(commands)
     _add_demo(commands)
@@ -111,13 +132,17 @@ def _add_input(parser, **how):
     return group
 
 
-def _add_parameters(group, *names, everywhere=False):
-    """Options for parameters: of the names, or all those of `fit`, or those that every command that computes has."""
+def _add_parameters(group, *names, everywhere=False, types=None):
+    """Options for parameters: of the names, or all those of `fit`, or those that every command that computes has.
+
+    `types` reads some, by name, otherwise than their rules do.
+    """
     for name, default, rule, _, _, flag in PARAMETERS.values():
         if flag is not None and (name in names if names else flag.everywhere == everywhere):
             how = {"dest": name, "help": flag.help, "metavar": flag.metavar, "required": flag.required}
             how["default"] = default if flag.default is None else flag.default
-            group.add_argument(*flag.names, type=_reader(rule) if flag.ruled else None, **how)
+            read = (types or {}).get(name) or (_reader(rule) if flag.ruled else None)
+            group.add_argument(*flag.names, type=read, **how)
 
 
 def _reader(rule):
@@ -152,7 +177,8 @@ def _add_fit(commands):
         description="Cluster the rows of FILE; print the clusters; write labels, centroids and a model for 'predict'.",
         epilog="If none of -o, --labels, --centroids, --model and --append is given, labels, centroids and a model are "
         "written to the current directory, called FILE-labels.npy, FILE-centroids.csv and FILE-model.npz (FILE with "
-        "its ending). The result is that of kmeans_fast.KMeans(k, random_state=seed). Once it iterates, Ctrl-C "
+        "its ending). The result is that of kmeans_fast.KMeans(k, random_state=seed). With -k 2:20 or -k 2,4,8 the "
+        "number is chosen first, as 'choose-k' does it, and the choice is printed to stderr. Once it iterates, Ctrl-C "
         "ends it after the current iteration, what has been reached is written, and the exit code is 130; Ctrl-C again "
         "stops at once, and writes nothing.",
     )
@@ -160,14 +186,9 @@ def _add_fit(commands):
         "--weights", metavar="COLUMN", help="the column (name or number) of sample weights, or a .npy file of them"
     )
     group = parser.add_argument_group("the clustering")
-    _add_parameters(group)
-    group.add_argument(
-        "--scale",
-        choices=("none", "standard", "minmax"),
-        default="none",
-        help="give every column mean 0 and standard deviation 1, or the range 0 to 1, before clustering; centroids are "
-        "reported in the data's units, and 'predict' scales by itself",
-    )
+    _add_parameters(group, types={"n_clusters": _number_or_numbers})
+    _add_search(group)
+    _add_scale(group)
     _add_computing(parser, "float32 stays float32, all else becomes float64")
     group = parser.add_argument_group("the output")
     group.add_argument("-o", "--output", type=Path, metavar="DIR", help="write all three files into this directory")
@@ -206,6 +227,49 @@ def _add_predict(commands):
         "labels, or a second file '...-distances.npy'",
     )
     parser.add_argument("--quiet", action="store_true", help="do not say what was read and written")
+
+
+def _add_search(group):
+    group.add_argument(
+        "--search",
+        choices=("grid", "random", "bisect"),
+        default="grid",
+        help="which numbers are tried: all; --trials of them at random; or some far apart, then those around the best",
+    )
+    group.add_argument("--trials", type=int, default=10, metavar="N", help="of --search random (default: %(default)s)")
+
+
+def _add_choose_k(commands):
+    parser = commands.add_parser(
+        "choose-k",
+        help="how many clusters the rows of a file have",
+        description="Cluster the rows of FILE for every number of clusters in question, judge each by the elbow of the "
+        "inertia, silhouette, Calinski-Harabasz and stability, and recommend the number that most are for.",
+    )
+    _add_input(parser)
+    group = parser.add_argument_group("the choice")
+    group.add_argument(
+        "-k", type=_numbers, default=list(range(2, 21)), metavar="NUMBERS",
+        help="2:20, 10:100:10 or 2,4,8 (default: 2:20)",
+    )  # fmt: skip
+    _add_search(group)
+    _add_parameters(group, "random_state")
+    _add_scale(group)
+    _add_computing(parser, "float32 stays float32, all else becomes float64")
+    group = parser.add_argument_group("the output")
+    group.add_argument("--picture", type=_path_ending(".png", ".svg"), metavar="PATH", help=".png or .svg")
+    group.add_argument("--quiet", action="store_true", help="print no progress, and nothing below the table")
+    group.add_argument("--json", action="store_true", help="print JSON in place of the table")
+
+
+def _add_scale(group):
+    group.add_argument(
+        "--scale",
+        choices=("none", "standard", "minmax"),
+        default="none",
+        help="give every column mean 0 and standard deviation 1, or the range 0 to 1, before clustering; centroids are "
+        "reported in the data's units, and 'predict' scales by itself",
+    )
 
 
 def _add_explain(commands):

@@ -11,6 +11,7 @@ from .stopwatch import Stopwatch
 _WORDS = {
     "reading": "reading",
     "preparing": "preparing",
+    "choosing": "choosing k",
     "seeding": "choosing the first centroids",
     "iterating": "iterating",
     "last_pass": "last pass",

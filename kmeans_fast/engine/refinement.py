@@ -55,7 +55,7 @@ def sums_by_cluster(parts, n_clusters):
     return np.ldexp(total, -shift)
 
 
-def _cluster_totals(session, n_clusters, centroids=None):
+def cluster_totals(session, n_clusters, centroids=None):
     """The sum over each cluster of the session's labels of ``w D``, D being to its centroid; without them, of w."""
     parts = [(to_host(part.labels), _products(part, centroids)) for part in session.parts]
     return sums_by_cluster(parts, n_clusters)
@@ -139,7 +139,7 @@ def breathe(session, first, *, seed, run, distances, max_iter, threshold, events
     while depth > 0 and not stopped:
         events.begin(ITERATING)
         if errors is None:
-            errors, masses = _cluster_totals(session, k, best.centroids), _cluster_totals(session, k)
+            errors, masses = cluster_totals(session, k, best.centroids), cluster_totals(session, k)
         words = draws(seed, run + (stage << 32) + 2**62, (depth, -(-first.centroids.shape[1] // 64)))
         start = inhaled(best.centroids, errors, masses, depth, words)
         added = len(start) - k
@@ -152,7 +152,7 @@ def breathe(session, first, *, seed, run, distances, max_iter, threshold, events
         if not stopped:
             start = exhaled(
                 wide.centroids,
-                _cluster_totals(session, k + added),
+                cluster_totals(session, k + added),
                 added,
                 lambda rows, c=wide.centroids: distances(rows, c),
             )

@@ -190,6 +190,7 @@ class KdTree(Technique):
         self.has_labels = False
 
     def take_over(self, other):
-        self.policy.take_over(other.policy)
-        if other.sorted is not None:
-            self.sorted = SortedRows(self.session, other.sorted.tree)
+        if other is not None:
+            self.policy.take_over(other.policy)
+            if other.sorted is not None:
+                self.sorted = SortedRows(self.session, other.sorted.tree)

@@ -1,0 +1,67 @@
+"""``kmeans-fast choose-k``: how many clusters the rows of a file have."""
+
+import json
+import math
+
+from ..choosing_k import choose_k
+from ..whole_files import WholeFiles
+from .outputs import check_writable
+from .scaling import fitted, scaled
+from .tables import pairs
+from .watch import Watch
+
+
+def run(args):
+    """Run the subcommand."""
+    with Watch(args.quiet) as watch:
+        X = watch.read(args).data
+        if args.picture:
+            check_writable([args.picture], [args.file])
+        if args.scale != "none":
+            X = scaled(fitted(X, args.scale), X)
+        choice = chosen(args, X, args.k, watch)
+        watch.on_phase("writing")
+        if args.picture:
+            draw(choice, args.picture)
+    print(json.dumps(as_json(choice)) if args.json else choice)
+    if not args.quiet and not args.json:
+        told = [("written", str(args.picture))] if args.picture else []
+        told.append(("next", f"kmeans-fast fit {args.file} -k {choice.n_clusters}"))
+        print("\n" + pairs(told))
+
+
+def chosen(args, X, numbers, watch):
+    """The `KChoice` among numbers of clusters, with what is tried shown."""
+    if numbers[-1] > len(X):
+        raise ValueError(f"-k must be at most the number of rows, {len(X)}, got {numbers[-1]}")
+    watch.on_phase("choosing")
+    seen = []
+
+    def told(tried):
+        seen.append(tried.k)
+        watch.display.phase(f"choosing k: {tried.k} done, {len(seen)} of at most {len(numbers)}")
+
+    how = {"search": args.search, "n_trials": args.trials, "seed": args.random_state}
+    return choose_k(X, numbers, **how, device=args.device, n_threads=args.n_threads, callback=told)
+
+
+def as_json(choice):
+    """A choice as plain values; what is not defined is null."""
+    table = {
+        name: [None if isinstance(value, float) and math.isnan(value) else value for value in values.tolist()]
+        for name, values in choice.table.items()
+    }
+    said = {name: getattr(choice, name) for name in ("n_clusters", "confidence", "reasons", "votes")}
+    return {**said, "table": table}
+
+
+def draw(choice, path):
+    """Write the picture of a choice, PNG or SVG by the ending."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from ..plot import KChoiceDisplay
+
+    figure = KChoiceDisplay(choice).plot().figure_
+    with WholeFiles() as files:
+        figure.savefig(files.open(path), format=path.suffix[1:].lower(), dpi=150)

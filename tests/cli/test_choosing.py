@@ -1,0 +1,69 @@
+"""``kmeans-fast choose-k``, and ``fit`` with several numbers of clusters."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kmeans_fast import choose_k
+from kmeans_fast.datasets import make_blobs
+
+
+@pytest.fixture
+def blobs(tmp_path, monkeypatch):
+    X = make_blobs(600, 3, centers=5, center_box=(-20, 20), random_state=2)[0]
+    np.save(tmp_path / "blobs.npy", X)
+    monkeypatch.chdir(tmp_path)
+    return X
+
+
+def test_the_table_and_the_next_command_are_printed(blobs, run):
+    told = run("choose-k", "blobs.npy", "-k", "2:8", "--seed", "0")
+    expected = choose_k(blobs, range(2, 9), seed=0)
+    assert expected.n_clusters == 5
+    lines = told.out.splitlines()
+    assert [line.split()[0] for line in lines[1:8]] == [str(k) for k in range(2, 9)]
+    assert lines[4].endswith("<")
+    assert f"5 clusters ({expected.confidence})" in lines
+    assert lines[-1] == "next  kmeans-fast fit blobs.npy -k 5"
+
+
+def test_json_and_a_picture(blobs, run, tmp_path):
+    found = json.loads(run("choose-k", "blobs.npy", "-k", "2,5,9", "--json", "--picture", "choice.svg").out)
+    assert found["table"]["k"] == [2, 5, 9]
+    assert found["n_clusters"] == 5
+    assert "<svg" in (tmp_path / "choice.svg").read_text()
+
+
+def test_searches_and_scaling(blobs, run):
+    told = json.loads(
+        run("choose-k", "blobs.npy", "-k", "2:40", "--search", "bisect", "--scale", "standard", "--json").out
+    )
+    assert told["n_clusters"] == 5
+    assert len(told["table"]["k"]) < 15
+    told = json.loads(run("choose-k", "blobs.npy", "--search", "random", "--trials", "3", "--json").out)
+    assert len(told["table"]["k"]) == 3
+
+
+def test_fit_chooses_first(blobs, run, tmp_path):
+    told = run("fit", "blobs.npy", "-k", "2:8", "--labels", "chosen.npy")
+    assert "5 clusters" in told.err
+    run("fit", "blobs.npy", "-k", "5", "--labels", "given.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "chosen.npy"), np.load(tmp_path / "given.npy"))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["choose-k", "blobs.npy", "-k", "8:2"], "must be numbers such as 2:20"),
+        (["choose-k", "blobs.npy", "-k", "0:4"], "must be numbers such as 2:20"),
+        (["choose-k", "blobs.npy", "-k", "2:700"], "-k must be at most the number of rows, 600, got 700"),
+        (["choose-k", "blobs.npy", "--trials", "0", "--search", "random"], "n_trials must be an integer of at least 1"),
+        (["choose-k", "blobs.npy", "--picture", "choice.jpg"], "must end in .png or .svg"),
+        (["choose-k", "blobs.npy", "--picture", "no/choice.png"], "does not exist"),
+        (["fit", "blobs.npy", "-k", "2:700"], "-k must be at most the number of rows, 600, got 700"),
+        (["fit", "blobs.npy", "-k", "2:5", "--init", "blobs.npy"], "-k must be one number"),
+    ],
+)
+def test_wrong_use_ends_with_code_2(blobs, args, message, refused):
+    assert message in refused(*args)
