@@ -21,6 +21,7 @@ from kmeans_fast import reference
 from kmeans_fast.backends.cuda import device as launching
 from kmeans_fast.backends.cuda.scorers import use_scorer
 from kmeans_fast.backends.cuda.session import CudaSession
+from kmeans_fast.backends.silhouettes import silhouettes
 from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.parts import Parts
 from kmeans_fast.engine.seeding import kmeans_parallel, kmeans_plusplus, random_rows
@@ -78,6 +79,14 @@ def check_bytes(n, d, k, dtype):
     np.testing.assert_array_equal(found.centroids, expected.centroids)
     launched.update(device.launches)
 
+def check_silhouettes(n, d, k):
+    X, labels = np.random.default_rng(n).normal(size=(n, d)), np.arange(n) * np.arange(n) % k
+    device = SimDevice(sanitizer=sanitizer)
+    _, labels = np.unique(labels, return_inverse=True)
+    found = CudaSession(device, X, None, 2, on_host=True).silhouette(labels, labels.max() + 1)
+    np.testing.assert_array_equal(found, silhouettes(X, labels, labels.max() + 1))
+    launched.update(device.launches)
+
 def check_misaligned():
     # A view into a larger array, as users pass them on a GPU: a load of two values at once would be an error there.
     X = np.random.default_rng(0).normal(size=4201).astype(np.float32)[1:].reshape(2100, 2)
@@ -95,7 +104,9 @@ check(150, 2, 4, np.float32, True, 3)
 check(250, 20, 66, np.float32, False, 7)
 check_bytes(300, 40, 70, np.float32)  # the centroids stay in shared memory
 check_bytes(70, 520, 34, np.float32)  # two parts of them pass through it
+check_silhouettes(70, 20, 5)
 if not quick:
+    check_silhouettes(300, 3, 40)
     check(150, 6, 50, np.float64, True, 6)
     check(70, 260, 34, np.float64, False, 4)
     check_misaligned()
