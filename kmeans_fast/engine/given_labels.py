@@ -4,9 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import to_host
-from ..backends.partials import Form
+from ..arrays import ON_HOST, Data, to_host
+from ..backends.partials import Form, merged
 from .opening import open_data
+
+_VALUES = 1 << 23  # of rows at a time
 
 
 class Clusters(NamedTuple):
@@ -42,3 +44,20 @@ def clusters_of(data, labels, n_labels, **how):
     means = form.rounded(session.sums_of(labels.copy(), form)) / sizes[:, None]
     mean = form.rounded(session.column_sums(form)) / data.n_samples
     return Clusters(session, opened, labels, sizes, means, mean)
+
+
+def sums_of_squares(data, labels, n_labels, point, **how):
+    """The sums over each cluster of ``(x - point)**2``, each rounded once: (n_clusters, n_features) float64.
+
+    Squares are made on the host in float64, some rows at a time, and summed exactly; O(n_samples * n_features).
+    """
+
+    def sessions():
+        step = max(1, _VALUES // data.n_features)
+        for first in range(0, data.n_samples, step):
+            here = slice(first, first + step)
+            squares = np.ascontiguousarray((to_host(data.X[here]) - point) ** 2)
+            yield open_data(Data(squares, None, ON_HOST), n_labels, **how).session, labels[here]
+
+    form = Form.of(merged(session.ranges(False) for session, _ in sessions()), data.n_samples)
+    return form.rounded(merged(session.sums_of(own.copy(), form) for session, own in sessions()))

@@ -59,6 +59,11 @@ def codes_of(labels, n_samples):
     return codes, n_labels
 
 
+def distinct(labels):
+    """The values of labels that `codes_of` has taken, in the order of their numbers."""
+    return np.unique(to_host(labels))
+
+
 def numbers_of(labels, n_samples, n_clusters):
     """`labels` as int32 (n_samples,), numbers of clusters from 0; ValueError if they are not such."""
     found = _listed(labels, n_samples)
