@@ -72,6 +72,14 @@ def test_a_process_with_another_kmeans_fast_than_asked_for_is_refused(tmp_path):
     assert "not that of" in done.stdout
 
 
+def test_metrics_are_measured_and_checked(tmp_path):
+    done = run("metrics.py", "--rows", "400,3,4", "--rounds", 1, "--markdown", tmp_path / "metrics.md")
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [line for line in (tmp_path / "metrics.md").read_text().splitlines() if "(400, 3, 4)" in line]
+    assert len(rows) == 4
+    assert rows[0].startswith("| silhouette_samples")
+
+
 # ---- parts -----------------------------------------------------------------------------------------------------------
 
 
