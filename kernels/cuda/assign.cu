@@ -49,15 +49,6 @@ struct Verdicts {
   int index[ROWS][ACROSS + 1];
 };
 
-// Rows that are not settled, three words each: (row, centroid, centroid) from the front for `counters[1]` pairs, and
-// from the back for `counters[4]` rows (row, bits of the score that a centroid must reach to come into question, set of
-// the threads across that have such a one).
-struct Open {
-  int row, first, second;
-};
-__device__ __forceinline__ i64 place_of_pair(u64 at) { return (i64)at; }
-__device__ __forceinline__ i64 place_of_scan(u64 at, i64 n) { return n - 1 - (i64)at; }
-
 // The centroid of a place q among those of a panel that a thread scores.
 __device__ __forceinline__ int column_of(int panel, int across, int q) {
   return panel * PANEL + across * 4 + q % 4 + q / 4 * 64;
@@ -90,6 +81,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     float of_norm, float of_half_norm, float added,  // the parts of a margin: of |x'|^2, of the half norm, and always
     const int* __restrict__ rows_left,       // IN    (n,) the rows to score, or null: all
     const i64* __restrict__ n_left,          // IN    (1,) how many there are
+    i64 few,                                 //       so many at most are in `open` already, as scans
     int* labels,                             // INOUT (n,)
     float* upper,                            // OUT   (n,) bounds, or null
     float* lower,                            // OUT   (n,)
@@ -100,6 +92,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
   __shared__ __align__(16) unsigned char memory[sizeof(Tile) > sizeof(Verdicts) ? sizeof(Tile) : sizeof(Verdicts)];
   __shared__ int row_of[ROWS], changed;
   if (*halted) return;
+  if (rows_left && *n_left <= few) {
+    if (first_thread() == 0) counters[2] += *n_left, counters[4] = *n_left;
+    return;
+  }
   Tile& tile = *(Tile*)memory;
   Verdicts& verdicts = *(Verdicts*)memory;
   const Bounds bounds = {upper, lower};
@@ -295,7 +291,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) recheck(
     const Open scan = not_settled[place_of_scan(at, n)];
     const i64 row = scan.row;
     const float threshold = __int_as_float(scan.first);
-    const u32 in_question = (u32)scan.second;
+    const u32 in_question = (u32)scan.second & ((1u << ACROSS) - 1);
     const int across = __popc(in_question);
     __syncthreads();  // the row before is done with
     if (t < ACROSS && (in_question >> t & 1)) threads_across[__popc(in_question & ((1u << t) - 1))] = t;

@@ -11,8 +11,9 @@
 // Maths      As the CPU's filter (`kernels/cpu/scoring/byte_filter.py`): t qr + y g - |c'|^2 / 2s is not below the
 //            score of a pair in units of s, and t qr - y g - |c'|^2 / 2s not above. A centroid is a candidate unless
 //            the former is below the row's floor, the largest of the latter. It starts with that of the row's label,
-//            in fine codes too. Panel by panel: only where the best score of a lane may reach the floor, with the
-//            largest g of the panel, are its scores kept for a closer look, 32 of such lanes at a time (`Queue`).
+//            or of a centroid that is likely to be near (`byte_sample.cu`), in fine codes too. Panel by panel: only
+//            where the best score of a lane may reach the floor, with the largest g of the panel, are its scores kept
+//            for a closer look, 32 of such lanes at a time (`Queue`).
 // Precision  Products and their sums are integers, exact in any order. They start at the bits of ROUNDER, so that as a
 //            float they are ROUNDER plus the sum, and none is converted: -ROUNDER t is part of the other summand. Its
 //            rounding is below three halves of t, which is in g. Beyond 256 features sums may not fit, and are
@@ -20,7 +21,8 @@
 // Ties       Candidates within the bounds are measured by D; the lowest index of equals.
 // Order      None: which centroids are candidates depends on the order of panels alone, the label not even on that.
 // Cost       n k d operations on bytes, and a pair 2 fused ones and a maximum. Of a row, its bytes once and 28 more.
-// Limits     A row with more than MOST candidates, or LISTED on the way, goes to `assign`. n < 2**31.
+// Limits     A row with more than MOST candidates, or LISTED on the way, goes to `assign`, or to `recheck` if there are
+//            few of them. n < 2**31.
 
 extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0 ? 1 : 2) byte_filter(
     const u32* __restrict__ row_words,      // IN    codes of the rows (`byte_codes.cu`)
@@ -39,12 +41,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
     int resident,                           //       whether all panels are in shared memory
     const int* __restrict__ rows_left,      // IN    (n,) the rows to score, or null: all
     const i64* __restrict__ n_left,         // IN    (1,) how many there are
+    const int* likely,                      // IN    (n,) a centroid whose score gives the row its first floor: its
+                                            //       label, or another (`states` then); -1: none
     int* labels,                            // INOUT (n,) -1: none yet
     float* upper,                           // OUT   (n,) bounds (`hamerly.cu`), or null
     float* lower,                           // OUT   (n,)
     int* states,                            // OUT   (n,) by place: 0, the row is settled; else how many candidates
     int* candidates,                        // OUT   (n, MOST) by place
-    int* overflowed,                        // OUT   (n,) rows for `assign`
+    int* overflowed,                        // OUT   (n,) rows for `assign`, or the same for `recheck`
+    int* open,                              // OUT   (n, 3) Open, from the back: all rows that overflowed, as scans
+    float of_norm,                          //       the part of |x'|^2 in a margin (`assign.cu`)
     i64* counters,                          // INOUT rows changed, -, scored, -, -, overflowed
     const int* halted                       // IN    (1,) not zero: do nothing
 ) {
@@ -82,7 +88,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
     u32 a[2][KSTEPS ? KSTEPS : 1][4];
     float floors[2][2], minus_inverses[2][2], rests[2][2];
     i64 first_words[2][2] = {};  // of the four rows of a lane, where they are not neighbours
-    int queued = 0, label = -1;
+    int queued = 0, label = -1, near = -1;
 
     if (active) {
       const u32 at = place < rows ? place : rows - 1;
@@ -94,6 +100,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
       mine.rests[lane] = -INFINITE;
       mine.counts[lane] = 0;
       label = labels[row];
+      near = likely[row];
       __syncwarp();
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
@@ -115,13 +122,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
       }
     };
     if (active) {
-      // The floors of the rows by their labels' scores, in fine codes too: the eight words of a row for each product
-      // are shared by four lanes.
+      // The floors of the rows by the scores of a centroid each, in fine codes too: the eight words of a row for each
+      // product are shared by four lanes.
       int coarse[4] = {}, mixed[4] = {}, fine[4] = {};
       i64 of_label[4];
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const int c = at_least_0(__shfl_sync(0xffffffffu, label, i * 8 + g));
+        const int c = at_least_0(__shfl_sync(0xffffffffu, near, i * 8 + g));
         const int in_panel = c % PANEL / 16 * 128 + (c % 8 * 4 + q) * 4 + c / 8 % 2 * 2;
         of_label[i] = (i64)(c / PANEL) * products * (PANEL * 8) + in_panel;
       }
@@ -149,7 +156,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
       }
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const int c = __shfl_sync(0xffffffffu, label, i * 8 + g), r = i * 8 + g;
+        const int c = __shfl_sync(0xffffffffu, near, i * 8 + g), r = i * 8 + g;
         const float2 centroid = steps[at_least_0(c)];
         const float4 fact = mine.facts[r];
         const float sum = (float)sum_of_quad(coarse[i]) + (float)sum_of_quad(mixed[i]) * (1 / FINER) +
@@ -304,6 +311,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
     const int row = mine.rows[lane], count = mine.counts[lane];
     const float4 fact = mine.facts[lane];
     float floor = mine.floors[lane], rest = mine.rests[lane];
+    const float tiny = 7.8886091e-31f;  // 2**-100
     int kept = 0, nearest = NO_CANDIDATE;
     const int listed = count < LISTED ? count : LISTED;
     for (int i = 0; i < listed; ++i) {
@@ -326,7 +334,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
           if (!(one.x < floor)) candidates[(i64)place * MOST + slot++] = __float_as_int(one.y);
         }
       if (overflow) {
-        overflowed[atomicAdd((u64*)(counters + 5), 1ull)] = row;
+        const u64 at = atomicAdd((u64*)(counters + 5), 1ull);
+        // What the nearest centroid scores in float32, at least.
+        const float least = floor * (-1.0f / fact.x);
+        const float threshold = least - fmaf(fabsf(least), 9.5367432e-7f, fmaf(fact.w, of_norm, tiny));
+        overflowed[at] = row;
+        ((Open*)open)[place_of_scan(at, n)] = {row, __float_as_int(fact.y < INFINITE ? threshold : -INFINITE), -1};
+        if (upper) upper[row] = INFINITE, lower[row] = -1.0f;  // unless `assign` finds some
         ++overflows;
       } else if (kept == 1 && nearest != label) {
         labels[row] = nearest;
@@ -334,7 +348,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
       }
       if (upper && !overflow) {
         const float s = -1.0f / fact.x, twice = 2.0f * floor * s, others = 2.0f * rest * s;
-        const float part = (d + 64) * 2.3841858e-7f, tiny = 7.8886091e-31f;  // 2**-22 and 2**-100
+        const float part = (d + 64) * 2.3841858e-7f;  // 2**-22
         const float above = fact.w - twice + fmaf(fact.w + fabsf(twice), part, tiny);
         const float below = fact.w - others - fmaf(fact.w + fabsf(others), part, tiny);
         upper[row] = fmaf(sqrtf(larger(above, 0.0f)), 1.000001f, tiny);

@@ -6,6 +6,15 @@
 // centroid.
 #define TAME 1e37f
 
+// Rows that are not settled, three words each: (row, centroid, centroid) from the front for `counters[1]` pairs, and
+// from the back for `counters[4]` rows (row, bits of the score that a centroid must reach to come into question, set of
+// the threads across that have such a one).
+struct Open {
+  int row, first, second;
+};
+__device__ __forceinline__ i64 place_of_pair(u64 at) { return (i64)at; }
+__device__ __forceinline__ i64 place_of_scan(u64 at, i64 n) { return n - 1 - (i64)at; }
+
 struct Bounds {
   float *upper, *lower;  // (n,) or null: no bounds are kept
 };

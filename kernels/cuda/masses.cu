@@ -15,3 +15,21 @@ __device__ __forceinline__ i64 mass_of(const Masses& masses, i64 row, double dis
 }
 
 __device__ __forceinline__ double weight_at(const double* weights, i64 row) { return weights ? weights[row] : 1.0; }
+
+// Runs of seeding on data sets of n rows each, one after the other, go side by side: which run a block is part of, and
+// the first row that its thread takes, and the step to the next.
+struct Share {
+  i64 run, problem, first, step;
+  int block;  // of the run's
+};
+
+__device__ __forceinline__ Share share_of(const i64* of, int blocks_a_run) {
+  const int block = (int)(blockIdx.x % blocks_a_run);
+  const i64 run = blockIdx.x / blocks_a_run;
+  return {run, of ? of[run] : 0, (i64)block * THREADS + threadIdx.x, (i64)blocks_a_run * THREADS, block};
+}
+
+template <class Value>
+__device__ __forceinline__ Value* of_run(Value* values, i64 number, i64 each) {
+  return values ? values + number * each : values;
+}

@@ -86,3 +86,20 @@ extern "C" __global__ void take_row(
   taken[1] = mass_of({weights, nearest, factors}, row, nearest[row]);
   nearest[row] = 0.0;
 }
+
+// Candidates of k-means|| join those before: every row's distance to the nearest of all, and which that is. Masses have
+// to be weighed anew.
+extern "C" __global__ void join(
+    const double* distances,  // IN    (n,) to the nearest of the new candidates
+    const int* labels,        // IN    (n,) which of them that is
+    i64 n,
+    int before,               // IN    candidates before
+    double* nearest,          // INOUT (n,)
+    int* owner                // INOUT (n,) the first of the nearest candidates
+) {
+  for (i64 row = first_thread(); row < n; row += all_threads()) {
+    if (!(distances[row] < nearest[row])) continue;
+    nearest[row] = distances[row];
+    owner[row] = before + labels[row];
+  }
+}

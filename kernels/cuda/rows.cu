@@ -86,16 +86,42 @@ extern "C" __global__ void gather_words(
   for (i64 at = first_thread(); at < m; at += all_threads()) out[at] = words[places[at]];
 }
 
+// Numbers divided, and what is left of them, which may take their place.
+extern "C" __global__ void divide(
+    const i64* numbers,  // IN    (m,)
+    i64 m, i64 divisor,
+    i64* quotients,      // OUT   (m,)
+    i64* rests           // OUT   (m,)
+) {
+  for (i64 at = first_thread(); at < m; at += all_threads()) {
+    const i64 number = numbers[at];
+    quotients[at] = number / divisor;
+    rests[at] = number % divisor;
+  }
+}
+
 // Rows of X, one after the other. A thread an element.
 extern "C" __global__ void gather_rows(
     const stored* X,   // IN    (n, d)
     int d,
     const i64* rows,   // IN    (m,)
     i64 m,
+    int one_zero,      //       whether zeros are all of one sign then
     real* out          // OUT   (m, d)
 ) {
-  for (i64 at = first_thread(); at < m * d; at += all_threads())
-    out[at] = value_of(X[rows[at / d] * d + at % d]);
+  for (i64 at = first_thread(); at < m * d; at += all_threads()) {
+    const real x = value_of(X[rows[at / d] * d + at % d]);
+    out[at] = one_zero ? x + (real)0 : x;
+  }
+}
+
+// Rows as float64, which the contract's D takes centroids in.
+extern "C" __global__ void widen(
+    const real* rows,  // IN    (size,)
+    i64 size,
+    double* out        // OUT   (size,)
+) {
+  for (i64 at = first_thread(); at < size; at += all_threads()) out[at] = (double)rows[at];
 }
 
 // |x'|^2 of the rows in the frame that `assign.cu` scores them in. A thread a row (`tiles.cu`).

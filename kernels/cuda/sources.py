@@ -30,15 +30,17 @@ MODULES = {
     "distances": ("common", "exact_sum", "tiles", "distances"),
     "assign": ("common", "certified", "assign"),
     "byte_codes": ("common", "tiles", "bytes", "byte_codes"),
-    "byte_filter": ("common", "tensor_cores", "bytes", "byte_queue", "byte_filter"),
+    "byte_filter": ("common", "tensor_cores", "bytes", "certified", "byte_queue", "byte_filter"),
+    "byte_sample": ("common", "tensor_cores", "bytes", "byte_sample"),
     "byte_candidates": ("common", "bytes", "certified", "byte_candidates"),
     "update_sums": ("common", "fixed_point", "sums", "update_sums"),
     "points": ("common", "fixed_point", "sums", "points"),
     "centroids": ("common", "fixed_point", "sums", "exact_sum", "means", "centroids"),
     "hamerly": ("common", "hamerly"),
-    "seeding": ("common", "fixed_point", "tiles", "masses", "candidates", "seeding"),
+    "seeding": ("common", "fixed_point", "tiles", "masses", "mass_scaling", "candidates", "seeding"),
     "silhouettes": ("common", "tiles", "silhouettes"),
     "part_masses": ("common", "fixed_point", "masses", "part_masses", "candidates"),
+    "sampling": ("common", "masses", "sampling"),
 }
 STORED = {
     "float": "float", "double": "double", "float16": "float", "bfloat16": "float", "int8": "float", "uint8": "float",
@@ -56,7 +58,8 @@ CHOICES = {
     "update_sums": {"COLUMNS": (1, 4)},
 }
 
-WITHOUT_X = ("byte_filter",)  # modules that read nothing in X's type; compiled for the first of STORED
+# Modules that read nothing in X's type; compiled for the first of STORED.
+WITHOUT_X = ("byte_filter", "byte_sample", "sampling")
 
 _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL

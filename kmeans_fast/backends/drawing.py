@@ -4,13 +4,14 @@ Rows are in buckets by hash. A word falls into one bucket, and only the rows of 
 sorted. The buckets are the same for all parts of the rows, and no draw depends on how many there are.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 _MOST, _ROWS_IN_ONE = 1 << 14, 16  # for a few words at a time, and masses that change with every seed
 _MOST_FINE, _ROWS_IN_A_FINE_ONE = 1 << 22, 4  # for many words at a time
 _SAMPLED, _CROWDED = 4096, 4  # rows; different hashes for each one that also differs in the half that buckets go by
+_FEW = 32  # words for which Python's own integers are sooner than NumPy
 _TOGETHER = 8  # this part of the buckets, and so of the rows unless many are equal, is looked through at once
 
 
@@ -63,6 +64,18 @@ def _sampled(parts, step):
     return np.concatenate(hashes)
 
 
+def targets_of(words, total):
+    """``word * total >> 64`` of each of the uint64 `words` (m,), total being below 2**63: int64."""
+    if len(words) <= _FEW:
+        return np.array([(int(word) * total) >> 64 for word in words], np.int64)
+    half, low_half = np.uint64(32), np.uint64(0xFFFFFFFF)
+    high, low = words >> half, words & low_half
+    of_high, of_low = np.uint64(total >> 32), np.uint64(total & 0xFFFFFFFF)
+    middle = high * of_low + ((low * of_low) >> half)
+    carried = (middle & low_half) + low * of_high
+    return (high * of_high + (middle >> half) + (carried >> half)).astype(np.int64)
+
+
 def located(targets, of_buckets, rows_in):
     """The first row, in the order of the content, whose cumulative mass exceeds each of `targets` (m,) int64.
 
@@ -103,13 +116,50 @@ def _located_together(targets, of_buckets, rows_in):
     return rows[np.minimum(found, len(rows) - 1)] if len(rows) else np.zeros(len(targets), np.int64)
 
 
+class Distinct(NamedTuple):
+    """Some rows, of equal ones one, in the order of the first of them."""
+
+    rows: Any  # as `Session.taken` gives them
+    first: np.ndarray  # (rows,) the place of the first that is equal,
+    last: np.ndarray  # of the last,
+    times: np.ndarray  # and how many are
+
+
+def distinct(values, hashes, numbers):
+    """The `Distinct` of rows (m, n_features) on the host; `numbers` are theirs in the session."""
+    found = equal_rows(hashes, numbers, values.__getitem__)
+    return Distinct(values[found[0]] + 0, *found)  # the two zeros are one value
+
+
+def equal_rows(hashes, numbers, rows):
+    """Which of some rows are equal: `Distinct.first`, `last` and `times`. ``rows(places)`` gives their values.
+
+    Equal hashes nearly always are of one row: values are asked for where they are not.
+    """
+    order = np.argsort(hashes)
+    hashes_there, numbers_there = hashes[order], numbers[order]
+    differs = hashes_there[1:] != hashes_there[:-1]
+    asked = np.flatnonzero(~differs & (numbers_there[1:] != numbers_there[:-1]))
+    if len(asked) and (rows(order[asked]) != rows(order[asked + 1])).any():  # hashes collide
+        values = rows(np.arange(len(numbers)))
+        order = np.lexsort(values.T)
+        differs = (values[order][1:] != values[order][:-1]).any(axis=1)
+    begin = np.flatnonzero(np.append(True, differs))
+    first, last = np.minimum.reduceat(order, begin), np.maximum.reduceat(order, begin)
+    times = np.diff(np.append(begin, len(order)))
+    by_first = np.argsort(first)
+    return first[by_first], last[by_first], times[by_first]
+
+
 def by_content(numbers, hashes, session):
     """Places that put rows in the order of their content; `numbers`, ascending, are theirs in the session."""
-    order = np.argsort(hashes, kind="stable")
-    numbers, hashes = numbers[order], hashes[order]
+    order = np.argsort(hashes)  # far sooner than a stable one
+    hashes = hashes[order]
     same = hashes[1:] == hashes[:-1]
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
     if len(tied):
+        order = order[np.lexsort([order, hashes])]  # equal hashes by number
+        numbers = numbers[order]
         keys, values = [hashes[tied]], session.rows(numbers[tied])
         if (
             (values[1:] != values[:-1]).any(axis=1) & same[tied[:-1]]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .drawing import buckets_for, by_content, located
+from .drawing import buckets_for, by_content, located, targets_of
 from .partials import merged
 
 _TOO_SMALL = 1 << 44  # a total mass below this is measured anew, by another power of two
@@ -51,8 +51,7 @@ class Masses:
         """The numbers of the rows that uint64 `words` fall on."""
         if self.total < _TOO_SMALL:
             self.rescale()
-        total = min(max(self.total, 0), 2**63 - 1)  # as it is, unless another thread writes to X
-        targets = np.array([(int(word) * total) >> 64 for word in words], np.int64)
+        targets = targets_of(words, min(max(self.total, 0), 2**63 - 1))  # as it is, unless another thread writes to X
         if len(self.parts) == 1:
             return self.parts[0].draw(targets, self.of_buckets)
         return located(targets, self.of_buckets, self._rows_in)
@@ -106,25 +105,31 @@ class Seeder:
     """See `kmeans_fast.backends.protocol.Seeder`."""
 
     def __init__(self, session, parts, words):
-        self.session, self.words, self.seeds, self.masses = session, words, [], Masses(session, parts)
+        self.session, self.words, self.found, self.masses = session, words, [], Masses(session, parts)
+
+    def seeds(self):
+        self.begin(self.draw(1))
+        for _ in range(1, len(self.words)):
+            self.choose(self.draw(self.words.shape[1]))
+        return self.chosen()
 
     def draw(self, count):
-        return self.masses.draw(self.words[len(self.seeds), :count])
+        return self.masses.draw(self.words[len(self.found), :count])
 
     def begin(self, candidates):
         self.masses.begin(self.session.rows(candidates))
-        self.seeds.append(int(candidates[0]))
+        self.found.append(int(candidates[0]))
 
     def choose(self, candidates):
         best = self.masses.choose(self.session.rows(candidates))
-        self.seeds.append(int(candidates[best]))
+        self.found.append(int(candidates[best]))
 
     def exclude(self, candidates):
-        self.seeds.append(int(candidates[0]))
-        return self.masses.exclude(self.seeds[-1])
+        self.found.append(int(candidates[0]))
+        return self.masses.exclude(self.found[-1])
 
     def chosen(self):
-        return np.array(self.seeds, np.int64)
+        return np.array(self.found, np.int64)
 
 
 class Oversampler:

@@ -85,14 +85,11 @@ class Seeder(Protocol):
     With its weight that is its mass (`kmeans_fast.reference.Masses`).
     """
 
+    def seeds(self) -> np.ndarray:
+        """Row numbers (seeds,) int64 by greedy k-means++: the first drawn by one word, the others the best of all."""
+
     def draw(self, count: int) -> Any:
         """The candidates for the next seed: rows that the first `count` of its words fall on."""
-
-    def begin(self, candidates: Any) -> None:
-        """Make the only candidate the first seed."""
-
-    def choose(self, candidates: Any) -> None:
-        """Make the best of the candidates the next seed."""
 
     def exclude(self, candidates: Any) -> bool:
         """Make the only candidate the next seed and give it no mass; False when no row has any left."""
@@ -110,8 +107,8 @@ class Oversampler(Protocol):
     def draw(self, words: np.ndarray) -> np.ndarray:
         """Rows that the uint64 `words` fall on, one for each."""
 
-    def add(self, candidates: np.ndarray) -> bool:
-        """Add candidates, rows of the data on the host; False when no row has any mass left."""
+    def add(self, candidates: Any) -> bool:
+        """Add candidates, rows as `Session.taken` gives them; False when no row has any mass left."""
 
     def shares(self) -> np.ndarray:
         """The mass by weight alone, int64, of the rows nearest to each candidate, the first of equally near ones."""
@@ -159,8 +156,11 @@ class PartMasses(Protocol):
     def exclude(self, number: int, of_buckets: np.ndarray) -> int:
         """Leave a row without mass; the mass that it had, which its bucket loses."""
 
-    def join(self, candidates: np.ndarray) -> None:
-        """Let candidates (m, n_features) join those before. A distance becomes that to the nearest, if it is less."""
+    def join(self, candidates: Any) -> None:
+        """Let candidates (m, n_features), on the host or as `Session.taken` gives them, join those before.
+
+        A distance becomes that to the nearest, if it is less.
+        """
 
     def shares(self, count: int) -> np.ndarray:
         """The mass of the rows nearest to each of the `count` candidates that have joined, int64."""
@@ -275,6 +275,12 @@ class Session(Part, Protocol):
 
         `labels` (n_samples,) int32 on the host; each of ``range(n_labels)`` is among them.
         """
+
+    def taken(self, numbers: np.ndarray) -> Any:
+        """A copy of some rows where `Backend.open` opens them soonest, zeros all of one sign."""
+
+    def distinct(self, numbers: np.ndarray) -> drawing.Distinct:
+        """The rows of these numbers, of equal ones one."""
 
     def seeder(self, words: np.ndarray) -> Seeder:
         """Begin to seed, with uint64 `words` (seeds, most candidates) to draw from. The labels are gone."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import reference
 from . import silhouettes
-from .drawing import by_content, located
+from .drawing import by_content, distinct, located
 from .masses import Oversampler, Seeder
 from .partials import LEAST, Partial, Ranges
 from .protocol import Finished, Iteration, MassesState, OneByOne, Plan
@@ -228,6 +228,12 @@ class ReferenceSession:
 
     def rows(self, numbers):
         return self.X[numbers]
+
+    def taken(self, numbers):
+        return self.X[numbers] + 0
+
+    def distinct(self, numbers):
+        return distinct(self.X[numbers], self.hashes(numbers), numbers)
 
     def weights_of(self, numbers):
         return None if self.weights is None else self.weights[numbers]

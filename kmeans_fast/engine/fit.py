@@ -69,7 +69,7 @@ def _open_sample(opened, init_size, seed, run):
     if init_size is None or init_size >= opened.problem.n_samples:
         return None
     rows, times = sample(opened.session, init_size, seed, run)
-    return opened.rows(rows, times) if len(rows) >= opened.problem.n_clusters else None
+    return opened.rows(rows, times) if len(times) >= opened.problem.n_clusters else None
 
 
 def second_session(n_clusters, n_samples, init, refine):

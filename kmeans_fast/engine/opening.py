@@ -26,19 +26,20 @@ class Opened(NamedTuple):
     n_threads: int | None
 
     def rows(self, rows, weights):
-        """A session on other rows (m, n_features), which are on the host, for as many clusters."""
+        """A session on other rows (m, n_features), on the host or from `Session.taken`, for as many clusters."""
         what = f"seeding on {len(rows):,} rows"
         return self._session(rows, weights, self.problem, what)
 
     def distances(self, rows, centroids):
         """The distances of few rows to the centroids, both on the host, in their dtype: (len(rows), len(centroids))."""
         problem = self.problem._replace(n_clusters=len(centroids))
+        rows = np.ascontiguousarray(rows)
         return self._session(rows, None, problem, "distances between centroids").distances(centroids)
 
     def _session(self, rows, weights, problem, what):
         problem = on_host(problem)._replace(n_samples=len(rows), weighted=weights is not None, second=0)
         problem = plan_memory(self.backend, problem, self.n_threads, what)
-        return self.backend.open(np.ascontiguousarray(rows), weights, problem, self.n_threads)
+        return self.backend.open(rows, weights, problem, self.n_threads)
 
 
 def open_data(data, n_clusters, *, device="auto", n_threads=None, second=0, rule=means):

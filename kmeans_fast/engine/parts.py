@@ -5,9 +5,11 @@ import functools
 import numpy as np
 
 from ..arrays import to_host
+from ..backends.drawing import distinct
 from ..backends.masses import Oversampler, Seeder
 from ..backends.partials import Form, float_of, merged
 from ..backends.protocol import Finished, Iteration
+from ..reference import row_hash
 from .update import means, merged_farthest, updated
 
 _SAMPLE = 1024  # rows for a point in the middle of the data
@@ -135,6 +137,13 @@ class Parts:
         for part, own, places in self.by_part(numbers):
             out[places] = part.rows(own)
         return out
+
+    def taken(self, numbers):
+        return self.rows(numbers) + 0
+
+    def distinct(self, numbers):
+        values = self.rows(numbers)
+        return distinct(values, row_hash(values), numbers)
 
     def weights_of(self, numbers):
         if not self.weighted:

@@ -1,6 +1,5 @@
 """Initial centroids. Which rows they are depends on data, weights and seed alone (`kmeans_fast.reference`)."""
 
-import collections
 import itertools
 
 import numpy as np
@@ -11,11 +10,7 @@ from ..reference import OVERSAMPLING, ROUNDS, draws, n_trials
 def kmeans_plusplus(session, n_clusters, seed, run):
     """Row numbers of the seeds by greedy k-means++. O(n d k log k)."""
     words = draws(seed, run, (n_clusters, n_trials(n_clusters)))
-    seeder = session.seeder(words)
-    seeder.begin(seeder.draw(1))
-    for _ in range(1, n_clusters):
-        seeder.choose(seeder.draw(words.shape[1]))
-    return seeder.chosen()
+    return session.seeder(words).seeds()
 
 
 # Of a sample (benchmarks/starts.py): with 256 rows a cluster inertia is what it is from all rows, with 64 up to 2 %
@@ -33,12 +28,12 @@ def auto_init_size(n_samples, n_clusters):
 
 
 def sample(session, size, seed, run):
-    """Rows to draw seeds from (`kmeans_fast.reference.sample`), of equal rows one, and how often each was drawn."""
-    numbers = session.oversampler().draw(draws(seed, run + 2**63, (size,)))
-    drawn = session.rows(numbers) + 0  # the two zeros are one value
-    times = collections.Counter(row.tobytes() for row in drawn)
-    rows = np.frombuffer(b"".join(times), drawn.dtype).reshape(-1, drawn.shape[1])
-    return rows, np.fromiter(times.values(), np.float64)
+    """Rows to draw seeds from (`kmeans_fast.reference.sample`), of equal rows one, and how often each was drawn.
+
+    The rows are as `Session.taken` gives them.
+    """
+    found = session.distinct(session.oversampler().draw(draws(seed, run + 2**63, (size,))))
+    return found.rows, found.times.astype(np.float64)
 
 
 def most_candidates(n_clusters, n_samples):
@@ -54,22 +49,20 @@ def kmeans_parallel(session, n_clusters, seed, run, open_rows):
     """
     size = OVERSAMPLING * n_clusters
     words = draws(seed, run + 2**61, (1 + ROUNDS * size,))
-    sampler, rows, candidates = session.oversampler(), [], []
+    sampler, rows = session.oversampler(), []
     for drawn in np.split(words, range(1, len(words), size)):
         named = sampler.draw(drawn)[::-1]
-        values = session.rows(named)
         # Of rows of equal values one: others would be nearest to nothing, and a tie wherever that one is near.
-        one = list({value.tobytes(): at for at, value in enumerate(values + 0)}.values())
-        rows.append(named[one])
-        candidates.append(values[one])
-        if not sampler.add(candidates[-1]):
+        found = session.distinct(named)
+        rows.append(named[found.last])
+        if not sampler.add(found.rows):
             break
-    shares, rows, candidates = np.maximum(sampler.shares(), 1), np.concatenate(rows), np.concatenate(candidates)
+    shares, rows = np.maximum(sampler.shares(), 1), np.concatenate(rows)
     del sampler
     if len(rows) < n_clusters:  # few distinct rows, or few that have nearly all the mass in every round
         return kmeans_plusplus(session, n_clusters, seed, run)
     shares = np.ldexp(shares, -int(shares.max()).bit_length())  # at most 1: times distances they stay finite
-    return rows[kmeans_plusplus(open_rows(candidates, shares), n_clusters, seed, run)]
+    return rows[kmeans_plusplus(open_rows(session.taken(rows), shares), n_clusters, seed, run)]
 
 
 def random_rows(session, n_clusters, seed, run):

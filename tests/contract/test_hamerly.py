@@ -26,7 +26,7 @@ BOUNDED = [2, *(engine for engine in ENGINES if isinstance(engine, str) and "cud
 def always(monkeypatch):
     """Bounds are kept however little they pay, and used in every iteration."""
     monkeypatch.setattr("kmeans_fast.backends.cuda.scorers.panels._LEAST_BOUNDED", 0)
-    monkeypatch.setattr("kmeans_fast.backends.cuda.hamerly.BoundsPolicy.decide", lambda self, number, changed: True)
+    monkeypatch.setattr("kmeans_fast.backends.cuda.hamerly.BoundsPolicy.decide", lambda *_: True)
     with use_technique("hamerly, float32"):
         yield
 

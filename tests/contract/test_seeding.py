@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu.scoring import byte_codes
 from numpy.testing import assert_array_equal
-from support import DTYPES, SHAPES, rows, some_weights
+from support import DTYPES, SHAPES, colliding_rows, rows, session, some_weights
 
 import kmeans_fast
 from kmeans_fast import reference
 from kmeans_fast.backends import use_technique
 from kmeans_fast.backends.cpu.assignment import Assignment
 from kmeans_fast.backends.cpu.session import CpuSession
-from kmeans_fast.backends.drawing import buckets_for
+from kmeans_fast.backends.drawing import buckets_for, targets_of
 from kmeans_fast.backends.masses import Oversampler
 from kmeans_fast.engine import seeding
 
@@ -255,18 +255,61 @@ def test_parallel_seeds_from_bytes_are_the_references(monkeypatch, dtype, thread
     assert paths[:6] == 6 * ["bytes"]
 
 
+def on_host(taken):
+    """Rows as `Session.taken` gives them."""
+    return np.asarray(getattr(taken, "array", taken))
+
+
 @pytest.mark.parametrize(("n", "size"), [(1, 1), (10, 1), (10, 30), (1000, 37), (5000, 4000)])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_sample_is_the_references(dtype, kind, weighted, n, size):
+@pytest.mark.parametrize("engine", [2, "cuda-sim"], ids=str)
+def test_a_sample_is_the_references(engine, dtype, kind, weighted, n, size):
     X, weights = rows(n, 3, dtype, kind), some_weights(n) if weighted else None
     numbers, wanted = reference.sample(X, weights, size, 3, 1)
-    values, times = seeding.sample(CpuSession(X, weights, 1, 2), size, 3, 1)
+    values, times = seeding.sample(session(engine, X, weights, 1), size, 3, 1)
+    values = on_host(values)
     assert_array_equal(values, X[numbers])
+    assert not np.signbit(values[values == 0]).any()
     assert_array_equal(times, wanted)
     assert times.sum() == size
     assert len(np.unique(values, axis=0)) == len(values)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("engine", [2, "cuda-sim"], ids=str)
+def test_of_rows_whose_hashes_collide_each_is_counted(engine, weighted):
+    X = np.concatenate([np.repeat(colliding_rows(), 3, axis=0), rows(200, 2, np.float64)])
+    weights = some_weights(len(X)) if weighted else None
+    numbers, wanted = reference.sample(X, weights, 3 * len(X), 1)
+    values, times = seeding.sample(session(engine, X, weights, 1), 3 * len(X), 1, 0)
+    assert_array_equal(on_host(values), X[numbers])
+    assert_array_equal(times, wanted)
+
+
+@pytest.mark.parametrize("total", [0, 1, 2**32 - 1, 2**32, 2**61 - 1, 2**63 - 1])
+def test_targets_of_many_words_are_those_of_each(total):
+    words = np.append(reference.draws(1, 0, (97,)), np.array([0, 2**32 - 1, 2**64 - 1], np.uint64))
+    assert_array_equal(targets_of(words, total), [(int(word) * total) >> 64 for word in words])
+
+
+@pytest.mark.parametrize("crowded", ["not", "half of the rows are equal", "agree as float32"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("draws", [2, 100, 4000])
+def test_draws_of_many_rows_on_a_gpu(draws, weighted, crowded):
+    """Few words ask for few buckets, whose rows are sorted apart; many words, or equal rows, for all."""
+    dtype = np.float64 if "float32" in crowded else np.float32
+    X = rows(20_000, 2, dtype)
+    if "equal" in crowded:
+        X[::2] = X[0]
+    elif "float32" in crowded:
+        X = 1.7e9 + np.random.default_rng(2).random((20_000, 2)) * 10.0
+    weights = some_weights(len(X)) if weighted else None
+    words = reference.draws(1, 0, (draws,))
+    sampler = session("cuda-sim", X, weights, 3).oversampler()
+    assert_array_equal(sampler.draw(words), CpuSession(X, weights, 3, 2).oversampler().draw(words))
+    assert (sampler.order is not None) == (draws == 4000) or crowded != "not"
 
 
 def test_samples_are_uniform_and_differ_by_seed_and_run():

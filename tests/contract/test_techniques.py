@@ -237,3 +237,10 @@ def test_explain_names_what_then_runs(n, d, k):
     assert told == [name for name, reason in techniques(X, k).items() if not reason]
     named = {path for name in told for path in BY_NAME[name].paths}
     assert paths(fitted(X, k, max_iter=5, init="random")) <= named
+
+
+def test_what_fewer_clusters_have_no_technique_for_is_not_taken_over():
+    """Bytes serve more clusters and not fewer: as k-means|| has it, whose candidates are twice the clusters."""
+    few = session(2, np.zeros((1_000_000, 16), np.float32), None, 256)
+    many = few.for_clusters(512)
+    assert set(many.assignment.kept) - set(few.assignment.kept) or not byte_codes.AVAILABLE

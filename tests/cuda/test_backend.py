@@ -17,7 +17,6 @@ from kmeans_fast.arrays import Data
 from kmeans_fast.backends.cuda import column_statistics
 from kmeans_fast.backends.cuda.device import Launcher
 from kmeans_fast.backends.cuda.hamerly import BoundsPolicy
-from kmeans_fast.backends.cuda.scorers.panels import PanelScorer
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.partials import Form, Ranges
 from kmeans_fast.engine.fit import initial_centroids
@@ -203,7 +202,7 @@ def ran_ahead(session, start, iterations):
 
 def test_bounds_that_do_not_pay_are_tried_ever_more_rarely(monkeypatch):
     X = rows(400, 20, np.float32)
-    monkeypatch.setattr(PanelScorer, "bounds_pay", (1.0, -1.0))
+    monkeypatch.setattr("kmeans_fast.backends.cuda.scorers.panels._BOUNDS_PAY", (1.0, -1.0))
     found = ran_ahead(CudaSession(SimDevice(), X, None, 80, on_host=True), X[:80].copy(), 70)
     trials = [number for number in found if number - 1 not in found]  # what follows one is enqueued before it is read
     assert len(found) <= 2 * len(trials)
@@ -212,19 +211,19 @@ def test_bounds_that_do_not_pay_are_tried_ever_more_rarely(monkeypatch):
 
 
 def test_bounds_that_pay_again_are_used_from_then_on():
-    bounds = BoundsPolicy()
+    bounds, pays = BoundsPolicy(), (0.3, 0.8)
     for number in (5, 9):
-        assert bounds.decide(number, 0.1)
-        bounds.learn(number, 0.9, number + 1)
-        assert not bounds.decide(number + 1, 0.0)
-    assert not bounds.decide(11, 0.1)
-    assert bounds.decide(12, 0.1)
-    assert not bounds.decide(12, 0.4)  # many rows still move
-    bounds.learn(12, 0.5, 13)
-    assert bounds.decide(13, 0.4)
-    bounds.learn(13, 1.0, 14)  # nothing was excluded: not to be taken for an iteration without bounds
-    assert not bounds.decide(14, 0.0)
-    assert bounds.decide(15, 0.0)
+        assert bounds.decide(number, 0.1, pays)
+        bounds.learn(number, 0.9, number + 1, pays)
+        assert not bounds.decide(number + 1, 0.0, pays)
+    assert not bounds.decide(11, 0.1, pays)
+    assert bounds.decide(12, 0.1, pays)
+    assert not bounds.decide(12, 0.4, pays)  # many rows still move
+    bounds.learn(12, 0.5, 13, pays)
+    assert bounds.decide(13, 0.4, pays)
+    bounds.learn(13, 1.0, 14, pays)  # nothing was excluded: not to be taken for an iteration without bounds
+    assert not bounds.decide(14, 0.0, pays)
+    assert bounds.decide(15, 0.0, pays)
 
 
 # ---- launches ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from numpy.testing import assert_array_equal
 from support import AVAILABLE, DTYPES, EDGES, beside_the_reference, iterated, problem, some_weights, uneven
 
 from kmeans_fast import reference
+from kmeans_fast.backends.cuda.scorers import bytes as bytes_on_tensor_cores
 from kmeans_fast.backends.cuda.scorers import use_scorer
 from kmeans_fast.backends.cuda.session import CudaSession
 from simulator import build
@@ -148,6 +149,46 @@ def test_rows_of_too_many_candidates_are_scored_in_float32(k):
     assert (session.device.download(session.scoring.states)[rows] == 0).all()
 
 
+@pytest.mark.parametrize("few", [0, 12])
+def test_few_rows_of_too_many_candidates_are_scored_a_block_each(monkeypatch, few):
+    rng = np.random.default_rng(0)
+    centroids = np.concatenate([rng.normal(size=(40, 24)), 1e-3 * rng.normal(size=(60, 24))]).astype(np.float32)
+    X = (centroids[np.arange(500) % 40] + 0.1 * rng.normal(size=(500, 24))).astype(np.float32)
+    X[40:160:10] = 2e-3 * rng.normal(size=(12, 24))
+    session = opened(X, None, 100)
+    monkeypatch.setattr(bytes_on_tensor_cores, "_SCANNED_A_BLOCK", few / session.scoring.rechecking)
+    counters = counted(session, centroids)
+    assert counters[2] == 500
+    assert counters[5] == 12
+    assert not few or counters[4] == 12
+    assert_array_equal(session.labels, reference.assign(X, centroids)[0])
+    bounds_that_hold(session, X, centroids)
+
+
+def counted(session, centroids, way=None):
+    """What an assignment of rows without labels counts."""
+    session.reset()
+    launches, way = session.launches, way or session.scoring.way(None, False)
+    launches.run(launches.assignment, session._held(centroids), False, False, False, way)
+    return session.device.download(session.iteration.counters)
+
+
+def test_a_sample_of_the_centroids_spares_rows_too_many_candidates():
+    X = np.random.default_rng(0).normal(size=(160, 250)).astype(np.float32)
+    centroids = np.random.default_rng(1).normal(size=(500, 250)).astype(np.float32)
+    session = opened(X, None, 500)
+    assert counted(session, centroids, bytes_on_tensor_cores.BYTES)[5] > 10
+    assert counted(session, centroids)[5] < 5
+    assert_array_equal(session.labels, reference.assign(X, centroids)[0])
+
+
+def test_rows_with_labels_need_no_sample():
+    X = uneven(300, 24, np.float32, "clouds")
+    session = opened(X, None, 40)
+    session.resume(np.zeros(300, np.int32))
+    assert iterated(session, X[:40].copy()).path == "int8"
+
+
 def test_equal_rows_and_centroids():
     X = np.repeat(uneven(30, 40, np.float32, "normal"), 20, axis=0)
     centroids = np.concatenate([X[:200], X[:100]])
@@ -190,9 +231,9 @@ def test_what_a_run_has_learnt_of_bytes_ends_with_it():
     centroids = X[:40].copy()
     for _ in range(3):
         step = iterated(session, centroids)
-        paths.append(step.path.split(", ")[-1])
+        paths.append(step.path.removeprefix("hamerly, "))
         centroids = step.centroids
-    assert paths == ["int8"] * 3
+    assert paths == ["int8, sampled", "int8", "int8"]
 
 
 @pytest.mark.parametrize("kind", ["normal", "clouds", "sizes"])
@@ -234,6 +275,29 @@ def decoded(session, words, n, place, panel=16):
     row, word = np.ogrid[:n, : 8 * products]
     tile = row // panel * products * panel * 8 + word // 8 * panel * 8 + row % panel // 16 * 128
     return words[tile + place(row, word % 8)].view(np.int8).reshape(n, -1).astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "k", "every"), [(70, 5, 33, 1), (33, 40, 300, 3), (90, 250, 70, 2), (65, 300, 100, 1)]
+)
+def test_a_centroid_that_is_likely_near_scores_most_of_the_sample(n, d, k, every):
+    X, centroids = problem(n, d, k, np.float32, "normal")
+    session = opened(X, None, k)
+    session.assign(centroids)
+    scoring = session.scoring
+    scoring.plan.sampled = every
+    scoring._sample(session)()
+    likely = session.device.download(scoring.states)
+    assert (likely // 32 % every == 0).all()
+
+    q = decoded(session, scoring.row_words, n, _of_rows)
+    r = decoded(session, scoring.words, k, _of_centroids, session.scorer.byte_panel)
+    steps = session.device.download(scoring.steps).reshape(-1, 2)[:k].astype(np.float64)
+    minus_inverses = session.device.download(scoring.row_facts).reshape(n, 4)[:, :1]
+    products, rest = q @ r.T * steps[:, 0], steps[:, 1] * minus_inverses
+    scores, rounding = products + rest, 2.0**-22 * (abs(products) + abs(rest))
+    scores[:, np.arange(k) // 32 % every > 0] = -np.inf
+    assert (scores[np.arange(n), likely] >= (scores - 2 * rounding).max(axis=1)).all()
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 31, 32, 33, 64, 100, 250, 300])

@@ -33,16 +33,20 @@ BUDGET = {
     "squared_norms": (64, 17_500, 0), "open_places": (64, 0, 0), "gather_words": (64, 0, 0),
     "own_distances": (64, 20_000, 0), "inertia_bins": (80, 37_000, 0),
     "distance_table": (64, 0, 0), "boxes": (64, 0, 0), "silhouettes": (128, 21_000, 0),
+    "divide": (64, 0, 0),
     "fill_buckets": (64, 0, 0), "peak": (64, 0, 0), "weigh": (64, 16, 0), "draw": (64, 2_100, 0),
     "begin": (72, 18_500, 0),
     "fill_hash_buckets": (64, 0, 0), "add_masses": (64, 0, 0), "rows_in_buckets": (64, 0, 0),
     "largest_product": (64, 0, 0), "take_row": (64, 0, 0),
+    "likely_centroids": (128, 0, 0),
     "encode_rows": (128, 34_000, 0), "encode_centroids": (64, 16, 0), "settle_candidates": (80, 27_000, 0),
     "byte_filter/1/64": (128, 0, 0), "byte_filter/1/128": (128, 0, 0), "byte_filter/2/64": (128, 0, 0),
     "byte_filter/2/128": (128, 0, 0), "byte_filter/4/64": (128, 0, 0), "byte_filter/4/128": (128, 0, 24),
     "byte_filter/8/64": (255, 0, 0), "byte_filter/8/128": (255, 0, 0), "byte_filter/0/64": (255, 0, 0),
     "byte_filter/0/128": (255, 0, 0),
-    "trials": (144, 38_000, 0), "accept": (64, 0, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
+    "trials": (176, 45_000, 0), "accept": (72, 64, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
+    "widen": (64, 0, 0), "block_sums": (64, 2_100, 0), "prefix_sums": (64, 2_100, 0), "find_buckets": (64, 0, 0),
+    "pick_rows": (64, 0, 0), "masses_in_order": (64, 0, 0), "find_rows": (64, 0, 0),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from kmeans_fast.kernels.cuda import sources
 
 from kmeans_fast import reference
 from kmeans_fast.backends.cuda.scorers import use_scorer
+from kmeans_fast.backends.cuda.scorers.bytes import BYTES
 from kmeans_fast.backends.cuda.session import CudaSession
 from simulator import build
 from simulator.device import SimDevice
@@ -65,6 +66,9 @@ FAULTS = {
     "a queue of other rows": Fault("byte_filter", "* 32 + i * 8 + g;", "* 32 + i * 8;"),
     "bounds without the error of a row": Fault("byte_codes", "lost + ratio * norm", "lost"),
     "bounds without the error of a centroid": Fault("byte_codes", "= lost + ratio * norm", "= ratio * norm"),
+    "few rows of many candidates passed over": Fault("assign", "counters[4] = *n_left;", "counters[4] = 0;"),
+    "a score to reach in another unit": Fault("byte_filter", "floor * (-1.0f / fact.x)", "floor"),
+    "bounds of the pass before": Fault("byte_filter", "upper[row] = INFINITE, lower[row] = -1.0f;", ";"),
     "centroids passed over": Fault("byte_filter", "rests[m][h] = larger(rests[m][h], most[m][h]);", ""),
 }
 
@@ -107,6 +111,17 @@ def near_ties(d):
     return X.astype(np.float32), centroids.astype(np.float32)
 
 
+def crowd(d):
+    """Twelve rows among seventy centroids close together, one of them at a row itself; other rows and centroids."""
+    rng = np.random.default_rng(d)
+    others, close = rng.normal(size=(30, d)), 1e-3 * rng.normal(size=(70, d))
+    X = np.concatenate([others[np.arange(200) % 30] + 0.1 * rng.normal(size=(200, d)), 1e-3 * rng.normal(size=(11, d))])
+    return np.concatenate([X, close[:1]]).astype(np.float32), np.concatenate([others, close]).astype(np.float32)
+
+
+PROBLEMS = (problem, near_ties, crowd)
+
+
 def mistakes(d, of=problem):
     """What is wrong with assignments: of rows without labels, those of centroids close by, and one that seems right."""
     X, centroids = of(d)
@@ -119,7 +134,7 @@ def mistakes(d, of=problem):
         if seeming:
             session.device_labels[0] = len(centroids) - 2
         session._clear_counters()
-        launches.run(launches.assignment, session._held(moved), False, False, False, scoring.way(None))
+        launches.run(launches.assignment, session._held(moved), False, False, False, BYTES)
         labels = reference.assign(X, moved)[0]
         distances = np.sqrt(reference.squared_distances(X, moved)) * scoring.scale
         own = distances[rows, labels]
@@ -132,7 +147,7 @@ def mistakes(d, of=problem):
         }.items()
 
 
-@pytest.mark.parametrize("of", [problem, near_ties])
+@pytest.mark.parametrize("of", PROBLEMS)
 @pytest.mark.parametrize("d", [FEW, RESIDENT, MANY])
 def test_the_kernels_as_they_are_make_no_mistakes(d, of):
     assert not [what for what, wrong in mistakes(d, of) if wrong]
@@ -146,4 +161,4 @@ def test_a_planted_fault_is_found(monkeypatch, fault):
     faulty = as_it_is(module).replace(right, wrong)
     monkeypatch.setattr(sources, "text", lambda name: faulty if name == module else as_it_is(name))
     monkeypatch.setattr(build, "simulated", functools.cache(build.simulated.__wrapped__))
-    assert any(wrong for of in (problem, near_ties) for what, wrong in mistakes(d, of))
+    assert any(wrong for of in PROBLEMS for what, wrong in mistakes(d, of))

@@ -1,6 +1,7 @@
 """Which problems and scorers run on a GPU, and the shared memory that blocks take. The simulator stands in for it."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -190,7 +191,29 @@ def test_bytes_rest_after_an_iteration_that_left_too_many_rows():
         served = policy.decide(number)
         left.append(served)
         if served:
-            policy.learn(0.9, number + 1)
+            policy.learn(number, 0.9, number + 1)
     assert [number for number, served in enumerate(left) if served] == [0, 2, 5, 10]
-    policy.learn(0.1, 12)
+    policy.learn(10, 0.1, 12)
     assert policy.decide(12)
+
+
+def ran_ahead(policy, iterations, suits):
+    """The iterations that scored in bytes; what one came to is known when the next one has been decided."""
+    served, under_way = [], None
+    for number in range(iterations):
+        decided = policy.decide(number)
+        if under_way is not None:
+            policy.learn(under_way, 0.0 if suits(under_way) else 0.9, number + 1)
+        under_way = number if decided else None
+        served += [number] * decided
+    return served
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3, 5, 10, 30, 100])
+def test_bytes_neither_rest_long_where_they_suit_nor_are_tried_often_where_they_do_not(turn):
+    served = ran_ahead(BytesPolicy(), 4 * turn + 10, lambda number: number >= turn)
+    assert sum(number < turn for number in served) <= 2 * math.log2(turn + 1) + 2  # two to a trial
+    assert served[-2 * turn - 5 :] == list(range(2 * turn + 5, 4 * turn + 10))
+    for other in (lambda number: number % 2, lambda number: number % 2 == 0, lambda number: number % 3):
+        served = ran_ahead(BytesPolicy(), 100, other)
+        assert sum(not other(number) for number in served) <= 2 + sum(map(bool, map(other, served)))

@@ -69,7 +69,8 @@ class Assignment:
     def take_over(self, other):
         """Use what another assignment of these rows has of them, which makes room."""
         for kind, kept in self.kept.items():
-            kept.take_over(other.kept.get(kind))
+            if kind in other.kept:  # another number of clusters has other techniques
+                kept.take_over(other.kept[kind])
         self.last = self.kept.get(type(other.last), self.last)
         other.make_room()
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...kernels.cpu.exact import column_statistics, distances, fixed_point, means, rounding
 from ...kernels.cpu.seeding import drawing
+from ..drawing import distinct
 from ..masses import Oversampler, Seeder
 from ..partials import Partial, Ranges, float_of
 from ..protocol import Finished, Iteration
@@ -279,6 +280,12 @@ class CpuSession:
 
     def rows(self, numbers):
         return self.X[numbers]
+
+    def taken(self, numbers):
+        return self.X[numbers] + 0
+
+    def distinct(self, numbers):
+        return distinct(self.X[numbers], self.hashes(numbers), numbers)
 
     def weights_of(self, numbers):
         return self.weights[numbers] if self.weights.size else None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .device import Launcher, allocate, attempt
-from .gathering import gathered
+from .gathering import row_hashes, seen
 
 SORT_BYTES = 32  # a row, of CuPy's argsort beyond the 64-bit keys: a copy of them, the order, and as much again
 _WHAT = "the order of the rows"
@@ -15,31 +15,39 @@ def content_order(launcher, X, weights):
     Sorting by hash nearly always is all. Equal rows of different weights take another sort, by weight, before it;
     different rows of equal hash, which only somebody who looks for them finds, are sorted on the host.
     """
-    hashes = allocate(launcher.device, len(X), np.uint64, _WHAT)
-    launcher.run("rows", "row_hashes", len(X), X=X, n=len(X), d=X.shape[1], hashes=hashes)
-    order = _sorted(launcher.device, hashes)
+    hashes = row_hashes(launcher, X)
+    order = sorted_places(launcher.device, hashes)
     different, heavier_first = _open_places(launcher, X, weights, hashes, order)
     if heavier_first:
         del order
-        by_weight = _sorted(launcher.device, weights)
-        keys = _gathered(launcher, hashes, by_weight)
+        by_weight = sorted_places(launcher.device, weights)
+        keys = words_at(launcher, hashes, by_weight)
         del hashes
-        places = _sorted(launcher.device, keys)
+        places = sorted_places(launcher.device, keys)
         del keys
-        order = _gathered(launcher, by_weight.view(np.uint64), places).view(np.int64)
+        order = words_at(launcher, by_weight.view(np.uint64), places).view(np.int64)
     if different:
-        hashes = allocate(launcher.device, len(X), np.uint64, _WHAT)
-        launcher.run("rows", "row_hashes", len(X), X=X, n=len(X), d=X.shape[1], hashes=hashes)
-        _sort_collisions(launcher, X, weights, hashes, order)
+        _sort_collisions(launcher, X, weights, row_hashes(launcher, X), order)
     return order
 
 
-def _sorted(device, keys):
+def content_orders(launcher, X, weights, n):
+    """As `content_order`, of problems of n rows each, one after the other: row numbers within each problem."""
+    order = content_order(launcher, X, weights)
+    if len(X) == n:
+        return order
+    problems = allocate(launcher.device, len(X), np.int64, _WHAT)
+    launcher.run("rows", "divide", len(X), numbers=order, m=len(X), divisor=n, quotients=problems, rests=order)
+    return words_at(launcher, order.view(np.uint64), sorted_places(launcher.device, problems)).view(np.int64)
+
+
+def sorted_places(device, keys):
     """Places that sort `keys`, equal ones in their order."""
     return attempt(device, lambda: device.argsort(keys), SORT_BYTES * len(keys), _WHAT)
 
 
-def _gathered(launcher, words, places):
+def words_at(launcher, words, places):
+    """Words of 64 bits at these places, one after the other."""
     out = allocate(launcher.device, len(places), np.uint64, _WHAT)
     launcher.run("rows", "gather_words", len(places), words=words, places=places, m=len(places), out=out)
     return out
@@ -69,8 +77,8 @@ def _sort_collisions(launcher, X, weights, hashes, order):
     places = np.concatenate([np.arange(*run) for run in bounds])
     on_host = device.download(order)
     rows, run_of = on_host[places], np.repeat(np.arange(len(bounds)), bounds[:, 1] - bounds[:, 0])
-    keys = [*gathered(launcher, X, rows).T[::-1], run_of]
+    keys = [*seen(launcher, X, rows).T[::-1], run_of]
     if weights is not None:
-        keys = [gathered(Launcher(device, np.float64), weights[:, None], rows)[:, 0], *keys]
+        keys = [seen(Launcher(device, np.float64), weights[:, None], rows)[:, 0], *keys]
     on_host[places] = rows[np.lexsort([rows, *keys])]
     device.write(order, on_host)

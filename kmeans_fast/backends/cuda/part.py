@@ -3,13 +3,13 @@
 import numpy as np
 
 from ...kernels.cuda import sources
-from ...reference import row_hash
+from ..drawing import Distinct, equal_rows
 from ..partials import Farthest, Partial, Ranges
 from ..relocation import farthest_rows
 from . import column_statistics
 from .buffers import Centroids, IterationBuffers, Sums
 from .device import Launcher, allocate, attempt, upload
-from .gathering import gathered
+from .gathering import OnDevice, gathered, row_hashes, seen, there
 from .hamerly import BoundsPolicy
 from .launches import Launches
 from .part_masses import CudaPartMasses
@@ -32,18 +32,16 @@ def path(bounded, way):
 class CudaPart:
     """See `kmeans_fast.backends.protocol.Part`."""
 
-    def __init__(self, device, X, weights, n_clusters, *, on_host, uploaded=False):
+    def __init__(self, device, X, weights, n_clusters, *, on_host):
         """Open rows.
 
-        `on_host`: the caller's arrays are there, and so labels have to be. `uploaded`: X and the weights are on the
-        device all the same.
+        `on_host`: the caller's arrays are there, unless they are `OnDevice`, and labels have to be.
         """
         self.device, self.k, self.on_host = device, n_clusters, on_host
         self.n, self.d = self.shape = X.shape
         self.dtype, self.weighted = np.dtype(X.dtype), weights is not None
-        brought = on_host and not uploaded
-        self.X = upload(device, X, "the data") if brought else X
-        self.weights = upload(device, weights, "the weights") if brought and self.weighted else weights
+        self.X = there(device, X, "the data", on_host)
+        self.weights = there(device, weights, "the weights", on_host) if self.weighted else None
         self.launcher = Launcher(device, self.dtype)
         self.scorer = planned_scorer(Sizes(self.n, self.d, self.k, self.dtype), device.properties)
         self.scoring = self.scorer.open(self)
@@ -56,7 +54,8 @@ class CudaPart:
 
     def for_clusters(self, n_clusters):
         self._forget_labels()
-        other = type(self)(self.device, self.X, self.weights, n_clusters, on_host=self.on_host, uploaded=True)
+        weights = OnDevice(self.weights) if self.weighted else None
+        other = type(self)(self.device, OnDevice(self.X), weights, n_clusters, on_host=self.on_host)
         other.known = self.known
         return other
 
@@ -107,9 +106,15 @@ class CudaPart:
         return [] if self.followed is None else [self.followed[1]]
 
     def _held(self, centroids):
-        """Centroids on the device: as they are, or an array (k, d) brought there."""
+        """Centroids on the device: as they are, or an array (k, d) brought there, or rows that are there."""
         if isinstance(centroids, Centroids):
             return centroids
+        if isinstance(centroids, OnDevice):
+            self.bounds_current = False
+            slot, rows = self._slot(self._taken()), centroids.array
+            self.launcher.run("rows", "widen", rows.size, rows=rows, size=rows.size, out=slot.exact)
+            self.scoring.pack(slot)
+            return slot
         if self.followed is not None and np.array_equal(self.followed[0], centroids):
             return self.followed[1]
         self.bounds_current = False  # they are of other centroids
@@ -136,6 +141,7 @@ class CudaPart:
     def resume(self, labels):
         self.reset()
         self.device.write(self.device_labels, labels)
+        self.labelled = True
 
     def reset(self):
         self.device_labels = allocate(self.device, self.n, np.int32, "labels", fill=-1)
@@ -149,9 +155,9 @@ class CudaPart:
         self._forget_iterations()
 
     def _forget_iterations(self):
-        self.sums_current = self.bounds_current = False
+        self.sums_current = self.bounds_current = self.labelled = False
         self.changed = 1.0  # the share of rows, in the last iteration that is known
-        self.enqueued, self.bounds = 0, BoundsPolicy(*self.scorer.bounds_pay)
+        self.enqueued, self.bounds = 0, BoundsPolicy()
         self.scoring.begin()
         self.followed, self.drifted = None, False  # the centroids that come next (host, device); the bounds know it
 
@@ -163,24 +169,29 @@ class CudaPart:
     def assign(self, centroids):
         self._current_labels()
         self._clear_counters()
-        self.launches.run(self.launches.assignment, self._held(centroids), False, False, False, self.scoring.way(None))
+        way = self.scoring.way(None, self.labelled)
+        self.launches.run(self.launches.assignment, self._held(centroids), False, False, False, way)
+        self.labelled = True
         self._clear_counters()
         self.sums_current = self.bounds_current = False
 
     def _assign_and_sum(self, source, number):
         """Enqueue an assignment with sums. Whether rows are left out by their bounds, and how the others are scored."""
-        bounded = self.bounds_current and self.sums_current and self.bounds.decide(number, self.changed)
+        way = self.scoring.way(number, self.labelled)
+        bounded = self.bounds_current and self.sums_current
+        bounded = bounded and self.bounds.decide(number, self.changed, self.scoring.bounds_pay(way))
         anew = not bounded and (not self.sums_current or self.changed > _MANY_MOVED)
-        way = self.scoring.way(number)
         self.launches.run(self.launches.assignment, source, True, anew, bounded, way)
-        self.sums_current, self.bounds_current = True, self.scorer.keeps_bounds
+        self.sums_current, self.labelled, self.bounds_current = True, True, self.scorer.keeps_bounds
         return bounded, way
 
     def _learn(self, number, changed, scored, bounded, way, overflowed):
         """Take note of what an iteration came to."""
         self.changed = changed / self.n
-        self.bounds.learn(number, scored / self.n if bounded else None, self.enqueued)
-        self.scoring.learn(number, way, overflowed / max(1, scored), self.enqueued)
+        if self.scorer.keeps_bounds:
+            pays = self.scoring.bounds_pay(way)
+            self.bounds.learn(number, scored / self.n if bounded else None, self.enqueued, pays)
+        self.scoring.learn(number, way, overflowed / self.n, self.enqueued)
 
     def accumulate(self, centroids, form):
         self._current_labels()
@@ -287,12 +298,20 @@ class CudaPart:
         return CudaPartMasses(self, buckets, state)
 
     def rows(self, numbers):
-        return gathered(self.launcher, self.X, numbers)
+        return seen(self.launcher, self.X, numbers)
+
+    def taken(self, numbers):
+        return OnDevice(gathered(self.launcher, self.X, numbers, one_zero=True))
+
+    def distinct(self, numbers):
+        found = equal_rows(self.hashes(numbers), numbers, lambda places: self.rows(numbers[places]))
+        return Distinct(self.taken(numbers[found[0]]), *found)
 
     def weights_of(self, numbers):
         if self.weights is None:
             return None
-        return gathered(Launcher(self.device, np.float64), self.weights[:, None], numbers)[:, 0]
+        return seen(Launcher(self.device, np.float64), self.weights[:, None], numbers)[:, 0]
 
     def hashes(self, numbers):
-        return row_hash(self.rows(numbers))
+        rows = gathered(self.launcher, self.X, numbers)
+        return self.device.download(row_hashes(Launcher(self.device, rows.dtype), rows))

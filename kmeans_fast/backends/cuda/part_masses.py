@@ -8,6 +8,7 @@ from ...kernels.cuda import sources
 from ..drawing import by_content, located
 from ..protocol import MassesState
 from .device import allocate, upload
+from .gathering import row_hashes
 
 _GREATEST = 1000  # a larger power of two is a product
 
@@ -19,20 +20,21 @@ class CudaPartMasses:
         self.part, self.device, self.launcher, self.joined = part, part.device, part.launcher, 0
         n, what = part.n, f"seeding on {part.n:,} rows"
         allocated = {
-            "hashes": (n, np.uint64, None), "buckets": (n, np.int32, None), "nearest": (n, np.float64, 1.0),
-            "owner": (n, np.int32, 0), "marks": (n, np.uint16, 0), "masses": (buckets.count, np.int64, 0),
+            "buckets": (n, np.int32, None), "nearest": (n, np.float64, 1.0),
+            "owner": (n, np.int32, 0), "masses": (buckets.count, np.int64, 0),
             "factors": (2, np.float64, 0.0), "gains": (sources.TRIALS, np.int64, None),
             "largest": (1, np.uint64, None), "count": (1, np.int64, None), "taken": (2, np.int64, None),
-            "total": (1, np.int64, None),
         }  # fmt: skip
         self.arrays = {
             name: allocate(self.device, size, dtype, what, fill) for name, (size, dtype, fill) in allocated.items()
         }
-        self.arrays |= {"X": part.X, "weights": part.weights, "n": n, "d": part.d}
+        self.arrays |= {"X": part.X, "weights": part.weights, "n": n, "d": part.d, "n_buckets": buckets.count}
+        self.arrays |= {"of": None, "blocks_a_run": self.launcher.blocks(n)}
         self.tried = {}  # what kernels take of the candidates of the last trials
-        self.launcher.run("rows", "row_hashes", n, X=part.X, n=n, d=part.d, hashes=self.arrays["hashes"])
         splitters = upload(self.device, buckets.splitters, what) if len(buckets.splitters) else None
-        self._run("fill_hash_buckets", bits=buckets.bits, splitters=splitters, n_splitters=len(buckets.splitters))
+        hashes = row_hashes(part.launcher, part.X)
+        split = {"bits": buckets.bits, "splitters": splitters, "n_splitters": len(buckets.splitters)}
+        self._run("fill_hash_buckets", hashes=hashes, **split)
         if state is not None:
             self._resume(state)
 
@@ -54,15 +56,19 @@ class CudaPartMasses:
     def fill(self, distance):
         self.device.fill(self.arrays["nearest"], distance)
 
-    def weigh(self, shift):
+    def measure_by(self, shift):
+        """Measure masses by this power of two from now on."""
         first = min(shift, _GREATEST)
         self.device.write(self.arrays["factors"], np.array([math.ldexp(1.0, first), math.ldexp(1.0, shift - first)]))
-        return self._masses_by(self.arrays["buckets"], self._cleared("masses"))
 
-    def _masses_by(self, groups, masses):
-        """The mass of each group on the host; `groups` (n,) is the number of each row's, `masses` are zeros."""
-        self._run("add_masses", groups=groups, masses=masses)
-        return self.device.download(masses)
+    def masses_of_buckets(self):
+        """The mass of each bucket, on the device."""
+        self._run("add_masses", groups=self.arrays["buckets"], masses=self._cleared("masses"))
+        return self.arrays["masses"]
+
+    def weigh(self, shift):
+        self.measure_by(shift)
+        return self.device.download(self.masses_of_buckets())
 
     # ---- draws -----------------------------------------------------------------------------------------------------
 
@@ -72,6 +78,7 @@ class CudaPartMasses:
             "wanted": upload(self.device, wanted.astype(np.int32), what), "rows": None, "row_hashes": None,
             "row_masses": None,
         }  # fmt: skip
+        select["hashes"] = row_hashes(self.launcher, self.part.X)
         count = self._counted(select)
         for name, dtype in (("rows", np.int64), ("row_hashes", np.uint64), ("row_masses", np.int64)):
             select[name] = allocate(self.device, count, dtype, what)
@@ -102,12 +109,15 @@ class CudaPartMasses:
         given = upload(self.device, np.ascontiguousarray(candidates, self.part.dtype), "candidates for seeds")
         self.tried = {"given": given, "candidates": None, "n_trials": len(candidates)}
         self._cleared("gains")
+        if "marks" not in self.arrays:
+            self.arrays["marks"] = allocate(self.device, self.part.n, np.uint16, "candidates for seeds")
         self._run("trials", **self.tried)
         return self.device.download(self.arrays["gains"])[: len(candidates)]
 
     def accept(self, trial, of_buckets):
         self._cleared("masses")  # for what they gain
-        self._run("accept", chosen=trial, seeds=None, n_seeds=None, **self.tried)
+        of_seeds = {"total": None, "seeds": None, "k": 0, "n_seeds": None, "done": None}
+        self._run("accept", chosen=trial, **of_seeds, **self.tried)
         of_buckets += self.device.download(self.arrays["masses"])
 
     def exclude(self, number, of_buckets):
@@ -124,7 +134,8 @@ class CudaPartMasses:
 
     def shares(self, count):
         shares = allocate(self.device, count, np.int64, "candidates for seeds", fill=0)
-        return self._masses_by(self.arrays["owner"], shares)
+        self._run("add_masses", groups=self.arrays["owner"], masses=shares)
+        return self.device.download(shares)
 
     # ---- rows that are opened anew ---------------------------------------------------------------------------------
 

@@ -23,8 +23,8 @@ def scorer_for(problem, properties):
 def workspace_bytes(problem, properties):
     """Device memory beyond the data: the arrays of a session, and of seeding or of a second session."""
     n = problem.n_samples
-    # Sorting by hash, and by weight before. What comes after it takes less.
-    seeding = n * (8 + 8 * problem.weighted + SORT_BYTES)
+    # Sorting by hash, and by weight before, beside the bucket, distance and owner of every row.
+    seeding = n * (8 + 8 * problem.weighted + SORT_BYTES + 4 + 8 + 4)
     if problem.second:  # it may be open while candidates are drawn: order, distances (two), bucket and owner
         second = _session_bytes(problem._replace(n_clusters=problem.second), properties)
         seeding = max(seeding, n * (8 + 8 + 8 + 4 + 4) + second)

@@ -190,7 +190,6 @@ class KdTree(Technique):
         self.has_labels = False
 
     def take_over(self, other):
-        if other is not None:
-            self.policy.take_over(other.policy)
-            if other.sorted is not None:
-                self.sorted = SortedRows(self.session, other.sorted.tree)
+        self.policy.take_over(other.policy)
+        if other.sorted is not None:
+            self.sorted = SortedRows(self.session, other.sorted.tree)

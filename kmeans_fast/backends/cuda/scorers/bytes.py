@@ -10,15 +10,26 @@ from .panels import PanelScorer, PanelScoring
 from .sums_in_shared_memory import SYSTEM_SHARED
 
 BYTES = "int8"
+SAMPLED = "int8, sampled"  # rows have no labels: a sample of the centroids gives them their first floors
+_IN_BYTES = (BYTES, SAMPLED)
 LEAST_CAPABILITY = (8, 0)
 MOST_FEATURES = 1 << 16  # sums of products fit 32 bits
 _PRODUCT = 32  # features that a product takes
 _STAGE_PRODUCTS = 8  # of a panel in shared memory at a time, where a row does not fit registers
 _WARPS = sources.THREADS // 32
 _ROWS = 32  # of a warp
+_SAMPLING = 2  # blocks of `likely_centroids` that run at once on a multiprocessor
 _FEW_CENTROIDS = 32  # below, most of a panel is padding
 _FEW_PRODUCTS = 2e8  # n d k below which kernels are over as soon as they have begun
-_MOST_OVERFLOWED = 0.4  # the share of rows left to float32 from which on bytes do not pay
+# Centroids that are sampled, at least, and with many features half of all. Estimates, to be measured: each further one
+# takes as long as it saves of closer looks, or of rows in float32 that have too many candidates without it.
+_SAMPLED = 1024
+_MANY_FEATURES = 128
+_SCANNED_A_BLOCK = 4  # rows with too many candidates up to which a block scores one against all, not tiles
+_MOST_OVERFLOWED = 0.4  # the share of all rows left to float32 from which on bytes do not pay
+# See `hamerly.BoundsPolicy`. On an H100 an iteration with bounds that left 97 % of the rows took up to 1.9 times as
+# long as one without: scores cost less than to read bounds, and rows that are not neighbours take longer to load.
+_BOUNDS_PAY = (0.01, 0.4)
 
 
 def products_of(d):
@@ -53,9 +64,6 @@ class ByteScorer(PanelScorer):
     """See `protocol.Scorer`. Rows of too many candidates are scored as the base class does."""
 
     name = "bytes"
-    # On an H100 an iteration with bounds that left 97 % of the rows took up to 1.9 times as long as one without: scores
-    # cost less than to read bounds, and rows that are not neighbours take longer to load.
-    bounds_pay = (0.01, 0.4)
 
     def __init__(self, sizes, properties):
         super().__init__(sizes, properties)
@@ -75,6 +83,11 @@ class ByteScorer(PanelScorer):
         places = self.panels if self.all_resident else 2
         self.shared = places * stage_bytes(d, self.byte_panel) + warps_bytes(d)
         self.byte_blocks = max(1, min(-(-n // (_ROWS * _WARPS)), resident * properties.multiprocessors))
+        self.sampled = max(1, k // _SAMPLED if d <= _MANY_FEATURES else min(2, k // _SAMPLED))  # of so many, one
+        self.sample_blocks = max(1, min(-(-n // (_ROWS * _WARPS)), _SAMPLING * properties.multiprocessors))
+        # An estimate: float32 takes 0.05 ps longer than bytes for a feature of a pair; to read X and write the bytes of
+        # it takes 3 ps a feature, and what comes of the candidates 200 ps a row.
+        self.pays_once = (k - 64) * d >= 4096
         self.row_bytes += bytes_a_row(d)
         self.path = "scores in bytes on tensor cores, then distances to the few centroids that they leave"
         self.notes = ("rows of many candidates are scored in float32", *self.notes)
@@ -106,7 +119,7 @@ class ByteScorer(PanelScorer):
         return {"KSTEPS": self.ksteps, "PANEL": self.byte_panel}
 
     def modules(self, stored):
-        mine = [sources.module(name, stored) for name in ("byte_codes", "byte_candidates")]
+        mine = [sources.module(name, stored) for name in ("byte_codes", "byte_candidates", "byte_sample")]
         return [*super().modules(stored), *mine, sources.module("byte_filter", stored, **self.byte_choices)]
 
     def open(self, session):
@@ -121,7 +134,9 @@ def _room(d, properties, resident):
 class BytesPolicy:
     """Whether an iteration scores in bytes: not for a while after one that left too many rows to float32.
 
-    A while is an iteration, and after every further trial in vain twice as many as before.
+    A while is an iteration, and after every further trial in vain twice as many as before. So among m iterations of
+    data that bytes do not suit about log2(m) are in vain, and where they begin to suit at the m-th, it is noticed
+    within m more. Rows that bounds left out count as served: where few are scored, no way takes long.
     """
 
     def __init__(self):
@@ -130,10 +145,13 @@ class BytesPolicy:
     def decide(self, number):
         return number >= self.resume
 
-    def learn(self, overflowed, upcoming):
-        """`overflowed` is the share of rows that it left, `upcoming` the next iteration that is yet to be decided."""
-        self.pause = max(1, 2 * self.pause) if overflowed > _MOST_OVERFLOWED else 0
-        self.resume = upcoming + self.pause
+    def learn(self, number, overflowed, upcoming):
+        """`overflowed` is the share of rows that iteration `number` left, `upcoming` the next that is yet undecided."""
+        if overflowed <= _MOST_OVERFLOWED:
+            self.pause = self.resume = 0
+        elif number >= self.resume:  # else it was decided before a trial was known to be in vain
+            self.pause = max(1, 2 * self.pause)
+            self.resume = upcoming + self.pause
 
 
 class ByteScoring(PanelScoring):
@@ -175,21 +193,22 @@ class ByteScoring(PanelScoring):
             fine_words=self.row_fine_words, facts=self.row_facts,
         )  # fmt: skip
 
-    def way(self, number):
+    def way(self, number, labelled):
         if number is None:
-            serves = self.plan.forced or self.row_words is not None  # to encode the rows takes longer than a pass
-        elif number == 0:
-            serves = self.plan.forced  # rows without labels would have many candidates
+            serves = self.plan.forced or self.plan.pays_once or self.row_words is not None
         else:
             serves = self.policy.decide(number)
-        return BYTES if serves else super().way(number)
+        return (BYTES if labelled else SAMPLED) if serves else super().way(number, labelled)
+
+    def bounds_pay(self, way):
+        return _BOUNDS_PAY if way in _IN_BYTES else super().bounds_pay(way)
 
     def learn(self, number, way, overflowed, upcoming):
-        if way == BYTES:
-            self.policy.learn(overflowed, upcoming)
+        if way in _IN_BYTES:
+            self.policy.learn(number, overflowed, upcoming)
 
     def launches(self, session, centroids, common, bounded, way, sums, anew):
-        if way != BYTES:
+        if way not in _IN_BYTES:
             return super().launches(session, centroids, common, bounded, way, sums, anew)
         if self.row_words is None:
             self._encode(session)
@@ -210,14 +229,15 @@ class ByteScoring(PanelScoring):
             k=self.k, **self.how, panel=plan.byte_panel, biased=plan.ksteps > 0, moved=self.moved, **of_centroids,
             halted=halted,
         )  # fmt: skip
+        of_norm, of_half_norm, added = self.margin
         score = prepare(
             "byte_filter", "byte_filter", plan.byte_blocks, shared_bytes=plan.shared, choices=plan.byte_choices,
             row_words=self.row_words, row_fine_words=self.row_fine_words, row_facts=self.row_facts,
             products=plan.products, k=self.k, lost_share=self.lost_share,
             fine_share=byte_scores.fine_share(self.d), inverse_ratio=1 / self.how["ratio"],
-            resident=plan.all_resident, overflowed=self.overflowed, **of_centroids, **found,
+            resident=plan.all_resident, overflowed=self.overflowed, open=self.open, of_norm=of_norm,
+            likely=self.states if way == SAMPLED else common["labels"], **of_centroids, **found,
         )  # fmt: skip
-        of_norm, of_half_norm, added = self.margin
         settle = prepare(
             "byte_candidates", "settle_candidates", self.launcher.blocks(session.n), X=session.X,
             centroids=centroids.exact, moved=self.moved, half_norms=centroids.packed.half_norms,
@@ -225,5 +245,16 @@ class ByteScoring(PanelScoring):
             of_half_norm=of_half_norm, added=added, most=plan.most, **found,
         )  # fmt: skip
         bounds = [self._filter(session, centroids, n_left)] if bounded else []
-        in_float32 = self._scored(session, centroids, common, self.overflowed, counters[5:6])
-        return [*bounds, encode, score, settle, *in_float32]
+        few = _SCANNED_A_BLOCK * self.rechecking
+        in_float32 = self._scored(session, centroids, common, self.overflowed, counters[5:6], few)
+        sample = [self._sample(session)] if way == SAMPLED else []
+        return [*bounds, encode, *sample, score, settle, *in_float32]
+
+    def _sample(self, session):
+        """A centroid for each row that is likely to be near, into `states`."""
+        plan = self.plan
+        return self.launcher.prepare(
+            "byte_sample", "likely_centroids", plan.sample_blocks, row_words=self.row_words, row_facts=self.row_facts,
+            n=session.n, products=plan.products, words=self.words, steps=self.steps, k=self.k, panel=plan.byte_panel,
+            every=plan.sampled, likely=self.states, halted=session.iteration.halted,
+        )  # fmt: skip

@@ -16,6 +16,7 @@ _EFFICIENCY_OF_FEW = {32: 0.7, 64: 1.0, 128: 0.9}
 _FEW_FEATURES = 32
 RESIDENT = {4: {32: 2, 64: 2, 128: 2}, 8: {32: 1, 64: 2, 128: 1}}  # blocks a multiprocessor, by registers
 _ROWS = {32: 32, 64: 16, 128: 16}  # threads of a block that have other rows
+_BOUNDS_PAY = (0.3, 0.8)  # see `hamerly.BoundsPolicy`
 _LEAST_BOUNDED = 2048  # k * (d + 12) from which bounds are kept: below, scoring costs no more than reading them
 _RECHECKED_A_BLOCK = 8  # rows at least
 _RECHECKING = 2  # blocks of `recheck` that run at once on a multiprocessor
@@ -34,7 +35,6 @@ class PanelScorer:
     """
 
     name = "panels"
-    bounds_pay = (0.3, 0.8)
     centroid_bytes = 4
     adds_rows = False
 
@@ -93,6 +93,7 @@ class PanelScoring:
             self.lower = allocate(device, n, np.float32, what)
             self.left = allocate(device, n, np.int32, what)  # rows that bounds leave to be scored
         self.scale, self.margin = found.scale, found.margin
+        self.rechecking = _RECHECKING * device.properties.multiprocessors  # blocks at once
         shift = upload(device, found.shift, "the frame")
         self.frame = {"shift": shift, "scale": found.scale, "gamma": found.gamma, "zeta": found.zeta}
         self.launcher.run(
@@ -115,8 +116,11 @@ class PanelScoring:
     def begin(self):
         pass
 
-    def way(self, number):
+    def way(self, number, labelled):
         return "float32"
+
+    def bounds_pay(self, way):
+        return _BOUNDS_PAY
 
     def learn(self, number, way, overflowed, upcoming):
         pass
@@ -126,8 +130,11 @@ class PanelScoring:
         scored = self._scored(session, centroids, common, self.left if bounded else None, n_left)
         return [*([self._filter(session, centroids, n_left)] if bounded else []), *scored]
 
-    def _scored(self, session, centroids, common, rows_left, n_left):
-        """The launches that label rows: those in the list `rows_left`, of `n_left` rows, or all."""
+    def _scored(self, session, centroids, common, rows_left, n_left, few=0):
+        """The launches that label rows: those in the list `rows_left`, of `n_left` rows, or all.
+
+        Of a list of `few` at most, the rows are scans in `open` already.
+        """
         of_norm, of_half_norm, added = self.margin
         arguments = common | {
             "n": session.n, "d": self.d, "shift": self.frame["shift"], "scale": self.scale,
@@ -135,11 +142,10 @@ class PanelScoring:
         }  # fmt: skip
         assign = self.launcher.prepare(
             "assign", "assign", self.plan.blocks, choices=self.plan.choices, norms=self.norms,
-            of_norm=of_norm, of_half_norm=of_half_norm, added=added, rows_left=rows_left, n_left=n_left,
+            of_norm=of_norm, of_half_norm=of_half_norm, added=added, rows_left=rows_left, n_left=n_left, few=few,
             upper=self.upper, lower=self.lower, **arguments,
         )  # fmt: skip
-        at_once = _RECHECKING * session.device.properties.multiprocessors
-        blocks = min(at_once, self.launcher.blocks(session.n, _RECHECKED_A_BLOCK))
+        blocks = min(self.rechecking, self.launcher.blocks(session.n, _RECHECKED_A_BLOCK))
         recheck = self.launcher.prepare(
             "assign", "recheck", blocks, choices=self.plan.choices,
             centroids=centroids.exact, **arguments,

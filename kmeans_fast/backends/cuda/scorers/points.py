@@ -16,7 +16,6 @@ class PointScorer:
     """See `protocol.Scorer`."""
 
     name = "points"
-    bounds_pay = (0.0, 0.0)
     adds_rows = True
     keeps_bounds = False  # to score a row costs no more than to read its bounds
     row_bytes = centroid_bytes = 0
@@ -70,7 +69,7 @@ class PointScoring:
     def begin(self):
         pass
 
-    def way(self, number):
+    def way(self, number, labelled):
         return self.dtype.name
 
     def learn(self, number, way, overflowed, upcoming):

@@ -44,14 +44,20 @@ class Scoring(Protocol):
     def begin(self) -> None:
         """Forget what the iterations of the run before have taught."""
 
-    def way(self, number: int | None) -> str:
+    def way(self, number: int | None, labelled: bool) -> str:
         """How iteration `number` is to score, one of the ways that `launches` knows; the history has it.
 
-        None: a pass by itself, after which no other may come.
+        None: a pass by itself, after which no other may come. `labelled`: rows have labels, of whatever centroids.
         """
 
+    def bounds_pay(self, way: str) -> tuple[float, float]:
+        """What `hamerly.BoundsPolicy` takes, if bounds are kept."""
+
     def learn(self, number: int, way: str, overflowed: float, upcoming: int) -> None:
-        """Take note of the share of rows that way of iteration `number` left to another; `upcoming` is decided next."""
+        """Take note of the share of all rows that the way of iteration `number` left to another.
+
+        `upcoming` is the iteration that is decided next.
+        """
 
     def launches(
         self, session: Any, centroids: Any, common: dict[str, Any], bounded: bool, way: str, sums: Any, anew: bool
@@ -84,7 +90,6 @@ class Scorer(Protocol):
     blocks: int
     adds_rows: bool  # to the sums, in the pass that labels them; else `update_sums` follows
     keeps_bounds: bool  # Hamerly's, of every row
-    bounds_pay: tuple[float, float]  # what `BoundsPolicy` takes
     row_bytes: int  # of memory for each row
     centroid_bytes: int  # and for each feature of a centroid, beside its exact value
     path: str  # the kernels, in words
