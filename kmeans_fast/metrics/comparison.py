@@ -26,10 +26,10 @@ class LabelComparison(NamedTuple):
         The class that each of `clusters` stands for, as an index into `classes`; -1: none.
     confusion : array (n_classes, n_clusters), int64
         Rows of each class (down) in each of `clusters` (across). Where all are matched, what is right is the diagonal.
-    predicted : array (n_samples,), int64
-        The class that each row's cluster stands for, as an index into `classes`; -1: none.
+    true, predicted : array (n_samples,), int64
+        Each row's class, and the class that its cluster stands for, as indices into `classes`; -1: none.
     right : array (n_samples,), bool
-        Whether that is the row's class.
+        Whether they are the same.
     precision, recall, f1, class_accuracy : array (n_classes,), float64
         Of each class against all others. 0 where no cluster stands for the class.
     support : array (n_classes,), int64
@@ -46,6 +46,7 @@ class LabelComparison(NamedTuple):
     clusters: np.ndarray
     matching: np.ndarray
     confusion: np.ndarray
+    true: np.ndarray
     predicted: np.ndarray
     right: np.ndarray
     precision: np.ndarray
@@ -152,6 +153,7 @@ def compare_labels(y_true: ArrayLike, labels: ArrayLike) -> LabelComparison:
         clusters=clusters[order],
         matching=stands_for[order],
         confusion=table[:, order],
+        true=of_class,
         predicted=predicted,
         right=right,
         precision=precision,

@@ -5,9 +5,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for type checkers and editors
     from .choice import KChoiceDisplay as KChoiceDisplay
+    from .clusters import ClustersDisplay as ClustersDisplay
+    from .comparisons import ConfusionDisplay as ConfusionDisplay
+    from .comparisons import LabelComparisonDisplay as LabelComparisonDisplay
+    from .numbers import ConvergenceDisplay as ConvergenceDisplay
+    from .numbers import SilhouetteDisplay as SilhouetteDisplay
+    from .numbers import SizesDisplay as SizesDisplay
 
 _HOME = {
+    "ClustersDisplay": "clusters",
+    "ConfusionDisplay": "comparisons",
+    "ConvergenceDisplay": "numbers",
     "KChoiceDisplay": "choice",
+    "LabelComparisonDisplay": "comparisons",
+    "SilhouetteDisplay": "numbers",
+    "SizesDisplay": "numbers",
 }
 
 __all__ = list(_HOME)

@@ -5,10 +5,7 @@ import pytest
 
 from kmeans_fast import choose_k
 from kmeans_fast.datasets import make_blobs
-from kmeans_fast.plot import KChoiceDisplay
-
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
+from kmeans_fast.plot import KChoiceDisplay, style
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +25,10 @@ def test_curves_and_votes_are_drawn(choice, tmp_path):
     ]
     assert f"{choice.n_clusters} clusters" in display.figure_.get_suptitle()
     display.figure_.savefig(tmp_path / "choice.png")
-    matplotlib.pyplot.close(display.figure_)
 
 
 def test_axes_of_the_caller_are_used(choice):
-    figure, axes = matplotlib.pyplot.subplots(2, 2)
+    figure, axes = style.pyplot().subplots(2, 2)
     assert KChoiceDisplay(choice).plot(axes).figure_ is figure
     with pytest.raises(ValueError, match="ax must be a sequence of 4 axes, got 1"):
         KChoiceDisplay(choice).plot(axes[0, 0])
-    matplotlib.pyplot.close(figure)

@@ -1,0 +1,149 @@
+"""Pictures of numbers that a clustering comes with: silhouettes, sizes, convergence."""
+
+from __future__ import annotations  # signatures in `help` read as they are written here
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import to_host
+from ..metrics import silhouette_samples
+from .style import CHOSEN, OKABE_ITO, axes_or_new, bare, colours
+
+_SILHOUETTE_ROWS = 10_000  # that silhouettes are taken of, among themselves
+
+
+class SilhouetteDisplay:
+    """The silhouette of every row, cluster by cluster, largest first: a blade for each, and the mean of all.
+
+    Parameters
+    ----------
+    silhouettes : array (n_samples,)
+    labels : array (n_samples,), int
+        From 0.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+    """
+
+    def __init__(self, silhouettes: Any, labels: Any):
+        self.silhouettes, self.labels = silhouettes, labels
+
+    @classmethod
+    def from_predictions(cls, X: Any, labels: Any, *, seed: int = 0, ax: Any = None) -> SilhouetteDisplay:
+        """Work silhouettes out, of 10,000 rows at most, drawn by `seed`, and plot."""
+        X, labels = to_host(X), to_host(labels)
+        if len(X) > _SILHOUETTE_ROWS:
+            rows = np.sort(np.random.default_rng(seed).choice(len(X), _SILHOUETTE_ROWS, replace=False))
+            X, labels = X[rows], labels[rows]
+        return cls(silhouette_samples(X, labels), labels).plot(ax)
+
+    def plot(self, ax: Any = None) -> SilhouetteDisplay:
+        """Draw it on the axes, or on those of a new figure. Returns this display."""
+        self.ax_ = axes_or_new(ax, figsize=(7, 5.5))
+        self.figure_ = self.ax_.figure
+        k = int(self.labels.max()) + 1
+        palette, gap, start = colours(k), max(1, len(self.labels) // 60), 0
+        middles = []
+        for cluster in range(k):
+            own = np.sort(self.silhouettes[self.labels == cluster])
+            self.ax_.fill_betweenx(np.arange(start, start + len(own)), 0, own, color=palette[cluster], linewidth=0)
+            middles.append(start + len(own) / 2)
+            start += len(own) + gap
+        mean = float(np.mean(self.silhouettes))
+        self.ax_.axvline(mean, color=CHOSEN, linestyle="--", linewidth=1.2)
+        self.ax_.annotate(
+            f"mean {mean:.2f}", (mean, 1), xycoords=("data", "axes fraction"), xytext=(5, -12),
+            textcoords="offset points", color=CHOSEN,
+        )  # fmt: skip
+        self.ax_.set(xlabel="silhouette", ylabel="cluster, its rows by silhouette", title=f"{k} clusters")
+        self.ax_.set_yticks(middles if k <= 30 else [], range(k) if k <= 30 else [])
+        bare(self.ax_)
+        return self
+
+
+class ConvergenceDisplay:
+    """Inertia by iteration, a line for each run.
+
+    Parameters
+    ----------
+    history : sequence of Progress
+        `history_` of an estimator, or `history` of a result.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+    lines_ : list of matplotlib.lines.Line2D
+    """
+
+    def __init__(self, history: Any):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> ConvergenceDisplay:
+        """Plot how a fitted estimator converged."""
+        return cls(estimator.history_).plot(ax)
+
+    def plot(self, ax: Any = None) -> ConvergenceDisplay:
+        """Draw it on the axes, or on those of a new figure. Returns this display."""
+        self.ax_ = axes_or_new(ax, figsize=(7, 4.2))
+        self.figure_, self.lines_ = self.ax_.figure, []
+        runs: dict[int, list[float]] = {}
+        for one in self.history:
+            runs.setdefault(one.run, []).append(one.inertia)
+        best = min(runs, key=lambda run: runs[run][-1])
+        for run, inertia in runs.items():
+            style = {"color": CHOSEN, "linewidth": 2, "zorder": 3} if run == best else {"color": OKABE_ITO[0]}
+            faint = {} if run == best else {"alpha": 0.5, "linewidth": 1}
+            self.lines_ += self.ax_.plot(range(1, len(inertia) + 1), inertia, **style, **faint)
+        several = f"{len(runs)} runs, the best one in front" if len(runs) > 1 else f"{len(runs[best])} iterations"
+        self.ax_.set(xlabel="iteration", ylabel="inertia", title=several)
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        bare(self.ax_)
+        return self
+
+
+class SizesDisplay:
+    """How many rows each cluster has, the largest first.
+
+    Parameters
+    ----------
+    labels : array (n_samples,), int
+        From 0.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+    """
+
+    def __init__(self, labels: Any):
+        self.labels = labels
+
+    @classmethod
+    def from_predictions(cls, labels: Any, *, ax: Any = None) -> SizesDisplay:
+        """Count, and plot."""
+        return cls(to_host(labels)).plot(ax)
+
+    def plot(self, ax: Any = None) -> SizesDisplay:
+        """Draw it on the axes, or on those of a new figure. Returns this display."""
+        counts = np.bincount(self.labels)
+        order, k = np.argsort(-counts, kind="stable"), len(counts)
+        self.ax_ = axes_or_new(ax, figsize=(7, 4.2))
+        self.figure_ = self.ax_.figure
+        self.ax_.bar(range(k), counts[order], color=colours(k)[order])
+        if k <= 40:
+            self.ax_.set_xticks(range(k), order)
+        if k <= 20:
+            for place, cluster in enumerate(order):
+                share = f"{counts[cluster] / len(self.labels):.0%}"
+                self.ax_.annotate(
+                    share, (place, counts[cluster]), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=9
+                )
+        self.ax_.set(xlabel="cluster", ylabel="rows", title=f"{len(self.labels):,} rows in {k} clusters")
+        self.ax_.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        bare(self.ax_)
+        return self

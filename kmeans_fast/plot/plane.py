@@ -1,0 +1,138 @@
+"""Rows in a plane: projected if they have more than two features, drawn as points where they are few, else as density.
+
+Every pixel of a density has the colour of the label that most of its rows have, the stronger the more rows there are,
+on a logarithmic scale: no row hides another, and millions take as long as it takes to count them.
+"""
+
+from __future__ import annotations  # signatures in `help` read as they are written here
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+MOST_POINTS = 5000  # that are drawn one by one
+_PIXELS = (420, 300)  # of a density
+_CELLS = 1 << 22  # numbers that are counted in at once
+_CHUNK = 1 << 18  # rows at a time
+_SAMPLE = 100_000  # rows that a projection is found with
+_FAINTEST = 0.25  # opacity of a pixel with a single row
+_REGION = 0.13  # opacity of a region
+_EDGE = 0.03  # of the range, that is left free around the rows
+
+
+class Plane(NamedTuple):
+    """A plane that rows are projected to."""
+
+    mean: np.ndarray  # (n_features,)
+    axes: np.ndarray  # (n_features, 2)
+    names: tuple[str, str]
+
+    def projected(self, X: np.ndarray) -> np.ndarray:
+        """Rows (n, n_features) in the plane, (n, 2), column by column."""
+        out = np.empty((len(X), 2), np.result_type(X.dtype, np.float32), order="F")
+        if X.shape[1] == 2:
+            out[:] = X
+            return out
+        axes, middle = self.axes.astype(out.dtype), (self.mean @ self.axes).astype(out.dtype)
+        for start in range(0, len(X), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            out[rows] = X[rows] @ axes - middle
+        return out
+
+
+def plane_of(X: np.ndarray, names: Any = None) -> Plane:
+    """The plane of rows (n, n_features): their two features, or their first two principal components.
+
+    Of many rows a sample serves, spread evenly.
+    """
+    d = X.shape[1]
+    if d <= 2:
+        titles = list(names) if names is not None else [f"feature {j + 1}" for j in range(d)]
+        axes = np.eye(2)[:d] if d == 2 else np.array([[1.0, 0.0]])
+        return Plane(np.zeros(d), axes, (str(titles[0]), str(titles[1]) if d == 2 else ""))
+    from sklearn.decomposition import PCA
+
+    sample = np.asarray(X[:: max(1, len(X) // _SAMPLE)], np.float64)
+    found = PCA(2, random_state=0, svd_solver="covariance_eigh" if d <= 1000 else "randomized").fit(sample)
+    shares = [f"principal component {i + 1} ({share:.0%})" for i, share in enumerate(found.explained_variance_ratio_)]
+    return Plane(found.mean_, found.components_.T, (shares[0], shares[1]))
+
+
+def limits_of(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest coordinates of points (n, 2), and some space around them."""
+    low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
+    edge = np.maximum(_EDGE * (high - low), np.where(high > low, 0.0, 0.5))
+    return low - edge, high + edge
+
+
+def draw_rows(ax: Any, points: np.ndarray, labels: np.ndarray, palette: np.ndarray, limits: Any = None) -> Any:
+    """Draw points (n, 2), coloured by their labels (n,), on axes; returns the artist.
+
+    `palette` (n_labels, 3) has the colours; `limits` are those of `limits_of`, if others are wanted.
+    """
+    low, high = limits_of(points) if limits is None else limits
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+    if len(points) <= MOST_POINTS:
+        size = float(np.clip(6000 / len(points), 4, 28))
+        return ax.scatter(points[:, 0], points[:, 1], s=size, c=palette[labels], linewidths=0, alpha=0.8)
+    picture = density(points, labels, palette, low, high)
+    extent = (low[0], high[0], low[1], high[1])
+    return ax.imshow(picture, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
+
+
+def density(points: np.ndarray, labels: np.ndarray, palette: np.ndarray, low: Any, high: Any) -> np.ndarray:
+    """A picture (height, width, 4) of how many points are where, and which label most of them have."""
+    width, height = _PIXELS
+    size, scale = width * height, np.array(_PIXELS) / (high - low)
+    counts, most, first = (np.zeros(size, np.int64) for _ in range(3))
+    labels_at_once = max(1, _CELLS // size)
+    for least in range(0, len(palette), labels_at_once):
+        of_labels = _counted(points, labels, range(least, min(least + labels_at_once, len(palette))), low, scale)
+        for label, own in enumerate(of_labels, least):
+            first[own > most] = label
+            most, counts = np.maximum(most, own), counts + own
+    strength = np.log1p(counts) / np.log1p(max(1, counts.max()))
+    opacity = np.where(counts > 0, _FAINTEST + (1 - _FAINTEST) * strength, 0.0)
+    return np.column_stack([palette[first], opacity]).reshape(height, width, 4)
+
+
+def _counted(points, labels, which, low, scale):
+    """How many points of each of some labels (a range) are in each pixel: (labels, pixels)."""
+    width, height = _PIXELS
+    total = np.zeros(len(which) * width * height, np.int64)
+    for start in range(0, len(points), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        x, y = (((points[rows, i] - low[i]) * scale[i]).astype(np.int32) for i in range(2))
+        own = labels[rows].astype(np.int32) - which.start
+        at = (own * height + y) * width + x
+        # Of unsigned numbers, what is below the range is above it.
+        within = (x.view(np.uint32) < width) & (y.view(np.uint32) < height) & (own.view(np.uint32) < len(which))
+        total += np.bincount(at if within.all() else at[within], minlength=len(total))
+    return total.reshape(len(which), -1)
+
+
+def draw_regions(ax: Any, nearest: Any, palette: np.ndarray, limits: Any) -> Any:
+    """Colour a plane of two features by ``nearest(points)``, the label of each of some points (n, 2)."""
+    low, high = limits
+    width, height = _PIXELS
+    x, y = (low[i] + (np.arange(size) + 0.5) / size * (high[i] - low[i]) for i, size in enumerate(_PIXELS))
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    labels = nearest(points).reshape(height, width)
+    picture = np.dstack([palette[labels], np.full(labels.shape, _REGION)])
+    border = np.zeros(labels.shape, bool)
+    border[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    border[1:] |= labels[1:] != labels[:-1]
+    picture[border] = (0.5, 0.5, 0.5, 0.6)
+    extent = (low[0], high[0], low[1], high[1])
+    return ax.imshow(picture, extent=extent, origin="lower", aspect="auto", interpolation="bilinear", zorder=0)
+
+
+def draw_centroids(ax: Any, points: np.ndarray, names: Any) -> Any:
+    """Mark centroids (k, 2) and number them."""
+    marks = ax.scatter(
+        points[:, 0], points[:, 1], s=130, c="white", edgecolors="black", linewidths=1.4, zorder=4, marker="o"
+    )
+    if len(points) <= 40:
+        for point, name in zip(points, names):
+            ax.annotate(str(name), point, ha="center", va="center", fontsize=7.5, color="black", zorder=5)
+    return marks

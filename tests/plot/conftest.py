@@ -1,0 +1,11 @@
+"""Pictures are drawn in memory, and figures are closed."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def drawn_in_memory():
+    matplotlib = pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+    matplotlib.use("Agg")
+    yield
+    matplotlib.pyplot.close("all")

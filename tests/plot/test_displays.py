@@ -1,0 +1,132 @@
+"""Displays of clusters: what they draw is what they were given."""
+
+import numpy as np
+import pytest
+
+import kmeans_fast
+from kmeans_fast import KMeans, plot
+from kmeans_fast.datasets import make_blobs
+from kmeans_fast.metrics import compare_labels
+from kmeans_fast.plot import plane, style
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    return make_blobs(400, 2, centers=4, cluster_std=1.5, random_state=7)
+
+
+@pytest.fixture(scope="module")
+def model(blobs):
+    return KMeans(4, n_init=3, init="random", random_state=0).fit(blobs[0])
+
+
+def test_points_regions_and_centroids(blobs, model, tmp_path):
+    X = blobs[0]
+    display = plot.ClustersDisplay.from_estimator(model, X)
+    np.testing.assert_array_equal(display.rows_.get_offsets(), X)
+    np.testing.assert_array_equal(display.centroids_.get_offsets(), model.cluster_centers_)
+    np.testing.assert_allclose(display.rows_.get_facecolors()[:, :3], style.colours(4)[model.labels_])
+    assert display.ax_.get_title() == "400 rows in 4 clusters"
+    picture = display.regions_.get_array()
+    (left, right), (low, high) = display.ax_.get_xlim(), display.ax_.get_ylim()
+    for point, label in zip(X[:50], model.labels_):
+        at = (
+            int((point[1] - low) / (high - low) * len(picture)),
+            int((point[0] - left) / (right - left) * picture.shape[1]),
+        )
+        colour = picture[at][:3]
+        assert np.allclose(colour, style.colours(4)[label]) or np.allclose(colour, 0.5)  # gray: a border
+    display.figure_.savefig(tmp_path / "clusters.png")
+    assert plot.ClustersDisplay.from_predictions(X, model.labels_).regions_ is None
+    plain = plot.ClustersDisplay.from_predictions(X, model.labels_, model.cluster_centers_, regions=False)
+    assert plain.regions_ is None
+
+
+def test_more_features_are_projected():
+    X, y = make_blobs(300, 6, centers=3, random_state=0)
+    display = plot.ClustersDisplay.from_predictions(X, y, np.array([X[y == c].mean(axis=0) for c in range(3)]))
+    points = np.asarray(display.rows_.get_offsets())
+    expected = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
+    np.testing.assert_allclose(np.abs(points), np.abs(expected.U[:, :2] * expected.S[:2]), atol=1e-8)
+    assert display.regions_ is None
+    assert display.ax_.get_xlabel().startswith("principal component 1 (")
+    one = plot.ClustersDisplay.from_predictions(X[:, :1], y)
+    assert one.ax_.get_xlabel() == "feature 1"
+
+
+def test_names_of_features_are_the_axes(model, blobs):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(blobs[0], columns=["height", "weight"])
+    display = plot.ClustersDisplay.from_estimator(KMeans(2, random_state=0).fit(frame), frame)
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("height", "weight")
+
+
+@pytest.mark.parametrize("k", [1, 3, 60])
+def test_a_density_counts_every_row(k, monkeypatch):
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(20_000, 2)), rng.integers(0, k, 20_000).astype(np.int32)
+    low, high = plane.limits_of(points)
+    palette = style.colours(k)
+    picture = plane.density(points, labels, palette, low, high)
+    monkeypatch.setattr(plane, "_CHUNK", 777)
+    monkeypatch.setattr(plane, "_CELLS", 1 << 18)
+    np.testing.assert_array_equal(plane.density(points, labels, palette, low, high), picture)
+    width, height = plane._PIXELS
+    x = ((points[:, 0] - low[0]) / (high[0] - low[0]) * width).astype(int)
+    y = ((points[:, 1] - low[1]) / (high[1] - low[1]) * height).astype(int)
+    counts = np.zeros((height, width, k), int)
+    np.add.at(counts, (y, x, labels), 1)
+    np.testing.assert_array_equal(picture[..., 3] > 0, counts.sum(axis=2) > 0)
+    np.testing.assert_allclose(picture[y, x, :3], palette[counts.argmax(axis=2)[y, x]])
+    half = plane.density(points, labels, palette, low, (low + high) / 2)  # rows beyond are left out
+    assert half.shape == picture.shape
+
+
+def test_millions_are_drawn_as_density():
+    X, y = make_blobs(plane.MOST_POINTS + 1, 2, centers=3, random_state=0)
+    display = plot.ClustersDisplay.from_predictions(X, y)
+    assert display.rows_.get_array().shape == (plane._PIXELS[1], plane._PIXELS[0], 4)
+
+
+def test_clusters_beside_classes(blobs, model):
+    X, y = blobs
+    found = compare_labels(y, model.labels_)
+    display = plot.LabelComparisonDisplay(X, found).plot()
+    assert [panel.get_title() for panel in display.axes_][:2] == ["known classes", "clusters, by their class"]
+    assert f"{int(found.right.sum())} of 400 right" in display.axes_[2].get_title()
+    colours = display.axes_[2].collections[0].get_facecolors()[:, :3]
+    np.testing.assert_allclose(colours, np.where(found.right[:, None], style.RIGHT, style.WRONG))
+    with pytest.raises(ValueError, match="ax must be a sequence of 3 axes, got 1"):
+        display.plot(display.axes_[0])
+    confusion = plot.ConfusionDisplay.from_predictions(y, model.labels_)
+    np.testing.assert_allclose(confusion.ax_.images[0].get_array(), found.confusion / found.support[:, None])
+    shown = sum(int(text.get_text().replace(",", "")) for text in confusion.ax_.texts)
+    assert shown == 400
+
+
+def test_silhouettes_sizes_and_convergence(blobs, model):
+    X = blobs[0]
+    values = kmeans_fast.metrics.silhouette_samples(X, model.labels_)
+    display = plot.SilhouetteDisplay.from_predictions(X, model.labels_)
+    np.testing.assert_array_equal(display.silhouettes, values)
+    assert display.ax_.texts[0].get_text() == f"mean {values.mean():.2f}"
+    sizes = plot.SizesDisplay.from_predictions(model.labels_)
+    assert sorted(bar.get_height() for bar in sizes.ax_.patches) == sorted(np.bincount(model.labels_))
+    converged = plot.ConvergenceDisplay.from_estimator(model)
+    assert len(converged.lines_) == 3
+    for run, line in enumerate(converged.lines_):
+        assert line.get_ydata().tolist() == [one.inertia for one in model.history_ if one.run == run]
+
+
+def test_colours_are_told_apart():
+    for count in (1, 8, 9, 40):
+        found = style.colours(count)
+        assert found.shape == (count, 3)
+        distances = np.abs(found[:, None] - found[None]).max(axis=2) + np.eye(count)
+        assert distances.min() > 0.01
+
+
+def test_without_matplotlib_it_says_what_to_install(monkeypatch, blobs, model):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"pip install 'kmeans-fast\[plot\]'"):
+        plot.SizesDisplay.from_predictions(model.labels_)
