@@ -57,6 +57,14 @@ def test_a_table_of_data_sets_is_measured(tmp_path):
     assert len(row["k-means||"]["seconds"]) == 2
 
 
+def test_many_problems_are_measured(tmp_path):
+    path = tmp_path / "batch.json"
+    assert run("batch.py", "--only", "tiny", "--rounds", 1, "--json", path).returncode == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert [row["shape"] for row in rows] == ["(1, 1,000, 2, 3, 1)", "(1, 1,000, 2, 3, 10)"]
+    assert all(set(row["seconds"]) == {"together", "one by one", "sklearn"} for row in rows)
+
+
 def test_a_checkout_is_as_itself_but_for_its_times(tmp_path):
     path = tmp_path / "old_new.json"
     run("old_new.py", REPOSITORY, "--only", "(1k, 8, 8)", "--rounds", 2, "--json", path)

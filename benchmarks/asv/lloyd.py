@@ -4,7 +4,7 @@ import numpy as np
 
 import kmeans_fast
 
-from .common import DTYPES, SHAPES, Benchmark, blobs, gaussian, parse, surface
+from .common import DTYPES, SHAPES, TINY, Benchmark, blobs, gaussian, parse, surface
 
 ITERATIONS = 10
 
@@ -56,6 +56,25 @@ class Nearby(_Iterations):
         return 100 * sum("exponion" in step.path for step in history) / len(history)
 
     track_passes_nearby.unit = "%"
+
+
+class Batch(Benchmark):
+    """Many small problems, and ten starts of one."""
+
+    params = (["200x1000x16 k=10"], DTYPES)
+
+    def setup(self, shape, dtype):
+        problems, of_one = shape.split("x", 1)
+        self.X = np.array([blobs(of_one, dtype)] * (20 if TINY else int(problems)))
+        self.n_clusters = parse(of_one)[2]
+        self.time_batch(shape, dtype)
+        self.time_ten_starts(shape, dtype)
+
+    def time_batch(self, shape, dtype):
+        kmeans_fast.kmeans_batch(self.X, self.n_clusters, seed=0)
+
+    def time_ten_starts(self, shape, dtype):
+        kmeans_fast.kmeans(self.X[0], self.n_clusters, seed=0, n_init=10)
 
 
 class Fit(Benchmark):
