@@ -10,6 +10,11 @@ def _result() -> tuple[np.ndarray, np.ndarray, float, int]:
     return result.centroids, result.labels, result.inertia, result.n_iter
 
 
+def _batch(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    found: kmeans_fast.KMeansBatchResult = kmeans_fast.kmeans_batch([X, X], 2, seed=0, n_init=3)
+    return found.inertia, found.n_iter, found.backend
+
+
 def _callback(progress: kmeans_fast.Progress) -> bool:
     last: np.ndarray = progress.centroids
     return progress.iteration > 3 and progress.inertia < float(last[0, 0])

@@ -91,9 +91,10 @@ def fit_batch(batch, n_clusters, *, init, n_init, max_iter, tol, seed, init_size
     problems = choice.together(batch.X, count * n_init)
     alone = functools.partial(choice.alone, batch.X)
     found = run_together(problems, alone, count, n_clusters, starts=given, events=events, **how)
-    of_all = (found.centroids, found.labels, found.inertia, found.n_iter, found.n_used)
+    labels, best = found.labels, found.best
     if n_init > 1:
-        of_all = tuple(array[found.best] for array in of_all)
+        labels = np.stack([labels[run] for run in best.tolist()])  # NumPy's functions dispatch to CuPy's
+    of_all = (found.centroids[best], labels, found.inertia[best], found.n_iter[best], found.n_used[best])
     return BatchFit(*of_all, choice.backend.name, events.seconds)
 
 
@@ -113,6 +114,6 @@ def _one_by_one(batch, choice, init, given, how):
             found = fit(batch.problem(number), choice.problem.n_clusters, init=start, rng=rng, **how)
         fits.append(found._replace(history=()))
     seconds = {phase: sum(found.timings[phase] for found in fits) for phase in PHASES}
-    labels = np.stack([found.labels for found in fits])  # NumPy's functions dispatch to CuPy's
+    labels = np.stack([found.labels for found in fits])
     of_all = (np.array([getattr(found, name) for found in fits]) for name in ("inertia", "n_iter", "n_used"))
     return BatchFit(np.stack([found.centroids for found in fits]), labels, *of_all, choice.backend.name, seconds)

@@ -96,7 +96,7 @@ def _fit_together(data, choice, init, events, how):
     found = run_together(
         problems, functools.partial(choice.alone, X), 1, k, starts=starts, events=events, record=True, **how
     )
-    best = found.best[0]
+    best = int(found.best[0])
     return Fit(
         found.centroids[best], found.labels[best], float(found.inertia[best]), int(found.n_iter[best]),
         int(found.n_used[best]), choice.backend.name, tuple(found.history), events.seconds,

@@ -10,6 +10,7 @@ from kmeans_fast import backends as registry
 from kmeans_fast import reference
 from kmeans_fast.backends.cpu import costs
 from kmeans_fast.backends.protocol import OneByOne
+from kmeans_fast.engine import memory
 
 # Names of backends, and whether they are made to run problems together: those that can.
 WAYS = [("cpu", False)] + [
@@ -195,6 +196,13 @@ def test_what_is_refused_is_named(change, given, message):
     X = change(several((20, 3, 4), np.float64, "normal"))
     with pytest.raises(ValueError, match=message):
         kmeans_fast.kmeans_batch(X, **{"n_clusters": 4, **given})
+
+
+def test_a_plan_that_does_not_fit_is_refused_before_anything_is_made(how, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1 << 20)
+    X = np.zeros((2, 300_000, 1), np.float32)
+    with pytest.raises(MemoryError, match=r"2 problems.*0\.00 GiB are available"):
+        kmeans_fast.kmeans_batch(X, 2, n_init=8)
 
 
 def test_few_distinct_rows_are_warned_of():

@@ -128,6 +128,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function, of_types, arguments, options):
         if function is np.ndim:
             return self.ndim
+        if function is np.stack and all(of is ndarray for of in of_types):
+            return ndarray(np.stack([array.memory for array in arguments[0]]), self.number)
         if function not in (np.argwhere, np.count_nonzero) or any(of is not ndarray for of in of_types):
             return NotImplemented
         return _launched(function, *arguments, **options)

@@ -32,6 +32,18 @@ def test_kmeans_gives_numpys_bits_back_where_the_data_is(library, dtype, shape, 
     assert found.backend == ("cpu" if library is TORCH_CPU else "cuda-sim")
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_batch_gives_numpys_bits_back_where_the_data_is(library, dtype, weighted):
+    X, weights = (np.array([one, one[::-1] * 2]) for one in problem(dtype=dtype))
+    weights = weights if weighted else None
+    given = library.put(X)
+    found = kmeans_fast.kmeans_batch(given, K, sample_weight=weights, seed=3, n_init=2)
+    expected = kmeans_fast.kmeans_batch(X, K, sample_weight=weights, seed=3, n_init=2)
+    for name in ("centroids", "labels", "inertia", "n_iter"):
+        same(getattr(found, name), getattr(expected, name), given)
+    assert found.backend == ("cpu" if library is TORCH_CPU else "cuda-sim")
+
+
 def test_kmeans_is_the_reference_on_any_array(library, dtype):
     X, weights = problem(dtype=dtype)
     seeds = X[reference.kmeans_plusplus(X, weights, K, 3)]
