@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _CUDA = (2, 13)  # DLPack's device types of CUDA memory, plain and managed
+BFLOAT16 = np.dtype(np.uint16)  # NumPy has no dtype for it: such numbers are held as their bits
+NARROW = (np.dtype(np.float16), BFLOAT16, np.dtype(np.int8), np.dtype(np.uint8))  # float32 has all their values
 
 
 class Origin(NamedTuple):
@@ -56,7 +58,7 @@ ON_HOST = Origin()
 class Data(NamedTuple):
     """Rows and their weights as the engine takes them, and where they came from."""
 
-    X: Any  # (n_samples, n_features) float32 or float64, finite, C-contiguous; NumPy's, or CuPy's on a GPU
+    X: Any  # (n_samples, n_features), finite, C-contiguous, as `as_data` gives it; NumPy's, or CuPy's on a GPU
     weights: Any = None  # (n_samples,) float64, finite and not negative, where X is; None: all are 1
     origin: Origin = ON_HOST
 
@@ -70,15 +72,16 @@ class Data(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype:
-        return self.X.dtype
+        """What they are computed in."""
+        return computed_in(self.X.dtype)
 
     def chunks(self) -> Iterator[tuple[Any, Any]]:
         """The rows and their weights, in as many pieces as there are: in one."""
         yield self.X, self.weights
 
     def astype(self, dtype: Any) -> "Data":
-        """The rows in this dtype, without a copy where it is theirs."""
-        return self._replace(X=self.X.astype(dtype, copy=False))
+        """The rows computed in this dtype, without a copy where they are by now."""
+        return self if dtype == self.dtype else self._replace(X=values_of(self.X).astype(dtype, copy=False))
 
     def back(self, array: Any) -> Any:
         """A result as an array of the library, on the device, that the rows came from."""
@@ -139,10 +142,8 @@ def on_gpu(X):
     if isinstance(X, (np.ndarray, type)):
         return False
     X = _plain(X)
-    if hasattr(X, "__cuda_array_interface__"):
-        return True
-    tell = getattr(X, "__dlpack_device__", None)
-    return tell is not None and tell()[0] in _CUDA
+    tell = getattr(X, "__dlpack_device__", None)  # asked first: the other is not for every dtype
+    return (tell is not None and tell()[0] in _CUDA) or hasattr(X, "__cuda_array_interface__")
 
 
 def origin_of(X):
@@ -150,7 +151,7 @@ def origin_of(X):
     library = "torch" if _is_tensor(X) else "cupy"
     if not on_gpu(X):
         return Origin("torch" if library == "torch" else "numpy")
-    return Origin(library, _as_cupy(X).device.id)
+    return Origin(library, _array_of(X)[0].device.id)
 
 
 def _as_cupy(X):
@@ -161,59 +162,111 @@ def _as_cupy(X):
     return cupy.from_dlpack(X) if hasattr(X, "__dlpack__") else cupy.asarray(X)
 
 
-def described(X: Any) -> tuple[tuple[int, int], np.dtype, int | None]:
+def is_bfloat16_array(X):
+    """Whether `X` is an array of bfloat16, of whatever library."""
+    return str(getattr(X, "dtype", "")).rpartition(".")[2] == "bfloat16"  # of PyTorch, or of ml_dtypes
+
+
+def _array_of(X):
+    """`X` as NumPy's array or, of the same memory, CuPy's; and whether it was bfloat16, which becomes `BFLOAT16`."""
+    is_bfloat16, X = is_bfloat16_array(X), _plain(X)
+    if is_bfloat16 and _is_tensor(X):
+        X = X.view(sys.modules["torch"].int16)  # which NumPy and CuPy know without a library more
+    array = _as_cupy(X) if on_gpu(X) else np.asarray(X)
+    return (array.view(BFLOAT16) if is_bfloat16 else array), is_bfloat16
+
+
+def _decoded(X):
+    """`X` as NumPy's array or CuPy's; what is bfloat16 in float32."""
+    array, is_bfloat16 = _array_of(X)
+    return values_of(array) if is_bfloat16 else array
+
+
+def name_of(held):
+    """What users call a dtype that `as_data` gives."""
+    return "bfloat16" if held == BFLOAT16 else held.name
+
+
+def computed_in(held):
+    """The dtype that rows are computed in which `as_data` gives in the dtype `held`."""
+    return np.dtype(np.float64 if held == np.float64 else np.float32)
+
+
+def values_of(X):
+    """Rows that `as_data` gave, in the dtype that they are computed in; a copy where they are held in another."""
+    if X.dtype != BFLOAT16:
+        return X.astype(computed_in(X.dtype), copy=False)
+    bits = X.astype(np.uint32)
+    bits <<= 16
+    return bits.view(np.float32)
+
+
+def _held_in(of_array, is_bfloat16, dtype):
+    """The dtype that `as_data` gives."""
+    if dtype is None:
+        return np.dtype(np.float32 if of_array == np.float32 else np.float64)
+    if dtype == "float32" and of_array.kind == "b":
+        return np.dtype(np.uint8)
+    keeps = dtype == "float32" and (is_bfloat16 or (of_array in NARROW and of_array != BFLOAT16))
+    return of_array if keeps else np.dtype(dtype)
+
+
+def described(X: Any, dtype: str | None = None) -> tuple[tuple[int, int], np.dtype, int | None]:
     """Shape and dtype that data has as `as_data` gives it, and where it is, without a copy.
 
-    `X` may be just the shape, of float32 data on the host.
+    `X` may be just the shape, of data on the host that is float32 unless `dtype` says otherwise.
     """
     if isinstance(X, tuple) and len(X) == 2 and all(isinstance(size, (int, np.integer)) for size in X):
-        return X, np.dtype(np.float32), None
-    array, resident = (_as_cupy(X) if on_gpu(X) else np.asarray(_plain(X))), origin_of(X).resident
-    return array.shape, np.dtype(np.float32 if array.dtype == np.float32 else np.float64), resident
+        return X, np.dtype(dtype or np.float32), None
+    array, is_bfloat16 = _array_of(X)
+    return array.shape, _held_in(array.dtype, is_bfloat16, dtype), origin_of(X).resident
 
 
 def to_host(array):
-    """An array of any library as NumPy's; a copy where it is on a GPU."""
-    if on_gpu(array):
-        return _cupy().asnumpy(_as_cupy(array))
-    return np.asarray(_plain(array))
+    """An array of any library as NumPy's, one of bfloat16 in float32; a copy where it is on a GPU."""
+    found = _decoded(array)
+    return found if isinstance(found, np.ndarray) else _cupy().asnumpy(found)
 
 
 ROWS = ("n_samples", "n_features")
 
 
-def as_data(X, *, name="X", axes=ROWS):
-    """`X` as a finite, C-contiguous float32 or float64 array of two dimensions, or of as many as `axes` has names.
+def as_data(X, *, name="X", axes=ROWS, dtype=None):
+    """`X` as a finite, C-contiguous array of two dimensions, or of as many as `axes` has names.
 
-    float32 and float64 stay as they are, without a copy where they are C-contiguous. Integers, booleans and float16
-    become float64, scikit-learn's rule. For an array on a GPU this is called while its `Origin.current` lasts.
+    float32 and float64 stay as they are, without a copy where they are C-contiguous. Integers, booleans, float16 and
+    bfloat16 become float64, scikit-learn's rule. For an array on a GPU this is called while its `Origin.current` lasts.
 
     Parameters
     ----------
     X : array-like (n_samples, n_features)
         NumPy arrays and memory maps, nested lists, DataFrames, anything with ``__array__``; arrays of CuPy, PyTorch
         and others on a GPU, by ``__cuda_array_interface__`` or DLPack.
+    dtype : {"float32", "float64"} or None
+        What is computed in, where it is not to be by that rule. For "float32" the types of `NARROW` stay as they are
+        too, and booleans become uint8: `values_of` gives their values. All else is rounded to it.
 
     Returns
     -------
     array (n_samples, n_features)
-        NumPy's; CuPy's, of the same memory, where X is on a GPU.
+        float32 or float64, or one of `NARROW` where "float32" was asked for. NumPy's; CuPy's, of the same memory, where
+        X is on a GPU.
 
     Raises
     ------
     TypeError
         For sparse matrices and complex numbers.
     ValueError
-        For another number of dimensions, no rows, no columns, masked values, values that are not numbers, NaN or
-        infinity.
+        For another number of dimensions, no rows, no columns, masked values, values that are not numbers, NaN,
+        infinity or values beyond `dtype`.
     """
-    if is_ready(X) and len(axes) == X.ndim:
+    if is_ready(X) and len(axes) == X.ndim and dtype in (None, X.dtype.name):
         return X
     refuse_masked(X, name)
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
         raise TypeError(f"{name} is sparse ({type(X).__name__}); a dense array is required: use {name}.toarray().")
     try:
-        array = _as_cupy(X) if on_gpu(X) else np.asarray(_plain(X))
+        array, is_bfloat16 = _array_of(X)
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -228,12 +281,13 @@ def as_data(X, *, name="X", axes=ROWS):
     if 0 in array.shape:
         least = "one row and one column" if axes is ROWS else "one problem, one row and one column"
         raise ValueError(f"{name} must have at least {least}, got shape {array.shape}.")
-    dtype = np.float32 if array.dtype == np.float32 else np.float64
-    if isinstance(array, np.ndarray):
-        array = np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+    held = _held_in(array.dtype, is_bfloat16, dtype)
+    given = values_of(array) if is_bfloat16 and held != BFLOAT16 else array
+    if isinstance(given, np.ndarray):
+        array = np.require(given, held, ["C_CONTIGUOUS", "ALIGNED"])
     else:
-        array = _cupy().ascontiguousarray(array, dtype)
-    check_finite(array, name)
+        array = _cupy().ascontiguousarray(given, held)
+    check_finite(array, name, given)
     return array
 
 
@@ -256,18 +310,34 @@ def in_the_wider_dtype(data, centroids):
     return data.astype(dtype), np.array(centroids, dtype=dtype, order="C")
 
 
-def check_finite(array, name):
-    """Raise ValueError if there is a NaN or an infinity; its row and column are named."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum(dtype=np.float64)):  # NumPy's functions dispatch to CuPy's for arrays of CuPy
-            return
+def check_finite(array, name, given=None):
+    """Raise ValueError if there is a NaN or an infinity; its row and column are named.
+
+    `given` is what the array was converted from: a value that its dtype has no room for is said to be such.
+    """
+    if _is_finite(array):
+        return
     for start in range(0, len(array), 1 << 16):
-        bad = np.argwhere(~np.isfinite(array[start : start + (1 << 16)]))
+        values = values_of(array[start : start + (1 << 16)])
+        bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             at = tuple(int(i) for i in bad[0])
             place = (at[0] + start, *at[1:])
-            what = "NaN" if np.isnan(array[place]) else "infinity"
+            if given is not None and given.dtype != array.dtype and np.isfinite(given[place]):
+                raise ValueError(
+                    f"{name} has {given[place]} at {place}, which is beyond {array.dtype}: scale the data."
+                )
+            what = "NaN" if np.isnan(values[at]) else "infinity"
             raise ValueError(f"{name} contains {what} at {place}; only finite values are allowed.")
+
+
+def _is_finite(array):
+    """Whether all values are finite, as far as a sum tells: False is to be looked into."""
+    if array.dtype == BFLOAT16:  # the exponents of what is not are all ones, whatever the sign
+        return int(array.max()) < 0xFF80 and int(array.view(np.int16).max()) < 0x7F80
+    with np.errstate(over="ignore", invalid="ignore"):
+        # NumPy's functions dispatch to CuPy's for arrays of CuPy
+        return array.dtype.kind in "iu" or bool(np.isfinite(array.sum(dtype=np.float64)))
 
 
 def is_ready(X):
@@ -295,12 +365,12 @@ def as_weights(sample_weight, sizes, origin=ON_HOST):
     if on_gpu(sample_weight):
         if origin.resident is None:
             raise ValueError("sample_weight is on a GPU and X is not: copy one of them to where the other is.")
-        weights = _as_cupy(sample_weight)
+        weights = _decoded(sample_weight)
         if weights.device.id != origin.resident:
             raise ValueError(f"sample_weight is on cuda:{weights.device.id} and X on cuda:{origin.resident}.")
         weights = weights.astype(np.float64, copy=False)
     else:
-        weights = np.asarray(_plain(sample_weight), dtype=np.float64)
+        weights = np.asarray(_decoded(sample_weight), dtype=np.float64)
     shape = sizes if isinstance(sizes, tuple) else (sizes,)
     if weights.ndim == 0:
         weights = np.full(shape, float(weights))

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import ON_HOST, ROWS, Batch, Data, as_data, as_weights, origin_of
+from .arrays import ON_HOST, ROWS, Batch, Data, as_data, as_weights, computed_in, origin_of, values_of
 from .sources import source_of
 
 
 @contextlib.contextmanager
-def opened(X: Any, sample_weight: Any = None, *, check: Callable | None = None) -> Iterator[Any]:
+def opened(
+    X: Any, sample_weight: Any = None, dtype: str | None = None, *, check: Callable | None = None
+) -> Iterator[Any]:
     """What users hold, checked, as `Data` or `DataInChunks`.
 
     The work with it is done inside the ``with`` block (`Origin.current`).
@@ -23,31 +25,33 @@ def opened(X: Any, sample_weight: Any = None, *, check: Callable | None = None) 
         As for `as_data`, or see `kmeans_fast.sources`.
     sample_weight : array-like (n_samples,), float or None
         As for `as_weights`.
+    dtype : {"float32", "float64"} or None
+        As for `as_data`.
     check : callable, optional
         ``check(X, sample_weight, origin)`` in place of `as_data` and `as_weights`: a layer with messages of its own.
     """
     source = source_of(X)
     if source is not None:
         with ON_HOST.current():
-            yield DataInChunks(source, sample_weight)
+            yield DataInChunks(source, sample_weight, dtype)
         return
     origin = origin_of(X)
     with origin.current():
-        array, weights = (check or _checked)(X, sample_weight, origin)
+        array, weights = check(X, sample_weight, origin) if check else _checked(X, sample_weight, origin, dtype)
         yield Data(array, weights, origin)
 
 
-def _checked(X, sample_weight, origin):
-    X = as_data(X)
+def _checked(X, sample_weight, origin, dtype):
+    X = as_data(X, dtype=dtype)
     return X, as_weights(sample_weight, len(X), origin)
 
 
 @contextlib.contextmanager
-def opened_batch(X: Any, sample_weight: Any = None) -> Iterator[Batch]:
+def opened_batch(X: Any, sample_weight: Any = None, dtype: str | None = None) -> Iterator[Batch]:
     """As `opened`, for several data sets: X (problems, n_samples, n_features), weights (problems, n_samples)."""
     origin = origin_of(X)
     with origin.current():
-        array = as_data(X, axes=("problems", *ROWS))
+        array = as_data(X, axes=("problems", *ROWS), dtype=dtype)
         yield Batch(array, as_weights(sample_weight, array.shape[:2], origin), origin)
 
 
@@ -59,6 +63,15 @@ class DataInChunks:
     source : kmeans_fast.sources.Source
     sample_weight : array-like (n_samples,), float or None
         Of all rows, in their order.
+    asked : {"float32", "float64"} or None
+        The dtype to compute in, as for `as_data`.
+
+    Attributes
+    ----------
+    dtype : dtype
+        What they are computed in.
+    held : dtype
+        What they are held in: of rows that are read anew, only while they are there.
 
     Raises
     ------
@@ -68,21 +81,24 @@ class DataInChunks:
 
     origin = ON_HOST
 
-    def __init__(self, source, sample_weight=None):
-        self.source, self.dtype = source, None
+    def __init__(self, source, sample_weight=None, asked=None):
+        self.source, self.asked, self.dtype = source, asked, None
         self._reading, self._next = iter(()), -1
         self.places, self.checksums, sizes = [], [], []  # of the chunks that have rows; their places are among all
         for place, chunk in enumerate(source.chunks()):
             if np.shape(chunk)[:1] == (0,):
                 continue
-            array = as_data(chunk, name=f"chunk {place}")
+            array = as_data(chunk, name=f"chunk {place}", dtype=asked)
+            dtype = computed_in(array.dtype)
             if self.dtype is None:
-                self.dtype, self.n_features = array.dtype, array.shape[1]
-            if (array.dtype, array.shape[1]) != (self.dtype, self.n_features):
+                self.dtype, self.n_features, self.held = dtype, array.shape[1], array.dtype
+            if (dtype, array.shape[1]) != (self.dtype, self.n_features):
                 raise ValueError(
-                    f"chunk {place} has {array.shape[1]} features of {array.dtype}, those before it {self.n_features} "
+                    f"chunk {place} has {array.shape[1]} features of {dtype}, those before it {self.n_features} "
                     f"of {self.dtype}: chunks must be of one dtype and one number of features."
                 )
+            if array.dtype != self.held or not source.in_memory:
+                self.held = dtype
             self.places.append(place)
             sizes.append(len(array))
             self.checksums.append(self._checksum(array))
@@ -105,6 +121,8 @@ class DataInChunks:
         """The same rows in another dtype."""
         other = object.__new__(DataInChunks)
         other.__dict__ |= {**self.__dict__, "dtype": np.dtype(dtype), "_reading": iter(()), "_next": -1}
+        if dtype != self.dtype:
+            other.held = other.dtype
         return other
 
     def sizes(self):
@@ -130,7 +148,7 @@ class DataInChunks:
         )
 
     def _as_before(self, chunk, number):
-        array = as_data(chunk, name=f"chunk {self.places[number]}")
+        array = as_data(chunk, name=f"chunk {self.places[number]}", dtype=self.asked)
         wanted = (int(self.starts[number + 1] - self.starts[number]), self.n_features)
         if array.shape != wanted:
             raise ValueError(
@@ -138,7 +156,8 @@ class DataInChunks:
             )
         if self._checksum(array) != self.checksums[number]:
             raise ValueError(f"chunk {self.places[number]} has other values than at first: it must not change.")
-        return array.astype(self.dtype, copy=False)
+        computed = computed_in(array.dtype) == self.dtype
+        return array if computed else values_of(array).astype(self.dtype, copy=False)
 
     def _checksum(self, array):
         """Of rows that are read anew: what is known of them is believed in the next pass. None of rows in memory."""

@@ -5,15 +5,15 @@ from __future__ import annotations  # signatures in `help` read as they are writ
 from collections.abc import Callable
 from typing import Any
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from . import backends
-from .arrays import described
+from .arrays import computed_in, described, name_of
 from .backends.protocol import Problem
 from .door import DataInChunks
 from .engine.checks import check_clusters
 from .engine.fit import second_session
-from .engine.opening import plan_memory, plan_states
+from .engine.opening import copied_bytes, plan_rows, plan_states
 from .messages import counted
 from .parameters import checked
 from .sources import source_of
@@ -26,6 +26,7 @@ def explain(
     sample_weight: ArrayLike | None = None,
     init: str | ArrayLike | Callable[..., Any] = "k-means++",
     refine: str | None = None,
+    dtype: DTypeLike | None = None,
     device: str = "auto",
     n_threads: int | None = None,
 ) -> str:
@@ -37,8 +38,8 @@ def explain(
         The data, or just its shape (then taken as float32). Rows in chunks are read once.
     n_clusters : int
     sample_weight : array-like (n_samples,), optional
-    init, refine, device, n_threads
-        As for `KMeans`.
+    init, refine, dtype, device, n_threads
+        As for `kmeans`.
 
     Returns
     -------
@@ -54,24 +55,26 @@ def explain(
     return explained(X, sample_weight is not None, **checked(locals()))[0]
 
 
-def explained(X, weighted, *, n_clusters, device, n_threads, init="k-means++", refine=None):
+def explained(X, weighted, *, n_clusters, device, n_threads, init="k-means++", refine=None, dtype=None):
     """The words of `explain`, and the plan, which on the host tells what a fit takes beside the data."""
     source = source_of(X)
     chunks = None  # rows in each, where they are read anew
     if source is None:
-        (n, d), dtype, resident = described(X)
+        (n, d), held, resident = described(X, dtype)
     else:
-        data = DataInChunks(source)
-        (n, d), dtype, resident = data.shape, data.dtype, None
+        data = DataInChunks(source, asked=dtype)
+        (n, d), held, resident = data.shape, data.held, None
         chunks = None if source.in_memory else data.sizes()
     check_clusters(n, n_clusters)
     second = second_session(n_clusters, n, init, refine)
-    problem = Problem(n, d, n_clusters, dtype, weighted, device, resident, second=second)
+    dtype = computed_in(held)
+    problem = Problem(n, d, n_clusters, dtype, weighted, device, resident, second=second, held=held)
     chosen = backends.select(problem, device)
     plan, of_chosen = _planned(chosen, problem, n_threads)
     if chunks is not None:
         of_chosen.append(f"    {_reread(plan_states(chosen, problem, chunks, n_threads), len(chunks))}")
-    lines = [f"{n:,} x {d:,} {dtype}, {n_clusters:,} clusters, device={device!r}"]
+    of = f"{name_of(held)} computed in {dtype}" if problem.narrow else dtype
+    lines = [f"{n:,} x {d:,} {of}, {n_clusters:,} clusters, device={device!r}"]
     for backend in backends.BACKENDS:
         if backend is chosen:
             lines += of_chosen
@@ -84,12 +87,16 @@ def _planned(backend, problem, n_threads):
     """The plan of the backend that is chosen, and the lines about it."""
     ends = []
     try:
-        problem = plan_memory(backend, problem, n_threads, "a fit")
-        if problem.frugal:
+        problem, in_slices = plan_rows(backend, problem, n_threads, "a fit")
+        if in_slices:
+            ends = [f"memory is short: rows are copied to {problem.dtype} anew in each pass, some at a time"]
+        elif problem.frugal:
             ends = ["memory is short: what only saves time is left out"]
     except MemoryError as error:
         ends = [f"a fit is refused: {error}"]
-    plan = backend.plan(problem, n_threads)
+    plan, copied = backend.plan(problem, n_threads), copied_bytes(backend, problem)
+    if copied:
+        ends.append(f"the rows are copied to {problem.dtype}, {copied / 2**20:,.1f} MiB")
     threads = "" if plan.on_device else f"{counted(plan.n_threads, 'thread')}, "
     line = f"* {backend.name}: {plan.path}; {threads}workspace {plan.workspace_bytes / 2**20:,.1f} MiB"
     return plan, [line, *(f"    {note}" for note in (*plan.notes, *ends))]

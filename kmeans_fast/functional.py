@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from .door import opened, opened_batch
 from .engine.batch import fit_batch
@@ -32,7 +32,8 @@ class KMeansResult(NamedTuple):
 
     Attributes
     ----------
-    centroids : array (n_clusters, n_features), X's dtype
+    centroids : array (n_clusters, n_features), float32 or float64
+        In what was computed in.
     labels : array (n_samples,), int32
         Index of the nearest centroid, the lowest among equals.
     inertia : float
@@ -74,6 +75,7 @@ def kmeans(
     seed: int | None = None,
     init_size: int | Literal["auto"] | None = "auto",
     refine: str | None = None,
+    dtype: DTypeLike | None = None,
     device: str = "auto",
     n_threads: int | None = None,
     callback: Callable[[Progress], Any] | None = None,
@@ -83,8 +85,9 @@ def kmeans(
     Parameters
     ----------
     X : array-like (n_samples, n_features)
-        float32 and float64 are used as they are; other numbers become float64. Arrays on a GPU (CuPy, PyTorch, DLPack)
-        stay there. A list of NumPy arrays is their rows, one array after the other: the result is that of one array.
+        float32 and float64 are used as they are; other numbers become float64, unless `dtype` says otherwise. Arrays on
+        a GPU (CuPy, PyTorch, DLPack) stay there. A list of NumPy arrays is their rows, one array after the other: the
+        result is that of one array.
     n_clusters : int
         From 1 to n_samples.
     init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable
@@ -111,6 +114,11 @@ def kmeans(
         "breathing": look for a better optimum once a run has converged, with a few centroids more and as many less;
         the inertia is never higher for it. It takes the time of two to eight runs and most often finds less inertia
         than ten of them (`kmeans_fast.engine.refinement`).
+    dtype : {"float32", "float64"}, optional
+        What is computed in, and what the centroids come in: the result is, bit for bit, that of ``X.astype(dtype)``. A
+        GPU reads float16, bfloat16, int8, uint8 and bool as they are for "float32", which has all their values, and
+        nothing is copied. A CPU makes a copy or, where memory is short, one of some rows at a time. Numbers of other
+        types are rounded to `dtype` if it has not their value.
     device : {"auto", "cpu", "cuda", "cuda:N"}
     n_threads : int, optional
         Default: as many as pay, at most the CPUs by affinity and the container's quota, and what OMP_NUM_THREADS and
@@ -153,7 +161,7 @@ def kmeans(
     """
     given = checked(locals())
     given |= {"n_init": runs(given["n_init"], given["init"]), "seed": seed_of(given["seed"])}
-    with opened(X, sample_weight) as data:
+    with opened(X, sample_weight, given.pop("dtype")) as data:
         rng = np.random.RandomState(given["seed"] % 2**32) if callable(given["init"]) else None
         found = fit(data, rng=rng, **given)
         if found.warning:
@@ -167,7 +175,7 @@ class KMeansBatchResult(NamedTuple):
 
     Attributes
     ----------
-    centroids : array (problems, n_clusters, n_features), X's dtype
+    centroids : array (problems, n_clusters, n_features), float32 or float64
     labels : array (problems, n_samples), int32
     inertia : array (problems,), float64
     n_iter : array (problems,), int64
@@ -198,6 +206,7 @@ def kmeans_batch(
     sample_weight: ArrayLike | None = None,
     seed: int | None = None,
     init_size: int | Literal["auto"] | None = "auto",
+    dtype: DTypeLike | None = None,
     device: str = "auto",
     n_threads: int | None = None,
 ) -> KMeansBatchResult:
@@ -217,7 +226,7 @@ def kmeans_batch(
         As for `kmeans`; or positions for each problem, array-like (problems, n_clusters, n_features).
     sample_weight : array-like (problems, n_samples), optional
         Not negative.
-    n_init, max_iter, tol, seed, init_size, device, n_threads
+    n_init, max_iter, tol, seed, init_size, dtype, device, n_threads
         As for `kmeans`, the same for every problem.
 
     Returns
@@ -256,7 +265,7 @@ def kmeans_batch(
     """
     given = checked(locals())
     given |= {"n_init": runs(given["n_init"], given["init"]), "seed": seed_of(given["seed"])}
-    with opened_batch(X, sample_weight) as batch:
+    with opened_batch(X, sample_weight, given.pop("dtype")) as batch:
         found = fit_batch(batch, **given)
         few = np.flatnonzero(found.n_used < found.centroids.shape[1])
         if len(few):
@@ -271,7 +280,12 @@ def kmeans_batch(
 
 
 def assign(
-    X: ArrayLike, centroids: ArrayLike, *, device: str = "auto", n_threads: int | None = None
+    X: ArrayLike,
+    centroids: ArrayLike,
+    *,
+    dtype: DTypeLike | None = None,
+    device: str = "auto",
+    n_threads: int | None = None,
 ) -> tuple[Any, Any]:
     """Label the rows of `X` with their nearest centroids.
 
@@ -280,6 +294,8 @@ def assign(
     X : array-like (n_samples, n_features)
     centroids : array-like (n_clusters, n_features)
         Where X is float32 and these are float64, or the other way, distances are those of float64.
+    dtype : {"float32", "float64"}, optional
+        As for `kmeans`; `centroids` become of this dtype too, and are rounded if it has not their values.
     device, n_threads
         As for `kmeans`.
 
@@ -299,8 +315,8 @@ def assign(
     -----
     O(n_samples * n_clusters * n_features); no (n_samples, n_clusters) table is made.
     """
-    how = checked({"device": device, "n_threads": n_threads})
-    with opened(X) as data:
+    how = checked({"dtype": dtype, "device": device, "n_threads": n_threads})
+    with opened(X, dtype=how["dtype"]) as data:
         session, nearest = open_beside(data, centroids, "centroids", **how)
         session.assign(nearest)
         return data.back(session.labels), data.back(session.own_distances(nearest))
@@ -312,6 +328,7 @@ def kmeans_plusplus(
     *,
     sample_weight: ArrayLike | None = None,
     seed: int | None = None,
+    dtype: DTypeLike | None = None,
     device: str = "auto",
     n_threads: int | None = None,
 ) -> tuple[Any, Any]:
@@ -319,12 +336,12 @@ def kmeans_plusplus(
 
     Parameters
     ----------
-    X, n_clusters, sample_weight, seed, device, n_threads
+    X, n_clusters, sample_weight, seed, dtype, device, n_threads
         As for `kmeans`, which starts from these seeds for the same `seed` and ``init_size=None``.
 
     Returns
     -------
-    centroids : array (n_clusters, n_features)
+    centroids : array (n_clusters, n_features), float32 or float64
     indices : array (n_clusters,), int64
         Rows of X. Both where and of what library X is.
 
@@ -335,7 +352,7 @@ def kmeans_plusplus(
     """
     given = checked(locals())
     n_clusters, seed = given.pop("n_clusters"), seed_of(given.pop("seed"))
-    with opened(X, sample_weight) as data:
+    with opened(X, sample_weight, given.pop("dtype")) as data:
         check_clusters(data.n_samples, n_clusters)
         session = open_data(data, n_clusters, **given).session
         rows = _seed_rows(session, n_clusters, seed, 0)

@@ -135,8 +135,17 @@ def _take_device(value):
     return value if there_is else _NOT
 
 
+def _take_dtype(value):
+    import numpy as np
+
+    name = np.dtype(value).name if isinstance(value, (type, np.dtype)) else value
+    return name if isinstance(name, str) and name in ("float32", "float64") else _NOT
+
+
 _DEVICES = ("'auto'", "'cpu'", "'cuda'", "'cuda:N'")
 _DEVICE = Kind(_DEVICES, _either(_DEVICES), _take_device, _DEVICES)
+_DTYPES = ("'float32'", "'float64'")
+_DTYPE = Kind(_DTYPES, _either(_DTYPES), _take_dtype, _DTYPES)
 _FLAG = Kind(("True", "False"), "an instance of 'bool'", _take_flag)
 _FUNCTION = Kind(("a callable",), "a callable", lambda value: value if callable(value) else _NOT)
 _ARRAY = Kind(("an array",), "an array-like", _take_array)
@@ -238,6 +247,7 @@ _TABLE = (
     Parameter("verbose", 0, Rule(_integer(0), _FLAG)),
     Parameter("copy_x", True, Rule(_FLAG)),
     Parameter("algorithm", "auto", Rule(_name("auto", "lloyd", "elkan"))),
+    Parameter("dtype", None, Rule(_DTYPE, _none())),
     Parameter(
         "device",
         "auto",

@@ -34,6 +34,8 @@ SCALERS = {
 
 
 def _plain(value):
+    if isinstance(value, (type, np.dtype)):  # a dtype
+        return np.dtype(value).name
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -149,4 +149,4 @@ def test_signatures_are_annotated_and_can_be_read():
         for parameter in signature.parameters.values():
             assert parameter.name == "self" or parameter.annotation is not parameter.empty, (function, parameter)
         assert "numpy._typing" not in str(signature)
-    assert str(inspect.signature(kmeans_fast.assign)).startswith("(X: 'ArrayLike', centroids: 'ArrayLike', *, device: ")
+    assert str(inspect.signature(kmeans_fast.assign)).startswith("(X: 'ArrayLike', centroids: 'ArrayLike', *, dtype: ")

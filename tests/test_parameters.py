@@ -61,6 +61,7 @@ WRONG = {
     "verbose": (-1, "an integer of at least 0, True or False", "an int in the range [0, inf) or an instance of 'bool'"),
     "copy_x": (1, "True or False", "an instance of 'bool'"),
     "algorithm": ("full", "'auto', 'lloyd' or 'elkan'", "a str among {'auto', 'lloyd', 'elkan'}"),
+    "dtype": (np.float16, "'float32', 'float64' or None", "'float32' or 'float64' or None"),
     "device": ("cuda:", "'auto', 'cpu', 'cuda' or 'cuda:N'", "'auto', 'cpu', 'cuda' or 'cuda:N'"),
     "n_threads": (1.0, "an integer of at least 1 or None", "an int in the range [1, inf) or None"),
     "callback": ("print", "a callable or None", "a callable or None"),
@@ -106,8 +107,8 @@ def parsed(*options):
 
 
 def test_the_command_line_has_the_tables_defaults():
-    found = {name: value for name, value in parsed().items() if name in PARAMETERS}
     with_flags = {name: parameter.default for name, parameter in PARAMETERS.items() if parameter.flag}
+    found = {name: value for name, value in parsed().items() if name in with_flags}
     assert found == {**with_flags, "n_clusters": 3, "random_state": 0}
     assert set(found) <= set(KMeans().get_params())
 

@@ -27,10 +27,18 @@ class Problem(NamedTuple):
     frugal: bool = False  # whether to go without memory that only saves time
     copies: bool = True  # whether such memory may hold the rows themselves in another form
     second: int = 0  # clusters of a second session on these rows that will be open at times; 0: none
+    held: np.dtype | None = (
+        None  # what the rows are held in (`arrays.as_data`); None: `dtype`, what they are computed in
+    )
+
+    @property
+    def narrow(self):
+        """Whether the rows are held in less than they are computed in."""
+        return self.held is not None and self.held != self.dtype
 
     @property
     def data_bytes(self):
-        return self.n_samples * self.n_features * self.dtype.itemsize
+        return self.n_samples * self.n_features * (self.held or self.dtype).itemsize
 
 
 class Plan(NamedTuple):
@@ -338,6 +346,9 @@ class Backend(Protocol):
 
     name: str
     devices: tuple[str, ...]  # values of `device` that it serves
+    reads_narrow: (
+        bool  # whether it takes rows as they are held (`arrays.NARROW`); else it is given a copy of the values
+    )
 
     def is_available(self) -> tuple[bool, str]:
         """Whether it can run here, and if not, why."""

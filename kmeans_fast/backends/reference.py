@@ -242,6 +242,7 @@ class ReferenceSession:
 class ReferenceBackend(OneByOne):
     name = "reference"
     devices: tuple[str, ...] = ("cpu",)
+    reads_narrow = False
 
     def is_available(self):
         return True, ""

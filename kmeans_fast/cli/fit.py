@@ -134,7 +134,8 @@ def _init(args, X, watch):
 
 
 def _fit(args, X, weights, init, watch):
-    given = {name: value for name, value in vars(args).items() if name in PARAMETERS} | {"init": init}
+    of_table = {name for name, parameter in PARAMETERS.items() if parameter.flag}  # --dtype is about reading the file
+    given = {name: value for name, value in vars(args).items() if name in of_table} | {"init": init}
     if not isinstance(init, str):
         given["n_init"] = 1
     watch.display.expect(len(X), runs(given["n_init"], init), args.max_iter)

@@ -11,7 +11,7 @@ from .checks import as_centroids, check_clusters, check_init_size, check_magnitu
 from .events import PHASES, PREPARING, Events
 from .fit import fit, may_run_together
 from .memory import shortage, too_little
-from .opening import choose_checked, results_bytes
+from .opening import choose_checked, copied_bytes, results_bytes
 from .seeding import auto_init_size
 from .together import run_together
 
@@ -47,7 +47,7 @@ def _starts(init, batch, n_clusters):
         data = batch.problem(number)
         with _of_problem(number):
             own = given[number] if given.ndim == 3 else given
-            starts.append(as_centroids(own, data.X, n_clusters, data.weights))
+            starts.append(as_centroids(own, data, n_clusters))
     return np.array(starts)
 
 
@@ -102,7 +102,8 @@ def _one_by_one(batch, choice, init, given, how):
     """The `BatchFit` of a fit for each problem; `how` they are made: see `fit`."""
     count = len(batch.X)
     plan = choice.backend.plan(choice.problem, how["n_threads"])
-    needed = plan.workspace_bytes + results_bytes(choice.problem, count)
+    copied = copied_bytes(choice.backend, choice.problem)
+    needed = plan.workspace_bytes + results_bytes(choice.problem, count) + copied
     available = None if plan.on_device else shortage(needed)
     if available is not None:
         raise too_little(needed, available, f"k-means of {count:,} problems")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..arrays import as_data, on_gpu, refuse_masked, to_host
+from ..arrays import as_data, on_gpu, refuse_masked, to_host, values_of
 
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
 # Where products with a weight of at least this underflow, they are wrong by at most 2**-575 of the weight: by less than
@@ -16,11 +16,18 @@ def check_magnitudes(data):
     weights = data.weights
     if data.dtype == np.float32 and weights is None:
         return  # 2 * 3.4e38 squared and summed is far inside float64
-    largest = max(max(abs(float(X.max())), abs(float(X.min()))) for X, _ in data.chunks())
+    largest = max(max(abs(float(values.max())), abs(float(values.min()))) for values in _values(data))
     heaviest = 1.0 if weights is None else float(weights.max())
     _check_largest("X has", largest, data.n_samples * data.n_features, heaviest)
     if weights is not None:
         _check_products(data)
+
+
+def _values(data):
+    """The values of the rows, in pieces: of rows held in less than they are computed in, some at a time."""
+    for X, _ in data.chunks():
+        step = len(X) if X.dtype == data.dtype else _ROWS
+        yield from (values_of(X[start : start + step]) for start in range(0, len(X), step))
 
 
 def _check_largest(who, largest, size, heaviest):
@@ -39,7 +46,9 @@ def _check_products(data):
     if lightest >= _LIGHT:
         return
     smallest = min(
-        _least_positive(abs(X[start : start + _ROWS])) for X, _ in data.chunks() for start in range(0, len(X), _ROWS)
+        _least_positive(abs(values[start : start + _ROWS]))
+        for values in _values(data)
+        for start in range(0, len(values), _ROWS)
     )
     if lightest * smallest < np.finfo(np.float64).tiny:
         raise ValueError(
@@ -57,26 +66,26 @@ def _least_positive(values):
     return float(values.min()) if len(values) else np.inf
 
 
-def given_centroids(given, name):
+def given_centroids(given, name, dtype=None):
     """Centroids to label rows with as an array on the host, finite float32 or float64 of two dimensions, C-contiguous.
 
-    They may have been set by hand: ValueError, naming `name`, if they are not such.
+    They may have been set by hand: ValueError, naming `name`, if they are not such. `dtype` is what they are to become.
     """
-    return as_data(to_host(given) if on_gpu(given) else given, name=name)
+    return values_of(as_data(to_host(given) if on_gpu(given) else given, name=name, dtype=dtype))
 
 
-def as_centroids(init, X, n_clusters, weights=None):
-    """Given initial centroids as a new array in X's dtype; ValueError if they are not such."""
+def as_centroids(init, data, n_clusters):
+    """Given initial centroids as a new array in the dtype of the data; ValueError if they are not such."""
     refuse_masked(init, "init")
     try:
         given = to_host(init)
         if given.dtype.kind == "c":
             raise ValueError("they are complex")
         with np.errstate(over="ignore"):  # told below as infinity
-            centroids = np.array(given, dtype=X.dtype, order="C", ndmin=2)
+            centroids = np.array(given, dtype=data.dtype, order="C", ndmin=2)
     except (TypeError, ValueError) as error:
         raise ValueError(f"The initial centers must be an array of real numbers, got {init!r}: {error}.") from error
-    check_centroids(centroids, X, n_clusters, weights)
+    check_centroids(centroids, data.X, n_clusters, data.weights)
     return centroids
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import Data
+from ..arrays import Data, values_of
 from .checks import as_centroids, check_clusters, check_init_size
 from .events import PREPARING, SEEDING, Events
 from .history import Progress
@@ -57,8 +57,8 @@ def initial_centroids(session, data, init, n_clusters, seed, run, rng, open_rows
             raise ValueError(
                 "init is a callable, which takes the rows as one array, and X is in chunks: give an array."
             )
-        init = init(data.X, n_clusters, random_state=rng)
-    return as_centroids(init, data.X, n_clusters, data.weights)
+        init = init(values_of(data.X), n_clusters, random_state=rng)
+    return as_centroids(init, data, n_clusters)
 
 
 def _open_sample(opened, init_size, seed, run):
@@ -140,7 +140,7 @@ def fit(
     check_init_size(init_size, n_clusters)
     check_clusters(data.n_samples, n_clusters)
     if not isinstance(init, str) and not callable(init):
-        init = as_centroids(init, data.X, n_clusters, data.weights)
+        init = as_centroids(init, data, n_clusters)
     events = Events(callback)
     events.begin(PREPARING)
     n_samples = data.n_samples

@@ -5,7 +5,7 @@ from .checks import check_centroids, given_centroids
 from .opening import open_data
 
 
-def open_beside(data, centroids, name, *, device="auto", n_threads=None):
+def open_beside(data, centroids, name, *, dtype=None, device="auto", n_threads=None):
     """A session on the rows of `data`, and the centroids, both in the wider of their dtypes.
 
     Parameters
@@ -14,6 +14,8 @@ def open_beside(data, centroids, name, *, device="auto", n_threads=None):
     centroids : array-like (n_clusters, n_features)
     name : str
         What messages call them.
+    dtype : str or None
+        What the centroids are to become first.
     device : str
     n_threads : int or None
 
@@ -27,6 +29,6 @@ def open_beside(data, centroids, name, *, device="auto", n_threads=None):
     ValueError
         If the centroids do not fit the rows, or are so large that distances may overflow.
     """
-    data, centroids = in_the_wider_dtype(data, given_centroids(centroids, name))
+    data, centroids = in_the_wider_dtype(data, given_centroids(centroids, name, dtype))
     check_centroids(centroids, data.X, weights=data.weights, name=name)
     return open_data(data, len(centroids), device=device, n_threads=n_threads).session, centroids

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backends
-from ..arrays import Data
+from ..arrays import Data, computed_in, values_of
 from ..backends.protocol import Backend, Problem
 from .checks import check_magnitudes
 from .memory import allowed_for_states, shortage, too_little
 from .parts import Parts
 from .rereading import RereadPart
+from .slices import Slices
 from .update import means
 
 
@@ -37,7 +38,7 @@ class Opened(NamedTuple):
         return self._session(rows, None, problem, "distances between centroids").distances(centroids)
 
     def _session(self, rows, weights, problem, what):
-        problem = on_host(problem)._replace(n_samples=len(rows), weighted=weights is not None, second=0)
+        problem = on_host(problem)._replace(n_samples=len(rows), weighted=weights is not None, second=0, held=None)
         problem = plan_memory(self.backend, problem, self.n_threads, what)
         return self.backend.open(rows, weights, problem, self.n_threads)
 
@@ -71,9 +72,11 @@ class Choice(NamedTuple):
         """The rows of `data` `Opened`, after the memory plan has been checked."""
         what = f"k-means of {data.n_samples:,} x {data.n_features:,} rows into {self.problem.n_clusters:,} clusters"
         backend, n_threads, weights = self.backend, self.n_threads, self.weights
-        problem = plan_memory(backend, self.problem, n_threads, what)
+        problem, in_slices = plan_rows(backend, self.problem, n_threads, what)
+        if in_slices:
+            data = Slices(data.X, weights, problem.dtype)
         if isinstance(data, Data):
-            session = backend.open(data.X, weights, problem, n_threads)
+            session = backend.open(_readable(backend, data.X), weights, problem, n_threads)
             session = session if rule is means else Parts([session], rule)
         else:
             session = Parts(_parts(data, weights is not None, backend, problem, n_threads), rule)
@@ -86,6 +89,8 @@ class Choice(NamedTuple):
 
     def objection(self, problems, runs):
         """Why so many problems are not run together, `runs` in all; empty if they are."""
+        if shortage(problems * copied_bytes(self.backend, self.problem)) is not None:
+            return "there is no room for a copy of the rows"
         return self.backend.batches(self.problem, problems, runs, self.n_threads)
 
     def together(self, X, runs):
@@ -95,12 +100,24 @@ class Choice(NamedTuple):
         """
         problem, (count, n, d) = self.problem, X.shape
         plan = self.backend.plan_problems(problem, count, runs, self.n_threads)
-        needed = plan.workspace_bytes + results_bytes(problem, runs)
+        needed = plan.workspace_bytes + results_bytes(problem, runs) + count * copied_bytes(self.backend, problem)
         available = None if plan.on_device else shortage(needed)
         if available is not None:
             what = f"k-means of {count:,} problems of {n:,} x {d:,} rows, {runs:,} runs in all,"
             raise too_little(needed, available, what)
-        return self.backend.open_problems(X, self.weights, problem, self.n_threads)
+        return self.backend.open_problems(_readable(self.backend, X), self.weights, problem, self.n_threads)
+
+
+def _readable(backend, X):
+    """Rows as a backend takes them: as they are held, or else a copy of their values."""
+    return X if backend.reads_narrow else values_of(X)
+
+
+def copied_bytes(backend, problem):
+    """What that copy takes; 0: there is none."""
+    if backend.reads_narrow or not problem.narrow:
+        return 0
+    return problem.n_samples * problem.n_features * problem.dtype.itemsize
 
 
 def results_bytes(problem, runs):
@@ -127,7 +144,7 @@ def _parts(data, weighted, backend, problem, n_threads):
 
     def open_session(of_part, X, weights, n_clusters):
         own = of_part._replace(n_samples=len(X), n_clusters=n_clusters)
-        return backend.open(X, weights if weighted else None, own, n_threads)
+        return backend.open(_readable(backend, X), weights if weighted else None, own, n_threads)
 
     if data.source.in_memory:
         return [open_session(problem, *chunk, problem.n_clusters) for chunk in data.chunks()]
@@ -187,15 +204,28 @@ def plan_memory(backend, problem, n_threads, what):
     for frugal in (False, True):
         problem = problem._replace(frugal=frugal)
         plan = backend.plan(problem, n_threads)
-        available = None if plan.on_device else shortage(plan.workspace_bytes)
+        needed = plan.workspace_bytes + copied_bytes(backend, problem)
+        available = None if plan.on_device else shortage(needed)
         if available is None:
             return problem
-    raise too_little(plan.workspace_bytes, available, what)
+    raise too_little(needed, available, what)
+
+
+def plan_rows(backend, problem, n_threads, what):
+    """As `plan_memory`, and whether rows are read in `Slices`, there being no room to copy them all as it takes."""
+    try:
+        return plan_memory(backend, problem, n_threads, what), False
+    except MemoryError:
+        if not copied_bytes(backend, problem):
+            raise
+    return plan_memory(backend, problem._replace(held=None), n_threads, what), True
 
 
 def as_problem(X, weights, n_clusters, device="auto", resident=None):
     """The `Problem` that these data make."""
-    return Problem(*X.shape[-2:], n_clusters, X.dtype, weights is not None, device, resident)
+    held = getattr(X, "held", X.dtype)  # of rows in chunks it is not what `dtype` says
+    dtype = computed_in(X.dtype)
+    return Problem(*X.shape[-2:], n_clusters, dtype, weights is not None, device, resident, held=held)
 
 
 def on_host(problem):

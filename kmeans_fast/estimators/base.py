@@ -16,7 +16,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
 
 from .. import persistence
-from ..arrays import as_data, as_weights, check_weights, is_ready, on_gpu, refuse_masked, to_host
+from ..arrays import as_data, as_weights, check_weights, is_bfloat16_array, is_ready, on_gpu, refuse_masked, to_host
 from ..door import DataInChunks, opened
 from ..engine.fit import Fit, fit
 from ..engine.history import Progress
@@ -198,21 +198,25 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """The rows, and what there is to know of their columns: checked, or noted in a fit (`reset`)."""
         if not reset and not hasattr(self, "cluster_centers_"):
             check_is_fitted(self)  # raises; to ask it where there are centroids takes a twentieth of a small prediction
-        with opened(X, sample_weight, check=functools.partial(self._validated, reset=reset)) as data:
+        dtype = self._checked("dtype")["dtype"]
+        with opened(X, sample_weight, dtype, check=functools.partial(self._validated, dtype, reset)) as data:
             if isinstance(data, DataInChunks):
                 self._check_columns(data, reset)
             yield data
 
     def _session(self, data):
         """A session on the rows, and the centroids, in the wider dtype of both."""
-        how = {name: getattr(self, name, DEFAULTS[name]) for name in ("device", "n_threads")}
-        return open_beside(data, self.cluster_centers_, "cluster_centers_", **checked(how, type(self).__name__))
+        return open_beside(data, self.cluster_centers_, "cluster_centers_", **self._checked("device", "n_threads"))
+
+    def _checked(self, *names):
+        """Parameters by name, checked; of those that the signature lacks, the table's defaults."""
+        return checked({name: getattr(self, name, DEFAULTS[name]) for name in names}, type(self).__name__)
 
     # ---- scikit-learn's layer around the door ----
 
-    def _validated(self, X, sample_weight, origin, reset):
+    def _validated(self, dtype, reset, X, sample_weight, origin):
         """Rows and weights for `opened`, with scikit-learn's checks and messages where it has them."""
-        X = self._rows(X, origin, reset)
+        X = self._rows(X, origin, dtype, reset)
         if sample_weight is None:
             return X, None
         if origin.resident is not None or on_gpu(sample_weight):
@@ -222,14 +226,20 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         check_weights(weights)
         return X, np.ascontiguousarray(weights)
 
-    def _rows(self, X, origin, reset):
+    def _rows(self, X, origin, dtype, reset):
+        if dtype is not None and origin.resident is None:
+            array = as_data(X, dtype=dtype)  # scikit-learn knows none that is narrower
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return array
         if is_ready(X) and (reset or not hasattr(self, "feature_names_in_")):
             array = X  # to ask scikit-learn, which would find nothing, takes a tenth of a small fit
         elif origin.resident is not None:
-            array = as_data(X)
+            array = as_data(X, dtype=dtype)
         else:
             refuse_masked(X, "X")
-            if origin.library == "torch":
+            if is_bfloat16_array(X):
+                X = as_data(X)
+            elif origin.library == "torch":
                 X = to_host(X)  # scikit-learn takes a tensor's dtype for none that it knows
             return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
         self._check_columns(array, reset)
@@ -309,4 +319,4 @@ def _as_start(init, data):
     """Given centroids as scikit-learn checks them, in X's dtype."""
     refuse_masked(init, "init")
     init = to_host(init)
-    return init if is_ready(init) and init.dtype == data.X.dtype else check_array(init, dtype=data.X.dtype, order="C")
+    return init if is_ready(init) and init.dtype == data.dtype else check_array(init, dtype=data.dtype, order="C")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils.validation import check_is_fitted
 
 from ..engine.history import Progress
@@ -67,10 +67,15 @@ class KMeans(_BaseKMeans):
         "breathing": look for a better optimum once a run has converged (breathing k-means): centroids are added where
         the error is largest and as many taken away where they are missed least, as long as that lowers the inertia. It
         takes the time of two to eight runs, and most often finds less inertia than ``n_init=10``.
+    dtype : {"float32", "float64"} or None, default=None
+        What fits and predictions compute in, and what the centroids come in: answers are, bit for bit, those of
+        ``X.astype(dtype)``. A GPU reads float16, bfloat16, int8, uint8 and bool as they are for "float32", which has
+        all their values; a CPU makes a copy. Numbers of other types are rounded. None: what X is of, if that is float32
+        or float64, else float64.
 
     Attributes
     ----------
-    cluster_centers_ : array (n_clusters, n_features), X's dtype
+    cluster_centers_ : array (n_clusters, n_features), float32 or float64
         Like `labels_` and what the methods return: of the library and on the device that X came from.
     labels_ : array (n_samples,), int32
         Always equal to ``predict(X)``.
@@ -96,7 +101,8 @@ class KMeans(_BaseKMeans):
     Notes
     -----
     O(n_samples * n_clusters * n_features) an iteration. float32 and float64 data keep their dtype; all other numbers
-    become float64. Distances are float64 to the letter of `kmeans_fast.reference`, whatever the dtype.
+    become float64, unless `dtype` is given. Distances are float64 to the letter of `kmeans_fast.reference`, whatever
+    the dtype.
 
     Examples
     --------
@@ -125,6 +131,7 @@ class KMeans(_BaseKMeans):
         callback: Callable[[Progress], Any] | None = None,
         init_size: int | Literal["auto"] | None = "auto",
         refine: str | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         self.n_clusters = n_clusters
         self.init = init
@@ -140,6 +147,7 @@ class KMeans(_BaseKMeans):
         self.callback = callback
         self.init_size = init_size
         self.refine = refine
+        self.dtype = dtype
 
     def _cluster(self, data, given):
         if given["algorithm"] == "elkan" and given["n_clusters"] == 1:

@@ -1,10 +1,13 @@
 """A fitted model asked about rows of the other dtype computes in the wider of the two."""
 
 import numpy as np
+import pandas
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from support import rows
 
+import kmeans_fast
 from kmeans_fast import KMeans, reference
 
 
@@ -47,3 +50,35 @@ def test_every_method_computes_in_the_wider_dtype(backend, of_model, of_rows):
     assert_array_equal(model.transform(X), table.astype(np.float32) if narrow else table)
     weights = np.arange(1.0, 71)
     assert model.score(X, sample_weight=weights) == -reference.inertia(wide, weights, centroids, labels)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.uint8, np.int8, bool])
+def test_a_model_may_be_told_to_compute_in_float32(backend, kind, tmp_path):
+    X = rows(90, 3, np.float64) * 40
+    X = X > 20 if kind is bool else np.abs(X).astype(kind)
+    values, weights = X.astype(np.float32), np.arange(1.0, 91)
+    model, expected = KMeans(4, random_state=0, dtype=np.float32), KMeans(4, random_state=0)
+    for given in (X, pandas.DataFrame(X, columns=list("abc")), [X[:40], X[40:]]):
+        clone(model).fit(given, sample_weight=weights)
+        model.fit(given, sample_weight=weights)
+        expected.fit(values, sample_weight=weights)
+        assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
+        assert model.cluster_centers_.dtype == np.float32
+        assert_array_equal(model.labels_, expected.labels_)
+        assert_array_equal(model.predict(given), expected.predict(values))
+        assert model.transform(given).dtype == np.float32
+        assert_array_equal(model.transform(given), expected.transform(values))
+        assert model.score(given) == expected.score(values)
+    named = clone(model).fit(pandas.DataFrame(X, columns=list("abc")))
+    assert list(named.feature_names_in_) == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="feature names should match"):
+        named.predict(pandas.DataFrame(X, columns=list("abd")))
+    with pytest.raises(ValueError, match="X has 2 features, but KMeans is expecting 3"):
+        model.predict(X[:, :2])
+    model.save(tmp_path / "model.npz")
+    assert kmeans_fast.load(tmp_path / "model.npz").dtype == "float32"
+
+
+def test_a_model_refuses_other_dtypes():
+    with pytest.raises(ValueError, match=r"The 'dtype' parameter of KMeans must be 'float32' or 'float64' or None"):
+        KMeans(2, dtype="float16").fit(rows(10, 2, np.float32))

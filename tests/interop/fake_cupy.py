@@ -120,7 +120,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, dtype=None, copy=None):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`.")
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+    def __array_ufunc__(self, ufunc, method, *inputs, out=(), **options):
+        if out:  # in place
+            options["out"] = tuple(array.memory for array in out)
         if method != "__call__" or not all(isinstance(x, ndarray) or np.isscalar(x) for x in inputs):
             return NotImplemented
         return _launched(ufunc, *inputs, **options)
@@ -139,6 +141,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def get(self):
         return self.memory.copy()
+
+    def view(self, dtype):
+        return ndarray(self.memory.view(dtype), self.number)
 
     def __getitem__(self, key):
         key = key.memory if isinstance(key, ndarray) else key  # a mask, or row numbers, on the GPU
@@ -194,7 +199,7 @@ def _asarray(a, dtype=None):
 
 
 def _ascontiguousarray(a, dtype=None):
-    if a.memory.flags.c_contiguous and dtype in (None, a.dtype):
+    if a.memory.flags.c_contiguous and (dtype is None or dtype == a.dtype):
         return a
     return _launched(np.ascontiguousarray, a, dtype=dtype)
 
@@ -232,18 +237,27 @@ class TorchStream:
 class Tensor:
     __module__ = "torch"
 
-    def __init__(self, memory, device="cpu", requires_grad=False):
+    def __init__(self, memory, device="cpu", requires_grad=False, bfloat16=False):
+        """`bfloat16`: the memory is uint16, the bits of such numbers."""
         self.memory, self.device, self.requires_grad = memory, device, requires_grad
         self.shape, self.ndim = memory.shape, memory.ndim
-        self.dtype = f"torch.{memory.dtype}"
+        self.dtype = f"torch.{'bfloat16' if bfloat16 else memory.dtype}"
 
     is_cuda = property(lambda self: self.device != "cpu")
 
     def detach(self):
-        return Tensor(self.memory, self.device)
+        return Tensor(self.memory, self.device, bfloat16=self._is_bfloat16)
+
+    @property
+    def _is_bfloat16(self):
+        return self.dtype == "torch.bfloat16"
 
     def to(self, device):
         return Tensor(self.memory.copy(), device)
+
+    def view(self, dtype):
+        assert dtype == "torch.int16"
+        return Tensor(self.memory.view(np.int16), self.device)
 
     def __len__(self):
         return len(self.memory)
@@ -254,6 +268,8 @@ class Tensor:
             raise AttributeError("Can't get __cuda_array_interface__ on non-CUDA tensor type.")
         if self.requires_grad:
             raise RuntimeError("Can't get __cuda_array_interface__ on Variable that requires grad.")
+        if self._is_bfloat16:
+            raise KeyError(self.dtype)
         return self.memory.__array_interface__
 
     def __dlpack_device__(self):
@@ -262,6 +278,8 @@ class Tensor:
     def __dlpack__(self, *, stream=None):
         if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        if self._is_bfloat16:
+            raise NotImplementedError("CuPy does not support bfloat16. Please install ml_dtypes to use bfloat16.")
         return Capsule(self.memory, self.__dlpack_device__()[1])
 
     def __array__(self, dtype=None, copy=None):
@@ -269,6 +287,8 @@ class Tensor:
             raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu()")
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self._is_bfloat16:
+            raise TypeError("Got unsupported ScalarType BFloat16")
         return self.memory if dtype is None else self.memory.astype(dtype)
 
 
@@ -283,7 +303,7 @@ def _from_numpy(array):
 def make_torch():
     """The module; `torch.cuda.streams` holds what is current on each GPU."""
     torch = types.ModuleType("torch")
-    torch.Tensor, torch.from_numpy = Tensor, _from_numpy
+    torch.Tensor, torch.from_numpy, torch.int16 = Tensor, _from_numpy, "torch.int16"
     torch.from_dlpack = lambda a: Tensor(a.__dlpack__().memory, f"cuda:{a.__dlpack_device__()[1]}")
     streams = {0: 0, 1: 0}
     torch.cuda = types.SimpleNamespace(streams=streams, current_stream=lambda number: TorchStream(streams[number]))

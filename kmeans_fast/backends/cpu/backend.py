@@ -21,6 +21,7 @@ def module(name):
 class CpuBackend:
     name = "cpu"
     devices: tuple[str, ...] = ("cpu",)
+    reads_narrow = False
 
     def is_available(self):
         try:

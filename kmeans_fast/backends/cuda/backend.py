@@ -9,6 +9,7 @@ from .availability import missing
 class CudaBackend(OneByOne):
     name = "cuda"
     devices: tuple[str, ...] = ("cuda",)
+    reads_narrow = True
 
     def is_available(self):
         reason = missing()

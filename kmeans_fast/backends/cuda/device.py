@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ...arrays import BFLOAT16, computed_in
 from ...kernels.cuda import sources
 
 Array = Any  # an array on the device: CuPy's, or NumPy's in the tests
@@ -96,11 +97,12 @@ class Device(Protocol):
         """Give back what the allocator keeps for later."""
 
 
-_DTYPES = {
+_DTYPES: dict[str, Any] = {
     "float": np.float32, "double": np.float64, "int": np.int32, "i64": np.int64, "u64": np.uint64,
     "unsigned short": np.uint16, "u32": np.uint32, "float2": np.float32, "float4": np.float32,
-    "float16": np.float16, "bfloat16": np.uint16, "int8": np.int8, "uint8": np.uint8,
+    "float16": np.float16, "bfloat16": BFLOAT16, "int8": np.int8, "uint8": np.uint8,
 }  # fmt: skip
+_STORED = {np.dtype(_DTYPES[name]): name for name in sources.STORED}
 _PER_MULTIPROCESSOR = 8  # blocks of a kernel whose blocks take several items each
 
 
@@ -120,12 +122,20 @@ class Launcher:
     Parameters
     ----------
     device : Device
-    dtype : dtype of X
+    held : dtype of X
+
+    Attributes
+    ----------
+    dtype : dtype
+        What is computed in.
+    stored, real : str
+        Both, as C++ names them.
     """
 
-    def __init__(self, device, dtype):
-        self.device = device
-        self.stored = self.real = "float" if np.dtype(dtype) == np.float32 else "double"
+    def __init__(self, device, held):
+        self.device, self.dtype = device, computed_in(held)
+        self.stored = _STORED[np.dtype(held)]
+        self.real = sources.STORED[self.stored]
 
     def prepare(self, module, kernel, blocks, *, shared_bytes=0, choices=None, **arguments):
         """A `Launch`, which can be repeated."""

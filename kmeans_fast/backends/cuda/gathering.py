@@ -28,8 +28,7 @@ def gathered(launcher, X, numbers, one_zero=False):
     """The rows of these numbers, which are on the host or the device, on the device in the type computed in."""
     device, d = launcher.device, X.shape[1]
     rows = upload(device, np.asarray(numbers, np.int64), "row numbers") if isinstance(numbers, np.ndarray) else numbers
-    dtype = np.float32 if launcher.real == "float" else np.float64
-    out = allocate(device, (len(numbers), d), dtype, f"{len(numbers):,} rows of the data")
+    out = allocate(device, (len(numbers), d), launcher.dtype, f"{len(numbers):,} rows of the data")
     launcher.run("rows", "gather_rows", out.size, X=X, d=d, rows=rows, m=len(numbers), one_zero=one_zero, out=out)
     return out
 

@@ -39,11 +39,12 @@ class CudaPart:
         """
         self.device, self.k, self.on_host = device, n_clusters, on_host
         self.n, self.d = self.shape = X.shape
-        self.dtype, self.weighted = np.dtype(X.dtype), weights is not None
+        self.launcher = Launcher(device, X.dtype)
+        self.dtype, self.weighted = self.launcher.dtype, weights is not None
         self.X = there(device, X, "the data", on_host)
         self.weights = there(device, weights, "the weights", on_host) if self.weighted else None
-        self.launcher = Launcher(device, self.dtype)
-        self.scorer = planned_scorer(Sizes(self.n, self.d, self.k, self.dtype), device.properties)
+        sizes = Sizes(self.n, self.d, self.k, self.dtype, X.dtype)
+        self.scorer = planned_scorer(sizes, device.properties)
         self.scoring = self.scorer.open(self)
         self.iteration = IterationBuffers(device, self.k)
         self.launches = Launches(self)

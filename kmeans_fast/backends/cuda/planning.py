@@ -16,7 +16,7 @@ _CHUNK_BYTES = 256 << 20  # of a table that goes to the host
 
 def scorer_for(problem, properties):
     """The planned `scorers.protocol.Scorer` of a problem."""
-    sizes = Sizes(problem.n_samples, problem.n_features, problem.n_clusters, problem.dtype)
+    sizes = Sizes(problem.n_samples, problem.n_features, problem.n_clusters, problem.dtype, problem.held)
     return planned_scorer(sizes, properties)
 
 

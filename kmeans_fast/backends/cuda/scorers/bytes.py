@@ -67,7 +67,7 @@ class ByteScorer(PanelScorer):
 
     def __init__(self, sizes, properties):
         super().__init__(sizes, properties)
-        n, d, k, _ = sizes
+        n, d, k = sizes[:3]
         self.ksteps, self.products = products_of(d)
         self.most = most_candidates(d)
         narrow, wide = sources.BYTE_PANELS
@@ -94,7 +94,7 @@ class ByteScorer(PanelScorer):
 
     @staticmethod
     def objection(sizes, properties):
-        n, d, _, dtype = sizes
+        n, d = sizes[:2]
         if properties.capability < LEAST_CAPABILITY:
             return f"it takes compute capability 8.0, and this GPU has {properties.compute_capability}"
         if d > MOST_FEATURES:
@@ -102,7 +102,7 @@ class ByteScorer(PanelScorer):
         shared, most = warps_bytes(d) + 2 * stage_bytes(d, sources.BYTE_PANELS[0]), properties.shared_bytes
         if shared > most:
             return f"it takes {shared:,} bytes of shared memory, and there are {most:,}"
-        needed, most = n * (d * dtype.itemsize + bytes_a_row(d)), properties.memory_bytes
+        needed, most = sizes.data_bytes + n * bytes_a_row(d), properties.memory_bytes
         if needed > most:
             return f"with the data it takes {needed / 2**30:.1f} GiB, and there are {most / 2**30:.1f}"
         return ""

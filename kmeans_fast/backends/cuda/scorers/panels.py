@@ -39,7 +39,7 @@ class PanelScorer:
     adds_rows = False
 
     def __init__(self, sizes, properties):
-        n, d, k, _ = sizes
+        n, d, k = sizes[:3]
         multiprocessors = properties.multiprocessors
         efficiency = _EFFICIENCY_OF_FEW if d <= _FEW_FEATURES else _EFFICIENCY
         self.panel = min(sources.PANELS, key=lambda size: (-(-k // size) * size / efficiency[size], -size))

@@ -18,7 +18,12 @@ class Sizes(NamedTuple):
     n: int
     d: int
     k: int
-    dtype: np.dtype
+    dtype: np.dtype  # what is computed in
+    held: np.dtype | None = None  # what the rows are held in, where that is not the same
+
+    @property
+    def data_bytes(self) -> int:
+        return self.n * self.d * (self.held or self.dtype).itemsize
 
 
 class Packed(NamedTuple):
