@@ -16,7 +16,7 @@ from common.datasets import DATASETS, Dataset
 from common.timing import say
 
 from kmeans_fast import KMeans
-from kmeans_fast.engine.seeding import auto_init_size
+from kmeans_fast.engine.seeding import auto_start
 
 SAMPLED = (20, 64, 256)  # rows a cluster that `init_size` leaves
 WAYS = ("auto", *(f"{rows} a cluster" for rows in SAMPLED), "k-means||", "random")
@@ -48,7 +48,7 @@ FURTHER = (
 def ways(n, k):
     """Estimators by name."""
     found = {name: {"init": name, "n_init": 1, "init_size": None} for name in ("k-means++", "k-means||", "random")}
-    if auto_init_size(n, k):
+    if auto_start(n, k) != ("k-means++", None):
         found["auto"] = {"init_size": "auto"}
     return found | {f"{rows} a cluster": {"init_size": k * rows} for rows in SAMPLED if k * rows < n}
 

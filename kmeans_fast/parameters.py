@@ -215,7 +215,7 @@ _TABLE = (
         flag=Flag(
             ("--init-size",),
             "draw the seeds from a sample of so many rows, or from 'all'; auto: for k-means++ on many rows, 256 a "
-            "cluster and at least 16,384",
+            "cluster and at least 16,384, and of many clusters from candidates",
             "ROWS",
         ),
     ),

@@ -9,10 +9,9 @@ import numpy as np
 from ..arrays import to_host
 from .checks import as_centroids, check_clusters, check_init_size, check_magnitudes
 from .events import PHASES, PREPARING, Events
-from .fit import fit, may_run_together
+from .fit import fit, may_run_together, resolved_start
 from .memory import shortage, too_little
 from .opening import choose_checked, copied_bytes, results_bytes
-from .seeding import auto_init_size
 from .together import run_together
 
 
@@ -82,10 +81,8 @@ def fit_batch(batch, n_clusters, *, init, n_init, max_iter, tol, seed, init_size
             check_magnitudes(batch.problem(number))
     choice = choose_checked(batch.X, batch.weights, batch.origin, n_clusters, device, n_threads)
     how = {"n_init": n_init, "max_iter": max_iter, "tol": tol, "seed": seed}
-    size = init_size
-    if init_size == "auto":
-        size = auto_init_size(n_samples, n_clusters)
-    if not may_run_together(init, size, n_samples) or choice.objection(count, count * n_init):
+    start = (init, init_size) if init_size != "auto" else resolved_start(init, n_samples, n_clusters)
+    if not may_run_together(*start, n_samples) or choice.objection(count, count * n_init):
         how |= {"init_size": init_size, "device": device, "n_threads": n_threads}
         return _one_by_one(batch, choice, init, given, how)
     problems = choice.together(batch.X, count * n_init)

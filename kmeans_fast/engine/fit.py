@@ -12,7 +12,7 @@ from .history import Progress
 from .lloyd import lloyd
 from .opening import choose
 from .refinement import breathe, deepest
-from .seeding import auto_init_size, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
+from .seeding import auto_start, kmeans_parallel, kmeans_plusplus, most_candidates, random_rows, sample
 from .together import run_together
 from .update import means
 
@@ -80,6 +80,13 @@ def second_session(n_clusters, n_samples, init, refine):
     return second
 
 
+def resolved_start(init, n_samples, n_clusters):
+    """What `init` comes to with ``init_size="auto"``, and the rows that seeds are drawn from; None: all."""
+    if isinstance(init, str) and init == "k-means++":
+        return auto_start(n_samples, n_clusters)
+    return init, None
+
+
 def may_run_together(init, init_size, n_samples):
     """Whether runs may be made together from this start: from given centroids, or k-means++ on all rows."""
     if isinstance(init, str):
@@ -119,8 +126,8 @@ def fit(
     seed : int, the key of all random draws
     rng : numpy.random.RandomState, for a callable `init` only
     init_size : int, at least n_clusters, "auto" or None
-        Rows that seeds are drawn from: so many; as many as `seeding.auto_init_size` says, where `init` is "k-means++";
-        or all.
+        Rows that seeds are drawn from: so many; as many, and by the method, that `seeding.auto_start` says, where
+        `init` is "k-means++"; or all.
     callback : callable or None
         See `Events`.
     refine : "breathing" or None
@@ -145,7 +152,7 @@ def fit(
     events.begin(PREPARING)
     n_samples = data.n_samples
     if init_size == "auto":
-        init_size = auto_init_size(n_samples, n_clusters) if isinstance(init, str) and init == "k-means++" else None
+        init, init_size = resolved_start(init, n_samples, n_clusters)
     second = second_session(n_clusters, n_samples, init, refine)
     choice = choose(data, n_clusters, device=device, n_threads=n_threads, second=second)
     alike = isinstance(data, Data) and callback is None and refine is None and rule is means

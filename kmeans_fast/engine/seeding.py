@@ -18,13 +18,22 @@ def kmeans_plusplus(session, n_clusters, seed, run):
 _LEAST_ROWS, _ROWS_A_CLUSTER = 1 << 14, 256
 # Drawing a sample costs as much as a few seeds on all rows do: it pays for many rows, and for many steps of seeding.
 _TIMES_THE_SAMPLE, _LEAST_WORK = 4, 10_000_000
+# k-means++ reads its rows once for each cluster. From so many rows read on k-means||, whose inertia is no higher, takes
+# half as long or less, unless its candidates, ten a cluster, are many of the rows; and it reads them ten times as
+# centroids do, so that half of them is worth a sample (docs/seeding.md).
+_MANY_READ, _ROWS_A_CANDIDATE, _TIMES_FOR_CANDIDATES = 50_000_000, 64, 2
 
 
-def auto_init_size(n_samples, n_clusters):
-    """The rows that k-means++ draws seeds from by default; None: all."""
+def auto_start(n_samples, n_clusters):
+    """How seeds are drawn by default: the method, and the rows of the sample that it draws from; None: all."""
     size = max(_LEAST_ROWS, _ROWS_A_CLUSTER * n_clusters)
-    pays = n_samples >= _TIMES_THE_SAMPLE * size and n_samples * n_clusters >= _LEAST_WORK
-    return size if pays else None
+    much = n_samples * n_clusters >= _LEAST_WORK
+    rows = size if much and n_samples >= _TIMES_THE_SAMPLE * size else n_samples
+    init = "k-means++"
+    if rows * n_clusters >= _MANY_READ and rows >= _ROWS_A_CANDIDATE * n_clusters:
+        init = "k-means||"
+        rows = size if n_samples >= _TIMES_FOR_CANDIDATES * size else n_samples
+    return init, rows if rows < n_samples else None
 
 
 def sample(session, size, seed, run):

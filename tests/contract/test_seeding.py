@@ -355,19 +355,47 @@ def test_a_sample_of_all_rows_is_all_rows(size):
 
 
 @pytest.mark.parametrize(
-    ("n", "k", "size"),
+    ("n", "k", "init", "size"),
     [
-        (625_000, 16, 16_384),
-        (624_999, 16, None),  # too few seeds for the sample to pay
-        (65_536, 200, None),  # 51,200 are most of the rows
-        (204_799, 200, None),
-        (204_800, 200, 51_200),
-        (20_000_000, 50, 16_384),
-        (2 * 10**8, 10**5, 25_600_000),
+        (625_000, 16, "k-means++", 16_384),
+        (624_999, 16, "k-means++", None),  # too few seeds for the sample to pay
+        (65_536, 200, "k-means++", None),  # 51,200 are most of the rows
+        (204_799, 200, "k-means++", None),
+        (204_800, 200, "k-means++", 51_200),
+        (20_000_000, 50, "k-means++", 16_384),
+        (249_999, 200, "k-means++", 51_200),
+        (10**6, 256, "k-means++", 65_536),
+        (200_000, 300, "k-means||", 76_800),
+        (140_000, 300, "k-means++", None),
+        (10**6, 441, "k-means++", 112_896),  # 256 * 441**2 is below 50 million
+        (10**6, 442, "k-means||", 113_152),
+        (10**6, 1024, "k-means||", 262_144),
+        (10**6, 4096, "k-means||", None),
+        (64 * 2000, 2000, "k-means||", None),
+        (64 * 2000 - 1, 2000, "k-means++", None),  # candidates would be too many of the rows
+        (10**6, 65_536, "k-means++", None),
+        (2 * 10**8, 10**5, "k-means||", 25_600_000),
     ],
 )
-def test_the_size_of_the_sample_is_a_function_of_rows_and_clusters(n, k, size):
-    assert seeding.auto_init_size(n, k) == size
+def test_how_seeds_are_drawn_by_default_is_a_function_of_rows_and_clusters(n, k, init, size):
+    assert seeding.auto_start(n, k) == (init, size)
+
+
+def test_many_clusters_start_from_candidates_by_default(backend, monkeypatch):
+    monkeypatch.setattr(seeding, "_LEAST_ROWS", 40)
+    monkeypatch.setattr(seeding, "_ROWS_A_CLUSTER", 20)
+    monkeypatch.setattr(seeding, "_MANY_READ", 100)
+    monkeypatch.setattr(seeding, "_ROWS_A_CANDIDATE", 15)
+    for n, size in ((150, None), (400, 200)):
+        X, options = rows(n, 3, np.float32), {"seed": 4, "max_iter": 1}
+        default = kmeans_fast.kmeans(X, 10, **options)
+        named = kmeans_fast.kmeans(X, 10, init="k-means||", init_size=size, **options)
+        assert_array_equal(default.centroids, named.centroids)
+        assert not np.array_equal(default.centroids, kmeans_fast.kmeans(X, 10, init_size=None, **options).centroids)
+        in_parts = kmeans_fast.kmeans([X[:50], X[50:]], 10, **options)
+        assert_array_equal(in_parts.centroids, default.centroids)
+    several = kmeans_fast.kmeans_batch(np.stack([X, -X]), 10, **options)
+    assert_array_equal(several.centroids[0], default.centroids)
 
 
 def test_the_sample_is_the_default_of_kmeans_plusplus_alone(monkeypatch):
