@@ -5,11 +5,11 @@
 //            the warps of a block pass by the same ones: nothing is shared, and no warp waits for another.
 // Maths      The largest of t qr - |c'|^2 / 2s (`byte_filter.cu`). Nothing is proved here: any centroid is right.
 // Ties       The lowest index.
-// Cost       2 n k d / every operations on bytes, five instructions a pair, and of the rows' bytes one read from cache
-//            for every group. Estimated to take half as long as `byte_filter` with as many centroids; not measured yet.
+// Cost       2 n k d / every operations on bytes, five instructions a pair, and from cache 3 d bytes a row for each
+//            group. Estimated to take half as long as `byte_filter` with as many centroids; not measured yet.
 
 #define WARPS (THREADS / 32)
-#define GROUP 32
+#define GROUP 64
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2) likely_centroids(
     const u32* __restrict__ row_words,     // IN    codes of the rows (`byte_codes.cu`)

@@ -21,8 +21,9 @@ _ROWS = 32  # of a warp
 _SAMPLING = 2  # blocks of `likely_centroids` that run at once on a multiprocessor
 _FEW_CENTROIDS = 32  # below, most of a panel is padding
 _FEW_PRODUCTS = 2e8  # n d k below which kernels are over as soon as they have begun
-# Centroids that are sampled, at least, and with many features half of all. Estimates, to be measured: each further one
-# takes as long as it saves of closer looks, or of rows in float32 that have too many candidates without it.
+# Centroids that are sampled, about, and with many features half of all. Estimates, to be measured: a further one takes
+# as long as it saves of closer looks, or of rows in float32 that have too many candidates without it; those have been
+# counted (benchmarks/results/candidates-and-tiles.md).
 _SAMPLED = 1024
 _MANY_FEATURES = 128
 _SCANNED_A_BLOCK = 4  # rows with too many candidates up to which a block scores one against all, not tiles
