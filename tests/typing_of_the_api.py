@@ -33,6 +33,15 @@ def _functions(X: np.ndarray) -> None:
     del loaded, labels, squared_distances, centroids, indices, reasons, text, model
 
 
+def _metrics(X: np.ndarray, model: kmeans_fast.KMeans) -> float:
+    scores: float = kmeans_fast.metrics.silhouette_score(X, [0, 1], sample_size=2, random_state=0)
+    scores += kmeans_fast.metrics.davies_bouldin_score(X, ["a", "b"], n_threads=2)
+    outliers: np.ndarray = kmeans_fast.metrics.outlier_scores(X, model).outliers
+    names: tuple[str, ...] = kmeans_fast.metrics.cluster_profiles(X, [0, 1]).feature_names
+    del outliers, names
+    return scores
+
+
 class _Subclass(kmeans_fast.KMeans):
     pass
 

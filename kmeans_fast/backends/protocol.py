@@ -281,7 +281,8 @@ class Session(Part, Protocol):
     def silhouette(self, labels: np.ndarray, n_labels: int) -> Any:
         """The silhouette of every row, float64 (`silhouettes.silhouettes`).
 
-        `labels` (n_samples,) int32 on the host; each of ``range(n_labels)`` is among them.
+        `labels` (n_samples,) int32 on the host; each of ``range(n_labels)`` is among them. Only of one array: every row
+        is looked at beside every other.
         """
 
     def taken(self, numbers: np.ndarray) -> Any:

@@ -13,6 +13,7 @@ import kmeans_fast
 from kmeans_fast import reference
 from kmeans_fast.backends import techniques, use_technique
 from kmeans_fast.backends.cpu.session import CpuSession
+from kmeans_fast.backends.silhouettes import silhouettes
 from kmeans_fast.kernels.cpu.machine import host
 from kmeans_fast.kernels.cpu.scoring import byte_codes
 
@@ -60,6 +61,10 @@ for technique, shapes in SHAPES.items():
                 check(X + dtype(1000), rng.exponential(size=n), k, technique)
                 check(rng.integers(-2, 3, (n, d)).astype(dtype), None, k, technique)
 assert len(sys.argv) < 3 or byte_codes.AVAILABLE
+
+for n, d, k in ((33, 3, 4), (200, 17, 9), (150, 70, 40)):
+    X, labels = rng.normal(size=(n, d)) + 1000, np.arange(n) % k
+    assert (CpuSession(X, None, 2, 1).silhouette(labels, k) == silhouettes(X, labels, k)).all()
 
 # Rows so long, and of such values, that a sum of products over lanes is wrong by more than one cut into segments.
 d = host.VECTOR_BYTES // 4 << 14

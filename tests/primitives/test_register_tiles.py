@@ -101,6 +101,29 @@ def test_arithmetic_of_tiles(dtype, size):
         assert_same(of_rows, floors.ravel())
 
 
+@functools.cache
+def words(rows, columns):
+    load_tile, load_rows = tiles.loads(rows * columns), tiles.loads(rows)
+
+    @jit
+    def run(sums, t, magics):
+        step = simd.lanes(t)
+        magic, total = load_rows(magics, 0, step), load_rows(sums, 0, step)
+        tiles.store_tile(sums, 0, step, tiles.root_words_update(total, load_tile(t, 0, step), magic))
+
+    return run
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_words_of_roots_are_summed_modulo_the_word(size, rng):
+    rows, columns, lanes = *size, lanes_of(np.float64)
+    t = rng.exponential(size=(rows, columns, lanes)) ** 9
+    magics, sums = 2.0 ** rng.integers(0, 60, (rows, lanes)), rng.integers(-(2**63), 2**63, (rows, lanes))
+    expected = sums + (np.sqrt(t) + magics[:, None]).view(np.int64).sum(axis=1)
+    words(*size)(flat := sums.ravel(), t.ravel(), magics.ravel())
+    np.testing.assert_array_equal(flat, expected.ravel())
+
+
 # ---- bytes ---------------------------------------------------------------------------------------------------------
 
 
