@@ -61,7 +61,7 @@ class Nearby(_Iterations):
 class Batch(Benchmark):
     """Many small problems, and ten starts of one."""
 
-    params = (["200x1000x16 k=10"], DTYPES)
+    params = (["1000x1000x16 k=10"], DTYPES)
 
     def setup(self, shape, dtype):
         problems, of_one = shape.split("x", 1)

@@ -235,3 +235,38 @@ session.distances(np.eye(5))
 def test_this_process_has_a_cache():
     """Otherwise the tests above prove nothing."""
     assert cache_directory() is not None
+
+
+BY_SYMBOL = """
+import numpy as np
+from kmeans_fast.kernels.cpu.exact.rows import Rows
+from kmeans_fast.kernels.cpu.runtime import code_cache, compiling
+from kmeans_fast.kernels.cpu.runs import opening
+from kmeans_fast.kernels.cpu.runs.turns import Runs
+
+compiled = []
+compiling.listeners.append(lambda name, seconds: compiled.append(name) if seconds else None)
+X, turn = np.float32([[1, -3, 2], [0.5, 1, 7]]), np.zeros(1, np.int64)
+rows, runs = Rows(X.ravel(), np.empty(0), 1), Runs(np.arange(2), turn.ctypes.data)
+largest, lowest = np.empty((2, 2, 1))
+try:
+    with code_cache.only_kept():
+        opening.ranges(1, rows, 3, runs, 1, largest, lowest)
+    print("kept", end=" ")
+except code_cache.NotKeptError:
+    opening.ranges(1, rows, 3, runs, 1, largest, lowest)
+assert largest.ravel().tolist() == [3, 7] and lowest.ravel().tolist() == [1, 0.5]
+print(*compiled)
+"""
+
+
+def test_code_that_calls_other_code_by_symbol_is_made_anew_with_it(tmp_path):
+    def run():
+        return run_python(BY_SYMBOL, KMEANS_FAST_CACHE_DIR=tmp_path).split()
+
+    assert run() == ["ranges"]
+    assert run() == ["kept"]
+    (called,) = tmp_path.rglob("column_statistics.column_range-*")
+    called.unlink()
+    assert run() == ["ranges"]
+    assert run() == ["kept"]

@@ -120,15 +120,15 @@ HEARD = 2e8
 
 # ---- several runs together -------------------------------------------------------------------------------------------
 
-# chosen: runs, in one call or so far in the process, from which whole runs are compiled where that has not been done:
-# 4 to 5 seconds, once for a machine, beside the 10 to 12 of what single fits compile. A run saves 0.3 to 2 milliseconds
-# of Python. Fewer runs are made together only where the code is there.
-MANY_RUNS = 300
+# chosen: runs in one call, and so far in the process, from which whole runs are compiled where that has not been done:
+# 5 seconds, once for a machine, beside the 11 that single fits compile. A run saves 0.3 to 2 milliseconds of Python.
+# Fewer are made together only where the code is there already.
+MANY_RUNS, MANY_SO_FAR = 1000, 10_000
 # chosen: runs for each thread from which threads make whole runs, where one alone would have several threads.
 RUNS_A_THREAD = 3
 # chosen: nanoseconds of one core that a call takes at most, about, so that it can be interrupted; iterations that a run
 # is expected to have.
-LONGEST_CALL, EXPECTED_ITERATIONS = 1e9, 30
+LONGEST_CALL, EXPECTED_ITERATIONS = 3e8, 30
 # chosen: float64 rows that may agree in most of their hash, as times of one day do: all are sorted for every draw.
 MOST_CROWDED = 4096
 

@@ -10,7 +10,7 @@ from . import costs, techniques
 from .planning import is_small, sizes_of, sum_bytes
 from .problems import CpuProblems, kind_of, ready
 
-_asked = [0]  # runs that might have been made together if it were compiled
+_asked = [0]  # runs that would have been made together if that were compiled
 
 
 def threads_for(n_threads):
@@ -42,7 +42,7 @@ def _compiled(problem, runs):
     if kind in ready or _kept(kind):
         return True
     _asked[0] += runs
-    return _asked[0] >= costs.MANY_RUNS
+    return runs >= costs.MANY_RUNS or _asked[0] >= costs.MANY_SO_FAR
 
 
 _tried: set[tuple[np.dtype, bool]] = set()  # kinds that were not on disk
