@@ -20,17 +20,14 @@ def threads_for(n_threads):
 
 def declines(problem, runs, n_threads):
     """See `kmeans_fast.backends.protocol.Backend.batches`."""
-    threads, small = threads_for(n_threads), is_small(problem)
-    sizes = sizes_of(problem, 1)
+    threads = threads_for(n_threads)
     if techniques.CHOICE.forced is not None:
         return "a technique is forced, which single fits use"
-    path = techniques.chosen(sizes).path
+    path = techniques.chosen(sizes_of(problem, 1)).path
     if path != "float32":
         return f"single fits have ways that save more: {path}"
-    if not small and runs < costs.RUNS_A_THREAD * threads and threads > 1:
+    if threads > 1 and runs < costs.RUNS_A_THREAD * threads and not is_small(problem):
         return f"a single fit has {threads} threads, which {runs} runs would not keep busy"
-    if not small and techniques.encodes_seeding(sizes):
-        return "seeding reads rows as bytes"
     if problem.dtype.itemsize == 8 and problem.n_samples >= costs.MOST_CROWDED:
         return "many float64 rows may have nearly the same hash"
     return "" if _compiled(problem, runs) else "compiling it would take longer than these runs"
