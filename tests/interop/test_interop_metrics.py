@@ -43,3 +43,10 @@ def test_a_sample_and_given_centroids_of_data_on_a_gpu(on_a_gpu):
 def test_the_second_gpu_is_used_where_the_data_is_there(gpus):
     metrics.silhouette_samples(CUPY.put(problem()[0], "cuda:1"), LABELS)
     assert [bool(gpu.launches) for gpu in gpus] == [False, True]
+
+
+def test_descriptions_are_those_of_numpys_arrays(library, dtype):
+    X, centroids = problem(dtype=dtype)[0], rows(K, 3, dtype, seed=1)
+    for describe, given in ((metrics.cluster_profiles, LABELS), (metrics.outlier_scores, centroids)):
+        for found, wanted in zip(describe(library.put(X), given), describe(X, given)):
+            np.testing.assert_array_equal(found, wanted)
