@@ -26,13 +26,13 @@ def data_sets(kind, n, d, dtype):
     return np.ascontiguousarray(X, dtype)
 
 
-def check(X, weights, k, device):
-    words = np.stack([reference.draws(7, run, (k, reference.n_trials(k))) for run in range(len(OF))])
+def check(X, weights, k, device, of=OF):
+    words = np.stack([reference.draws(7, run, (k, reference.n_trials(k))) for run in range(len(of))])
     on_device = [None if array is None else upload(device, array, "") for array in (X, weights)]
     flat = on_device[0].reshape(-1, X.shape[2]), None if weights is None else on_device[1].reshape(-1)
-    seeds = CudaSeeds(Launcher(device, X.dtype), *flat, X.shape[1], OF, words)
+    seeds = CudaSeeds(Launcher(device, X.dtype), *flat, X.shape[1], of, words)
     seeds.greedy()
-    for run, (problem, found) in enumerate(zip(OF, seeds.chosen())):
+    for run, (problem, found) in enumerate(zip(of, seeds.chosen())):
         own = None if weights is None else weights[problem]
         assert_array_equal(found, reference.kmeans_plusplus(X[problem], own, k, 7, run))
 
@@ -51,6 +51,13 @@ def test_seeds_are_those_of_a_run_alone(kind, weighted, order, n, d, k):
 @pytest.mark.parametrize("d", [1, 16, 17, 32, 33, 64, 65, 130])
 def test_rows_are_cut_into_slices_of_any_number_of_features(d, dtype):
     check(data_sets("normal", 150, d, dtype), None, 12, SimDevice())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_runs_of_some_of_the_problems(weighted):
+    weights = np.stack([some_weights(97, seed) for seed in range(3)]) if weighted else None
+    for of in ([1], [2, 2], [1, 2]):
+        check(data_sets("normal", 97, 5, np.float32), weights, 7, SimDevice(), np.array(of))
 
 
 def test_steps_are_enqueued_together():

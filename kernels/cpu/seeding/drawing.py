@@ -44,18 +44,39 @@ def _finished(word):
 
 
 @inner
+def _mixed_value(X, at, of_rounded, of_rest):
+    """The two words of a row, of its values as float32 and of what that rounding takes away, with a value more."""
+    of_rounded = _mixed(of_rounded, np.uint64(np.uint32(bits_of(np.float32(X[at]) + np.float32(0)))))
+    if X.itemsize == 8:
+        wide, rounded = np.float64(X[at]) + 0.0, np.float64(np.float32(X[at]))
+        of_rest = _mixed(of_rest, np.uint64(bits_of(wide if np.isinf(rounded) else wide - rounded)))
+    return of_rounded, of_rest
+
+
+@inner
+def _joined(of_rounded, of_rest):
+    return _finished(of_rounded) ^ (_finished(of_rest) >> np.uint64(32))  # of zero this is zero
+
+
+@inner
 def _row_hash(X, offset, d):
     """`kmeans_fast.reference.row_hash` of one row."""
-    of_rounded = np.uint64(0)
+    of_rounded = of_rest = np.uint64(0)
     for j in range(d):
-        of_rounded = _mixed(of_rounded, np.uint64(np.uint32(bits_of(np.float32(X[offset + j]) + np.float32(0)))))
-    if X.itemsize == 4:  # rounding takes nothing away, and the hash of zeros is 0
-        return _finished(of_rounded)
-    of_rest = np.uint64(0)
+        of_rounded, of_rest = _mixed_value(X, offset + j, of_rounded, of_rest)
+    return _joined(of_rounded, of_rest)
+
+
+@inner
+def _four_hashes(X, first, second, third, fourth, d, words):
+    """Of four rows side by side: in one alone each step waits for the one before."""
+    a = b = c = e = u = v = w = z = np.uint64(0)
     for j in range(d):
-        wide, rounded = np.float64(X[offset + j]) + 0.0, np.float64(np.float32(X[offset + j]))
-        of_rest = _mixed(of_rest, np.uint64(bits_of(wide if np.isinf(rounded) else wide - rounded)))
-    return _finished(of_rounded) ^ (_finished(of_rest) >> np.uint64(32))
+        a, u = _mixed_value(X, first + j, a, u)
+        b, v = _mixed_value(X, second + j, b, v)
+        c, w = _mixed_value(X, third + j, c, w)
+        e, z = _mixed_value(X, fourth + j, e, z)
+    words[0], words[1], words[2], words[3] = _joined(a, u), _joined(b, v), _joined(c, w), _joined(e, z)
 
 
 @kernel
@@ -69,20 +90,24 @@ def fill_buckets(
     buckets,  #    OUT  (n,) uint16 or int32
 ):
     """The bucket of every row: the top bits of its hash, or the number of splitters up to it. O(n (d + log m))."""
-    n = buckets.size
-    for i in range(*share(task, tasks, n)):
-        word = _row_hash(X, i * d, d)
-        if splitters.size == 0:
-            buckets[i] = (word >> np.uint64(1)) >> np.uint64(63 - bits_kept)
-            continue
-        low, high = 0, splitters.size
-        while low < high:
-            middle = (low + high) // 2
-            if splitters[middle] <= word:
-                low = middle + 1
-            else:
-                high = middle
-        buckets[i] = low
+    begin, end = share(task, tasks, buckets.size)
+    words = stack_array(4, np.uint64)
+    for first in range(begin, end, 4):
+        a, b, c, e = first, min(first + 1, end - 1), min(first + 2, end - 1), min(first + 3, end - 1)
+        _four_hashes(X, a * d, b * d, c * d, e * d, d, words)
+        for i in range(first, min(first + 4, end)):
+            word = words[i - first]
+            if splitters.size == 0:
+                buckets[i] = (word >> np.uint64(1)) >> np.uint64(63 - bits_kept)
+                continue
+            low, high = 0, splitters.size
+            while low < high:
+                middle = (low + high) // 2
+                if splitters[middle] <= word:
+                    low = middle + 1
+                else:
+                    high = middle
+            buckets[i] = low
 
 
 @kernel
@@ -95,8 +120,13 @@ def hash_rows(
     hashes,  #  OUT  (m,) uint64
 ):
     """The hashes of some rows. O(m d)."""
-    for r in range(*share(task, tasks, rows.size)):
-        hashes[r] = _row_hash(X, rows[r] * d, d)
+    begin, end = share(task, tasks, rows.size)
+    words = stack_array(4, np.uint64)
+    for first in range(begin, end, 4):
+        a, b, c, e = first, min(first + 1, end - 1), min(first + 2, end - 1), min(first + 3, end - 1)
+        _four_hashes(X, rows[a] * d, rows[b] * d, rows[c] * d, rows[e] * d, d, words)
+        for r in range(first, min(first + 4, end)):
+            hashes[r] = words[r - first]
 
 
 @kernel

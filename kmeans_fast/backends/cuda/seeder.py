@@ -21,7 +21,9 @@ class CudaSeeds:
     """
 
     def __init__(self, launcher, X, weights, n, of, words):
-        self.device, self.masses = launcher.device, CudaMasses(launcher, X, weights, n, of)
+        first, rows = of.min(), slice(of.min() * n, (of.max() + 1) * n)  # of the problems that are asked for
+        X, weights = X[rows], None if weights is None else weights[rows]
+        self.device, self.masses = launcher.device, CudaMasses(launcher, X, weights, n, of - first)
         runs, self.k, self.trials = words.shape
         self.draws = {}  # launches, by how many candidates
         what = f"seeding on {n:,} rows"
