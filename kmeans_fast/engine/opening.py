@@ -144,10 +144,14 @@ def _parts(data, weighted, backend, problem, n_threads):
 
     def open_session(of_part, X, weights, n_clusters):
         own = of_part._replace(n_samples=len(X), n_clusters=n_clusters)
-        return backend.open(_readable(backend, X), weights if weighted else None, own, n_threads)
+        return backend.open(X, weights if weighted else None, own, n_threads)
+
+    def read(number):
+        X, weights = data.read(number)
+        return _readable(backend, X), weights
 
     if data.source.in_memory:
-        return [open_session(problem, *chunk, problem.n_clusters) for chunk in data.chunks()]
+        return [open_session(problem, *read(number), problem.n_clusters) for number in range(len(data.sizes()))]
     states = plan_states(backend, problem, data.sizes(), n_threads)
 
     def open_reread(X, weights, n_clusters, keeps):
@@ -155,7 +159,7 @@ def _parts(data, weighted, backend, problem, n_threads):
 
     return [
         RereadPart(
-            functools.partial(data.read, number), (size, data.n_features), data.dtype, weighted, open_reread,
+            functools.partial(read, number), (size, data.n_features), data.dtype, weighted, open_reread,
             problem.n_clusters, keeps=number < states.kept,
         )
         for number, size in enumerate(data.sizes())

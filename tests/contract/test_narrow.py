@@ -16,6 +16,7 @@ from kmeans_fast.backends.cuda.gathering import gathered
 from kmeans_fast.backends.cuda.scorers import use_scorer
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.engine.opening import open_data
+from kmeans_fast.sources.several_arrays import SeveralArrays
 from simulator import build
 from simulator.device import SimDevice
 
@@ -71,10 +72,11 @@ def same(found, expected):
 def test_the_answer_is_that_of_the_values_in_float32(backend, kind, d):
     X, values = narrow(150, d, kind)
     k, weights = 6, some_weights(150)
-    for how in ({}, {"sample_weight": weights}, {"init": "random"}, {"init": "k-means||"}, {"init": values[:k]}):
+    starts = [{"init": "random"}, {"init": "k-means||"}, {"init": values[:k]}, {"init_size": 40}]
+    for how in ({}, {"sample_weight": weights}, *starts, {"refine": "breathing"}):
         expected = kmeans_fast.kmeans(values, k, seed=1, max_iter=5, **how)
         same(kmeans_fast.kmeans(X, k, seed=1, max_iter=5, dtype="float32", **how), expected)
-        if "init" not in how:
+        if how.keys() <= {"sample_weight"}:
             drawn = reference.kmeans_plusplus(values, how.get("sample_weight"), k, 1)
             found = kmeans_fast.kmeans_plusplus(X, k, seed=1, dtype=np.float32, **how)
             assert found[0].dtype == np.float32
@@ -91,6 +93,13 @@ def test_rows_in_several_arrays_may_be_of_several_types(backend):
     several, weights = [X[:50], X[50:51], X[51:].astype(np.float16)], some_weights(90)
     expected = kmeans_fast.kmeans(values, 4, sample_weight=weights, seed=1, max_iter=5)
     same(kmeans_fast.kmeans(several, 4, sample_weight=weights, seed=1, max_iter=5, dtype="float32"), expected)
+
+
+def test_chunks_that_are_read_anew_stay_narrow(backend, monkeypatch):
+    X, values = narrow(90, 5, "float16")
+    monkeypatch.setattr(SeveralArrays, "in_memory", False)
+    expected = kmeans_fast.kmeans(values, 4, seed=1, max_iter=5)
+    same(kmeans_fast.kmeans([X[:50], X[50:]], 4, seed=1, max_iter=5, dtype="float32"), expected)
 
 
 @pytest.mark.parametrize("kind", ["float16", "uint8"])
