@@ -18,6 +18,7 @@ LAYERS = [  # from the lowest; what stands in one line may import what stands in
     {"explaining", "functional", "metrics", "persistence"},
     {"choosing_k", "estimators"},
     {"plot"},
+    {"reporting"},
     {""},  # kmeans_fast itself, whose names are loaded when they are asked for
     {"cli"},
     {"__main__"},

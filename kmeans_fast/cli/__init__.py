@@ -34,6 +34,7 @@ def main(argv=None):
         args = parser.parse_args(argv)
     except SystemExit as end:  # argparse's way to end after --help or an error
         return end.code
+    args.argv = list(sys.argv[1:] if argv is None else argv)
     if args.command is None:
         parser.print_help(sys.stderr)
         return 2

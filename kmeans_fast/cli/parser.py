@@ -82,6 +82,7 @@ def make_parser():
     _add_fit(commands)
     _add_predict(commands)
     _add_choose_k(commands)
+    _add_report(commands)
     _add_explain(commands)
     _add_info(commands)
     _add_demo(commands)
@@ -260,6 +261,30 @@ def _add_choose_k(commands):
     group.add_argument("--picture", type=_path_ending(".png", ".svg"), metavar="PATH", help=".png or .svg")
     group.add_argument("--quiet", action="store_true", help="print no progress, and nothing below the table")
     group.add_argument("--json", action="store_true", help="print JSON in place of the table")
+
+
+def _add_report(commands):
+    parser = commands.add_parser(
+        "report",
+        help="a whole cluster analysis on one page",
+        description="Look at the columns of FILE, choose the number of clusters, cluster, and write a page of HTML "
+        "with numbers, words and pictures. It needs no network. Making it needs matplotlib and Jinja2.",
+    )
+    _add_input(parser)
+    group = parser.add_argument_group("the analysis")
+    group.add_argument(
+        "-k", dest="n_clusters", type=_number_or_numbers, default=list(range(2, 21)), metavar="K",
+        help="number of clusters; or 2:20, 10:100:10 or 2,4,8, of which one is chosen (default: 2:20)",
+    )  # fmt: skip
+    _add_parameters(group, "random_state")
+    _add_scale(group)
+    _add_computing(parser, "float32 stays float32, all else becomes float64")
+    group = parser.add_argument_group("the output")
+    group.add_argument(
+        "-o", "--output", type=_path_ending(".html"), default=Path("report.html"), metavar="PATH",
+        help="default: report.html",
+    )  # fmt: skip
+    group.add_argument("--quiet", action="store_true", help="print no progress and nothing else")
 
 
 def _add_scale(group):

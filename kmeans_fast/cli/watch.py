@@ -12,6 +12,7 @@ _WORDS = {
     "reading": "reading",
     "preparing": "preparing",
     "choosing": "choosing k",
+    "analysing": "analysing",
     "seeding": "choosing the first centroids",
     "iterating": "iterating",
     "last_pass": "last pass",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import to_host
 from ..functional import assign
-from .plane import draw_centroids, draw_regions, draw_rows, limits_of, plane_of
+from .plane import beyond, draw_centroids, draw_regions, draw_rows, limits_of, plane_of
 from .style import axes_or_new, bare, colours
 
 
@@ -79,7 +79,8 @@ class ClustersDisplay:
         self.rows_ = draw_rows(self.ax_, points, self.labels, palette, limits)
         if self.centroids is not None:
             self.centroids_ = draw_centroids(self.ax_, plane.projected(self.centroids), range(k))
-        title = f"{len(self.X):,} rows in {k:,} clusters"
+        left_out = beyond(points, limits)
+        title = f"{len(self.X):,} rows in {k:,} clusters" + (f", {left_out:,} of them far outside" if left_out else "")
         self.ax_.set(title=title, xlabel=plane.names[0], ylabel=plane.names[1])
         bare(self.ax_)
         return self

@@ -17,6 +17,7 @@ _CHUNK = 1 << 18  # rows at a time
 _SAMPLE = 100_000  # rows that a projection is found with
 _FAINTEST = 0.25  # opacity of a pixel with a single row
 _REGION = 0.13  # opacity of a region
+_TAIL, _BEYOND = 0.005, 1.0  # a share of the points on each side, and how far beyond the others, in ranges, is shown
 _EDGE = 0.03  # of the range, that is left free around the rows
 
 
@@ -59,10 +60,24 @@ def plane_of(X: np.ndarray, names: Any = None) -> Plane:
 
 
 def limits_of(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the largest coordinates of points (n, 2), and some space around them."""
+    """The least and the largest coordinates of points (n, 2) that are shown, and some space around them.
+
+    Points that are far beyond nearly all others are left out: they would make a dot of the rest.
+    """
     low, high = points.min(axis=0).astype(np.float64), points.max(axis=0).astype(np.float64)
+    sample = points[:: max(1, len(points) // _SAMPLE)]
+    inner = np.percentile(sample, [100 * _TAIL, 100 * (1 - _TAIL)], axis=0)
+    reach = _BEYOND * (inner[1] - inner[0])
+    if (low < inner[0] - reach).any() or (high > inner[1] + reach).any():
+        shown = points[((points >= inner[0] - reach) & (points <= inner[1] + reach)).all(axis=1)]
+        low, high = shown.min(axis=0).astype(np.float64), shown.max(axis=0).astype(np.float64)
     edge = np.maximum(_EDGE * (high - low), np.where(high > low, 0.0, 0.5))
     return low - edge, high + edge
+
+
+def beyond(points: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> int:
+    """How many points are not within limits."""
+    return int(((points < limits[0]) | (points > limits[1])).any(axis=1).sum())
 
 
 def draw_rows(ax: Any, points: np.ndarray, labels: np.ndarray, palette: np.ndarray, limits: Any = None) -> Any:

@@ -130,3 +130,17 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch, blobs, model):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"pip install 'kmeans-fast\[plot\]'"):
         plot.SizesDisplay.from_predictions(model.labels_)
+
+
+def test_what_is_far_outside_leaves_room_for_the_rest():
+    points = np.random.default_rng(0).normal(size=(1000, 2))
+    low, high = plane.limits_of(points)
+    assert (low < points.min(axis=0)).all()
+    assert (high > points.max(axis=0)).all()
+    points[3] = 1e6, 0.0
+    low, high = plane.limits_of(points)
+    assert high[0] < 10
+    assert plane.beyond(points, (low, high)) == 1
+    same = plane.limits_of(np.ones((5, 2)))
+    assert (same[0] < 1).all()
+    assert (same[1] > 1).all()

@@ -1,0 +1,166 @@
+"""What a report is made of: health, the choice of k, clusters in numbers and words, pictures, timings."""
+
+import base64
+import io
+import math
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..choosing_k import choose_k
+from ..choosing_k.criteria import VOTING
+from ..functional import kmeans
+from ..metrics import cluster_profiles, outlier_scores
+from ..plot import ClustersDisplay, KChoiceDisplay, SilhouetteDisplay, SizesDisplay
+from ..plot.style import pyplot
+from .health import Health, health
+
+_LARGE, _NOTABLE = 0.8, 0.2  # effects, by Cohen
+_FEATURES = 4  # that a sentence about a cluster names
+
+
+class Picture(NamedTuple):
+    """A picture inside the page."""
+
+    title: str
+    source: str  # a data URI
+    alternative: str  # what it shows, in words
+
+
+class Cluster(NamedTuple):
+    """A cluster, for a row of a table."""
+
+    number: int
+    rows: int
+    share: float
+    spread: float
+    nearest_row: int
+    words: str
+    means: list[float]  # of the features, in the data's units
+
+
+class Analysis(NamedTuple):
+    """All that the page shows."""
+
+    title: str
+    shape: tuple[int, int]
+    names: list[str]
+    health: Health
+    choice: Any  # KChoice, or None where the number was given
+    criteria: list[tuple[str, str]]  # of the choice: criterion, and the number that it is for
+    n_clusters: int
+    inertia: float
+    n_iter: int
+    backend: str
+    silhouette: float
+    clusters: list[Cluster]
+    outliers: int
+    farthest: list[tuple[int, int, float]]  # row, cluster and score
+    pictures: dict[str, Picture]
+    seconds: dict[str, float]
+    command: str
+    version: str
+
+
+def analyse(
+    X, numbers, *, names=None, title="", scale=None, seed=0, command="", version="", device="auto", n_threads=None
+):
+    """Analyse rows.
+
+    Parameters
+    ----------
+    X : array (n_samples, n_features)
+        As they are, unscaled.
+    numbers : sequence of int
+        Numbers of clusters in question; one is taken as it is.
+    names : sequence of str, optional
+        Of the columns.
+    scale : callable, optional
+        ``scale(X)`` gives the rows that are clustered; X itself stays as it is.
+    title, command, version : str
+        For the page: of what, how to make it again, and with which version.
+    seed, device, n_threads
+        As for `kmeans_fast.kmeans`.
+
+    Returns
+    -------
+    Analysis
+    """
+    names = [f"x{j}" for j in range(X.shape[1])] if names is None else list(map(str, names))
+    seconds, where = {}, {"device": device, "n_threads": n_threads}
+
+    def timed(what, function, *arguments, **options):
+        started = time.perf_counter()
+        found = function(*arguments, **options)
+        seconds[what] = seconds.get(what, 0.0) + time.perf_counter() - started
+        return found
+
+    of_columns = timed("looking at the columns", health, X, names, scale is not None)
+    rows = X if scale is None else timed("scaling", scale, X)
+    choice, k = None, numbers[0]
+    if len(numbers) > 1:
+        choice = timed("choosing k", choose_k, rows, numbers, seed=seed, **where)
+        k = choice.n_clusters
+    found = timed("clustering", kmeans, rows, k, seed=seed, n_init=1 if choice else 5, **_start(choice), **where)
+    pictures = {}
+    clusters, silhouette, outliers, farthest = [], math.nan, 0, []
+    if k > 1:
+        profiles = timed("describing clusters", cluster_profiles, rows, found.labels, names, **where)
+        means = profiles.means if scale is None else cluster_profiles(X, found.labels, names, **where).means
+        clusters = [_cluster(profiles, c, means[c]) for c in range(len(profiles.clusters))]
+        scores = timed("describing clusters", outlier_scores, rows, found.centroids, **where)
+        outliers = int(scores.outliers.sum())
+        first = np.argsort(-scores.scores, kind="stable")[: min(10, outliers)]
+        farthest = [(int(row), int(scores.labels[row]), float(scores.scores[row])) for row in first]
+        shown = timed("drawing", SilhouetteDisplay.from_predictions, rows, found.labels, seed=seed)
+        silhouette = float(np.mean(shown.silhouettes))
+        words = f"Silhouettes by cluster; their mean is {silhouette:.2f}."
+        pictures["silhouettes"] = _picture("Silhouettes", shown, words)
+        shown = timed("drawing", SizesDisplay.from_predictions, found.labels)
+        sizes = ", ".join(f"{one.number}: {one.share:.0%}" for one in sorted(clusters, key=lambda one: -one.rows)[:12])
+        pictures["sizes"] = _picture("Sizes", shown, f"Rows in each cluster, the largest first. {sizes}.")
+    if choice is not None:
+        shown = timed("drawing", KChoiceDisplay(choice).plot)
+        votes = ", ".join(f"{one.title}: {choice.votes[one.name]}" for one in VOTING)
+        pictures["choice"] = _picture("Criteria by number of clusters", shown, f"Four criteria; each is for: {votes}.")
+    shown = timed("drawing", ClustersDisplay.from_predictions, rows, found.labels, found.centroids, feature_names=names)
+    what = "their two features" if rows.shape[1] == 2 else "the first two principal components"
+    words = f"{len(rows):,} rows by {what}, coloured by cluster, with centroids."
+    pictures["clusters"] = _picture("Clusters", shown, words)
+    return Analysis(
+        title, X.shape, names, of_columns, choice, _votes(choice), k, found.inertia, found.n_iter, found.backend,
+        silhouette, clusters, outliers, farthest, pictures, seconds, command, version,
+    )  # fmt: skip
+
+
+def _start(choice):
+    """Where the fit starts: from the centroids that the choice has come to, if there was one."""
+    return {} if choice is None else {"init": choice.centroids[choice.n_clusters]}
+
+
+def _votes(choice):
+    if choice is None:
+        return []
+    return [(one.title, "-" if choice.votes[one.name] is None else str(choice.votes[one.name])) for one in VOTING]
+
+
+def _cluster(profiles, c, means):
+    """A cluster in numbers, and in words: where it differs most from the others."""
+    words = []
+    for name, effect in profiles.features(c)[:_FEATURES]:
+        if abs(effect) < _NOTABLE:
+            break
+        much = "much " if abs(effect) >= _LARGE else ""
+        words.append(f"{much}{'higher' if effect > 0 else 'lower'} {name}")
+    said = ", ".join(words) if words else "like the others in every feature"
+    numbers = (int(profiles.sizes[c]), float(profiles.shares[c]), float(profiles.spreads[c]))
+    return Cluster(int(profiles.clusters[c]), *numbers, int(profiles.nearest_rows[c]), said, means.tolist())
+
+
+def _picture(title, display, alternative):
+    """A figure as a `Picture`; it is closed."""
+    out = io.BytesIO()
+    display.figure_.savefig(out, format="png", dpi=110, facecolor="white")
+    pyplot().close(display.figure_)
+    return Picture(title, f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}", alternative)

@@ -1,0 +1,41 @@
+"""The page: an `Analysis` through a template."""
+
+import datetime
+import math
+from pathlib import Path
+
+from .analysis import Analysis
+
+_TEMPLATE = Path(__file__).with_name("report.html")
+
+
+def page(analysis: Analysis, now: datetime.datetime | None = None) -> str:
+    """The HTML of a report: one file, that asks for nothing from elsewhere.
+
+    Raises
+    ------
+    ImportError
+        If Jinja2 is missing.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise ImportError("Reports need Jinja2 and matplotlib: pip install 'kmeans-fast[report]'.") from error
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.filters |= {"number": _number, "duration": _duration}
+    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    made = (now or datetime.datetime.now().astimezone()).strftime("%Y-%m-%d %H:%M")
+    return template.render(**analysis._asdict(), made=made)
+
+
+def _number(value):
+    if isinstance(value, int):
+        return f"{value:,}"
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _duration(seconds):
+    return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -1,0 +1,148 @@
+"""The report: what it says is what the functions say, and the page needs nothing from elsewhere."""
+
+import base64
+import datetime
+import html.parser
+import re
+
+import numpy as np
+import pytest
+
+import kmeans_fast
+from kmeans_fast.datasets import make_blobs
+from kmeans_fast.reporting import analyse, page
+from kmeans_fast.reporting.health import health
+
+pytest.importorskip("jinja2", reason="reports need Jinja2")
+pytest.importorskip("matplotlib", reason="reports need matplotlib").use("Agg")
+
+VOID = {"meta", "link", "img"}
+
+
+class Page(html.parser.HTMLParser):
+    """Elements with their attributes, in order; fails where tags do not match."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.text = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def X():
+    rows = make_blobs(700, 3, centers=4, center_box=(-20, 20), random_state=2)[0]
+    return rows * [1.0, 1000.0, 1.0] + [0.0, 0.0, 50.0]
+
+
+@pytest.fixture(scope="module")
+def analysis(X):
+    return analyse(
+        X, [2, 3, 4, 5], names=["<age>", "spend", "days"], title="a & b.csv", seed=0,
+        scale=lambda rows: rows / rows.std(axis=0), command="kmeans-fast report 'a & b.csv'",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def text(analysis):
+    return page(analysis, datetime.datetime(2026, 1, 2, 3, 4))
+
+
+def test_numbers_are_those_of_the_functions(X, analysis):
+    rows = X / X.std(axis=0)
+    choice = kmeans_fast.choose_k(rows, [2, 3, 4, 5], seed=0)
+    assert analysis.n_clusters == choice.n_clusters == 4
+    labels, squared = kmeans_fast.assign(rows, choice.centroids[4])
+    np.testing.assert_allclose(analysis.inertia, squared.sum(), rtol=1e-6)
+    assert [one.rows for one in analysis.clusters] == np.bincount(labels).tolist()
+    for one in analysis.clusters:
+        np.testing.assert_allclose(one.means, X[labels == one.number].mean(axis=0), rtol=1e-9)
+        assert re.search("higher|lower|like the others", one.words)
+    silhouette = kmeans_fast.metrics.silhouette_score(rows, labels)
+    np.testing.assert_allclose(analysis.silhouette, silhouette, atol=1e-6)
+
+
+def test_the_page_is_whole_and_asks_for_nothing(text):
+    found = Page(text)
+    assert all(one["src"].startswith("data:image/png;base64,") for one in found.of("img"))
+    for one in found.of("img"):
+        assert base64.b64decode(one["src"].partition(",")[2]).startswith(b"\x89PNG")
+        assert len(one["alt"]) > 20
+    assert [one["href"] for one in found.of("link")] == ["data:,"]
+    assert found.of("script") == []
+    outside = [
+        value for _, one in found.elements for value in one.values() if value and re.match(r"(https?:)?//", value)
+    ]
+    assert outside == []
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_the_page_can_be_read_without_seeing(text):
+    found = Page(text)
+    assert found.of("html") == [{"lang": "en"}]
+    assert len(found.of("h1")) == 1
+    assert len(found.of("caption")) == len(found.of("table"))
+    assert all(one.get("scope") in ("col", "row") for one in found.of("th"))
+    names = [one["id"] for _, one in found.elements if "id" in one]
+    assert len(set(names)) == len(names)
+    assert {one["href"][1:] for one in found.of("a")} == set(names)
+    assert all("aria-label" in one for _, one in found.elements if one.get("role") == "region")
+
+
+def test_names_are_escaped(text):
+    assert "&lt;age&gt;" in text
+    assert "<age>" not in text
+    assert "a &amp; b.csv" in text
+
+
+def test_one_number_is_taken_as_it_is(X):
+    found = analyse(X, [3], seed=0)
+    assert found.choice is None
+    shown = "".join(Page(page(found)).text)
+    assert "3 clusters in" in shown
+    assert "How many clusters" not in shown
+    assert "x0" in shown
+    alone = Page(page(analyse(X, [1], seed=0)))
+    assert len(alone.of("img")) == 1
+
+
+def test_the_health_of_columns_is_told():
+    rng = np.random.default_rng(0)
+    X = np.column_stack(
+        [rng.normal(size=1000), 500 * rng.normal(size=1000), np.full(1000, 2.0), rng.integers(0, 2, 1000)]
+    )
+    X[7, 0] = 1e6
+    found = health(X, ["a", "b", "c", "d"], False)
+    assert [column.remark for column in found.columns] == ["", "", "constant", "two values"]
+    assert found.columns[0].extreme == 1
+    assert found.columns[1].extreme == 0
+    said = " ".join(found.remarks)
+    assert "c is constant and tells clusters nothing." in said
+    assert "1 extreme value in a" in said
+    assert "Scales differ: a varies" in said
+    assert "--scale standard" in said
+    assert "the columns were scaled" in " ".join(health(X, ["a", "b", "c", "d"], True).remarks)
+    assert health(rng.normal(size=(500, 2)), ["a", "b"], False).remarks == []
+    assert "There are few rows, 12, for 2 columns" in health(rng.normal(size=(12, 2)), ["a", "b"], False).remarks[0]
+
+
+def test_without_jinja_it_says_what_to_install(analysis, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
+    with pytest.raises(ImportError, match=r"pip install 'kmeans-fast\[report\]'"):
+        page(analysis)
