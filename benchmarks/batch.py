@@ -125,8 +125,7 @@ def measured(data, k, stand, context):
         raise AssertionError("together and one by one have different answers")
 
     tasks = {name: functools.partial(affordable, run, run, limit=limit) for name, (run, _) in chosen.items()}
-    pause = 0.0 if data.X.size < 1 << 20 else PAUSE
-    done = interleaved(tasks, context.options["rounds"], stand, context, limit=limit, pause=pause)
+    done = interleaved(tasks, context.options["rounds"], stand, context, limit=limit, pause=PAUSE)
     row = {"seconds": {name: done[name].best * chosen[name][1] for name in done if done[name].values}}
     say("  " + " ".join(cells({"data": "", "shape": "", **row})))
     return row

@@ -15,6 +15,7 @@ from ...kernels.cpu.seeding import drawing, trials
 from ..protocol import Outcome
 from . import costs
 from .buffers import NO_WEIGHTS, flat
+from .tasks import tasks_for
 
 _NO_SPLITTERS = np.empty(0, np.uint64)
 _SAMPLED = 64  # rows of a problem, for the frame that float32 scores of seeding are in
@@ -41,9 +42,9 @@ class CpuProblems:
     """See `kmeans_fast.backends.protocol.Problems`."""
 
     def __init__(self, X, weights, n_clusters, threads):
-        self.X, self.k, self.threads = X, n_clusters, min(threads, len(X))
+        self.X, self.k, self.most_threads = X, n_clusters, threads
         self.count, self.n, self.d = X.shape
-        self.most_threads, self.turn = threads, np.zeros(1, np.int64)
+        self.turn = np.zeros(1, np.int64)
         self.weighted = weights is not None
         self.rows_of_all = Rows(flat(X), flat(weights) if self.weighted else NO_WEIGHTS, self.d)
         self.plan = self._planned(self.rows_of_all)
@@ -54,6 +55,10 @@ class CpuProblems:
         self.turn[0] = 0
         return Runs(of, self.turn.ctypes.data)
 
+    def _threads(self, runs, work):
+        """Threads for so many runs, each of so many nanoseconds of one core."""
+        return tasks_for(min(self.most_threads, runs), runs * work)
+
     # ---- before the runs -------------------------------------------------------------------------------------------
 
     def _planned(self, rows, together=1):
@@ -63,7 +68,9 @@ class CpuProblems:
         wide = 1 if weighted or self.d >= column_statistics.LANES else column_statistics.fill_vectors(self.d)
         largest, lowest = np.empty((2, self.count, self.d * wide + weighted))
         runs = self._runs(np.arange(self.count))
-        opening.ranges(self.threads, rows, self.n, runs, wide, largest, lowest)
+        opening.ranges(
+            self._threads(self.count, self.n * self.d * costs.READING), rows, self.n, runs, wide, largest, lowest
+        )
         largest = largest.reshape(-1, columns) if wide == 1 else largest.reshape(self.count, wide, columns).max(axis=1)
         lowest = lowest.reshape(-1, columns) if wide == 1 else lowest.reshape(self.count, wide, columns).min(axis=1)
         return self._plan_of(largest, lowest)
@@ -79,7 +86,8 @@ class CpuProblems:
 
     def _measure(self):
         """A point in the middle of each problem, the scatters about it, and the mean variances."""
-        rows, threads, d = self.rows_of_all, self.threads, self.d
+        rows, d = self.rows_of_all, self.d
+        threads = self._threads(self.count, self.n * d * costs.MEASURING)
         plan = self._planned(Rows(rows.X, NO_WEIGHTS, d)) if self.weighted else self.plan
         together = column_statistics.fill_vectors(d) if plan.limbs == 1 else 1
         if together > 1:
@@ -110,7 +118,9 @@ class CpuProblems:
 
     def seeds(self, words, of):
         runs, k, most = words.shape
-        threads, n, d = min(self.most_threads, runs), self.n, self.d
+        n, d = self.n, self.d
+        work = n * k * (costs.TRIAL_ROW + costs.float_scoring(d, most))
+        threads = self._threads(runs, work)
         bits = max(0, min(drawing.MOST_BUCKETS, n // drawing.ROWS_A_BUCKET).bit_length() - 1)
         padded = -(-most // CENTROIDS) * CENTROIDS
 
@@ -125,7 +135,7 @@ class CpuProblems:
             moved, half_norms, _NO_SPLITTERS,
         )  # fmt: skip
         filters, tiles, found = self._filters(), tile.workspaces(threads, d), np.empty((runs, k), np.int64)
-        for part in self._parts(runs, n * k * (costs.TRIAL_ROW + costs.float_scoring(d, most))):
+        for part in self._parts(runs, work):
             making = self._runs(of[part])
             seeds.seeds(
                 threads, self.rows_of_all, n, k, making, filters, bits, words[part], memory, tiles, found[part]
@@ -145,7 +155,9 @@ class CpuProblems:
 
     def lloyd(self, centroids, thresholds, of, max_iter, record):
         runs, k, d = centroids.shape
-        n, threads, columns, limbs = self.n, min(self.most_threads, runs), d + self.weighted, self.plan.limbs
+        n, columns, limbs = self.n, d + self.weighted, self.plan.limbs
+        work = n * costs.EXPECTED_ITERATIONS * costs.float_scoring(d, k)
+        threads = self._threads(runs, work)
         dtype, in_lanes = kind_of(d, k, self.X.dtype, self.weighted)
         expected, in_lanes = in_lanes, in_lanes and limbs == 1
         padded = -(-k // CENTROIDS) * CENTROIDS
@@ -168,7 +180,7 @@ class CpuProblems:
         totals, counts = fixed_point.Totals.zeros(threads, k, columns, limbs), Counts.zeros(threads)
         tiles, lanes = tile.workspaces(threads, d), lane_sums.scratch(threads, k, d) if in_lanes else None
         frames, reach = lloyd.Frames(self.middles, self.scatters), packing.reach(dtype)
-        for part in self._parts(runs, n * costs.EXPECTED_ITERATIONS * costs.float_scoring(d, k)):
+        for part in self._parts(runs, work):
             making = self._runs(of[part])
             lloyd.lloyd(
                 threads, self.rows_of_all, n, k, making, self.plan, frames, thresholds[part], max_iter,
