@@ -9,11 +9,12 @@
 // Blocks run one after the other; those of a cooperative launch take turns, so that a barrier of the whole grid (an
 // atomic counter and a wait with __nanosleep) works. Shared memory is filled with a pattern before every block, so that
 // reading what was never written does not go unnoticed. A barrier that some threads reach on one line and others on
-// another, or never, is reported as an error of the launch. Tensor cores multiply in plain
-// integers, and asynchronous copies take place when they are waited for (tensor_cores.hpp).
+// another, or never, is reported as an error of the launch, and so is a wait of the grid that never ends. Tensor cores
+// multiply in plain integers, and asynchronous copies take place when they are waited for (tensor_cores.hpp).
 //
-// A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py).
-// What registers allow, the compiler for GPUs says (tests/cuda/test_compile.py).
+// A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py), and
+// a cooperative one of more blocks than the device has room for (device.py). What registers allow, the compiler for GPUs
+// says (tests/cuda/test_compile.py).
 //
 // Not modelled: the memory order between blocks, the timing of anything.
 #pragma once

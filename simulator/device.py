@@ -7,8 +7,11 @@ import numpy as np
 
 from kmeans_fast.backends.cuda.backend import CudaBackend
 from kmeans_fast.backends.cuda.device import Properties
+from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import SYSTEM_SHARED
 
 from . import build
+
+RESIDENT_THREADS = 1536  # of a multiprocessor: some have 2048, Turing's 1024
 
 _GARBAGE = 0xA5  # what fresh memory holds
 _CTYPES = {
@@ -98,18 +101,33 @@ class SimDevice:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda module: build.simulated(module, self.sanitizer), modules))
 
-    def prepare(self, module, kernel, blocks, shared_bytes, values):
+    def prepare(self, module, kernel, blocks, shared_bytes, values, cooperative=False):
         library = build.simulated(module, self.sanitizer)
         build.check_shared(library, kernel, shared_bytes, self.properties.shared_bytes)
+        if cooperative:
+            self._check_resident(library, module, kernel, blocks, shared_bytes)
         arguments = [_argument(value) for value in values]
 
         def launch():
             self.launches.append(kernel)
-            build.run(library, kernel, blocks, module.threads, arguments, shared_bytes, order=self.order)
+            build.run(library, kernel, blocks, module.threads, arguments, shared_bytes, cooperative, self.order)
 
         launch.arrays = values  # they live as long as the launch
-        launch.replaced = lambda others: self.prepare(module, kernel, blocks, shared_bytes, replaced(values, others))
+        launch.replaced = lambda others: self.prepare(
+            module, kernel, blocks, shared_bytes, replaced(values, others), cooperative
+        )
         return launch
+
+    def _check_resident(self, library, module, kernel, blocks, shared_bytes):
+        """RuntimeError where not all blocks of a launch are on the device at once, by their threads and shared memory.
+
+        What registers allow is for the compiler to say (`tests/cuda/test_compile.py`).
+        """
+        of_block = build.static_shared(library._name).get(kernel, 0) + shared_bytes + SYSTEM_SHARED
+        of_multiprocessor = (self.properties.shared_bytes + SYSTEM_SHARED) // of_block
+        room = self.properties.multiprocessors * min(of_multiprocessor, RESIDENT_THREADS // module.threads)
+        if blocks > room:
+            raise RuntimeError(f"{kernel}: {blocks:,} blocks wait for each other, and {room:,} fit on the GPU")
 
     def together(self, launches):
         self.graphs += 1

@@ -23,6 +23,8 @@ static SimBlock* sim_block;
 static SimFiber* sim_fiber;
 static void* sim_scheduler;  // its stack pointer while a fiber runs
 static const std::function<void()>* sim_kernel;
+static bool sim_moved;                  // whether a thread did more than look and wait again, lately
+constexpr unsigned SIM_PATIENCE = 100;  // rounds of all blocks in which none does, before that is for ever
 
 // Saves the registers that a function has to keep on the current stack, and goes on with another. Switching costs
 // nanoseconds, where ucontext asks the system each time.
@@ -191,6 +193,7 @@ static bool sim_turn(SimBlock& block) {
       sim_fiber = &fiber;
       threadIdx = {fiber.thread, 0, 0};
       sim_switch(&sim_scheduler, fiber.stack_pointer);
+      sim_moved = sim_moved || fiber.state != SimFiber::NAP;
     }
     done += fiber.state == SimFiber::DONE;
   }
@@ -210,8 +213,13 @@ static void sim_launch(const SimLaunch& launch, const std::function<void()>& ker
       running.push_back({blocks[first + i], SimShared(launch.dynamic_bytes), {}, {}, {}, false});
       sim_open(running.back(), launch, (size_t)i * launch.threads, threads);
     }
-    for (unsigned done = 0; done < together;) {
+    for (unsigned done = 0, idle = 0; done < together; idle = sim_moved ? 0 : idle + 1) {
+      if (idle == SIM_PATIENCE) {
+        sim_problem = "threads wait for ever for what no block that is running does";
+        return;
+      }
       done = 0;
+      sim_moved = false;
       for (SimBlock& block : running) {
         if (!block.done && !sim_turn(block)) {
           sim_problem =

@@ -192,6 +192,13 @@ def test_the_grid_waits_in_a_cooperative_launch():
     assert_array_equal(out, [1001, 1002, 1003, 1004])
 
 
+def test_blocks_that_are_not_there_are_not_waited_for_for_ever():
+    """As in a launch that is not cooperative, whose blocks run one after the other."""
+    out = np.zeros(4, np.int32)
+    with pytest.raises(RuntimeError, match="wait for ever for what no block that is running does"):
+        run("summed_by_the_grid", 4, 64, np.zeros(4, np.int32), np.zeros(1, np.int32), out)
+
+
 def test_a_barrier_that_some_threads_never_reach_is_reported():
     with pytest.raises(RuntimeError, match=r"half_waits: deadlock in block 0"):
         run("half_waits", 1, 32, np.zeros(64, np.int32))

@@ -51,8 +51,8 @@ class CupyLaunch:
     What CuPy does with the arguments at each call of a kernel takes longer than the launch.
     """
 
-    def __init__(self, number, call, values):
-        self.number, self.call = number, call
+    def __init__(self, number, call, values, cooperative):
+        self.number, self.call, self.cooperative = number, call, cooperative
         self.values = values  # arrays live as long as the launch
         self._point_to(array.array("Q", b"".join(map(_word, values))))
 
@@ -65,7 +65,10 @@ class CupyLaunch:
     def __call__(self):
         if current_device() == self.number:
             stream = cupy.cuda.get_current_stream().ptr
-            cupy.cuda.driver.launchKernel(*self.call, stream, self.arguments, 0)
+            if self.cooperative:
+                cupy.cuda.driver.launchCooperativeKernel(*self.call, stream, self.arguments)
+            else:
+                cupy.cuda.driver.launchKernel(*self.call, stream, self.arguments, 0)
         else:
             with cupy.cuda.Device(self.number):
                 self()
@@ -185,13 +188,20 @@ class CupyDevice:
     def _load_module(self, module):
         return cupy.RawModule(path=str(compiler.binary_file(module, self._architecture())))
 
-    def prepare(self, module, kernel, blocks, shared_bytes, values):
+    def prepare(self, module, kernel, blocks, shared_bytes, values, cooperative=False):
         function = self._kernel(module, kernel)
         with self._current():  # CuPy asks the current device's driver even for an attribute
             if shared_bytes and function.max_dynamic_shared_size_bytes < shared_bytes:
                 function.max_dynamic_shared_size_bytes = shared_bytes
             address = function.kernel.ptr
-        return CupyLaunch(self.number, (address, blocks, 1, 1, module.threads, 1, 1, shared_bytes), values)
+            if cooperative:
+                room = self.properties.multiprocessors * cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+                    address, module.threads, shared_bytes
+                )
+                if blocks > room:
+                    raise RuntimeError(f"{kernel}: {blocks:,} blocks wait for each other, and {room:,} fit on the GPU")
+        call = (address, blocks, 1, 1, module.threads, 1, 1, shared_bytes)
+        return CupyLaunch(self.number, call, values, cooperative)
 
     def together(self, launches):
         """A CUDA graph, captured on a stream of its own."""

@@ -81,10 +81,18 @@ class Device(Protocol):
     def compile(self, modules: list[sources.Module]) -> None:
         """Make sure that modules are compiled: all at once is sooner than one by one as they are needed."""
 
-    def prepare(self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list) -> Launch:
+    def prepare(
+        self, module: sources.Module, kernel: str, blocks: int, shared_bytes: int, values: list, cooperative: bool
+    ) -> Launch:
         """A launch of a kernel on `blocks` blocks of `module.threads` threads.
 
-        `values` are arrays, those of a `Report` too, None for null, and NumPy scalars.
+        `values` are arrays, those of a `Report` too, None for null, and NumPy scalars. `cooperative`: the blocks wait
+        for each other, so all are on the device at once.
+
+        Raises
+        ------
+        RuntimeError
+            If the device has not room for so many at once.
         """
 
     def together(self, launches: list[Launch]) -> Callable[[], None]:
@@ -137,7 +145,7 @@ class Launcher:
         self.stored = _STORED[np.dtype(held)]
         self.real = sources.STORED[self.stored]
 
-    def prepare(self, module, kernel, blocks, *, shared_bytes=0, choices=None, **arguments):
+    def prepare(self, module, kernel, blocks, *, shared_bytes=0, cooperative=False, choices=None, **arguments):
         """A `Launch`, which can be repeated."""
         parameters = _parameters(module, kernel, self.stored)
         if parameters.keys() != arguments.keys():
@@ -152,7 +160,7 @@ class Launcher:
                 raise TypeError(f"{kernel}: {name} must be {dtype}, got {value.dtype}.")
             values.append(value)
         compiled = sources.module(module, self.stored, **(choices or {}))
-        return self.device.prepare(compiled, kernel, blocks, shared_bytes, values)
+        return self.device.prepare(compiled, kernel, blocks, shared_bytes, values, cooperative)
 
     def parameter_names(self, module, kernel):
         return [parameter.name for parameter in sources.kernels(module)[kernel]]
