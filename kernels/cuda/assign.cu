@@ -61,13 +61,6 @@ __device__ __forceinline__ void settle(i64 row, int label, int* labels, int& cha
   atomicAdd(&changed, 1);
 }
 
-__device__ __forceinline__ void top_two(float score, int column, float& best, float& second, int& index) {
-  const bool better = score > best;  // never of a NaN
-  second = larger(second, better ? best : score);
-  index = better ? column : index;
-  best = better ? score : best;
-}
-
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) assign(
     const stored* __restrict__ X,            // IN    (n, d)
     i64 n, int d,

@@ -19,6 +19,14 @@ struct Bounds {
   float *upper, *lower;  // (n,) or null: no bounds are kept
 };
 
+// Takes note of a score, if it is one of the best two.
+__device__ __forceinline__ void top_two(float score, int column, float& best, float& second, int& index) {
+  const bool better = score > best;  // never of a NaN
+  second = larger(second, better ? best : score);
+  index = better ? column : index;
+  best = better ? score : best;
+}
+
 // What a score must lead by, for a row of norm |x'|^2 whose best centroid has this half norm.
 __device__ __forceinline__ float margin_of(float norm, float half_norm, float of_norm, float of_half_norm,
                                            float added) {

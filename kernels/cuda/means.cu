@@ -151,7 +151,7 @@ __device__ void conclude(Conclusion& shared, int k, const volatile double* shift
     status[SCORED] = (double)counters[2];
     status[EMPTY] = empty;
     status[OVERFLOWED] = (double)counters[5];
-    drifts[k] = drift_of(farthest, scale);
+    if (drifts) drifts[k] = drift_of(farthest, scale);
     if (empty && !relocated)
       *halted = 1;
     else

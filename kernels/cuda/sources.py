@@ -36,6 +36,7 @@ MODULES = {
     "update_sums": ("common", "fixed_point", "sums", "update_sums"),
     "points": ("common", "fixed_point", "sums", "points"),
     "centroids": ("common", "fixed_point", "sums", "exact_sum", "means", "centroids"),
+    "runs": ("common", "certified", "fixed_point", "sums", "exact_sum", "means", "row_tiles", "runs"),
     "hamerly": ("common", "hamerly"),
     "seeding": ("common", "fixed_point", "tiles", "masses", "mass_scaling", "candidates", "seeding"),
     "silhouettes": ("common", "tiles", "silhouettes"),
@@ -51,10 +52,12 @@ BYTE_PANELS = (64, 128)  # centroids that `byte_filter` scores together
 KSTEPS = (1, 2, 4, 8, 0)  # products of 32 features that a row takes; 0: any number
 MOST_DIMENSIONS = 4  # of `assign_points`
 HEIGHTS = (4, 8)  # rows that a thread of `assign` scores together
+ACROSS = (1, 4, 32)  # lanes of a warp of `lloyd_runs` that share a row
 CHOICES = {
     "byte_filter": {"KSTEPS": KSTEPS, "PANEL": BYTE_PANELS},
     "assign": {"PANEL": PANELS, "HEIGHT": HEIGHTS},
     "points": {"DIM": range(1, MOST_DIMENSIONS + 1), "SEVERAL": (0, 1)},
+    "runs": {"ACROSS": ACROSS},
     "update_sums": {"COLUMNS": (1, 4)},
 }
 

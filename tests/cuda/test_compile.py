@@ -14,6 +14,7 @@ pytest.importorskip("cuda.bindings.nvrtc", reason="NVRTC is not installed", exc_
 from compilation import architectures, usage
 from kmeans_fast.kernels.cuda import compiler, sources
 
+from kmeans_fast.backends.cuda import runs
 from kmeans_fast.backends.cuda.scorers import panels, points
 from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import STATIC_SHARED, UPDATE_RESIDENT, UPDATE_SHARED
 
@@ -28,6 +29,7 @@ BUDGET = {
        for dim in range(1, 5) for several in (0, 1)},
     "pack": (64, 0, 0), "clear": (64, 0, 0), "update": (80, 20_000, 640),
     "relocate": (64, 16, 0),
+    "lloyd_runs/1": (128, 32_500, 640), "lloyd_runs/4": (128, 23_500, 640), "lloyd_runs/32": (255, 34_200, 640),
     "filter_rows": (64, 2_100, 0), "update_sums/1": (64, 18_432, 0), "update_sums/4": (64, 18_432, 0),
     "column_ranges": (64, 0, 0), "column_sums": (64, 0, 0), "row_hashes": (64, 18_500, 0), "gather_rows": (64, 0, 0),
     "squared_norms": (64, 17_500, 0), "open_places": (64, 0, 0), "gather_words": (64, 0, 0),
@@ -52,7 +54,7 @@ BUDGET = {
 
 # Bytes of spills, stores and loads, that a kernel is left: two blocks a multiprocessor leave it registers enough for
 # the loop over the panels, and a few words wait in memory from a tile to the next.
-SPILLS = {"byte_filter/4/128": 48}
+SPILLS = {"byte_filter/4/128": 48, "lloyd_runs/1": 16}
 
 
 def name_of(module, kernel):
@@ -111,6 +113,10 @@ def test_blocks_that_the_planner_counts_on_fit_a_multiprocessor():
         registers, of_kernel, _ = BUDGET[f"assign_points/{dim}/{several}"]
         assert points.BLOCKS[dim] * registers * sources.THREADS <= REGISTERS
         assert of_kernel <= points.SHARED
+    for across, blocks in runs.RESIDENT.items():
+        registers, shared_bytes, _ = BUDGET[f"lloyd_runs/{across}"]
+        assert shared_bytes <= runs.STATIC[across]
+        assert blocks * -(-registers // 8) * 8 * sources.THREADS <= REGISTERS
     for columns in sources.CHOICES["update_sums"]["COLUMNS"]:
         registers, shared_bytes, _ = BUDGET[f"update_sums/{columns}"]
         assert shared_bytes <= UPDATE_SHARED

@@ -18,6 +18,8 @@ from support import DTYPES, rows, some_weights
 
 from kmeans_fast import reference
 from kmeans_fast.arrays import Data
+from kmeans_fast.backends.cuda.problems import CudaProblems
+from kmeans_fast.backends.cuda.runs import Layout
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.engine.fit import initial_centroids
 from kmeans_fast.engine.lloyd import lloyd
@@ -73,7 +75,14 @@ class Function:
         self.bytes = size
 
 
-def launch_kernel(address, x, y, z, threads_x, threads_y, threads_z, shared_mem, stream, places, extra):
+def launch_cooperative_kernel(*arguments):
+    assert len(arguments) == 10
+    launch_kernel(*arguments, 0, cooperative=True)
+
+
+def launch_kernel(
+    address, x, y, z, threads_x, threads_y, threads_z, shared_mem, stream, places, extra, cooperative=False
+):  # fmt: skip
     function = Function.at[address]
     assert (y, z, threads_y, threads_z, extra) == (1, 1, 1, 1, 0)
     assert stream == streams[-1].ptr if streams else STREAM + function.current[-1]
@@ -82,7 +91,7 @@ def launch_kernel(address, x, y, z, threads_x, threads_y, threads_z, shared_mem,
     count = len(sources.kernels(function.module.name)[function.name])
     values = [ctypes.c_uint64.from_address(place) for place in (ctypes.c_uint64 * count).from_address(places)]
     run = functools.partial(
-        build.run, build.simulated(function.module), function.name, x, threads_x, values, shared_mem
+        build.run, build.simulated(function.module), function.name, x, threads_x, values, shared_mem, cooperative
     )
     if streams:
         streams[-1].captured.append(run)
@@ -158,7 +167,10 @@ def make_modules(compiled):
     memory = types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
     cupy.cuda = types.SimpleNamespace(
         Device=Device, Event=Event, runtime=runtime, memory=memory,
-        driver=types.SimpleNamespace(launchKernel=launch_kernel),
+        driver=types.SimpleNamespace(
+            launchKernel=launch_kernel, launchCooperativeKernel=launch_cooperative_kernel,
+            occupancyMaxActiveBlocksPerMultiprocessor=lambda address, threads, shared_bytes: 2,
+        ),
         get_current_stream=lambda: streams[-1] if streams else types.SimpleNamespace(ptr=STREAM + current[-1]),
         Stream=Stream,
     )  # fmt: skip
@@ -227,6 +239,24 @@ def test_a_fit_is_the_references(device_module, monkeypatch, d, k, dtype, weight
     assert run.n_used == len(np.unique(expected.labels))
     table = np.sqrt(reference.squared_distances(X, run.centroids)).astype(dtype)
     assert_array_equal(session.distances(run.centroids), table)
+
+
+def test_runs_whose_blocks_wait_for_each_other(device_module, monkeypatch):
+    X = np.stack([rows(600, 5, np.float32, "normal", seed) for seed in range(2)])
+    problems = CudaProblems(device_module.CupyDevice(1), on_gpu(X), None, 9, on_host=False)
+    of, starts = np.arange(2), X[:, :9]
+    for blocks in (2, 5):
+        plan = Layout(4, blocks, 8, 1e-3, 1, 1)
+        monkeypatch.setattr("kmeans_fast.backends.cuda.problems.layout", lambda *_, plan=plan: plan)
+        if blocks > 4:
+            with pytest.raises(RuntimeError, match="5 blocks wait for each other, and 4 fit on the GPU"):
+                problems.lloyd(starts, np.zeros(2), of, 9, True)
+            continue
+        found = problems.lloyd(starts, np.zeros(2), of, 9, True)
+        for number in of:
+            expected = reference.lloyd(X[number], None, starts[number], 9, 0.0)
+            assert_array_equal(found.labels[number], expected.labels)
+            assert_array_equal(found.centroids[number], expected.centroids)
 
 
 def test_the_facts_are_read(device_module):

@@ -19,6 +19,8 @@ from simulator import build
 from simulator.device import SimDevice
 from kmeans_fast import reference
 from kmeans_fast.backends.cuda import device as launching
+from kmeans_fast.backends.cuda import problems as of_problems
+from kmeans_fast.backends.cuda.runs import Layout
 from kmeans_fast.backends.cuda.scorers import use_scorer
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.silhouettes import silhouettes
@@ -85,6 +87,20 @@ def check_silhouettes(n, d, k):
     _, labels = np.unique(labels, return_inverse=True)
     found = CudaSession(device, X, None, 2, on_host=True).silhouette(labels, labels.max() + 1)
     np.testing.assert_array_equal(found, silhouettes(X, labels, labels.max() + 1))
+    launched.update(device.launches)
+
+def check_runs(blocks, across):
+    # Whole runs; under ThreadSanitizer by one block, which is all that its threads can be.
+    X = np.random.default_rng(5).normal(size=(2, 150, 6)).astype(np.float32)
+    X[:, ::7] = X[0, 0]
+    device = SimDevice(sanitizer=sanitizer)
+    of_problems.layout = lambda *_: Layout(across, blocks, 8, 1e-3, 1, 1)
+    problems = of_problems.CudaProblems(device, X, None, 5, on_host=True)
+    found = problems.lloyd(X[:, 1:6], np.zeros(2), np.arange(2), 3, True)
+    for number in range(2):
+        expected = reference.lloyd(X[number], None, X[number, 1:6], 3, 0.0)
+        np.testing.assert_array_equal(found.labels[number], expected.labels)
+        np.testing.assert_array_equal(found.centroids[number], expected.centroids)
     launched.update(device.launches)
 
 def check_misaligned():

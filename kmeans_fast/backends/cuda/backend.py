@@ -2,11 +2,10 @@
 
 import functools
 
-from ..protocol import OneByOne
 from .availability import missing
 
 
-class CudaBackend(OneByOne):
+class CudaBackend:
     name = "cuda"
     devices: tuple[str, ...] = ("cuda",)
     reads_narrow = True
@@ -67,6 +66,29 @@ class CudaBackend(OneByOne):
         on_host = problem.resident is None
         check_fits(device, workspace_bytes(problem, device.properties) + problem.data_bytes * on_host, problem)
         return CudaSession(device, X, weights, problem.n_clusters, on_host=on_host)
+
+    def batches(self, problem, problems, runs, n_threads):
+        from .runs import objection
+        from .scorers import forced_scorer
+
+        if forced_scorer():
+            return f"the scorer {forced_scorer()!r} was asked for"
+        return objection(problem, runs, self.device(problem).properties)
+
+    def plan_problems(self, problem, problems, runs, n_threads):
+        from .planning import plan_problems
+
+        return plan_problems(problem, problems, runs, self.device(problem).properties)
+
+    def open_problems(self, X, weights, problem, n_threads):
+        from .planning import check_fits, problems_bytes
+        from .problems import CudaProblems
+
+        device = self.device(problem)
+        on_host = problem.resident is None
+        needed = problems_bytes(problem, len(X), len(X), device.properties)
+        check_fits(device, needed + len(X) * problem.data_bytes * on_host, problem)
+        return CudaProblems(device, X, weights, problem.n_clusters, on_host=on_host)
 
 
 def _number(device):

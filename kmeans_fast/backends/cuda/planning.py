@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..protocol import Plan
+from . import runs as whole_runs
 from .content_order import SORT_BYTES
 from .device import OUT_OF_MEMORY
 from .scorers import planned_scorer
@@ -39,6 +40,14 @@ def _session_bytes(problem, properties):
     return n * (4 + scorer.row_bytes + 8 * problem.weighted) + clusters
 
 
+def problems_bytes(problem, problems, runs, properties):
+    """Device memory for several problems and whole runs of them, beyond the data and what the runs come to."""
+    rows = problem.n_samples * problems
+    seeding = rows * (8 + 8 * problem.weighted + SORT_BYTES)
+    seeding += 10 * min(runs * problem.n_samples, max(whole_runs.SEEDED_ROWS, problem.n_samples))
+    return whole_runs.workspace_bytes(problem, problems, runs, properties) + 8 * rows * problem.weighted + seeding
+
+
 def check_fits(device, needed, problem):
     """Raise MemoryError with the numbers if `needed` bytes cannot be had on the device."""
     free = device.free_bytes()
@@ -53,9 +62,22 @@ def check_fits(device, needed, problem):
 
 def plan(problem, properties):
     """The `Plan` of a problem on a device of these `Properties`."""
-    scorer, p = scorer_for(problem, properties), properties
-    gpu = f"{p.name}, compute capability {p.compute_capability}, driver {p.driver}, {p.runtime}"
-    return Plan(scorer.path, 1, workspace_bytes(problem, p), (gpu, *scorer.notes), on_device=True)
+    scorer = scorer_for(problem, properties)
+    notes = _named(properties), *scorer.notes
+    return Plan(scorer.path, 1, workspace_bytes(problem, properties), notes, on_device=True)
+
+
+def plan_problems(problem, problems, runs, properties):
+    """The `Plan` of so many problems, `runs` in all, that are made together."""
+    n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
+    chosen = whole_runs.layout(n, d, k, runs, properties)
+    needed = problems_bytes(problem, problems, runs, properties)
+    notes = _named(properties), f"{chosen.blocks} blocks of threads a run, of which {chosen.at_once} run at once"
+    return Plan(whole_runs.PATH, 1, needed, notes, on_device=True)
+
+
+def _named(p):
+    return f"{p.name}, compute capability {p.compute_capability}, driver {p.driver}, {p.runtime}"
 
 
 def chunk_rows(n_rows, row_bytes):

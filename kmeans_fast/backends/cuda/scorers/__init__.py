@@ -10,6 +10,11 @@ _CHOICE = Choice("scorer", SCORERS)
 use_scorer = _CHOICE.force
 
 
+def forced_scorer():
+    """The name of the scorer that is forced; empty if none is."""
+    return "" if _CHOICE.forced is None else _CHOICE.forced.name
+
+
 def planned_scorer(sizes, properties):
     """The scorer for `Sizes` on a device of these `Properties`: the one that is forced, else the first that applies."""
     forced = _CHOICE.forced is not None

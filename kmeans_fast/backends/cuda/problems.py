@@ -1,0 +1,210 @@
+"""Data sets of the same sizes opened together on a GPU: whole runs in few launches (`runs.cu`)."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...kernels import scaling
+from ...kernels.cuda import sources
+from ..partials import Form, Ranges, float_of
+from ..protocol import Outcome
+from . import column_statistics
+from .device import Launcher, allocate, upload
+from .gathering import sample, seen
+from .runs import PATH, SEEDED_ROWS, layout
+from .scorers.frame import frame
+from .seeder import CudaSeeds
+
+_MODULES = ("column_statistics", "rows", "distances", "seeding")
+_STATE, _NUMBERS, _BINS = 3, 5, sources.BINS  # of a run, and of an iteration (`runs.cu`)
+_HALTED = 2
+
+
+class Rows(NamedTuple):
+    """The rows of one problem, for what takes them as a session has them."""
+
+    device: Any
+    launcher: Launcher
+    X: Any
+    weights: Any
+    n: int
+    d: int
+
+
+class CudaProblems:
+    """See `kmeans_fast.backends.protocol.Problems`.
+
+    Parameters
+    ----------
+    device : Device
+    X : (problems, n_samples, n_features) array
+    weights : (problems, n_samples) float64 array or None
+    n_clusters : int
+    on_host : bool
+        Whether the caller's arrays are there, and so labels have to be.
+    """
+
+    def __init__(self, device, X, weights, n_clusters, *, on_host):
+        self.device, self.k, self.on_host = device, n_clusters, on_host
+        self.count, self.n, self.d = X.shape
+        self.launcher = Launcher(device, X.dtype)
+        self.dtype, self.weighted = self.launcher.dtype, weights is not None
+        self.X = upload(device, X, "the data") if on_host else X
+        self.weights = upload(device, weights, "the weights") if on_host and self.weighted else weights
+        modules = [sources.module(name, self.launcher.stored) for name in _MODULES]
+        modules.append(sources.module("runs", self.launcher.stored, **self._layout(self.count).choices))
+        device.compile(modules)  # all at once
+        self._open()
+
+    def _layout(self, runs):
+        return layout(self.n, self.d, self.k, runs, self.device.properties)
+
+    def _open(self):
+        """Find what scores, sums and inertias of each problem take."""
+        ranges, self.means, self.scatters = [], np.empty((self.count, self.d)), np.empty(self.count)
+        self.variances, frames, shifts = np.empty(self.count), [], []
+        self.norms = allocate(self.device, (self.count, self.n), np.float32, "the norms of the rows")
+        for number in range(self.count):
+            rows = self._rows(number)
+            ranges.append(Ranges(*column_statistics.column_ranges(self.launcher, rows.X, rows.weights)))
+            self._measure(number, rows, ranges[-1])
+            found = frame(sample(self.launcher, rows.X))
+            frames.append((found.scale, found.gamma, found.zeta, *found.margin))
+            shifts.append(found.shift)
+            self.launcher.run(
+                "rows", "squared_norms", self.n,
+                X=rows.X, n=self.n, d=self.d, shift=upload(self.device, found.shift, "the frame"), scale=found.scale,
+                norms=self.norms[number],
+            )  # fmt: skip
+        largest, lowest = (np.array([getattr(one, name) for one in ranges]) for name in Ranges._fields)
+        self.bits = column_statistics.limb_bits(self.n)
+        exponent, self.limbs = scaling.limbs(largest.ravel(), lowest.ravel(), self.bits)
+        self.problems = {
+            "shift": np.array(shifts), "frames": np.array(frames), "unit": exponent.astype(np.int32),
+            "center": self.means, "scatter": self.scatters,
+        }  # fmt: skip
+        self.problems = {name: upload(self.device, array, "the problems") for name, array in self.problems.items()}
+
+    def _rows(self, number):
+        weights = self.weights[number] if self.weighted else None
+        return Rows(self.device, self.launcher, self.X[number], weights, self.n, self.d)
+
+    def _measure(self, number, rows, ranges):
+        """The mean of a problem, and the scatter about it."""
+        plain = ranges
+        if self.weighted:
+            plain = Ranges(*column_statistics.column_ranges(self.launcher, rows.X, None))
+        limbs, form = column_statistics.Limbs.of(plain, self.n), Form.of(plain, self.n)
+        sums = limbs.in_form(form, column_statistics.column_sums(self.launcher, rows.X, limbs))
+        self.means[number] = form.rounded(sums) / self.n
+        center = upload(self.device, self.means[number], "the mean")
+        scatter = float_of(column_statistics.exact_inertia(self.launcher, rows.X, None, center, None))
+        self.variances[number] = scatter / (self.n * self.d)
+        if self.weighted:
+            scatter = float_of(column_statistics.exact_inertia(self.launcher, rows.X, rows.weights, center, None))
+        self.scatters[number] = scatter
+
+    def mean_variances(self):
+        return self.variances
+
+    def seeds(self, words, of):
+        together = max(1, SEEDED_ROWS // self.n)  # runs
+        X, weights = self.X.reshape(-1, self.d), self.weights.reshape(-1) if self.weighted else None
+        found = []
+        for first in range(0, len(of), together):
+            runs = slice(first, first + together)
+            seeds = CudaSeeds(self.launcher, X, weights, self.n, of[runs], words[runs])
+            seeds.greedy()
+            found.append(seeds.chosen())
+            del seeds  # its memory is for the next
+        return np.concatenate(found)
+
+    def rows(self, numbers, of):
+        places = (of[:, None] * self.n + numbers).ravel()
+        return seen(self.launcher, self.X.reshape(-1, self.d), places).reshape(*numbers.shape, self.d)
+
+    # ---- Lloyd -----------------------------------------------------------------------------------------------------
+
+    def lloyd(self, centroids, thresholds, of, max_iter, record):
+        plan = self._layout(len(of))
+        labels = allocate(self.device, (len(of), self.n), np.int32, "labels")
+        found, told = [], []
+        for first in range(0, len(of), plan.most):
+            runs = slice(first, first + plan.most)
+            group = Group(self, plan, centroids[runs], thresholds[runs], of[runs], labels[runs])
+            group.run(max_iter, record)
+            found.append(group.outcome())
+            told.append(group.told)
+        centroids, inertia, n_used, n_iter, halted = (np.concatenate(parts) for parts in zip(*found))
+        return Outcome(
+            centroids, self.device.download(labels) if self.on_host else labels, inertia, n_used, n_iter, halted,
+            PATH, _joined(told) if record else None,
+        )  # fmt: skip
+
+
+class Group:
+    """Runs that are launched together."""
+
+    def __init__(self, problems, plan, centroids, thresholds, of, labels):
+        self.problems, self.plan, self.runs = problems, plan, len(of)
+        device, k, d, runs = problems.device, problems.k, problems.d, len(of)
+        padded, columns = -(-k // plan.panel) * plan.panel, d + problems.weighted
+
+        def empty(*shape, dtype=np.float64, fill=None):
+            return allocate(device, shape, dtype, f"{runs:,} runs", fill)
+
+        self.centroids = upload(device, centroids.astype(np.float64), "centroids")
+        self.states = empty(runs, _STATE, dtype=np.int32)
+        self.results = empty(runs, 2)
+        self.told = np.empty((runs, 0, _NUMBERS))
+        self.arguments = problems.problems | {
+            "X": problems.X, "weights": problems.weights, "n": problems.n, "d": d, "k": k, "norms": problems.norms,
+            "limbs": problems.limbs, "limb_bits": problems.bits, "of": upload(device, of.astype(np.int32), "runs"),
+            "thresholds": upload(device, thresholds, "thresholds"), "team_blocks": plan.blocks, "held": plan.held,
+            "centroids": self.centroids, "panels": empty(runs, padded * d, dtype=np.float32),
+            "half_norms": empty(runs, padded, dtype=np.float32), "labels": labels,
+            "cells": empty(runs, k * problems.limbs * columns, dtype=np.int64),
+            "counts": empty(runs, k, dtype=np.int64), "shifts": empty(runs, k), "differences": empty(runs, k),
+            "tally": empty(runs, 3, dtype=np.uint64), "counters": empty(runs, 2, 7, dtype=np.int64),
+            "status": empty(runs, 7), "states": self.states,
+            "arrived": empty(runs, dtype=np.uint64, fill=0),
+            "bins": empty(runs, _BINS, dtype=np.int64) if plan.blocks > 1 else None, "results": self.results,
+        }  # fmt: skip
+
+    def run(self, max_iter, record):
+        """Launch until all have ended."""
+        device, plan = self.problems.device, self.plan
+        iterations = min(max_iter + 1, plan.iterations(self.runs))
+        told = allocate(device, (self.runs, iterations, _NUMBERS), np.float64, "iterations") if record else None
+        begin = True
+        while begin or not self.state[:, 1].all():
+            self.problems.launcher.prepare(
+                "runs", "lloyd_runs", self.runs * plan.blocks, shared_bytes=plan.shared_bytes,
+                cooperative=plan.blocks > 1, choices=plan.choices,
+                **self.arguments, max_iter=max_iter, begin=begin, iterations=iterations, told=told,
+            )()  # fmt: skip
+            self.state, begin = device.download(self.states), False
+            if record:
+                found = device.download(told)
+                found[:, :, 2] = np.maximum(found[:, :, 2], 0.0)  # inertias, from differences
+                self.told = np.concatenate([self.told, found], axis=1)
+
+    def outcome(self):
+        """What the runs came to: arrays as of an `Outcome`, without the labels."""
+        device = self.problems.device
+        inertia, n_used = device.download(self.results).T
+        halted = self.state[:, 1] == _HALTED
+        centroids = device.download(self.centroids).astype(self.problems.dtype)
+        n_used, n_iter = np.where(halted, 0, n_used).astype(np.int64), self.state[:, 0].astype(np.int64)
+        return centroids, np.where(halted, 0.0, inertia), n_used, n_iter, halted
+
+
+def _joined(told):
+    """Iterations of all groups of runs; what is beyond the longest of a group means nothing."""
+    most = max(part.shape[1] for part in told)
+    out = np.zeros((sum(len(part) for part in told), most, _NUMBERS))
+    first = 0
+    for part in told:
+        out[first : first + len(part), : part.shape[1]] = part
+        first += len(part)
+    return out
