@@ -87,7 +87,7 @@ class CudaBackend:
         device = self.device(problem)
         on_host = problem.resident is None
         needed = problems_bytes(problem, len(X), len(X), device.properties)
-        check_fits(device, needed + len(X) * problem.data_bytes * on_host, problem)
+        check_fits(device, needed + len(X) * problem.data_bytes * on_host, problem, len(X))
         return CudaProblems(device, X, weights, problem.n_clusters, on_host=on_host)
 
 

@@ -48,14 +48,23 @@ def problems_bytes(problem, problems, runs, properties):
     return whole_runs.workspace_bytes(problem, problems, runs, properties) + 8 * rows * problem.weighted + seeding
 
 
-def check_fits(device, needed, problem):
-    """Raise MemoryError with the numbers if `needed` bytes cannot be had on the device."""
+def _free_bytes(device, needed):
+    """Memory that can be had, after what is kept has been given back if more is needed."""
     free = device.free_bytes()
     if needed > free:
         device.release()
         free = device.free_bytes()
+    return free
+
+
+def check_fits(device, needed, problem, problems=1):
+    """Raise MemoryError with the numbers if `needed` bytes cannot be had on the device."""
+    free = _free_bytes(device, needed)
     if needed > free:
-        what = f"k-means of {problem.n_samples:,} x {problem.n_features:,} rows into {problem.n_clusters:,} clusters"
+        of = f"{problems:,} problems of " if problems > 1 else ""
+        what = (
+            f"k-means of {of}{problem.n_samples:,} x {problem.n_features:,} rows into {problem.n_clusters:,} clusters"
+        )
         name = device.properties.name
         raise MemoryError(OUT_OF_MEMORY.format(what=what, needed=needed / 2**30, name=name, free=free / 2**30))
 
