@@ -9,13 +9,13 @@ LEVELS = 127  # of a code, on either side of zero
 _U = 2.0**-24
 
 
-def usual_ratio(X, shift):
+def usual_ratio(X, shift, levels=LEVELS):
     """|a| / |q| of the rows ``x - shift = s (q + a)``, q integers, as a sample of X (rows, d) has it.
 
     Any positive number is right for the bounds, the usual one serves best.
     """
     moved = X[:: -(-len(X) // 256)].astype(np.float64) - shift
-    step = np.abs(moved).max(axis=1, keepdims=True) / LEVELS
+    step = np.abs(moved).max(axis=1, keepdims=True) / levels
     moved = moved[step[:, 0] > 0] / step[step[:, 0] > 0]
     if not len(moved):
         return 1.0
@@ -35,5 +35,5 @@ def lost_share(d):
 
 
 def fine_share(d):
-    """The norm of what fine codes leave of d features, in units of the codes, and what rounding takes from them."""
+    """The norm of what fine codes, of 255 levels, leave of d features, in units of the codes, and of roundings."""
     return 1.05 * d**0.5 / (4 * LEVELS)

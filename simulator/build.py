@@ -99,9 +99,10 @@ def sanitizer_environment(sanitizer):
 
 
 @functools.cache
-def simulated(module, sanitizer=""):
-    """The library of one of the project's modules (`sources.Module`)."""
+def simulated(module, sanitizer="", accumulator_bits=24):
+    """The library of one of the project's modules (`sources.Module`); the bits are those of `tensor_cores.hpp`."""
     defines = [option for option in module.options if option.startswith("-D")]
+    defines += [f"-DSIM_ACCUMULATOR_BITS={accumulator_bits}"] * (accumulator_bits != 24)
     return simulation(sources.text(module.name), sources.kernels(module.name), defines, sanitizer)
 
 

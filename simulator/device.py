@@ -1,10 +1,12 @@
 """The CUDA backend on the host: its sources under the simulator, its Python as on a GPU."""
 
 import ctypes
+import functools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from kmeans_fast.backends.cuda.accumulators import exact_halves
 from kmeans_fast.backends.cuda.backend import CudaBackend
 from kmeans_fast.backends.cuda.device import Properties
 from kmeans_fast.backends.cuda.scorers.sums_in_shared_memory import SYSTEM_SHARED
@@ -49,13 +51,16 @@ class SimDevice:
         Of threads and blocks: 0 forward, 1 backward, above 1 shuffled.
     sanitizer : str
         "address" or "thread": the interpreter must have been started with the sanitizer's library.
+    accumulator_bits : int
+        That tensor cores keep of sums of halves.
     """
 
     OutOfMemory = SimulatedOutOfMemory
 
-    def __init__(self, order=0, sanitizer="", memory_bytes=8 << 30):
-        self.order, self.sanitizer = order, sanitizer
-        self.properties = Properties("a simulated GPU", 2, 160 << 10, memory_bytes, "8.0", "none", "g++")
+    def __init__(self, order=0, sanitizer="", memory_bytes=8 << 30, accumulator_bits=24):
+        self.order, self.sanitizer, self.accumulator_bits = order, sanitizer, accumulator_bits
+        exact = functools.partial(_exact_halves, sanitizer, accumulator_bits)
+        self.properties = Properties("a simulated GPU", 2, 160 << 10, memory_bytes, "8.0", "none", "g++", exact)
         self.launches = []  # names of the kernels run
         self.allocations = self.graphs = 0
         self.failing = set()  # numbers of allocations that find no memory
@@ -99,10 +104,13 @@ class SimDevice:
 
     def compile(self, modules):
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda module: build.simulated(module, self.sanitizer), modules))
+            list(pool.map(self._simulated, modules))
+
+    def _simulated(self, module):
+        return build.simulated(module, self.sanitizer, self.accumulator_bits)
 
     def prepare(self, module, kernel, blocks, shared_bytes, values, cooperative=False):
-        library = build.simulated(module, self.sanitizer)
+        library = self._simulated(module)
         build.check_shared(library, kernel, shared_bytes, self.properties.shared_bytes)
         if cooperative:
             self._check_resident(library, module, kernel, blocks, shared_bytes)
@@ -143,6 +151,11 @@ class SimDevice:
 
     def release(self):
         self.released += 1
+
+
+@functools.cache
+def _exact_halves(sanitizer, accumulator_bits):
+    return exact_halves(SimDevice(sanitizer=sanitizer, accumulator_bits=accumulator_bits))
 
 
 def replaced(values, others):

@@ -1,9 +1,10 @@
-// What `kernels/cuda/tensor_cores.cu` has on a GPU: products of bytes by a whole warp, and copies that take place late.
+// What `kernels/cuda/tensor_cores.cu` has on a GPU: products of bytes and of halves by a whole warp, and copies that
+// take place late.
 #pragma once
 
 // The operands of a product, put together from the words of all lanes.
 struct alignas(64) SimFragments {
-  signed char a[16][32], b[8][32];  // a row of A, a column of B
+  unsigned a[16][8], b[8][8];  // a row of A, a column of B: 32 bytes or 16 halves
   unsigned product[32];             // which product each lane has brought its words for
 };
 
@@ -24,27 +25,61 @@ static inline void sim_warp_barrier(unsigned mask, int line);
 static inline SimFragments* sim_warp_fragments();  // two
 static inline SimUnderWay& sim_under_way();
 
-static inline int sim_dot(const signed char* a, const signed char* b) {
+static inline int sim_plus_products(int c, const unsigned* a, const unsigned* b, int) {
+  signed char of_a[32], of_b[32];
+  std::memcpy(of_a, a, 32);
+  std::memcpy(of_b, b, 32);
   int sum = 0;
-  for (int k = 0; k < 32; ++k) sum += a[k] * b[k];
-  return sum;
+  for (int k = 0; k < 32; ++k) sum += of_a[k] * of_b[k];
+  return (int)((unsigned)c + (unsigned)sum);
+}
+
+// All that is added is aligned to the largest of it, and cut off below so many bits. Kernels rely on 24, and to lose
+// any of what they add is an error of theirs. With another number it is not: to see a GPU of fewer bits found out.
+#ifndef SIM_ACCUMULATOR_BITS
+#define SIM_ACCUMULATOR_BITS 24
+#endif
+static inline float sim_plus_products(float c, const unsigned* a, const unsigned* b, int line) {
+  double terms[17] = {c}, largest = std::fabs(c), sum = 0.0, exact = 0.0;
+  for (int k = 0; k < 16; ++k) {
+    const auto of = [k](const unsigned* words) { return float_of_half((unsigned short)(words[k / 2] >> k % 2 * 16)); };
+    terms[1 + k] = (double)of(a) * of(b);
+    largest = std::fmax(largest, std::fabs(terms[1 + k]));
+  }
+  if (!(largest > 0.0)) return 0.0f;
+  const auto cut = [](double value, double most) {
+    const double unit = std::ldexp(1.0, std::ilogb(most) - (SIM_ACCUMULATOR_BITS - 1));
+    return std::trunc(value / unit) * unit;
+  };
+  for (const double term : terms) sum += cut(term, largest), exact += term;
+  if (sum) sum = cut(sum, sum);
+  if (SIM_ACCUMULATOR_BITS == 24 && sum != exact) sim_report("a sum of halves loses bits", line);
+  return (float)sum;
 }
 
 // One barrier is enough: the next product has the other place, and whoever writes to this one again has met all lanes
 // at the barrier of that product, after they had read this one.
-static inline void multiply_bytes(int (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const int (&c)[4],
-                                  SIM_LINE) {
+template <class Sum>
+static inline void sim_multiply(Sum (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const Sum (&c)[4],
+                                int line) {
   const unsigned product = ++sim_under_way().products;
   SimFragments& all = sim_warp_fragments()[product % 2];
   const int lane = sim_lane(), g = lane / 4, q = lane % 4;
-  for (int i = 0; i < 4; ++i) std::memcpy(all.a[g + i % 2 * 8] + i / 2 * 16 + 4 * q, &a[i], 4);
-  std::memcpy(all.b[g] + 4 * q, &b0, 4);
-  std::memcpy(all.b[g] + 16 + 4 * q, &b1, 4);
+  for (int i = 0; i < 4; ++i) all.a[g + i % 2 * 8][i / 2 * 4 + q] = a[i];
+  all.b[g][q] = b0;
+  all.b[g][4 + q] = b1;
   all.product[lane] = product;
   sim_warp_barrier(~0u, line);
-  if (all.product[(lane + 1) % 32] != product) sim_report("a product of bytes without all lanes", line);
-  for (int i = 0; i < 4; ++i)
-    d[i] = (int)((unsigned)c[i] + (unsigned)sim_dot(all.a[g + i / 2 * 8], all.b[2 * q + i % 2]));
+  if (all.product[(lane + 1) % 32] != product) sim_report("a product without all lanes", line);
+  for (int i = 0; i < 4; ++i) d[i] = sim_plus_products(c[i], all.a[g + i / 2 * 8], all.b[2 * q + i % 2], line);
+}
+static inline void multiply_bytes(int (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const int (&c)[4],
+                                  SIM_LINE) {
+  sim_multiply(d, a, b0, b1, c, line);
+}
+static inline void multiply_halves(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const float (&c)[4],
+                                   SIM_LINE) {
+  sim_multiply(d, a, b0, b1, c, line);
 }
 
 // The bytes are copied when they are waited for. Until then, and for ever if they are not, garbage is there.

@@ -3,16 +3,15 @@
 //
 // Mapping    `encode_rows`, once a fit: a thread a row (`tiles.cu`), whose features pass by twice. The words of a
 //            block's rows for a product meet in shared memory, so that they are written 16 bytes at a time.
-//            `encode_centroids`, in every iteration: a block a panel, a warp a centroid, a lane four features.
+//            `encode_centroids`, in every iteration: a block a panel, a warp a centroid, a lane the features of a word.
 // Layout     In the order of fragments (`tensor_cores.cu`), so that a lane reads what it needs of 16 rows, or of 16
 //            centroids, as 16 bytes. Words of rows: [tile of 16 rows][product][lane][4]; of centroids:
 //            [panel][product][16 centroids][lane][4]. Beyond d, n and k they are zero.
 //            Fine codes are laid out likewise.
-// Precision  With x' = s (q + a) and c' = t (r + b), q and r integers within -127 and 127: y >= |q|, |a| / ratio and
-//            g >= t |b| + ratio |c'|. In float32; sums of squares are off by less than (d + 32) 2**-24.
-// Cost       Reads X twice, the second time from cache. 2 d bytes and 16 a row.
+// Precision  With x' = s (q + a) and c' = t (r + b), q and r integers within -LEVELS and LEVELS: y >= |q|, |a| / ratio
+//            and g >= t |b| + ratio |c'|. In float32; sums of squares are off by less than (d + 32) 2**-24.
+// Cost       Reads X twice, the second time from cache. 2 d bytes and 16 a row; 4 d in halves.
 
-#define LEVELS 127
 #define UNIT 5.9604645e-8             // 2**-24
 #define TINY 9.094947017729282e-13    // 2**-40: more than what underflows, in units of s
 #define LEAST 8.673617379884035e-19f  // 2**-60: the largest value of a row, at least; a smaller row has codes 0
@@ -29,19 +28,24 @@ __device__ __forceinline__ float step_of(float largest) {
   return (float)((double)larger(largest, LEAST) * ((1.0 + 2.384185791015625e-7) / LEVELS));
 }
 
-// Codes of some values in a word, a byte each: of the values, and of what is left of them in units of 1 / FINER.
+// An integer as the operand of a product: a byte, or the bits of a half.
+__device__ __forceinline__ u32 operand_of(float integer) {
+  return HALVES ? half_of(integer) : (u32)(int)integer & 255u;
+}
+
+// Codes of some values in a word: of the values, and of what is left of them in units of 1 / FINER.
 struct Codes {
   u32 coarse, fine;
 };
 
-// Puts the code of a value into a byte.
-__device__ __forceinline__ void encode(float value, int byte, Codes& codes, Statistics& found) {
+// Puts the code of a value into one of the PER_WORD places.
+__device__ __forceinline__ void encode(float value, int place, Codes& codes, Statistics& found) {
   const float code = value + ROUNDER - ROUNDER, rest = value - code, finer = rest * FINER + ROUNDER - ROUNDER;
   found.codes2 = fmaf(code, code, found.codes2);
   found.rests2 = fmaf(rest, rest, found.rests2);
   found.values2 = fmaf(value, value, found.values2);
-  codes.coarse |= ((u32)(int)code & 255u) << byte * 8;
-  codes.fine |= ((u32)(int)finer & 255u) << byte * 8;
+  codes.coarse |= operand_of(code) << place * (32 / PER_WORD);
+  codes.fine |= operand_of(finer) << place * (32 / PER_WORD);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2) encode_rows(
@@ -49,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) encode_rows(
     i64 n, int d,
     const real* __restrict__ shift,  // IN    (d,) the frame
     real scale,
-    int products,                    //       of 32 features that a row has room for
+    int products,                    //       of 8 words that a row has room for
     double ratio,                    //       of |a| to |q|, as usual
     float lost_share,                //       part of 1.05 |x'|^2 / s by which floors are lowered; and
     float vanishing,                 //       what D loses to underflow, times scale**2
@@ -71,15 +75,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) encode_rows(
     const float step = step_of(largest), per = (float)(1.0 / (double)step);
     Statistics found = {};
     for (int p = 0; p < products; ++p) {
-      for (int part = 0; part < 4 * WORDS / WIDTH; ++part) {
-        fill(tile, n - first, d, p * 4 * WORDS + part * WIDTH, moved);
+      for (int part = 0; part < PER_WORD * WORDS / WIDTH; ++part) {
+        fill(tile, n - first, d, p * PER_WORD * WORDS + part * WIDTH, moved);
 #pragma unroll
-        for (int w = 0; w < WIDTH / 4; ++w) {
+        for (int w = 0; w < WIDTH / PER_WORD; ++w) {
           Codes codes = {};
 #pragma unroll
-          for (int i = 0; i < 4; ++i) encode(tile.at[t][4 * w + i] * per, i, codes, found);
-          coarse[part * (WIDTH / 4) + w][t] = codes.coarse;
-          fine[part * (WIDTH / 4) + w][t] = codes.fine;
+          for (int i = 0; i < PER_WORD; ++i) encode(tile.at[t][PER_WORD * w + i] * per, i, codes, found);
+          coarse[part * (WIDTH / PER_WORD) + w][t] = codes.coarse;
+          fine[part * (WIDTH / PER_WORD) + w][t] = codes.fine;
         }
       }
       __syncthreads();
@@ -145,10 +149,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) encode_centroids(
         const float t = step_of(largest), per = (float)(1.0 / (double)t);
         Statistics found = {};
         const i64 base = (i64)one * products * panel * 8;
-        for (int at = lane; at < (d + 3) / 4; at += 32) {
+        for (int at = lane; at < (d + PER_WORD - 1) / PER_WORD; at += 32) {
           Codes codes = {};
-          for (int i = 0; i < 4 && at * 4 + i < d; ++i) {
-            const int j = at * 4 + i;
+          for (int i = 0; i < PER_WORD && at * PER_WORD + i < d; ++i) {
+            const int j = at * PER_WORD + i;
             const float value = framed((real)centroid[j], shift[j], scale);
             moved[(i64)c * d + j] = value;
             encode(value * per, i, codes, found);
@@ -162,8 +166,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) encode_centroids(
         const double norm = s * sqrt(values2), lost = s * (sqrt(rests2) + 4 * UNIT * sqrt(values2) + TINY);
         if (norm < MOST_REACH) {
           const double slope = lost + ratio * norm;
-          // The last part: three halves of t of rounding by the bias, over y >= 128.
-          const double g = (slope + 6 * UNIT * (norm + lost + slope)) * (1 + sums) + (biased ? s / 64 : 0.0);
+          // Sums of halves are added up 256 features at a time. The last part: three halves of t of rounding by the
+          // bias, over y >= 128.
+          const double roundings = 6 + (HALVES ? d / 256 : 0);
+          const double g = (slope + roundings * UNIT * (norm + lost + slope)) * (1 + sums) + (biased ? s / 64 : 0.0);
           step = {t, (float)((0.5 * norm * norm * (1 - sums) - 7.888609052210118e-31) * (1 - 2 * UNIT))};
           steep = (float)(g * (1 + 2 * UNIT));
         } else {

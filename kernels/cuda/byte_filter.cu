@@ -2,7 +2,8 @@
 // and others a few to be measured.
 //
 // Compiled with -DKSTEPS=1, 2, 4 or 8: the products of 32 features that a row takes, all in registers; or 0: any
-// number, and the rows' bytes come from cache for every panel. And with -DPANEL=64 or 128, the centroids of a panel.
+// number, and the rows' bytes come from cache for every panel. With -DPANEL=64 or 128, the centroids of a panel. And
+// with -DHALVES=1 for integers held in fp16 (`bytes.cu`), of 16 features a product.
 //
 // Mapping    A warp scores ROWS rows against a panel of PANEL centroids at a time, PART products of 8 centroids of it
 //            at once. The panels pass through shared memory, two places in turns, by asynchronous copies; or all stay
@@ -17,10 +18,12 @@
 // Precision  Products and their sums are integers, exact in any order. They start at the bits of ROUNDER, so that as a
 //            float they are ROUNDER plus the sum, and none is converted: -ROUNDER t is part of the other summand. Its
 //            rounding is below three halves of t, which is in g. Beyond 256 features sums may not fit, and are
-//            converted. Roundings of a score and floors: docs/numerics.md, section 6.
+//            converted. Sums of halves are floats, exact for 256 features: 255**2 * 256 < 2**24. Beyond, they are added
+//            to totals, whose roundings are in g. Roundings of a score and floors: docs/numerics.md, section 6.
 // Ties       Candidates within the bounds are measured by D; the lowest index of equals.
 // Order      None: which centroids are candidates depends on the order of panels alone, the label not even on that.
 // Cost       n k d operations on bytes, and a pair 2 fused ones and a maximum. Of a row, its bytes once and 28 more.
+//            Halves: twice the time of products and twice the bytes, for about half as many candidates.
 // Limits     A row with more than MOST candidates, or LISTED on the way, goes to `assign`, or to `recheck` if there are
 //            few of them. n < 2**31.
 
@@ -57,11 +60,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
   if (*halted) return;
   Stage* stages = (Stage*)dynamic_shared;
   const int panels = (k + PANEL - 1) / PANEL, parts = KSTEPS ? 1 : (products + STAGE_PRODUCTS - 1) / STAGE_PRODUCTS;
-  const int t = threadIdx.x, lane = t % 32, warp = t / 32, g = lane / 4, q = lane % 4;
+  // The shuffle tells the compiler that the warp's number is the same in all lanes: else it waits for all lanes before
+  // every product of many features, and in many other places.
+  const int t = threadIdx.x, lane = t % 32, warp = __shfl_sync(0xffffffffu, t / 32, 0), g = lane / 4, q = lane % 4;
   WarpRows& mine = ((WarpRows*)(stages + (resident ? panels : 2)))[warp];
   const u32 rows = (u32)(rows_left ? *n_left : n), tiles = (rows + ROWS - 1) / ROWS, at_once = gridDim.x * WARPS;
   const u32 rounds = (tiles + at_once - 1) / at_once;
-  const int first_sums[4] = {FIRST_SUM, FIRST_SUM, FIRST_SUM, FIRST_SUM};
+  const Sum first_sums[4] = {FIRST_SUM, FIRST_SUM, FIRST_SUM, FIRST_SUM};
 
   // Panels come one after the other, for each round again.
   const auto fetch = [&](int panel, int part, Stage& to) {
@@ -124,7 +129,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
     if (active) {
       // The floors of the rows by the scores of a centroid each, in fine codes too: the eight words of a row for each
       // product are shared by four lanes.
-      int coarse[4] = {}, mixed[4] = {}, fine[4] = {};
+      FineProduct product[4];
       i64 of_label[4];
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
@@ -148,10 +153,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
           const Pair c = *(const Pair*)(words + of_label[i] + (i64)p * (PANEL * 8));
           const Pair finer = *(const Pair*)(fine_words + of_label[i] + (i64)p * (PANEL * 8));
           const int m = i / 2, h = i % 2;
-          coarse[i] = product_of_words(a[m][at][2 + h], c.y, product_of_words(a[m][at][h], c.x, coarse[i]));
-          mixed[i] = product_of_words(a[m][at][2 + h], finer.y, product_of_words(a[m][at][h], finer.x, mixed[i]));
-          mixed[i] = product_of_words(x[m][2 + h], c.y, product_of_words(x[m][h], c.x, mixed[i]));
-          fine[i] = product_of_words(x[m][2 + h], finer.y, product_of_words(x[m][h], finer.x, fine[i]));
+          product[i].add(a[m][at][h], x[m][h], c.x, finer.x);
+          product[i].add(a[m][at][2 + h], x[m][2 + h], c.y, finer.y);
         }
       }
 #pragma unroll
@@ -159,11 +162,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
         const int c = __shfl_sync(0xffffffffu, near, i * 8 + g), r = i * 8 + g;
         const float2 centroid = steps[at_least_0(c)];
         const float4 fact = mine.facts[r];
-        const float sum = (float)sum_of_quad(coarse[i]) + (float)sum_of_quad(mixed[i]) * (1 / FINER) +
-                          (float)sum_of_quad(fine[i]) * (1 / (FINER * FINER));
+        const float sum = product[i].total();
         // What is left of row and centroid is at most `fine_share` long, in units of s and of t.
         const float norm = slopes[at_least_0(c)] * inverse_ratio;  // not below |c'|
-        const float left = fine_share * fmaf(fact.y + FINER * fine_share, centroid.x, norm);
+        const float rests = FINER * fine_share;                     // and not below the norm of what a code leaves
+        const float left = fine_share * fmaf(fact.y + rests, centroid.x, norm) +
+                           FineProduct::lost(d) * (fact.y + rests) * fmaf(2.0f * rests, centroid.x, norm);
         const float lost = fmaf(fabsf(sum) * centroid.x, 9.5367432e-7f, left);  // 2**-20
         const float low = fmaf(sum, centroid.x, centroid.y * fact.x) - lost;
         floors[i / 2][i % 2] = c < 0 ? -INFINITE : lowered(low, fact, lost_share);
@@ -174,7 +178,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
 
     for (int panel = 0; panel < panels; ++panel) {
 #if !KSTEPS
-      int sums[PANEL / 8 / PART][2][PART][4];
+      Sum sums[PANEL / 8 / PART][2][PART][4], totals[PANEL / 8 / PART][2][PART][4] = {};
 #endif
       Stage* stage = stages + panel;
       for (int part = 0; part < parts; ++part) {
@@ -191,6 +195,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
         if (!active) continue;
 #if !KSTEPS
         const int steps = products - part * STAGE_PRODUCTS, many = steps < STAGE_PRODUCTS ? steps : STAGE_PRODUCTS;
+        const int first_part = EXACT_PARTS ? part / EXACT_PARTS * EXACT_PARTS : 0;  // that these sums begin with
         u32 next[2][4];
         load_rows(row_words, 0, part * STAGE_PRODUCTS, next[0]);
         load_rows(row_words, 1, part * STAGE_PRODUCTS, next[1]);
@@ -209,12 +214,18 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
             for (int m = 0; m < 2; ++m)
 #pragma unroll
               for (int j = 0; j < 2; ++j) {
-                int(&sum)[4] = sums[(2 * i + j) / PART][m][(2 * i + j) % PART];
-                if (part == 0 && p == 0) multiply_bytes(sum, x[m], two.at[2 * j], two.at[2 * j + 1], first_sums);
-                else multiply_bytes(sum, x[m], two.at[2 * j], two.at[2 * j + 1], sum);
+                Sum(&sum)[4] = sums[(2 * i + j) / PART][m][(2 * i + j) % PART];
+                if (p == 0 && part == first_part) multiply(sum, x[m], two.at[2 * j], two.at[2 * j + 1], first_sums);
+                else multiply(sum, x[m], two.at[2 * j], two.at[2 * j + 1], sum);
               }
           }
         }
+        if (EXACT_PARTS && (part + 1 == parts || part + 1 == first_part + EXACT_PARTS))
+#pragma unroll
+          for (int i = 0; i < PANEL / 8; ++i)
+#pragma unroll
+            for (int j = 0; j < 8; ++j)
+              totals[i / PART][j / 4][i % PART][j % 4] += sums[i / PART][j / 4][i % PART][j % 4];
 #endif
       }
       if (!active) continue;
@@ -224,7 +235,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
         float scores[2][2][2 * PART], best[2][2];
         {
 #if KSTEPS
-          int sum[2][PART][4];
+          Sum sum[2][PART][4];
 #pragma unroll
           for (int p = 0; p < KSTEPS; ++p)
 #pragma unroll
@@ -234,12 +245,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, KSTEPS == 8 || KSTEPS == 0
               for (int m = 0; m < 2; ++m)
 #pragma unroll
                 for (int j = 0; j < 2; ++j) {
-                  if (p == 0) multiply_bytes(sum[m][i + j], a[m][p], two.at[2 * j], two.at[2 * j + 1], first_sums);
-                  else multiply_bytes(sum[m][i + j], a[m][p], two.at[2 * j], two.at[2 * j + 1], sum[m][i + j]);
+                  if (p == 0) multiply(sum[m][i + j], a[m][p], two.at[2 * j], two.at[2 * j + 1], first_sums);
+                  else multiply(sum[m][i + j], a[m][p], two.at[2 * j], two.at[2 * j + 1], sum[m][i + j]);
                 }
             }
 #else
-          int(&sum)[2][PART][4] = sums[first / PART];
+          Sum(&sum)[2][PART][4] = EXACT_PARTS ? totals[first / PART] : sums[first / PART];
 #endif
 #pragma unroll
           for (int i = 0; i < PART; ++i) {

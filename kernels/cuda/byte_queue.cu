@@ -47,26 +47,27 @@ struct WarpRows {
 
 __device__ __forceinline__ int at_least_0(int value) { return value < 0 ? 0 : value; }
 
-__device__ __forceinline__ int product_of_words(u32 a, u32 b, int sum) { return __dp4a((int)a, (int)b, sum); }
+#define BIASED (KSTEPS && !HALVES)
+#define EXACT_PARTS (!KSTEPS && HALVES ? 256 / (16 * STAGE_PRODUCTS) : 0)  // of which sums are exact; 0: of all
 
 // What a score takes of a centroid: t, not above |c'|^2 / 2, and what takes the bias away.
 struct Step {
   float t, half_norm, unbiased;
 };
 __device__ __forceinline__ Step step_of(float t, float half_norm) {
-  return {t, half_norm, KSTEPS ? -ROUNDER * t : 0.0f};
+  return {t, half_norm, BIASED ? -ROUNDER * t : 0.0f};
 }
 
 // The score of a sum of products.
-__device__ __forceinline__ float score_of(int sum, Step centroid, float minus_inverse) {
-#if KSTEPS
+__device__ __forceinline__ float score_of(Sum sum, Step centroid, float minus_inverse) {
+#if BIASED
   const float value = __int_as_float(sum);
 #else
   const float value = (float)sum;
 #endif
   return fmaf(value, centroid.t, fmaf(centroid.half_norm, minus_inverse, centroid.unbiased));
 }
-#define FIRST_SUM (KSTEPS ? 0x4B400000 : 0)  // the bits of ROUNDER
+#define FIRST_SUM (Sum)(BIASED ? 0x4B400000 : 0)  // the bits of ROUNDER
 
 // What serves as a floor of a score that some centroid has at least. `row` as in `row_facts`.
 __device__ __forceinline__ float lowered(float low, float4 row, float lost_share) {
@@ -80,11 +81,6 @@ __device__ __forceinline__ void atomic_larger(float* at, float value) {
     atomicMax((int*)at, __float_as_int(value));
   else
     atomicMin((u32*)at, __float_as_uint(value));
-}
-
-__device__ __forceinline__ int sum_of_quad(int value) {
-  value += __shfl_xor_sync(0xffffffffu, value, 1);
-  return value + __shfl_xor_sync(0xffffffffu, value, 2);
 }
 
 __device__ __forceinline__ float largest_of_quad(float value) {

@@ -39,7 +39,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) likely_centroids(
     for (int group = 0; group < groups; group += every) {
       const int first = group * GROUP, of_panel = first / panel, in_panel = first % panel / 16;
       const Quad* from = (const Quad*)words + ((i64)of_panel * products * (panel / 16) + in_panel) * 32 + lane;
-      int sums[GROUP / 8][2][4] = {};
+      Sum sums[GROUP / 8][2][4] = {};
+      float totals[GROUP / 8][2][4] = {};  // of halves, whose sums are exact for 256 features
 #pragma unroll 2
       for (int p = 0; p < products; ++p) {
         const Quad x[2] = {rows[(i64)p * 32], rows[((i64)products + p) * 32]};
@@ -50,10 +51,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) likely_centroids(
           for (int m = 0; m < 2; ++m)
 #pragma unroll
             for (int j = 0; j < 2; ++j) {
-              int(&sum)[4] = sums[2 * i + j][m];
-              multiply_bytes(sum, x[m].at, two.at[2 * j], two.at[2 * j + 1], sum);
+              Sum(&sum)[4] = sums[2 * i + j][m];
+              multiply(sum, x[m].at, two.at[2 * j], two.at[2 * j + 1], sum);
             }
         }
+        if (HALVES && (p % 16 == 15 || p + 1 == products))
+#pragma unroll
+          for (int i = 0; i < GROUP; ++i) {
+            totals[i / 8][i / 4 % 2][i % 4] += sums[i / 8][i / 4 % 2][i % 4];
+            sums[i / 8][i / 4 % 2][i % 4] = 0;
+          }
       }
 #pragma unroll
       for (int i = 0; i < GROUP / 8; ++i) {
@@ -63,7 +70,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) likely_centroids(
 #pragma unroll
           for (int j = 0; j < 2; ++j) {
             const float rest = (j ? two.w : two.y) * minus_inverses[r];
-            const float score = fmaf((float)sums[i][r / 2][r % 2 * 2 + j], j ? two.z : two.x, rest);
+            const float sum = HALVES ? totals[i][r / 2][r % 2 * 2 + j] : (float)sums[i][r / 2][r % 2 * 2 + j];
+            const float score = fmaf(sum, j ? two.z : two.x, rest);
             const bool better = score > best[r];  // never of a NaN
             best[r] = better ? score : best[r];
             nearest[r] = better ? first + i * 8 + 2 * q + j : nearest[r];

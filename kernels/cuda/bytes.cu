@@ -1,4 +1,16 @@
-// What the kernels that score in bytes share.
+// What the kernels that score in bytes share; or in integers held in fp16, with -DHALVES=1: of 511 levels, not of 255.
+// They take twice the room and the products, and serve where products of bytes are slow (docs/numerics.md, section 6).
+
+#ifndef HALVES
+#define HALVES 0
+#endif
+#if HALVES
+#define LEVELS 255   // of a code, on either side of zero
+#define PER_WORD 2   // features
+#else
+#define LEVELS 127
+#define PER_WORD 4
+#endif
 
 #define FINER 254.0f          // a fine code is within -127 and 127, as what a code leaves is within -1/2 and 1/2
 #define ROUNDER 12582912.0f   // 1.5 * 2**23: x + ROUNDER - ROUNDER is x rounded to an integer
@@ -8,3 +20,9 @@
 struct __align__(16) Quad {
   u32 at[4];
 };
+
+// The bits of an integer within -2048 and 2048 as a half.
+__device__ __forceinline__ u32 half_of(float integer) {
+  const u32 bits = __float_as_uint(integer), size = bits & 0x7fffffffu;
+  return (bits >> 16 & 0x8000u) | (size ? (size - 0x38000000u) >> 13 : 0);  // a float's exponents begin 112 lower
+}

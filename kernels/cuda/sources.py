@@ -30,8 +30,9 @@ MODULES = {
     "distances": ("common", "exact_sum", "tiles", "distances"),
     "assign": ("common", "certified", "assign"),
     "byte_codes": ("common", "tiles", "bytes", "byte_codes"),
-    "byte_filter": ("common", "tensor_cores", "bytes", "certified", "byte_queue", "byte_filter"),
-    "byte_sample": ("common", "tensor_cores", "bytes", "byte_sample"),
+    "byte_filter": ("common", "tensor_cores", "bytes", "certified", "byte_operand", "byte_queue", "byte_filter"),
+    "byte_sample": ("common", "tensor_cores", "bytes", "byte_operand", "byte_sample"),
+    "accumulators": ("common", "tensor_cores", "bytes", "accumulators"),
     "byte_candidates": ("common", "bytes", "certified", "byte_candidates"),
     "update_sums": ("common", "fixed_point", "sums", "update_sums"),
     "points": ("common", "fixed_point", "sums", "points"),
@@ -49,20 +50,24 @@ STORED = {
 REALS = ("float", "double")
 PANELS = (32, 64, 128)  # centroids that `assign` scores together
 BYTE_PANELS = (64, 128)  # centroids that `byte_filter` scores together
-KSTEPS = (1, 2, 4, 8, 0)  # products of 32 features that a row takes; 0: any number
+KSTEPS = (1, 2, 4, 8, 0)  # products that a row takes, of 32 features or of 16 halves; 0: any number
 MOST_DIMENSIONS = 4  # of `assign_points`
 HEIGHTS = (4, 8)  # rows that a thread of `assign` scores together
 ACROSS = (1, 4, 32)  # lanes of a warp of `lloyd_runs` that share a row
 CHOICES = {
-    "byte_filter": {"KSTEPS": KSTEPS, "PANEL": BYTE_PANELS},
+    "byte_codes": {"HALVES": (0, 1)},
+    "byte_sample": {"HALVES": (0, 1)},
+    "byte_filter": {"HALVES": (0, 1), "KSTEPS": KSTEPS, "PANEL": BYTE_PANELS},
     "assign": {"PANEL": PANELS, "HEIGHT": HEIGHTS},
     "points": {"DIM": range(1, MOST_DIMENSIONS + 1), "SEVERAL": (0, 1)},
     "runs": {"ACROSS": ACROSS},
     "update_sums": {"COLUMNS": (1, 4)},
 }
 
+NEVER = ({"HALVES": 1, "KSTEPS": 0, "PANEL": 128},)  # no registers for wide panels and for totals besides
+
 # Modules that read nothing in X's type; compiled for the first of STORED.
-WITHOUT_X = ("byte_filter", "byte_sample", "sampling")
+WITHOUT_X = ("accumulators", "byte_filter", "byte_sample", "sampling")
 
 _KERNEL = re.compile(
     r'extern "C" __global__ void\s+(?:__launch_bounds__\([^\n]*?\)\s+)?(\w+)\((.*?)\n?\) \{', re.DOTALL
@@ -117,7 +122,7 @@ def every_module(stored=REALS):
             combinations = [{}]
             for key, values in CHOICES.get(name, {}).items():
                 combinations = [{**one, key: value} for one in combinations for value in values]
-            yield from (module(name, one_type, **one) for one in combinations)
+            yield from (module(name, one_type, **one) for one in combinations if one not in NEVER)
 
 
 @functools.cache

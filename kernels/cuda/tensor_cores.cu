@@ -4,7 +4,8 @@
 // Fragments  Of a product of 16 x 32 by 32 x 8 bytes, lane l, with g = l / 4 and q = l % 4, has these. Words of A: row
 //            g, features 4q to 4q + 3; row g + 8, the same; row g, features 16 + 4q to 16 + 4q + 3; row g + 8, the
 //            same. Words of B: column g, features 4q to 4q + 3, and 16 + 4q to 16 + 4q + 3. Sums: row g, columns 2q and
-//            2q + 1; row g + 8, the same.
+//            2q + 1; row g + 8, the same. Of halves a word has two, so a product has 16 features: those of word w, of
+//            the eight that four lanes have of a row, are 2w and 2w + 1, where bytes have 4w to 4w + 3.
 
 #ifndef CUDA_SIMULATOR
 
@@ -15,6 +16,16 @@ __device__ __forceinline__ void multiply_bytes(int (&d)[4], const u32 (&a)[4], u
       "{%10, %11, %12, %13};"
       : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "r"(c[0]), "r"(c[1]), "r"(c[2]), "r"(c[3]));
+}
+
+// The same of halves, in floats: exactly, if all are integers whose sums stay below 2**24, on devices that
+// `accumulators.cu` finds to keep them.
+__device__ __forceinline__ void multiply_halves(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1, const float (&c)[4]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%10, %11, %12, %13};"
+      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3]));
 }
 
 // Copies 16 bytes, both addresses multiples of 16. They are there once this thread has waited for the group that it

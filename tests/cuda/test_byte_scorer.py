@@ -12,6 +12,7 @@ from support import AVAILABLE, DTYPES, EDGES, beside_the_reference, iterated, pr
 from kmeans_fast import reference
 from kmeans_fast.backends.cuda.scorers import bytes as bytes_on_tensor_cores
 from kmeans_fast.backends.cuda.scorers import use_scorer
+from kmeans_fast.backends.cuda.scorers.operands import use_operand
 from kmeans_fast.backends.cuda.session import CudaSession
 from simulator import build
 from simulator.device import SimDevice
@@ -177,7 +178,7 @@ def test_a_sample_of_the_centroids_spares_rows_too_many_candidates():
     X = np.random.default_rng(0).normal(size=(160, 250)).astype(np.float32)
     centroids = np.random.default_rng(1).normal(size=(500, 250)).astype(np.float32)
     session = opened(X, None, 500)
-    assert counted(session, centroids, bytes_on_tensor_cores.BYTES)[5] > 10
+    assert counted(session, centroids, "int8")[5] > 10
     assert counted(session, centroids)[5] < 5
     assert_array_equal(session.labels, reference.assign(X, centroids)[0])
 
@@ -270,11 +271,12 @@ def _of_centroids(row, word):
 
 
 def decoded(session, words, n, place, panel=16):
-    """The codes (n, 32 * products) of rows, or of centroids in panels."""
+    """The codes of rows, or of centroids in panels: (n, 32 * products), of halves (n, 16 * products)."""
     words, products = session.device.download(words), session.scorer.products
     row, word = np.ogrid[:n, : 8 * products]
     tile = row // panel * products * panel * 8 + word // 8 * panel * 8 + row % panel // 16 * 128
-    return words[tile + place(row, word % 8)].view(np.int8).reshape(n, -1).astype(np.float64)
+    codes = words[tile + place(row, word % 8)].view(np.float16 if session.scorer.operand.halves else np.int8)
+    return codes.reshape(n, -1).astype(np.float64)
 
 
 @pytest.mark.parametrize(
@@ -302,10 +304,12 @@ def test_a_centroid_that_is_likely_near_scores_most_of_the_sample(n, d, k, every
 
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 31, 32, 33, 64, 100, 250, 300])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_codes_lose_no_more_than_they_say(dtype, d):
+@pytest.mark.parametrize("operand", ["int8", "fp16"])
+def test_codes_lose_no_more_than_they_say(operand, dtype, d):
     """y and g bound what they are to bound, in exact arithmetic; norms are never too large."""
     X = uneven(150, max(d, 5), dtype, "sizes")[:, :d].copy()
-    session = opened(X, None, 70)
+    with use_operand(operand):
+        session = opened(X, None, 70)
     session.assign(X[:70].copy())
     scoring, download = session.scoring, session.device.download
     ratio, scale = scoring.how["ratio"], scoring.scale
@@ -313,6 +317,7 @@ def test_codes_lose_no_more_than_they_say(dtype, d):
 
     q = decoded(session, scoring.row_words, 150, _of_rows)
     assert_array_equal(q[:, d:], 0)
+    assert np.abs(q).max() == session.scorer.operand.levels
     facts = download(scoring.row_facts).reshape(150, 4).astype(np.float64)
     lost = np.linalg.norm((moved * -facts[:, :1] - q[:, :d]).astype(np.float64), axis=1)
     assert (facts[:, 1] >= np.linalg.norm(q, axis=1)).all()

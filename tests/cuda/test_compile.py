@@ -42,10 +42,11 @@ BUDGET = {
     "largest_product": (64, 0, 0), "take_row": (64, 0, 0),
     "likely_centroids": (128, 0, 0),
     "encode_rows": (128, 34_000, 0), "encode_centroids": (64, 16, 0), "settle_candidates": (80, 27_000, 0),
-    "byte_filter/1/64": (128, 0, 0), "byte_filter/1/128": (128, 0, 0), "byte_filter/2/64": (128, 0, 0),
-    "byte_filter/2/128": (128, 0, 0), "byte_filter/4/64": (128, 0, 0), "byte_filter/4/128": (128, 0, 24),
-    "byte_filter/8/64": (255, 0, 0), "byte_filter/8/128": (255, 0, 0), "byte_filter/0/64": (255, 0, 0),
-    "byte_filter/0/128": (255, 0, 0),
+    **{f"byte_filter/{halves}/{ksteps}/{panel}": (128 if ksteps in (1, 2, 4) else 255, 0, 0)
+       for halves in (0, 1) for ksteps in sources.KSTEPS for panel in sources.BYTE_PANELS},
+    "byte_filter/0/4/64": (128, 0, 8), "byte_filter/0/4/128": (128, 0, 24), "byte_filter/1/4/64": (128, 0, 8),
+    "byte_filter/1/4/128": (128, 0, 16),
+    "check_sums": (64, 0, 0),
     "trials": (176, 45_000, 0), "accept": (72, 64, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
     "widen": (64, 0, 0), "block_sums": (64, 2_100, 0), "prefix_sums": (64, 2_100, 0), "find_buckets": (64, 0, 0),
     "pick_rows": (64, 0, 0), "masses_in_order": (64, 0, 0), "find_rows": (64, 0, 0),
@@ -54,7 +55,10 @@ BUDGET = {
 
 # Bytes of spills, stores and loads, that a kernel is left: two blocks a multiprocessor leave it registers enough for
 # the loop over the panels, and a few words wait in memory from a tile to the next.
-SPILLS = {"byte_filter/4/128": 48, "lloyd_runs/1": 16}
+SPILLS = {
+    "byte_filter/0/4/64": 16, "byte_filter/0/4/128": 48, "byte_filter/1/4/64": 16, "byte_filter/1/4/128": 56,
+    "lloyd_runs/1": 16,
+}  # fmt: skip
 
 
 def name_of(module, kernel):

@@ -9,7 +9,7 @@ from kmeans_fast.kernels.cuda import sources
 
 from kmeans_fast import reference
 from kmeans_fast.backends.cuda.scorers import use_scorer
-from kmeans_fast.backends.cuda.scorers.bytes import BYTES
+from kmeans_fast.backends.cuda.scorers.operands import use_operand
 from kmeans_fast.backends.cuda.session import CudaSession
 from simulator import build
 from simulator.device import SimDevice
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ comp
 FEW = 40  # features of which a row's bytes are in registers
 RESIDENT = 160  # and all centroids stay in shared memory
 MANY = 264  # features of which a row's bytes are not
+SEVERAL = 600  # features of whose halves sums are taken over twice
 
 
 class Fault(NamedTuple):
@@ -26,6 +27,7 @@ class Fault(NamedTuple):
     right: str
     wrong: str
     d: int = FEW
+    operand: str = "int8"
 
 
 FAULTS = {
@@ -40,8 +42,8 @@ FAULTS = {
     ),
     "words of centroids read in another order": Fault(
         "byte_filter",
-        "if (p == 0) multiply_bytes(sum[m][i + j], a[m][p], two.at[2 * j], two.at[2 * j + 1], first_sums);",
-        "if (p == 0) multiply_bytes(sum[m][i + j], a[m][p], two.at[2 * j + 1], two.at[2 * j], first_sums);",
+        "if (p == 0) multiply(sum[m][i + j], a[m][p], two.at[2 * j], two.at[2 * j + 1], first_sums);",
+        "if (p == 0) multiply(sum[m][i + j], a[m][p], two.at[2 * j + 1], two.at[2 * j], first_sums);",
     ),
     "words of centroids written in another order": Fault(
         "byte_codes", "place / 8 % 2 * 2 + at % 8 / 4;", "place / 8 % 2 + at % 8 / 4 * 2;"
@@ -54,8 +56,8 @@ FAULTS = {
     ),
     "half the scale of a row": Fault("byte_codes", "fact = {-inverse,", "fact = {-0.5f * inverse,"),
     "less than the scale of a centroid": Fault("byte_codes", "step = {t, ", "step = {0.9f * t, "),
-    "sums without their bias": Fault("byte_filter", "(KSTEPS ? 0x4B400000 : 0)", "0"),
-    "a bias that is not taken off": Fault("byte_filter", "KSTEPS ? -ROUNDER * t : 0.0f", "0.0f"),
+    "sums without their bias": Fault("byte_filter", "(BIASED ? 0x4B400000 : 0)", "0"),
+    "a bias that is not taken off": Fault("byte_filter", "BIASED ? -ROUNDER * t : 0.0f", "0.0f"),
     "floors too high": Fault("byte_filter", "fmaf(-fact.y, slope, score)", "score"),
     "floors that take fine codes for exact": Fault("byte_filter", "= fine_share * fmaf(", "= 0.0f * fmaf("),
     "bounds without what the bias rounds": Fault("byte_codes", "(biased ? s / 64 : 0.0)", "0.0"),
@@ -69,6 +71,18 @@ FAULTS = {
     "few rows of many candidates passed over": Fault("assign", "counters[4] = *n_left;", "counters[4] = 0;"),
     "a score to reach in another unit": Fault("byte_filter", "floor * (-1.0f / fact.x)", "floor"),
     "bounds of the pass before": Fault("byte_filter", "upper[row] = INFINITE, lower[row] = -1.0f;", ";"),
+    "words of halves read in another order": Fault(
+        "byte_filter",
+        "multiply(sum, x[m], two.at[2 * j], two.at[2 * j + 1], first_sums);",
+        "multiply(sum, x[m], two.at[2 * j + 1], two.at[2 * j], first_sums);",
+        SEVERAL,
+        "fp16",
+    ),
+    "features of halves left out": Fault("byte_codes", "(d + PER_WORD - 1) / PER_WORD", "d / PER_WORD", 39, "fp16"),
+    "halves of half the size": Fault("byte_codes", "(size - 0x38000000u)", "(size - 0x38800000u)", FEW, "fp16"),
+    "sums of halves that are not taken over": Fault(
+        "byte_filter", "part + 1 == first_part + EXACT_PARTS", "false", SEVERAL, "fp16"
+    ),
     "centroids passed over": Fault("byte_filter", "rests[m][h] = larger(rests[m][h], most[m][h]);", ""),
 }
 
@@ -119,14 +133,25 @@ def crowd(d):
     return np.concatenate([X, close[:1]]).astype(np.float32), np.concatenate([others, close]).astype(np.float32)
 
 
-PROBLEMS = (problem, near_ties, crowd)
+def largest_sums(d):
+    """Codes are large, and lose nothing; rows are nearer to one centroid than to another, some by a hair."""
+    of_centroids = 1.4 ** np.arange(-14.0, 10.0)
+    between = (of_centroids[1:] + of_centroids[:-1]) / 2
+    hairs = 2.0 ** np.arange(-22, -5)
+    rows = np.outer(between, 1 + np.concatenate([-hairs, hairs])).ravel()
+    direction = np.append(np.full(d - 1, 251 / 255), 1.0)
+    X, centroids = (np.outer(np.concatenate([v, -v]), direction) for v in (rows, of_centroids))
+    return X.astype(np.float32), centroids.astype(np.float32)
 
 
-def mistakes(d, of=problem):
+PROBLEMS = problem, near_ties, crowd, largest_sums
+
+
+def mistakes(d, of=problem, operand="int8"):
     """What is wrong with assignments: of rows without labels, those of centroids close by, and one that seems right."""
     X, centroids = of(d)
     rows = np.arange(len(X))
-    with use_scorer("bytes"):
+    with use_scorer("bytes"), use_operand(operand):
         session = CudaSession(SimDevice(), X, None, len(centroids), on_host=True)
     session.reset()
     scoring, launches = session.scoring, session.launches
@@ -134,7 +159,7 @@ def mistakes(d, of=problem):
         if seeming:
             session.device_labels[0] = len(centroids) - 2
         session._clear_counters()
-        launches.run(launches.assignment, session._held(moved), False, False, False, BYTES)
+        launches.run(launches.assignment, session._held(moved), False, False, False, operand)
         labels = reference.assign(X, moved)[0]
         distances = np.sqrt(reference.squared_distances(X, moved)) * scoring.scale
         own = distances[rows, labels]
@@ -148,17 +173,31 @@ def mistakes(d, of=problem):
 
 
 @pytest.mark.parametrize("of", PROBLEMS)
-@pytest.mark.parametrize("d", [FEW, RESIDENT, MANY])
-def test_the_kernels_as_they_are_make_no_mistakes(d, of):
-    assert not [what for what, wrong in mistakes(d, of) if wrong]
+@pytest.mark.parametrize(
+    ("d", "operand"), [(FEW, "int8"), (RESIDENT, "int8"), (MANY, "int8"), (FEW, "fp16"), (SEVERAL, "fp16")]
+)
+def test_the_kernels_as_they_are_make_no_mistakes(d, operand, of):
+    assert not [what for what, wrong in mistakes(d, of, operand) if wrong]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_planted_fault_is_found(monkeypatch, fault):
-    module, right, wrong, d = FAULTS[fault]
+def plant(monkeypatch, module, right, wrong):
     as_it_is = sources.text
     assert as_it_is(module).count(right) == 1
     faulty = as_it_is(module).replace(right, wrong)
     monkeypatch.setattr(sources, "text", lambda name: faulty if name == module else as_it_is(name))
     monkeypatch.setattr(build, "simulated", functools.cache(build.simulated.__wrapped__))
-    assert any(wrong for of in PROBLEMS for what, wrong in mistakes(d, of))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(monkeypatch, fault):
+    module, right, wrong, d, operand = FAULTS[fault]
+    plant(monkeypatch, module, right, wrong)
+    assert any(wrong for of in PROBLEMS for what, wrong in mistakes(d, of, operand))
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("? 256 / (16", "? 512 / (16"), ("part == first_part", "part == 0")])
+def test_sums_of_too_many_halves_are_found(monkeypatch, right, wrong):
+    """Some do no harm to labels, the bounds being as they are, but nothing is proved of sums that lose bits."""
+    plant(monkeypatch, "byte_filter", right, wrong)
+    with pytest.raises(RuntimeError, match="byte_filter: a sum of halves loses bits"):
+        list(mistakes(SEVERAL, largest_sums, "fp16"))

@@ -27,6 +27,14 @@ extern "C" __global__ void fragments(const u32* a, const u32* b, const int* c, i
   for (int j = 0; j < 4; ++j) d[4 * i + j] = sums[j];
 }
 
+extern "C" __global__ void halves(const u32* a, const u32* b, const float* c, float* d) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  const u32 words[4] = {a[4 * i], a[4 * i + 1], a[4 * i + 2], a[4 * i + 3]};
+  float sums[4] = {c[4 * i], c[4 * i + 1], c[4 * i + 2], c[4 * i + 3]};
+  multiply_halves(sums, words, b[2 * i], b[2 * i + 1], sums);
+  for (int j = 0; j < 4; ++j) d[4 * i + j] = sums[j];
+}
+
 // A (m, depth) by B (n, depth): a warp has 16 rows and all columns; as biased floats.
 extern "C" __global__ void matrices(const u32* A, const u32* B, float* out, int n, int depth) {
   const int lane = threadIdx.x % 32, g = lane / 4, q = lane % 4, words = depth / 4;
@@ -97,7 +105,7 @@ extern "C" __global__ void misused(const unsigned char* source, unsigned char* o
   out[0] = buffer[to];
 }
 """
-NAMES = ("fragments", "matrices", "words", "copied", "groups", "misused")
+NAMES = ("fragments", "halves", "matrices", "words", "copied", "groups", "misused")
 THREADS = 64
 OPTIONS = ("-DREAL=float", "-DSTORED=float", f"-DTHREADS={THREADS}")
 
@@ -109,8 +117,8 @@ def text(wait="wait_for_copies<1>();", barrier="__syncthreads();"):
 
 
 @functools.cache
-def library(**faults):
-    return build.simulation(text(**faults), NAMES, OPTIONS)
+def library(options=(), **faults):
+    return build.simulation(text(**faults), NAMES, (*OPTIONS, *options))
 
 
 def run(kernel, blocks, threads, *values, compiled=None, order=0):
@@ -132,11 +140,16 @@ def product(A, B, C):
 
 
 def fragments(A, B, C):
-    """The words of each lane, as PTX defines them for m16n8k32: (products, 32, 4), (products, 32, 2), and of C."""
+    """The words of each lane, as PTX defines them for m16n8k32, and m16n8k16 of halves.
+
+    (products, 32, 4), (products, 32, 2), and of C (products, 32, 4).
+    """
+    size = 4 // A.itemsize  # features of a word
     lane = np.arange(32)[:, None]
-    g, q, i, byte = lane // 4, lane % 4, np.arange(4), np.arange(4)
-    a = A[:, g + 8 * (i % 2), :][:, np.arange(32)[:, None, None], i[:, None], (4 * q + 16 * (i // 2))[..., None] + byte]
-    b = B.swapaxes(1, 2)[:, g[..., None], (4 * q + 16 * np.arange(2))[..., None] + byte]
+    g, q, i, place = lane // 4, lane % 4, np.arange(4), np.arange(size)
+    columns = (size * (q + 4 * (i // 2)))[..., None] + place
+    a = A[:, g + 8 * (i % 2), :][:, np.arange(32)[:, None, None], i[:, None], columns]
+    b = B.swapaxes(1, 2)[:, g[..., None], (size * (q + 4 * np.arange(2)))[..., None] + place]
     c = C[:, g + 8 * (i // 2), 2 * q + i % 2]
     return a.copy().view(np.uint32)[..., 0], b.copy().view(np.uint32)[..., 0], np.ascontiguousarray(c)
 
@@ -165,10 +178,43 @@ def test_a_product_of_fragments(rng, kind, order):
 
 
 @needs_simulator
+@pytest.mark.parametrize("kind", ["random", "largest", "opposite", "any"])
+def test_a_product_of_halves(rng, kind):
+    """Exact where sums are integers below 2**24; else cut off below so many bits of the largest that is added."""
+    many = 6
+    A, B = rng.integers(-255, 256, (many, 16, 16)), rng.integers(-255, 256, (many, 16, 8))
+    C = rng.integers(-(2**23), 2**23, (many, 16, 8))
+    if kind in ("largest", "opposite"):
+        A[:], B[:] = {"largest": (255, 255), "opposite": (-255, 255)}[kind]
+        C[:] = np.sign(A[0, 0, 0]) * (2**24 - 1 - 16 * 255**2)
+    A, B, C = A.astype(np.float16), B.astype(np.float16), C.astype(np.float32)
+    if kind == "any":
+        A, B, C = A / np.float16(3), B * np.float16(0.01), C / np.float32(7)
+    a, b, c = fragments(A, B, C)
+    d = np.zeros_like(c)
+    if kind == "any":
+        with pytest.raises(RuntimeError, match=r"halves: a sum of halves loses bits, line \d+"):
+            run("halves", many // 2, 64, a, b, c, d)
+    compiled = library(("-DSIM_ACCUMULATOR_BITS=22",) if kind == "any" else ())
+    run("halves", many // 2, 64, a, b, c, d, compiled=compiled)
+    terms = np.concatenate([C[:, None], A.swapaxes(1, 2)[..., None].astype(float) * B[:, :, None]], axis=1)
+    if kind == "any":
+        unit = 2.0 ** (np.floor(np.log2(np.abs(terms).max(axis=1))) - 21)
+        wanted = (np.trunc(terms / unit[:, None]) * unit[:, None]).sum(axis=1)
+        unit = 2.0 ** (np.floor(np.log2(np.abs(wanted))) - 21)
+        wanted = np.trunc(wanted / unit) * unit
+        assert (wanted != terms.sum(axis=1)).any()
+    else:
+        wanted = terms.sum(axis=1)
+        assert kind == "random" or np.abs(wanted).min() == 2**24 - 1
+    assert_array_equal(d, fragments(A, B, wanted)[2])
+
+
+@needs_simulator
 @pytest.mark.parametrize("lanes", [31, 8])
 def test_a_product_needs_all_lanes(lanes):
     a, b, c = np.zeros((32, 4), np.uint32), np.zeros((32, 2), np.uint32), np.zeros((32, 4), np.int32)
-    with pytest.raises(RuntimeError, match="fragments: a product of bytes without all lanes, line 7"):
+    with pytest.raises(RuntimeError, match="fragments: a product without all lanes, line 7"):
         run("fragments", 1, 32, a, b, c, c.copy(), lanes)
     with pytest.raises(RuntimeError, match="without all lanes"):
         run("fragments", 1, 24, a, b, c, c.copy(), 32)
@@ -310,6 +356,7 @@ def test_the_instructions_are_those_that_are_meant(for_gpus, monkeypatch):
     code = compiler.compiled(for_gpus, 80).code.decode()
     for instruction in (
         "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32",
+        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32",
         "cp.async.cg.shared.global",
         "cp.async.commit_group;",
         "cp.async.wait_group 1;",

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...kernels.cuda import compiler
 from ...kernels.processors import usable_cpus
+from .accumulators import exact_halves
 from .device import Properties
 
 _AS_IT_IS = contextlib.nullcontext()
@@ -130,6 +131,7 @@ class CupyDevice:
             driver=f"for CUDA {_version(cupy.cuda.runtime.driverGetVersion())}",
             runtime=f"CuPy {cupy.__version__}, CUDA {_version(cupy.cuda.runtime.runtimeGetVersion())}"
             f", NVRTC {compiler.version()}",
+            exact_halves=functools.cache(lambda: exact_halves(self)),
         )
         self._kernel, self._modules = functools.cache(self._load), functools.cache(self._load_module)
         self._compiled = set()

@@ -30,6 +30,7 @@ class Properties(NamedTuple):
     compute_capability: str
     driver: str
     runtime: str
+    exact_halves: Callable[[], bool] = lambda: False  # whether sums of halves are exact (`accumulators.py`)
 
     @property
     def capability(self):

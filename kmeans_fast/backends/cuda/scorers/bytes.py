@@ -1,4 +1,7 @@
-"""Scores in bytes on tensor cores, before distances (`byte_codes.cu`, `byte_filter.cu`, `byte_candidates.cu`)."""
+"""Scores in bytes on tensor cores, before distances (`byte_codes.cu`, `byte_filter.cu`, `byte_candidates.cu`).
+
+Or in halves, where `operands.py` says so.
+"""
 
 import numpy as np
 
@@ -6,15 +9,13 @@ from ....kernels import byte_scores
 from ....kernels.cuda import sources
 from ..device import allocate
 from ..gathering import sample
+from .operands import operand_for
 from .panels import PanelScorer, PanelScoring
 from .sums_in_shared_memory import SYSTEM_SHARED
 
-BYTES = "int8"
-SAMPLED = "int8, sampled"  # rows have no labels: a sample of the centroids gives them their first floors
-_IN_BYTES = (BYTES, SAMPLED)
 LEAST_CAPABILITY = (8, 0)
 MOST_FEATURES = 1 << 16  # sums of products fit 32 bits
-_PRODUCT = 32  # features that a product takes
+_PRODUCT = 32  # bytes of a row that a product takes
 _STAGE_PRODUCTS = 8  # of a panel in shared memory at a time, where a row does not fit registers
 _WARPS = sources.THREADS // 32
 _ROWS = 32  # of a warp
@@ -33,32 +34,32 @@ _MOST_OVERFLOWED = 0.4  # the share of all rows left to float32 from which on by
 _BOUNDS_PAY = (0.01, 0.4)
 
 
-def products_of(d):
-    """What `byte_filter` is compiled for at d features, and the products that a row takes."""
-    ksteps = next((size for size in sources.KSTEPS if size * _PRODUCT >= d), 0)
-    return ksteps, ksteps or -(-d // _PRODUCT)
+def products_of(width):
+    """What `byte_filter` is compiled for where a row's codes have `width` bytes, and the products that a row takes."""
+    ksteps = next((size for size in sources.KSTEPS if size * _PRODUCT >= width), 0)
+    return ksteps, ksteps or -(-width // _PRODUCT)
 
 
-def most_candidates(d):
+def most_candidates(width):
     """How many candidates `byte_filter` leaves a row."""
-    return sources.MOST_CANDIDATES[products_of(d)[0] > 0]
+    return sources.MOST_CANDIDATES[products_of(width)[0] > 0]
 
 
-def bytes_a_row(d):
+def bytes_a_row(width):
     """Memory that a row takes beside what `panels` has for it."""
-    return 2 * _PRODUCT * products_of(d)[1] + 16 + 4 + 4 * most_candidates(d) + 4
+    return 2 * _PRODUCT * products_of(width)[1] + 16 + 4 + 4 * most_candidates(width) + 4
 
 
-def warps_bytes(d):
+def warps_bytes(width):
     """Shared memory that the warps of a block have for their rows (`WarpRows`)."""
-    most, queued = most_candidates(d), 32 + 4 * 32
+    most, queued = most_candidates(width), 32 + 4 * 32
     listed = most + most // 4
     return _WARPS * (36 * queued + _ROWS * (8 * listed + 16 + 4 * 4))
 
 
-def stage_bytes(d, panel):
+def stage_bytes(width, panel):
     """Shared memory of a panel, or of what is there of it at a time."""
-    return panel * ((products_of(d)[0] or _STAGE_PRODUCTS) * _PRODUCT + 8)
+    return panel * ((products_of(width)[0] or _STAGE_PRODUCTS) * _PRODUCT + 8)
 
 
 class ByteScorer(PanelScorer):
@@ -69,27 +70,32 @@ class ByteScorer(PanelScorer):
     def __init__(self, sizes, properties):
         super().__init__(sizes, properties)
         n, d, k = sizes[:3]
-        self.ksteps, self.products = products_of(d)
-        self.most = most_candidates(d)
+        self.operand = operand_for(properties)
+        # Where rows have no labels, a sample of the centroids gives them their first floors.
+        self.ways = self.operand.name, f"{self.operand.name}, sampled"
+        width = d * self.operand.size
+        self.ksteps, self.products = products_of(width)
+        self.most = most_candidates(width)
         narrow, wide = sources.BYTE_PANELS
         resident = 1 if self.ksteps in (0, 8) else 2  # blocks a multiprocessor, by their registers
-        if resident == 2 and _room(d, properties, 2) < 2 * stage_bytes(d, narrow):
+        if resident == 2 and _room(width, properties, 2) < 2 * stage_bytes(width, narrow):
             resident = 1
-        room, panels = _room(d, properties, resident), -(-k // narrow)
+        room, panels = _room(width, properties, resident), -(-k // narrow)
         # All panels stay in shared memory if they can. Else they are wide: each is waited for.
-        self.all_resident = self.ksteps > 0 and panels * stage_bytes(d, narrow) <= room
-        narrowly = self.all_resident or panels == 1 or 2 * stage_bytes(d, wide) > room
+        self.all_resident = self.ksteps > 0 and panels * stage_bytes(width, narrow) <= room
+        narrowly = self.all_resident or panels == 1 or 2 * stage_bytes(width, wide) > room
+        narrowly = narrowly or {**self._choices, "PANEL": wide} in sources.NEVER
         self.byte_panel = narrow if narrowly else wide
         self.panels = -(-k // self.byte_panel)
         places = self.panels if self.all_resident else 2
-        self.shared = places * stage_bytes(d, self.byte_panel) + warps_bytes(d)
+        self.shared = places * stage_bytes(width, self.byte_panel) + warps_bytes(width)
         self.byte_blocks = max(1, min(-(-n // (_ROWS * _WARPS)), resident * properties.multiprocessors))
         self.sampled = max(1, k // _SAMPLED if d <= _MANY_FEATURES else min(2, k // _SAMPLED))  # of so many, one
         self.sample_blocks = max(1, min(-(-n // (_ROWS * _WARPS)), _SAMPLING * properties.multiprocessors))
         # An estimate: float32 takes 0.05 ps longer than bytes for a feature of a pair; to read X and write the bytes of
         # it takes 3 ps a feature, and what comes of the candidates 200 ps a row.
         self.pays_once = (k - 64) * d >= 4096
-        self.row_bytes += bytes_a_row(d)
+        self.row_bytes += bytes_a_row(width)
         self.path = "scores in bytes on tensor cores, then distances to the few centroids that they leave"
         self.notes = ("rows of many candidates are scored in float32", *self.notes)
 
@@ -100,10 +106,11 @@ class ByteScorer(PanelScorer):
             return f"it takes compute capability 8.0, and this GPU has {properties.compute_capability}"
         if d > MOST_FEATURES:
             return f"it takes up to {MOST_FEATURES:,} features, and there are {d:,}"
-        shared, most = warps_bytes(d) + 2 * stage_bytes(d, sources.BYTE_PANELS[0]), properties.shared_bytes
+        width = d * operand_for(properties).size
+        shared, most = warps_bytes(width) + 2 * stage_bytes(width, sources.BYTE_PANELS[0]), properties.shared_bytes
         if shared > most:
             return f"it takes {shared:,} bytes of shared memory, and there are {most:,}"
-        needed, most = sizes.data_bytes + n * bytes_a_row(d), properties.memory_bytes
+        needed, most = sizes.data_bytes + n * bytes_a_row(width), properties.memory_bytes
         if needed > most:
             return f"with the data it takes {needed / 2**30:.1f} GiB, and there are {most / 2**30:.1f}"
         return ""
@@ -117,19 +124,24 @@ class ByteScorer(PanelScorer):
     @property
     def byte_choices(self):
         """What the module `byte_filter` is compiled with."""
-        return {"KSTEPS": self.ksteps, "PANEL": self.byte_panel}
+        return {**self._choices, "PANEL": self.byte_panel}
+
+    @property
+    def _choices(self):
+        return {"HALVES": self.operand.halves, "KSTEPS": self.ksteps}
 
     def modules(self, stored):
-        mine = [sources.module(name, stored) for name in ("byte_codes", "byte_candidates", "byte_sample")]
-        return [*super().modules(stored), *mine, sources.module("byte_filter", stored, **self.byte_choices)]
+        of_operand = [sources.module(name, stored, HALVES=self.operand.halves) for name in ("byte_codes", "byte_sample")]
+        mine = [sources.module("byte_candidates", stored), sources.module("byte_filter", stored, **self.byte_choices)]
+        return [*super().modules(stored), *of_operand, *mine]
 
     def open(self, session):
         return ByteScoring(self, session)
 
 
-def _room(d, properties, resident):
+def _room(width, properties, resident):
     """Shared memory that a block has for panels where so many blocks run at once."""
-    return (properties.shared_bytes + SYSTEM_SHARED) // resident - SYSTEM_SHARED - warps_bytes(d)
+    return (properties.shared_bytes + SYSTEM_SHARED) // resident - SYSTEM_SHARED - warps_bytes(width)
 
 
 class BytesPolicy:
@@ -185,31 +197,32 @@ class ByteScoring(PanelScoring):
         shift = device.download(self.frame["shift"])
         self.how = {
             "d": self.d, "shift": self.frame["shift"], "scale": self.scale, "products": plan.products,
-            "ratio": byte_scores.usual_ratio(sample(self.launcher, session.X), shift),
+            "ratio": byte_scores.usual_ratio(sample(self.launcher, session.X), shift, plan.operand.levels),
         }  # fmt: skip
         self.lost_share = byte_scores.lost_share(self.d)
-        self.launcher.run(
-            "byte_codes", "encode_rows", n, X=session.X, n=n, **self.how, lost_share=self.lost_share,
+        self.launcher.prepare(
+            "byte_codes", "encode_rows", self.launcher.blocks(n), choices={"HALVES": plan.operand.halves},
+            X=session.X, n=n, **self.how, lost_share=self.lost_share,
             vanishing=byte_scores.vanishing(self.d, self.scale), words=self.row_words,
             fine_words=self.row_fine_words, facts=self.row_facts,
-        )  # fmt: skip
+        )()  # fmt: skip
 
     def way(self, number, labelled):
         if number is None:
             serves = self.plan.forced or self.plan.pays_once or self.row_words is not None
         else:
             serves = self.policy.decide(number)
-        return (BYTES if labelled else SAMPLED) if serves else super().way(number, labelled)
+        return self.plan.ways[not labelled] if serves else super().way(number, labelled)
 
     def bounds_pay(self, way):
-        return _BOUNDS_PAY if way in _IN_BYTES else super().bounds_pay(way)
+        return _BOUNDS_PAY if way in self.plan.ways else super().bounds_pay(way)
 
     def learn(self, number, way, overflowed, upcoming):
-        if way in _IN_BYTES:
+        if way in self.plan.ways:
             self.policy.learn(number, overflowed, upcoming)
 
     def launches(self, session, centroids, common, bounded, way, sums, anew):
-        if way not in _IN_BYTES:
+        if way not in self.plan.ways:
             return super().launches(session, centroids, common, bounded, way, sums, anew)
         if self.row_words is None:
             self._encode(session)
@@ -226,8 +239,9 @@ class ByteScoring(PanelScoring):
             "rows_left": self.left if bounded else None, "n_left": n_left,
         }  # fmt: skip
         encode = prepare(
-            "byte_codes", "encode_centroids", self.launcher.blocks(plan.panels, 1), centroids=centroids.exact,
-            k=self.k, **self.how, panel=plan.byte_panel, biased=plan.ksteps > 0, moved=self.moved, **of_centroids,
+            "byte_codes", "encode_centroids", self.launcher.blocks(plan.panels, 1),
+            choices={"HALVES": plan.operand.halves}, centroids=centroids.exact, k=self.k, **self.how,
+            panel=plan.byte_panel, biased=plan.ksteps > 0 and not plan.operand.halves, moved=self.moved, **of_centroids,
             halted=halted,
         )  # fmt: skip
         of_norm, of_half_norm, added = self.margin
@@ -237,7 +251,7 @@ class ByteScoring(PanelScoring):
             products=plan.products, k=self.k, lost_share=self.lost_share,
             fine_share=byte_scores.fine_share(self.d), inverse_ratio=1 / self.how["ratio"],
             resident=plan.all_resident, overflowed=self.overflowed, open=self.open, of_norm=of_norm,
-            likely=self.states if way == SAMPLED else common["labels"], **of_centroids, **found,
+            likely=self.states if way == plan.ways[1] else common["labels"], **of_centroids, **found,
         )  # fmt: skip
         settle = prepare(
             "byte_candidates", "settle_candidates", self.launcher.blocks(session.n), X=session.X,
@@ -248,14 +262,14 @@ class ByteScoring(PanelScoring):
         bounds = [self._filter(session, centroids, n_left)] if bounded else []
         few = _SCANNED_A_BLOCK * self.rechecking
         in_float32 = self._scored(session, centroids, common, self.overflowed, counters[5:6], few)
-        sample = [self._sample(session)] if way == SAMPLED else []
+        sample = [self._sample(session)] if way == plan.ways[1] else []
         return [*bounds, encode, *sample, score, settle, *in_float32]
 
     def _sample(self, session):
         """A centroid for each row that is likely to be near, into `states`."""
         plan = self.plan
         return self.launcher.prepare(
-            "byte_sample", "likely_centroids", plan.sample_blocks, row_words=self.row_words, row_facts=self.row_facts,
+            "byte_sample", "likely_centroids", plan.sample_blocks, choices={"HALVES": plan.operand.halves}, row_words=self.row_words, row_facts=self.row_facts,
             n=session.n, products=plan.products, words=self.words, steps=self.steps, k=self.k, panel=plan.byte_panel,
             every=plan.sampled, likely=self.states, halted=session.iteration.halted,
         )  # fmt: skip
