@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[2]
-CASES = (  # n, d, k, dtype, weighted, iterations, and the scorer where it is not the one that is planned
+CASES = (  # n, d, k, dtype, weighted, iterations, and the scorer and its operand where those planned are not meant
     (150, 2, 4, "float32", True, 3),
     (300, 3, 5, "float64", False, 3),
     (250, 20, 66, "float32", False, 6),
@@ -21,6 +21,7 @@ CASES = (  # n, d, k, dtype, weighted, iterations, and the scorer where it is no
     (200, 33, 200, "float32", True, 3),
     (150, 40, 70, "float32", False, 4, "bytes"),
     (70, 260, 34, "float64", True, 3, "bytes"),
+    (70, 300, 34, "float32", True, 3, "bytes", "fp16"),
 )
 
 
@@ -51,10 +52,16 @@ def device(backend, *, pooled=False):
 
 def checked(case, opened):
     """Check a case of CASES."""
+    from kmeans_fast.backends.cuda.accumulators import exact_halves
     from kmeans_fast.backends.cuda.scorers import use_scorer
+    from kmeans_fast.backends.cuda.scorers.operands import use_operand
 
-    *problem, scorer = case if len(case) == 7 else (*case, None)
-    with use_scorer(scorer) if scorer else contextlib.nullcontext():
+    problem, forced = case[:6], case[6:]
+    with contextlib.ExitStack() as stack:
+        for force, name in zip((use_scorer, use_operand), forced):
+            stack.enter_context(force(name))
+        if len(forced) == 2:
+            assert exact_halves(opened)
         check(*problem, opened)
 
 

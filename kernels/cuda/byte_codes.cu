@@ -112,7 +112,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) encode_rows(
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) encode_centroids(
+extern "C" __global__ void __launch_bounds__(THREADS, 4) encode_centroids(
     const double* __restrict__ centroids,  // IN    (k, d) of values that X's dtype has
     int k, int d,
     const real* __restrict__ shift,        // IN    (d,) the frame

@@ -20,8 +20,10 @@ from simulator.device import SimDevice
 from kmeans_fast import reference
 from kmeans_fast.backends.cuda import device as launching
 from kmeans_fast.backends.cuda import problems as of_problems
+from kmeans_fast.backends.cuda.accumulators import exact_halves
 from kmeans_fast.backends.cuda.runs import Layout
 from kmeans_fast.backends.cuda.scorers import use_scorer
+from kmeans_fast.backends.cuda.scorers.operands import use_operand
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.silhouettes import silhouettes
 from kmeans_fast.engine.lloyd import lloyd
@@ -67,14 +69,15 @@ def check(n, d, k, dtype, weighted, steps):
     np.testing.assert_array_equal(table, np.sqrt(reference.squared_distances(X, found.centroids)).astype(dtype))
     launched.update(device.launches)
 
-def check_bytes(n, d, k, dtype):
+def check_bytes(n, d, k, dtype, operand="int8"):
     # All kernels of an iteration by scores in bytes: without labels, with them, and of the rows that bounds leave.
     X = np.random.default_rng(n).normal(size=(n, d)).astype(dtype)
     X[n // 2 :: 7] = X[0]
     start = X[np.arange(k) % n]
     start[0] = 0.5 * (X[1] + X[2])
     device = SimDevice(sanitizer=sanitizer)
-    with use_scorer("bytes"):
+    device.properties = device.properties._replace(exact_halves=lambda: True)
+    with use_scorer("bytes"), use_operand(operand):
         session = CudaSession(device, X, None, k, on_host=True)
     found, expected = lloyd(session, start, max_iter=3, threshold=0.0), reference.lloyd(X, None, start, 3, 0.0)
     np.testing.assert_array_equal(found.labels, expected.labels)
@@ -113,13 +116,23 @@ def check_misaligned():
 modules = [sources.module(name, "float") for name in sources.MODULES if name not in sources.CHOICES]
 modules += [sources.module("assign", "float", PANEL=128, HEIGHT=4), sources.module("points", "float", DIM=2, SEVERAL=1)]
 modules += [sources.module("update_sums", "float", COLUMNS=columns) for columns in (1, 4)]
-modules += [sources.module("byte_filter", "float", KSTEPS=size, PANEL=64) for size in (2, 0)]
+modules += [
+    sources.module(name, "float", HALVES=halves) for name in ("byte_codes", "byte_sample") for halves in (0, 1)
+]
+modules += [
+    sources.module("byte_filter", "float", HALVES=halves, KSTEPS=size, PANEL=64)
+    for halves, size in ((0, 2), (0, 0), (1, 0))
+]
 with ThreadPoolExecutor(2) as pool:
     list(pool.map(lambda module: build.simulated(module, sanitizer), modules))
 check(150, 2, 4, np.float32, True, 3)
 check(250, 20, 66, np.float32, False, 7)
 check_bytes(300, 40, 70, np.float32)  # the centroids stay in shared memory
 check_bytes(70, 520, 34, np.float32)  # two parts of them pass through it
+check_bytes(70, 300, 34, np.float32, "fp16")  # three, and sums are taken over
+device = SimDevice(sanitizer=sanitizer)
+assert exact_halves(device, trials=32)
+launched.update(device.launches)
 check_silhouettes(70, 20, 5)
 if not quick:
     check_silhouettes(300, 3, 40)

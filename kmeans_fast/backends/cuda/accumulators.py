@@ -7,9 +7,9 @@ from .device import Launcher, allocate
 _TRIALS = 2048  # 4 kinds, 256 places, both signs
 
 
-def exact_halves(device):
+def exact_halves(device, trials=_TRIALS):
     """Try it on a `Device` of compute capability 8.0 or above; waits for it, some microseconds when compiled."""
     launcher = Launcher(device, np.float32)
     wrong = allocate(device, 1, np.int32, "a trial of sums", fill=0)
-    launcher.run("accumulators", "check_sums", 32 * _TRIALS, trials=_TRIALS, wrong=wrong)
+    launcher.run("accumulators", "check_sums", 32 * trials, trials=trials, wrong=wrong)
     return not device.download(wrong)[0]
