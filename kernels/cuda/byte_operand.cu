@@ -1,4 +1,5 @@
-// What `byte_filter.cu` and `byte_sample.cu` multiply: bytes, or integers held in fp16 (`bytes.cu`), in words of PER_WORD features.
+// What `byte_filter.cu` and `byte_sample.cu` multiply: bytes, or integers held in fp16 (`bytes.cu`), in words of
+// PER_WORD features.
 
 template <class Value>
 __device__ __forceinline__ Value sum_of_quad(Value value) {

@@ -131,7 +131,9 @@ class ByteScorer(PanelScorer):
         return {"HALVES": self.operand.halves, "KSTEPS": self.ksteps}
 
     def modules(self, stored):
-        of_operand = [sources.module(name, stored, HALVES=self.operand.halves) for name in ("byte_codes", "byte_sample")]
+        of_operand = [
+            sources.module(name, stored, HALVES=self.operand.halves) for name in ("byte_codes", "byte_sample")
+        ]
         mine = [sources.module("byte_candidates", stored), sources.module("byte_filter", stored, **self.byte_choices)]
         return [*super().modules(stored), *of_operand, *mine]
 
@@ -269,7 +271,8 @@ class ByteScoring(PanelScoring):
         """A centroid for each row that is likely to be near, into `states`."""
         plan = self.plan
         return self.launcher.prepare(
-            "byte_sample", "likely_centroids", plan.sample_blocks, choices={"HALVES": plan.operand.halves}, row_words=self.row_words, row_facts=self.row_facts,
+            "byte_sample", "likely_centroids", plan.sample_blocks, choices={"HALVES": plan.operand.halves},
+            row_words=self.row_words, row_facts=self.row_facts,
             n=session.n, products=plan.products, words=self.words, steps=self.steps, k=self.k, panel=plan.byte_panel,
             every=plan.sampled, likely=self.states, halted=session.iteration.halted,
         )  # fmt: skip
