@@ -2,6 +2,7 @@
 //
 // Mapping    A thread stays in one column. Blocks of THREADS threads take `THREADS / columns` rows side by side, or one
 //            row in several rounds where it is wider. Neighbouring threads read neighbouring addresses.
+//            Several problems of n rows, one after the other, have `problem_blocks` blocks each.
 // Order      None: integer maxima, minima and additions.
 // Cost       Each kernel reads X once.
 
@@ -12,17 +13,22 @@
   for (int column = (columns) < THREADS ? threadIdx.x % (columns) : threadIdx.x;              \
        column < (columns) && own_row < rows_abreast; column += THREADS)
 
-#define FOR_OWN_ROWS(n) \
-  for (i64 row = (i64)blockIdx.x * rows_abreast + own_row; row < (n); row += (i64)gridDim.x * rows_abreast)
+#define FOR_OWN_ROWS(n)                                                                  \
+  for (i64 row = (i64)(blockIdx.x % problem_blocks) * rows_abreast + own_row; row < (n); \
+       row += (i64)problem_blocks * rows_abreast)
 
 extern "C" __global__ void column_ranges(
-    const stored* X,        // IN    (n, d)
-    const double* weights,  // IN    (n,) or null: all ones
-    i64 n, int d,
-    u64* largest,           // INOUT (columns,) bits of max |w x|, zeros on entry; column d, if there are weights, is w
-    u64* lowest             // INOUT (columns,) bits of the least set bit of any w x, all ones on entry
+    const stored* X,        // IN    (problems, n, d)
+    const double* weights,  // IN    (problems, n) or null: all ones
+    i64 n, int d, int problem_blocks,
+    u64* largest,           // INOUT (problems, columns) bits of max |w x|, zeros on entry; column d, if there are
+                            //       weights, is w
+    u64* lowest             // INOUT (problems, columns) bits of the least set bit of any w x, all ones on entry
 ) {
   const int columns = weights ? d + 1 : d;
+  const i64 problem = blockIdx.x / problem_blocks;
+  X += problem * n * d, largest += problem * columns, lowest += problem * columns;
+  if (weights) weights += problem * n;
   FOR_OWN_ELEMENTS(n, columns) {
     u64 high = 0, low = ~0ull;
     FOR_OWN_ROWS(n) {
@@ -55,12 +61,14 @@ struct TopCells {
 };
 
 extern "C" __global__ void column_sums(
-    const stored* X,  // IN    (n, d)
-    i64 n, int d,
-    const int* unit,  // IN    (d,) of Limbs
+    const stored* X,  // IN    (problems, n, d)
+    i64 n, int d, int problem_blocks,
+    const int* unit,  // IN    (problems, d) of Limbs
     int limbs, int limb_bits,
-    i64* cells        // INOUT (limbs, d) zeros on entry
+    i64* cells        // INOUT (problems, limbs, d) zeros on entry
 ) {
+  const i64 problem = blockIdx.x / problem_blocks;
+  X += problem * n * d, unit += problem * d, cells += problem * limbs * d;
   const Limbs how = {unit, limbs, limb_bits, d};
   FOR_OWN_ELEMENTS(n, d) {
     i64 top = 0;

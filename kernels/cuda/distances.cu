@@ -31,21 +31,25 @@ extern "C" __global__ void own_distances(
 }
 
 extern "C" __global__ void inertia_bins(
-    const stored* X,          // IN    (n, d)
+    const stored* X,          // IN    (problems, n, d)
     i64 n, int d,
+    int problem_blocks,       //       of each problem; of several, `centroids` has one each, and `labels` is null
     const double* centroids,  // IN    (k, d)
     const int* labels,        // IN    (n,) or null: all zero
-    const double* weights,    // IN    (n,) or null: all ones
-    i64* bins                 // INOUT (BINS,) zeros on entry
+    const double* weights,    // IN    (problems, n) or null: all ones
+    i64* bins                 // INOUT (problems, BINS) zeros on entry
 ) {
   __shared__ i64 own_bins[BINS];
   __shared__ Tile<double> tile;
   __shared__ int label_of[THREADS];
   const int t = threadIdx.x;
+  const i64 problem = blockIdx.x / problem_blocks;
+  X += problem * n * d, centroids += problem * d, bins += problem * BINS;
+  if (weights) weights += problem * n;
   for (int bin = t; bin < BINS; bin += THREADS) own_bins[bin] = 0;
   __syncthreads();
   Window window = {0, 0, -1};
-  for (i64 first = (i64)blockIdx.x * THREADS; first < n; first += all_threads()) {
+  for (i64 first = (i64)(blockIdx.x % problem_blocks) * THREADS; first < n; first += (i64)problem_blocks * THREADS) {
     if (first + t < n) label_of[t] = labels ? labels[first + t] : 0;
     const double distance = labelled_distance(tile, X + first * d, n - first, d, centroids, label_of);
     if (first + t < n) add_to_window(&window, own_bins, weights ? weights[first + t] * distance : distance);

@@ -29,7 +29,7 @@ struct Rows {
   int d;
   const real* shift;
   real scale;
-  const float* norms;
+  float* norms;                        // |x'|^2
   float of_norm, of_half_norm, added;  // of a margin
   float* tile;                         // (held, STRIDE) x' in shared memory
   int held;                            // features: all of them, up to a multiple of 4, or two times FEATURES in turns

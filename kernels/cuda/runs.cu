@@ -100,7 +100,7 @@ __device__ __forceinline__ void assign_rows(Shared& shared, const Run& run, int 
   if (block == 0) atomic_add(counters + 2, rows.n);
 }
 
-// Zeroes what a run adds to, and packs the centroids that it begins with.
+// Zeroes what a run adds to, finds the norms of its rows, and packs the centroids that it begins with.
 __device__ __forceinline__ void begin_run(const Run& run, int block) {
   const int t = threadIdx.x, d = run.rows.d, k = run.clusters.k;
   const i64 mine = (i64)block * THREADS + t, all = (i64)run.team.blocks * THREADS;
@@ -109,6 +109,14 @@ __device__ __forceinline__ void begin_run(const Run& run, int block) {
   for (i64 at = mine; at < size; at += all) run.sums.cells[at] = 0;
   for (i64 at = mine; at < k; at += all) run.sums.counts[at] = 0;
   for (i64 at = mine; at < run.rows.n; at += all) run.labels[at] = -1;
+  for (i64 row = mine; row < run.rows.n; row += all) {
+    float norm = 0.0f;
+    for (int j = 0; j < d; ++j) {
+      const float x = framed(value_of(run.rows.X[row * d + j]), run.rows.shift[j], run.rows.scale);
+      norm = fmaf(x, x, norm);
+    }
+    run.rows.norms[row] = norm;
+  }
   for (i64 at = mine; run.bins && at < BINS; at += all) run.bins[at] = 0;
 #pragma unroll 1
   for (i64 c = mine / 32; c < (run.clusters.k + PANEL - 1) / PANEL * PANEL; c += all / 32) {
@@ -179,7 +187,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) lloyd_runs(
     i64 n, int d, int k,
     const real* __restrict__ shift,         // IN    (problems, d) the frame of each problem
     const double* __restrict__ frames,      // IN    (problems, 6) and its scale, gamma, zeta, parts of a margin
-    const float* __restrict__ norms,        // IN    (problems, n) |x'|^2
     const int* __restrict__ unit,           // IN    (problems, columns) Limbs
     int limbs, int limb_bits,
     const double* __restrict__ center,      // IN    (problems, d) a point that the scatter is known about
@@ -193,7 +200,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) lloyd_runs(
     int begin,                              //       whether the runs begin with this launch
     int iterations,                         //       of this launch, at most
     double* centroids,                      // INOUT (runs, k, d)
-    float* panels,                          // INOUT (runs, panels, d, PANEL), as the rest: between launches
+    float* norms,                           // INOUT (runs, n) |x'|^2, as the rest: between launches
+    float* panels,                          // INOUT (runs, panels, d, PANEL)
     float* half_norms,                      // INOUT (runs, panels * PANEL)
     int* labels,                            // INOUT (runs, n)
     i64* cells, i64* counts,                // INOUT (runs, k, limbs, columns) and (runs, k) Sums
@@ -217,7 +225,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) lloyd_runs(
     const double* of_frame = frames + problem * 6;
     run.frame = {shift + problem * d, of_frame[0], of_frame[1], of_frame[2]};
     run.rows = {X + problem * n * d, weights ? weights + problem * n : weights, n, d, run.frame.shift,
-                (real)run.frame.scale, norms + problem * n, (float)of_frame[3], (float)of_frame[4], (float)of_frame[5],
+                (real)run.frame.scale, norms + at * n, (float)of_frame[3], (float)of_frame[4], (float)of_frame[5],
                 (float*)dynamic_shared, held};
     run.clusters = {centroids + at * k * d, panels + at * padded * d, half_norms + at * padded, k};
     run.sums = {cells + at * k * limbs * columns, counts + at * k, {unit + problem * columns, limbs, limb_bits,

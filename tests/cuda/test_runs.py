@@ -173,6 +173,16 @@ def test_runs_of_one_problem_share_its_rows(monkeypatch):
     assert problems.device.launches.count("lloyd_runs") == 3  # two runs at a time
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_to_open_many_problems_takes_the_launches_of_one(weighted):
+    counts = set()
+    for count in (1, 7):
+        X = np.array([rows(300, 5, np.float32, "normal", seed) for seed in range(count)])
+        weights = np.array([some_weights(300, seed) for seed in range(count)]) if weighted else None
+        counts.add(len(opened(X, weights, 4).device.launches))
+    assert len(counts) == 1
+
+
 def test_more_blocks_than_the_device_has_room_for_are_refused(monkeypatch):
     X = rows(300, 5, np.float32)[None]
     monkeypatch.setattr(of_problems, "layout", lambda *_: Way(32, 60).layout(5))

@@ -242,7 +242,8 @@ for parameter in sources.kernels(name)[kernel]:
         array = arrays.get(parameter.name)
         values.append(ctypes.c_void_p(None if array is None else array.ctypes.data))
     else:
-        values.append({"n": ctypes.c_int64(n), "d": ctypes.c_int(d)}[parameter.name])
+        numbers = {"n": ctypes.c_int64(n), "d": ctypes.c_int(d), "problem_blocks": ctypes.c_int(2)}
+        values.append(numbers[parameter.name])
 build.run(compiled, kernel, 2, sources.THREADS, values)
 print("ran to the end")
 """

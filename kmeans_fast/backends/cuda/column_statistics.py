@@ -39,33 +39,45 @@ class Limbs(NamedTuple):
         )
 
 
+def _run(launcher, module, kernel, X, rows_a_block, **arguments):
+    """A launch on all rows of one problem (n, d) or of several (problems, n, d), with some blocks for each."""
+    *several, n, d = X.shape
+    problems = several[0] if several else 1
+    blocks = max(1, min(-(-n // rows_a_block), launcher.blocks(problems * n, rows_a_block) // problems))
+    launcher.prepare(module, kernel, problems * blocks, X=X, n=n, d=d, problem_blocks=blocks, **arguments)()
+
+
 def column_ranges(launcher, X, weights):
     """The largest magnitude and the lowest set bit of every column of ``w_i * x_i``, as values; last, of ``w_i``.
 
-    The lowest bit of a column of zeros is infinity.
+    X is (n, d), or (problems, n, d) for those of each problem. The lowest bit of a column of zeros is infinity.
     """
-    device, (n, d) = launcher.device, X.shape
-    columns = d + (weights is not None)
-    largest = allocate(device, columns, np.uint64, "column statistics", fill=0)
-    lowest = allocate(device, columns, np.uint64, "column statistics", fill=_NO_BIT)
-    launcher.run(
-        "column_statistics", "column_ranges", n, rows_a_block=max(1, sources.THREADS // columns),
-        X=X, weights=weights, n=n, d=d, largest=largest, lowest=lowest,
+    device, columns = launcher.device, X.shape[-1] + (weights is not None)
+    shape = *X.shape[:-2], columns
+    largest = allocate(device, shape, np.uint64, "column statistics", fill=0)
+    lowest = allocate(device, shape, np.uint64, "column statistics", fill=_NO_BIT)
+    rows_a_block = max(1, sources.THREADS // columns)
+    _run(
+        launcher, "column_statistics", "column_ranges", X, rows_a_block,
+        weights=weights, largest=largest, lowest=lowest,
     )  # fmt: skip
     lowest = device.download(lowest)
     return device.download(largest).view(np.float64), np.where(lowest == _NO_BIT, np.inf, lowest.view(np.float64))
 
 
 def column_sums(launcher, X, limbs):
-    """The exact sums of the columns in `limbs`, without weights: (n_limbs, d) on the host."""
-    device, (n, d) = launcher.device, X.shape
-    cells = allocate(device, limbs.n_limbs * d, np.int64, "column sums", fill=0)
+    """The exact sums of the columns in `limbs`, without weights: (n_limbs, columns) on the host.
+
+    X is (n, d), or (problems, n, d), whose columns are those of all problems, one after the other.
+    """
+    device, d = launcher.device, X.shape[-1]
+    cells = allocate(device, (len(limbs.exponent) // d, limbs.n_limbs, d), np.int64, "column sums", fill=0)
     unit = upload(device, limbs.exponent.astype(np.int32), "column sums")
-    launcher.run(
-        "column_statistics", "column_sums", n, rows_a_block=max(1, sources.THREADS // d),
-        X=X, n=n, d=d, unit=unit, limbs=limbs.n_limbs, limb_bits=limbs.bits, cells=cells,
+    _run(
+        launcher, "column_statistics", "column_sums", X, max(1, sources.THREADS // d),
+        unit=unit, limbs=limbs.n_limbs, limb_bits=limbs.bits, cells=cells,
     )  # fmt: skip
-    return device.download(cells).reshape(limbs.n_limbs, d)
+    return device.download(cells).swapaxes(0, 1).reshape(limbs.n_limbs, -1)
 
 
 def exact_inertia(launcher, X, weights, centroids, labels):
@@ -73,11 +85,19 @@ def exact_inertia(launcher, X, weights, centroids, labels):
 
     Arrays are on the device.
     """
-    device, (n, d) = launcher.device, X.shape
-    bins = allocate(device, sources.BINS, np.int64, "inertia", fill=0)
-    launcher.run(
-        "distances", "inertia_bins", n,
-        X=X, n=n, d=d, centroids=centroids, labels=labels, weights=weights, bins=bins,
+    return _inertias(launcher, X, weights, centroids, labels, 1)[0]
+
+
+def exact_scatters(launcher, X, weights, points):
+    """The exact sum of squared distances of the rows of each problem of X (problems, n, d) to its point."""
+    return _inertias(launcher, X, weights, points, None, len(X))
+
+
+def _inertias(launcher, X, weights, centroids, labels, problems):
+    device = launcher.device
+    bins = allocate(device, (problems, sources.BINS), np.int64, "inertia", fill=0)
+    _run(
+        launcher, "distances", "inertia_bins", X, sources.THREADS,
+        centroids=centroids, labels=labels, weights=weights, bins=bins,
     )  # fmt: skip
-    bins = device.download(bins)
-    return sum(int(bins[place]) << int(place) for place in np.flatnonzero(bins))
+    return [sum(int(own[place]) << int(place) for place in np.flatnonzero(own)) for own in device.download(bins)]

@@ -1,16 +1,13 @@
 """Data sets of the same sizes opened together on a GPU: whole runs in few launches (`runs.cu`)."""
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
-from ...kernels import scaling
 from ...kernels.cuda import sources
 from ..partials import Form, Ranges, float_of
 from ..protocol import Outcome
 from . import column_statistics
 from .device import Launcher, allocate, upload
-from .gathering import sample, seen
+from .gathering import seen
 from .runs import PATH, SEEDED_ROWS, layout
 from .scorers.frame import frame
 from .seeder import CudaSeeds
@@ -18,17 +15,7 @@ from .seeder import CudaSeeds
 _MODULES = ("column_statistics", "rows", "distances", "seeding")
 _STATE, _NUMBERS, _BINS = 3, 5, sources.BINS  # of a run, and of an iteration (`runs.cu`)
 _HALTED = 2
-
-
-class Rows(NamedTuple):
-    """The rows of one problem, for what takes them as a session has them."""
-
-    device: Any
-    launcher: Launcher
-    X: Any
-    weights: Any
-    n: int
-    d: int
+_SAMPLED, _LEAST_SAMPLE = 1024, 32  # rows for the frames: of all problems, and of each
 
 
 class CudaProblems:
@@ -60,49 +47,38 @@ class CudaProblems:
         return layout(self.n, self.d, self.k, runs, self.device.properties)
 
     def _open(self):
-        """Find what scores, sums and inertias of each problem take."""
-        ranges, self.means, self.scatters = [], np.empty((self.count, self.d)), np.empty(self.count)
-        self.variances, frames, shifts = np.empty(self.count), [], []
-        self.norms = allocate(self.device, (self.count, self.n), np.float32, "the norms of the rows")
-        for number in range(self.count):
-            rows = self._rows(number)
-            ranges.append(Ranges(*column_statistics.column_ranges(self.launcher, rows.X, rows.weights)))
-            self._measure(number, rows, ranges[-1])
-            found = frame(sample(self.launcher, rows.X))
-            frames.append((found.scale, found.gamma, found.zeta, *found.margin))
-            shifts.append(found.shift)
-            self.launcher.run(
-                "rows", "squared_norms", self.n,
-                X=rows.X, n=self.n, d=self.d, shift=upload(self.device, found.shift, "the frame"), scale=found.scale,
-                norms=self.norms[number],
-            )  # fmt: skip
-        largest, lowest = (np.array([getattr(one, name) for one in ranges]) for name in Ranges._fields)
-        self.bits = column_statistics.limb_bits(self.n)
-        exponent, self.limbs = scaling.limbs(largest.ravel(), lowest.ravel(), self.bits)
-        self.problems = {
-            "shift": np.array(shifts), "frames": np.array(frames), "unit": exponent.astype(np.int32),
-            "center": self.means, "scatter": self.scatters,
+        """Find what scores, sums and inertias of each problem take: a launch for all problems each."""
+        launcher, X, n = self.launcher, self.X, self.n
+        ranges = _flat(column_statistics.column_ranges(launcher, X, self.weights))
+        plain = _flat(column_statistics.column_ranges(launcher, X, None)) if self.weighted else ranges
+        limbs, form = column_statistics.Limbs.of(plain, n), Form.of(plain, n)
+        sums = limbs.in_form(form, column_statistics.column_sums(launcher, X, limbs))
+        means = (form.rounded(sums) / n).reshape(self.count, self.d)
+        center = upload(self.device, means, "the means")
+        scatters = self._scatters(None, center)
+        self.variances = scatters / (n * self.d)
+        if self.weighted:
+            scatters = self._scatters(self.weights, center)
+        frames = [frame(rows) for rows in self._samples()]
+        numbers = [(found.scale, found.gamma, found.zeta, *found.margin) for found in frames]
+        self.limbs = column_statistics.Limbs.of(ranges, n)
+        arrays = {
+            "shift": np.array([found.shift for found in frames]), "frames": np.array(numbers, np.float64),
+            "unit": self.limbs.exponent.astype(np.int32), "scatter": scatters,
         }  # fmt: skip
-        self.problems = {name: upload(self.device, array, "the problems") for name, array in self.problems.items()}
+        self.problems = {name: upload(self.device, array, "the problems") for name, array in arrays.items()}
+        self.problems["center"] = center
 
-    def _rows(self, number):
-        weights = self.weights[number] if self.weighted else None
-        return Rows(self.device, self.launcher, self.X[number], weights, self.n, self.d)
+    def _scatters(self, weights, center):
+        return np.array([float_of(total) for total in column_statistics.exact_scatters(
+            self.launcher, self.X, weights, center
+        )])  # fmt: skip
 
-    def _measure(self, number, rows, ranges):
-        """The mean of a problem, and the scatter about it."""
-        plain = ranges
-        if self.weighted:
-            plain = Ranges(*column_statistics.column_ranges(self.launcher, rows.X, None))
-        limbs, form = column_statistics.Limbs.of(plain, self.n), Form.of(plain, self.n)
-        sums = limbs.in_form(form, column_statistics.column_sums(self.launcher, rows.X, limbs))
-        self.means[number] = form.rounded(sums) / self.n
-        center = upload(self.device, self.means[number], "the mean")
-        scatter = float_of(column_statistics.exact_inertia(self.launcher, rows.X, None, center, None))
-        self.variances[number] = scatter / (self.n * self.d)
-        if self.weighted:
-            scatter = float_of(column_statistics.exact_inertia(self.launcher, rows.X, rows.weights, center, None))
-        self.scatters[number] = scatter
+    def _samples(self):
+        """Some rows of each problem, evenly spread, on the host."""
+        rows = np.arange(0, self.n, -(-self.n // max(_LEAST_SAMPLE, _SAMPLED // self.count)))
+        numbers = np.arange(self.count)[:, None] * self.n + rows
+        return seen(self.launcher, self.X.reshape(-1, self.d), numbers.ravel()).reshape(self.count, len(rows), self.d)
 
     def mean_variances(self):
         return self.variances
@@ -142,12 +118,18 @@ class CudaProblems:
         )  # fmt: skip
 
 
+def _flat(ranges):
+    """Ranges of the columns of all problems, one after the other."""
+    return Ranges(*(values.ravel() for values in ranges))
+
+
 class Group:
     """Runs that are launched together."""
 
     def __init__(self, problems, plan, centroids, thresholds, of, labels):
         self.problems, self.plan, self.runs = problems, plan, len(of)
         device, k, d, runs = problems.device, problems.k, problems.d, len(of)
+        limbs = problems.limbs
         padded, columns = -(-k // plan.panel) * plan.panel, d + problems.weighted
 
         def empty(*shape, dtype=np.float64, fill=None):
@@ -158,12 +140,13 @@ class Group:
         self.results = empty(runs, 2)
         self.told = np.empty((runs, 0, _NUMBERS))
         self.arguments = problems.problems | {
-            "X": problems.X, "weights": problems.weights, "n": problems.n, "d": d, "k": k, "norms": problems.norms,
-            "limbs": problems.limbs, "limb_bits": problems.bits, "of": upload(device, of.astype(np.int32), "runs"),
+            "X": problems.X, "weights": problems.weights, "n": problems.n, "d": d, "k": k,
+            "norms": empty(runs, problems.n, dtype=np.float32),
+            "limbs": limbs.n_limbs, "limb_bits": limbs.bits, "of": upload(device, of.astype(np.int32), "runs"),
             "thresholds": upload(device, thresholds, "thresholds"), "team_blocks": plan.blocks, "held": plan.held,
             "centroids": self.centroids, "panels": empty(runs, padded * d, dtype=np.float32),
             "half_norms": empty(runs, padded, dtype=np.float32), "labels": labels,
-            "cells": empty(runs, k * problems.limbs * columns, dtype=np.int64),
+            "cells": empty(runs, k * limbs.n_limbs * columns, dtype=np.int64),
             "counts": empty(runs, k, dtype=np.int64), "shifts": empty(runs, k), "differences": empty(runs, k),
             "tally": empty(runs, 3, dtype=np.uint64), "counters": empty(runs, 2, 7, dtype=np.int64),
             "status": empty(runs, 7), "states": self.states,

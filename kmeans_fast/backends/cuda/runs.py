@@ -95,7 +95,7 @@ def layouts(n, d, k, runs, properties):
             made = -(-k // (8 * blocks)) * _CENTROIDS * (1 + d / 64)
             seconds = _ITERATION + 2 * _BARRIER * (blocks > 1) + made + -(-tiles // blocks) * tile
             at_once = room // blocks
-            most = max(1, min(at_once if blocks > 1 else runs, _MOST_BYTES // run_bytes(d, k)))
+            most = max(1, min(at_once if blocks > 1 else runs, _MOST_BYTES // run_bytes(n, d, k)))
             yield Layout(across, blocks, held, seconds, at_once, most)
 
 
@@ -104,10 +104,10 @@ def layout(n, d, k, runs, properties):
     return min(layouts(n, d, k, runs, properties), key=lambda one: -(-runs // one.at_once) * one.seconds)
 
 
-def run_bytes(d, k):
+def run_bytes(n, d, k):
     """Of a run, at most, beside its labels: with weights and four limbs."""
     padded = k + 8 * sources.ACROSS[-1]
-    return 8 * k * (d + 4 * (d + 1) + 3) + 4 * padded * (d + 1) + 8 * sources.BINS + 512
+    return 8 * k * (d + 4 * (d + 1) + 3) + 4 * padded * (d + 1) + 8 * sources.BINS + 4 * n + 512
 
 
 def objection(problem, runs, properties):
@@ -126,5 +126,5 @@ def workspace_bytes(problem, problems, runs, properties):
     """Device memory beyond the data and the labels."""
     n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
     group = min(runs, layout(n, d, k, runs, properties).most)
-    of_problem = 4 * n + d * (problem.dtype.itemsize + 8 + 4) + 64
-    return group * run_bytes(d, k) + problems * of_problem
+    of_problem = d * (problem.dtype.itemsize + 8 + 4) + 8 * sources.BINS + 64
+    return group * run_bytes(n, d, k) + problems * of_problem
