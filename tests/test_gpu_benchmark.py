@@ -63,6 +63,9 @@ def test_a_dry_run_measures_everything(dry_run, parts):
     for result in results["batch"].values():
         assert {"ms", "raw"} <= set(result["results"]["kmeans_fast"])
         assert result["results"]["kmeans_fast, one by one"]["scaled"] == 1
+    for result in results["narrow"].values():
+        assert result["labels_wrong"] == 0
+        assert all("median" in one for one in result["results"].values())
     for result in results["ways"].values():
         few = result["shape"][1] <= 4
         assert [name for name, one in result["results"].items() if "late" in one] == [

@@ -1,8 +1,9 @@
 """The tables of the report, one section after the other; `report.py` puts them together."""
 
+import numpy as np
 from common.report import table
 
-from . import batch, ceilings, cells, check, fits, iterations, ways
+from . import batch, ceilings, cells, check, fits, iterations, narrow, ways
 from .ours import NAME
 
 _KEPT = {True: 2, False: 14}  # last lines of a program that are shown, by whether all was well
@@ -149,6 +150,19 @@ def _together(results, name):
     return _ms(one["ms"]) + (f" ({one['ms'] / ours['ms']:.2f})" if "ms" in ours and name != NAME else "")
 
 
+def _narrow(results, contents):
+    names = [np.dtype(dtype).name for dtype in narrow.TYPES]
+    rows = []
+    for result in results.values():
+        found = [result.get("results", {}).get(name, {}) for name in names]
+        rows.append([result.get("cell", _BLANK), *(_ms(one["median"]) if "median" in one else _BLANK for one in found)])
+    text = (
+        f"ms of an iteration of a run of {1 + narrow.ITERATIONS}, medians, on the same integers from 0 to 255 stored in"
+        " these types; each is read as it is."
+    )
+    return [text, table(["n, d, k", *names], rows)], _missing(results)
+
+
 def _fits(results, contents):
     rows = []
     for result in results.values():
@@ -193,6 +207,7 @@ BODIES = {
     "ceilings": _ceilings,
     "iterations": _iterations,
     "batch": _batch,
+    "narrow": _narrow,
     "ways": _ways,
     "fits": _fits,
     "wrong": _wrong,
