@@ -34,11 +34,11 @@ class Way(NamedTuple):
             yield
 
 
-def _always(policy, number, changed):
+def _always(policy, *known):
     return True
 
 
-def _never(policy, number, changed):
+def _never(policy, *known):
     return False
 
 
