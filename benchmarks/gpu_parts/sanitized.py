@@ -102,6 +102,39 @@ def check(n, d, k, dtype, weighted, iterations, opened):
     same(session.own_distances(found.centroids), reference.own_distances(X, found.centroids, found.labels))
 
 
+def check_problems(opened):
+    """Seeds and runs of several problems side by side."""
+    from kmeans_fast import reference
+    from kmeans_fast.backends.cuda.problems import CudaProblems
+
+    X = np.random.default_rng(5).normal(size=(2, 150, 6)).astype(np.float32)
+    k, of = 5, np.arange(2)
+    problems = CudaProblems(opened, X, None, k, on_host=True)
+    words = np.stack([reference.draws(1, 0, (k, reference.n_trials(k)))] * 2)
+    seeds = problems.seeds(words, of)
+    found = problems.lloyd(problems.rows(seeds, of), np.zeros(2), of, 4, True)
+    for number in of:
+        np.testing.assert_array_equal(seeds[number], reference.kmeans_plusplus(X[number], None, k, 1))
+        expected = reference.lloyd(X[number], None, X[number][seeds[number]], 4, 0.0)
+        np.testing.assert_array_equal(found.labels[number], expected.labels)
+        np.testing.assert_array_equal(found.centroids[number], expected.centroids)
+
+
+def check_few_of_many(opened):
+    """A few rows drawn from many, and silhouettes of them."""
+    from kmeans_fast import reference
+    from kmeans_fast.backends.cuda.session import CudaSession
+    from kmeans_fast.backends.silhouettes import silhouettes
+
+    X = np.random.default_rng(6).normal(size=(12_000, 2)).astype(np.float32)
+    words = reference.draws(1, 2**63, (20,))
+    drawn = CudaSession(opened, X, None, 2, on_host=True).oversampler().draw(words)
+    np.testing.assert_array_equal(drawn, reference.sample(X, None, 20, 1)[0])
+    few, labels = X[:90], np.arange(90) % 3
+    found = CudaSession(opened, few, None, 2, on_host=True).silhouette(labels, 3)
+    np.testing.assert_array_equal(found, silhouettes(few, labels, 3))
+
+
 def main():
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
@@ -111,6 +144,9 @@ def main():
     for case in CASES:
         checked(case, opened)
         print(f"{case}: as the reference", flush=True)
+    for check_others in (check_problems, check_few_of_many):
+        check_others(opened)
+        print(f"{check_others.__doc__} As the reference.", flush=True)
     every = {kernel for name in sources.MODULES for kernel in sources.kernels(name)}
     print(f"{len(launched)} kernels ran; not run: {', '.join(sorted(every - launched)) or 'none'}")
     if every - launched:
