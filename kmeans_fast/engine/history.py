@@ -53,6 +53,7 @@ class Progress(_Numbers):
         What ran. All give the same labels.
 
         * "float32", "float64", "bytes": every row was scored against every centroid, in that precision.
+        * "float32, several iterations a launch": the same on a GPU, of a small problem or of several runs at once.
         * "exponion": rows were scored only against the centroids near their own.
         * "hamerly, float32", "hamerly, bytes", "hamerly, exponion": bounds on the distances settled
           some rows, and the others were scored so.
