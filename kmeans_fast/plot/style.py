@@ -12,7 +12,7 @@ def pyplot():
     try:
         import matplotlib.pyplot
     except ImportError as error:
-        raise ImportError("Pictures need matplotlib: pip install 'kmeans-fast[plot]'.") from error
+        raise ImportError("Pictures need matplotlib: install it (the extra 'plot').") from error
     return matplotlib.pyplot
 
 

@@ -20,7 +20,7 @@ def page(analysis: Analysis, now: datetime.datetime | None = None) -> str:
     try:
         import jinja2
     except ImportError as error:
-        raise ImportError("Reports need Jinja2 and matplotlib: pip install 'kmeans-fast[report]'.") from error
+        raise ImportError("Reports need Jinja2 and matplotlib: install them (the extra 'report').") from error
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {"number": _number, "duration": _duration}

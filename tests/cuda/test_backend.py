@@ -91,9 +91,8 @@ def test_seeding_waits_for_nothing_but_the_seeds():
     session = CudaSession(device, X, None, 40, on_host=True)
     device.events.clear()
     initial_centroids(session, Data(X), "k-means++", 40, 1, 0, None)
-    assert (
-        device.events.count("download") == 4
-    )  # whether hashes suffice for an order; the seeds, how many there are, and their rows
+    # Whether hashes suffice for an order, the seeds, and their rows.
+    assert device.events.count("download") == 3
 
 
 def test_allocations_are_made_once():

@@ -128,7 +128,7 @@ def test_colours_are_told_apart():
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch, blobs, model):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"pip install 'kmeans-fast\[plot\]'"):
+    with pytest.raises(ImportError, match="the extra 'plot'"):
         plot.SizesDisplay.from_predictions(model.labels_)
 
 
