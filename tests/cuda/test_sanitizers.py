@@ -21,9 +21,11 @@ from kmeans_fast import reference
 from kmeans_fast.backends.cuda import device as launching
 from kmeans_fast.backends.cuda import problems as of_problems
 from kmeans_fast.backends.cuda.accumulators import exact_halves
+from kmeans_fast.backends.cuda.device import Launcher
 from kmeans_fast.backends.cuda.runs import Layout
 from kmeans_fast.backends.cuda.scorers import use_scorer
 from kmeans_fast.backends.cuda.scorers.operands import use_operand
+from kmeans_fast.backends.cuda.seeder import CudaSeeds
 from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.silhouettes import silhouettes
 from kmeans_fast.engine.lloyd import lloyd
@@ -106,6 +108,25 @@ def check_runs(blocks, across):
         np.testing.assert_array_equal(found.centroids[number], expected.centroids)
     launched.update(device.launches)
 
+def check_draws(n, d, weighted):
+    # A word asks for one bucket, whose rows are sorted apart; many for so many that all are. Then two problems at once.
+    rng = np.random.default_rng(n)
+    X, weights = rng.normal(size=(n, d)).astype(np.float32), rng.exponential(size=n) if weighted else None
+    device = SimDevice(sanitizer=sanitizer)
+    for size in (1, n):
+        words, masses = reference.draws(1, 0, (size,)), reference.Masses(X, weights)
+        found = CudaSession(device, X, weights, 2, on_host=True).oversampler().draw(words)
+        np.testing.assert_array_equal(found, [masses.draw(word) for word in words])
+    of, words = np.array([0, 1, 1]), np.stack([reference.draws(1, run, (4, 3)) for run in range(3)])
+    half = n // 2
+    seeds = CudaSeeds(Launcher(device, X.dtype), X[: 2 * half], weights, half, of, words)
+    seeds.greedy()
+    for run, found in enumerate(seeds.chosen()):
+        rows = slice(of[run] * half, (of[run] + 1) * half)
+        wanted = reference.kmeans_plusplus(X[rows], None if weights is None else weights[rows], 4, 1, run)
+        np.testing.assert_array_equal(found, wanted)
+    launched.update(device.launches)
+
 def check_misaligned():
     # A view into a larger array, as users pass them on a GPU: a load of two values at once would be an error there.
     X = np.random.default_rng(0).normal(size=4201).astype(np.float32)[1:].reshape(2100, 2)
@@ -134,6 +155,7 @@ device = SimDevice(sanitizer=sanitizer)
 assert exact_halves(device, trials=32)
 launched.update(device.launches)
 check_silhouettes(70, 20, 5)
+check_draws(240, 2, True)
 if not quick:
     check_silhouettes(300, 3, 40)
     check(150, 6, 50, np.float64, True, 6)

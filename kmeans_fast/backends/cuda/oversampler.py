@@ -14,6 +14,7 @@ from .part_masses import CudaPartMasses
 _WHAT = "rows to draw from"
 _CHUNK = 8 * sources.THREADS  # values that a block sums at least
 _MOST_BLOCKS = 1024  # of which each reads the sums of those before it
+_SPARE = 8  # rows beyond twice the mean that room is made for
 _FEW = 1 / 8  # of all rows, up to which those that come into question are sorted apart
 
 
@@ -73,7 +74,7 @@ class CudaOversampler:
     def _rows_in(self, buckets, wanted, draws):
         """The rows of the wanted buckets, of all if those are many, in the order of their content."""
         session, n = self.session, self.session.n
-        room = min(n, 1024 + 2 * draws * -(-n // self.buckets.count))
+        room = min(n, _SPARE + 2 * draws * -(-n // self.buckets.count))
         count = n
         while self.order is None and room < _FEW * n:
             rows, picked = (
