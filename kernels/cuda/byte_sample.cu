@@ -9,7 +9,7 @@
 //            group. Estimated to take half as long as `byte_filter` with as many centroids; not measured yet.
 
 #define WARPS (THREADS / 32)
-#define GROUP 64
+#define GROUP (HALVES ? 32 : 64)  // halves have totals besides: more would not find registers
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2) likely_centroids(
     const u32* __restrict__ row_words,     // IN    codes of the rows (`byte_codes.cu`)
