@@ -87,7 +87,7 @@ extern "C" __global__ void find_buckets(
   for (i64 at = first_thread(); at < m; at += all_threads()) {
     const i64 target = (i64)__umul64hi(words[at], (u64)ends[n_buckets - 1]);
     const int bucket = (int)first_above(target, ends, n_buckets);
-    wanted[bucket] = 1;
+    atomicMax(wanted + bucket, 1);  // several words may fall there at once
     of_words[at] = bucket;
     within[at] = target - (bucket ? ends[bucket - 1] : 0);
   }
