@@ -5,7 +5,6 @@ any instruction set. Public names are imported on first use: ``import kmeans_fas
 compiler.
 """
 
-import importlib
 import os
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ if not os.path.isdir(os.path.join(__path__[0], "kernels")):
     __path__.append(os.path.dirname(__path__[0]))
 
 from .estimators import ESTIMATORS as _ESTIMATORS  # light: it imports none of them
+from .lazy_names import lazy_names
 
 if TYPE_CHECKING:  # for type checkers and editors
     from . import metrics as metrics
@@ -56,16 +56,4 @@ _HOME = {
 }
 
 __all__ = ["__version__", *_HOME]
-
-
-def __getattr__(name: str):
-    if name == "metrics":
-        return importlib.import_module(".metrics", __name__)
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, ("datasets", "metrics", "plot"))

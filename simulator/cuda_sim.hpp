@@ -12,9 +12,9 @@
 // another, or never, is reported as an error of the launch, and so is a wait of the grid that never ends. Tensor cores
 // multiply in plain integers, and asynchronous copies take place when they are waited for (tensor_cores.hpp).
 //
-// A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py), and
-// a cooperative one of more blocks than the device has room for (device.py). What registers allow, the compiler for GPUs
-// says (tests/cuda/test_compile.py).
+// A launch of more threads than a kernel was compiled for is refused, as is one of too much shared memory (build.py),
+// and a cooperative one of more blocks than the device has room for (device.py). What registers allow, the compiler for
+// GPUs says (tests/cuda/test_compile.py).
 //
 // Not modelled: the memory order between blocks, the timing of anything.
 #pragma once

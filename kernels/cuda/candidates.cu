@@ -26,7 +26,7 @@ __device__ __forceinline__ float difference(float x, float c) { return x - c; }
 __device__ __forceinline__ float difference(double x, double c) { return (float)(x - c); }
 
 // What each candidate would take off the total mass, and which rows it is nearer to than all seeds.
-extern "C" __global__ void __launch_bounds__(THREADS) trials(
+extern "C" __global__ void __launch_bounds__(THREADS, sizeof(real) == 8 ? 1 : 2) trials(
     const stored* __restrict__ X, i64 n, int d,
     const i64* __restrict__ of,          // IN    (runs,) the problem of each run, or null: there is one
     int blocks_a_run,

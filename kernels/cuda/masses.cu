@@ -33,3 +33,19 @@ template <class Value>
 __device__ __forceinline__ Value* of_run(Value* values, i64 number, i64 each) {
   return values ? values + number * each : values;
 }
+
+// The sum of the values of all threads before this one, and of all; `sums` is shared memory.
+__device__ __forceinline__ i64 sum_before(i64 own, i64* sums, i64* total) {
+  const int t = threadIdx.x;
+  __syncthreads();
+  sums[t] = own;
+  __syncthreads();
+  for (int step = 1; step < THREADS; step <<= 1) {
+    const i64 other = t >= step ? sums[t - step] : 0;
+    __syncthreads();
+    sums[t] += other;
+    __syncthreads();
+  }
+  *total = sums[THREADS - 1];
+  return sums[t] - own;
+}

@@ -10,24 +10,6 @@
 //            row to up to 2**22 buckets (83 G/s on an H100), and 4 n to pick rows. At n = 100M, d = 2: about 5 GB, 2 to
 //            4 ms by the rate of a copy; to sort all hashes would take 8 passes over 16 n bytes, about 30 ms.
 
-#define CHUNK_TILES 8  // of THREADS values, that a block sums
-
-// The sum of the values of all threads before this one, and of all; `sums` is shared memory.
-__device__ i64 sum_before(i64 own, i64* sums, i64* total) {
-  const int t = threadIdx.x;
-  __syncthreads();
-  sums[t] = own;
-  __syncthreads();
-  for (int step = 1; step < THREADS; step <<= 1) {
-    const i64 other = t >= step ? sums[t - step] : 0;
-    __syncthreads();
-    sums[t] += other;
-    __syncthreads();
-  }
-  *total = sums[THREADS - 1];
-  return sums[t] - own;
-}
-
 // The values of a chunk added up. A block a chunk.
 extern "C" __global__ void __launch_bounds__(THREADS) block_sums(
     const i64* values,  // IN    (n,)

@@ -75,22 +75,6 @@ extern "C" __global__ void weigh(
 // The part of [0, size) that a thread takes.
 __device__ __forceinline__ i64 part_of(i64 size, int thread) { return size * thread / THREADS; }
 
-// The masses of all threads' parts before this one's, and of all of them; `sums` is shared memory.
-__device__ __forceinline__ i64 masses_before(i64 own, i64* sums, i64* total) {
-  const int t = threadIdx.x;
-  __syncthreads();
-  sums[t] = own;
-  __syncthreads();
-  for (int step = 1; step < THREADS; step <<= 1) {
-    const i64 other = t >= step ? sums[t - step] : 0;
-    __syncthreads();
-    sums[t] += other;
-    __syncthreads();
-  }
-  *total = sums[THREADS - 1];
-  return sums[t] - own;
-}
-
 // The first row, in the order of the content, whose cumulative mass exceeds word / 2**64 of the total. A block a word.
 extern "C" __global__ void __launch_bounds__(THREADS, 4) draw(
     const u64* words,      // IN    (runs, k, width)
@@ -117,7 +101,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 4) draw(
   const Masses how = {weights, nearest, factors + 2 * run};
   i64 all, own = 0;
   for (i64 b = part_of(n_buckets, t); b < part_of(n_buckets, t + 1); ++b) own += masses[b];
-  i64 before = masses_before(own, sums, &all);
+  i64 before = sum_before(own, sums, &all);
   const i64 wanted = (i64)__umul64hi(words[(run * k + n_seeds[run]) * width + share.block], (u64)all);
   if (wanted >= before && wanted < before + own) {
     i64 b = part_of(n_buckets, t);
@@ -133,7 +117,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 4) draw(
     own += mass_of(how, row, nearest[row]);
   }
   i64 of_bucket;
-  before = masses_before(own, sums, &of_bucket);
+  before = sum_before(own, sums, &of_bucket);
   if (target >= before && target < before + own) {
     for (i64 at = part_of(size, t);; ++at) {
       const i64 row = order[first + at], mass = mass_of(how, row, nearest[row]);

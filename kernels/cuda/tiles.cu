@@ -13,8 +13,8 @@ struct Tile {
   Value at[THREADS][WIDTH + 1];
 };
 
-// Puts make(r, j) of row r of the block, of `rows` rows, and features from `start` on into the tile, zeros beyond d; all
-// threads of the block, between two barriers.
+// Puts make(r, j) of row r of the block, of `rows` rows, and features from `start` on into the tile, zeros beyond d;
+// all threads of the block, between two barriers.
 template <class Value, class Make>
 __device__ __forceinline__ void put(Tile<Value>& tile, i64 rows, int d, int start, Make make) {
   constexpr int WIDTH = Tile<Value>::WIDTH;

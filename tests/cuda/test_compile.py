@@ -47,7 +47,7 @@ BUDGET = {
     "byte_filter/0/4/64": (128, 0, 8), "byte_filter/0/4/128": (128, 0, 24), "byte_filter/1/4/64": (128, 0, 8),
     "byte_filter/1/4/128": (128, 0, 16),
     "check_sums": (64, 0, 0),
-    "trials": (176, 45_000, 0), "accept": (72, 64, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
+    "trials": (200, 45_000, 0), "accept": (72, 64, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
     "widen": (64, 0, 0), "block_sums": (64, 2_100, 0), "prefix_sums": (64, 2_100, 0), "find_buckets": (64, 0, 0),
     "pick_rows": (64, 0, 0), "masses_in_order": (64, 0, 0), "find_rows": (64, 0, 0),
 }  # fmt: skip

@@ -1,0 +1,33 @@
+"""Names of a package that are imported when they are asked for."""
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def lazy_names(
+    package: str, home: Mapping[str, str], rooms: tuple[str, ...] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The functions ``__getattr__`` and ``__dir__`` of a package.
+
+    Parameters
+    ----------
+    package : str
+        Its ``__name__``.
+    home : dict of str to str
+        The module, in the package, that each public name is in.
+    rooms : tuple of str
+        Packages inside it that are imported so, too.
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name in rooms:
+            return importlib.import_module(f".{name}", package)
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f".{home[name]}", package), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return __getattr__, lambda: sorted({*home, *rooms, *sys.modules[package].__all__})
