@@ -31,7 +31,7 @@ extern "C" __global__ void clear(
   for (i64 c = first_thread(); c < k; c += all_threads()) counts[c] = 0;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) update(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) update(
     const i64* cells, const i64* counts,  // IN    Sums
     const int* unit, int limbs, int limb_bits,
     int k, int d, int weighted,

@@ -54,6 +54,9 @@ class Progress(_Numbers):
 
         * "float32", "float64", "bytes": every row was scored against every centroid, in that precision.
         * "float32, several iterations a launch": the same on a GPU, of a small problem or of several runs at once.
+        * "int8", "fp16": on a GPU, every row was scored on tensor cores, in integers of 8 bits or held in 16; the few
+          centroids that these left were measured. "int8, sampled", "fp16, sampled": the same for rows without labels,
+          after a sample of the centroids.
         * "exponion": rows were scored only against the centroids near their own.
         * "hamerly, float32", "hamerly, bytes", "hamerly, exponion": bounds on the distances settled
           some rows, and the others were scored so.
@@ -61,8 +64,8 @@ class Progress(_Numbers):
           a time.
         * "sorted": rows of one feature were looked up among the sorted centroids, and nothing was scored.
 
-        On the CPU these are names of techniques (`kmeans_fast.backends.techniques`), but for "hamerly, exponion", which
-        is the technique "exponion" with bounds.
+        On a GPU "hamerly" may stand before each of its own. On the CPU these are names of techniques
+        (`kmeans_fast.backends.techniques`), but for "hamerly, exponion", which is the technique "exponion" with bounds.
     stage : int
         0; with ``refine="breathing"``, 2 i - 1 and 2 i while breath i draws in and lets go.
     threshold : float

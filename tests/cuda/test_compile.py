@@ -27,7 +27,7 @@ BUDGET = {
     "recheck": (128, 3_200, 0),
     **{f"assign_points/{dim}/{several}": (80 if dim == 4 else 64, (12_500, 18_500)[several], 0)
        for dim in range(1, 5) for several in (0, 1)},
-    "pack": (64, 0, 0), "clear": (64, 0, 0), "update": (80, 20_000, 640),
+    "pack": (64, 0, 0), "clear": (64, 0, 0), "update": (88, 20_000, 640),
     "relocate": (64, 16, 0),
     "lloyd_runs/1": (128, 32_500, 640), "lloyd_runs/4": (128, 23_500, 640), "lloyd_runs/32": (255, 34_200, 640),
     "filter_rows": (64, 2_100, 0), "update_sums/1": (64, 18_432, 0), "update_sums/4": (64, 18_432, 0),
