@@ -10,6 +10,7 @@ import numpy as np
 from .. import backends
 from ..arrays import Data, computed_in, values_of
 from ..backends.protocol import Backend, Problem
+from ..messages import counted
 from .checks import check_magnitudes
 from .memory import allowed_for_states, shortage, too_little
 from .parts import Parts
@@ -103,8 +104,9 @@ class Choice(NamedTuple):
         needed = plan.workspace_bytes + results_bytes(problem, runs) + count * copied_bytes(self.backend, problem)
         available = None if plan.on_device else shortage(needed)
         if available is not None:
-            what = f"k-means of {count:,} problems of {n:,} x {d:,} rows, {runs:,} runs in all,"
-            raise too_little(needed, available, what)
+            of = f"{n:,} x {d:,} rows into {problem.n_clusters:,} clusters"
+            several = f"{counted(count, 'problem')} of {of}, {counted(runs, 'run')} in all,"
+            raise too_little(needed, available, f"k-means of {several if runs > 1 else of}")
         return self.backend.open_problems(_readable(self.backend, X), self.weights, problem, self.n_threads)
 
 

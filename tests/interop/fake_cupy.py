@@ -145,9 +145,18 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def view(self, dtype):
         return ndarray(self.memory.view(dtype), self.number)
 
+    def reshape(self, *shape):
+        assert self.memory.flags.c_contiguous, "a copy on the GPU that nobody counts"
+        return ndarray(self.memory.reshape(*shape), self.number)
+
     def __getitem__(self, key):
         key = key.memory if isinstance(key, ndarray) else key  # a mask, or row numbers, on the GPU
         return ndarray(np.asarray(self.memory[key]), self.number)
+
+    def __setitem__(self, key, value):
+        assert isinstance(value, ndarray), f"{type(value)} is copied to the GPU"
+        assert value.number == self.number, "another GPU's memory"
+        self.memory[key] = value.memory
 
     def __len__(self):
         return len(self.memory)
@@ -343,16 +352,18 @@ class Gpu(SimDevice):
     def bincount(self, labels, size):
         return ndarray(super().bincount(self._memory(labels), size), self.number)
 
-    def prepare(self, module, kernel, blocks, shared_bytes, values):
+    def prepare(self, module, kernel, blocks, shared_bytes, values, cooperative=False):
         as_they_are = (type(None), np.generic, Pinned)
         plain = [value if isinstance(value, as_they_are) else self._memory(value) for value in values]
-        launch = super().prepare(module, kernel, blocks, shared_bytes, plain)
+        launch = super().prepare(module, kernel, blocks, shared_bytes, plain, cooperative)
 
         def on_stream():
             self.streams.add(now.streams[self.number])
             launch()
 
-        on_stream.replaced = lambda others: self.prepare(module, kernel, blocks, shared_bytes, replaced(values, others))
+        on_stream.replaced = lambda others: self.prepare(
+            module, kernel, blocks, shared_bytes, replaced(values, others), cooperative
+        )
         return on_stream
 
     def _memory(self, array):

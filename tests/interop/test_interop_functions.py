@@ -166,7 +166,7 @@ def test_cupys_arrays_are_taken_as_they_are(dtype):
 
 def test_data_on_a_gpu_never_crosses_to_the_host(gpus, on_a_gpu):
     """What does is numbers of clusters, and the bins of exact sums, which are the same few whatever the rows."""
-    X, _ = problem((30_000, 3))
+    X, _ = problem((60_000, 3))
     given = on_a_gpu.put(X)
     kmeans_fast.kmeans(given, K, seed=0)
     kmeans_fast.assign(given, X[:K])
