@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # for type checkers and editors
     from .outliers import outlier_scores as outlier_scores
     from .profiles import ClusterProfiles as ClusterProfiles
     from .profiles import cluster_profiles as cluster_profiles
+    from .scorers import silhouette_scorer as silhouette_scorer
     from .silhouettes import silhouette_samples as silhouette_samples
     from .silhouettes import silhouette_score as silhouette_score
     from .simplified import simplified_silhouette as simplified_silhouette
@@ -29,6 +30,7 @@ _HOME = {
     "outlier_scores": "outliers",
     "silhouette_samples": "silhouettes",
     "silhouette_score": "silhouettes",
+    "silhouette_scorer": "scorers",
     "simplified_silhouette": "simplified",
     "simplified_silhouette_score": "simplified",
 }
