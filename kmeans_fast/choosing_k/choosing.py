@@ -19,6 +19,7 @@ from ..parameters import checked
 from . import criteria
 from .searches import SEARCHES, drawn
 
+_MOST_WHOLE = 1 << 16  # rows that are looked at without drawing a sample, which may miss what is rare
 _LEAST_SAMPLE, _ROWS_A_CLUSTER = 1 << 14, 64  # rows of the sample by default
 SILHOUETTE_ROWS = 5000  # of the sample, in which silhouettes are taken: they take the square of it
 _TITLES = {
@@ -130,8 +131,8 @@ def choose_k(
         As for `kmeans`.
     sample_size : int, optional
         Rows that fits begin on and criteria are worked out on, but for inertia, Calinski-Harabasz and the elbow, which
-        are of all rows. Default: 16,384, or 64 for each cluster. Silhouettes and Davies-Bouldin are of 5,000 of them at
-        most.
+        are of all rows. Default: of up to 65,536 rows all, of more 16,384, or 64 for each cluster. Silhouettes and
+        Davies-Bouldin are of 5,000 of them at most.
     n_resamples : int
         Halvings of the sample, for stability.
     seed : int, optional
@@ -181,6 +182,8 @@ def choose_k(
         if sample_size is not None and sample_size < numbers[-1]:
             raise ValueError(f"sample_size must be at least the largest k, {numbers[-1]}, got {sample_size}.")
         size = sample_size or max(_LEAST_SAMPLE, _ROWS_A_CLUSTER * numbers[-1])
+        if sample_size is None and data.n_samples <= _MOST_WHOLE:
+            size = data.n_samples
         trials = _Trials(data, numbers, size, n_init, n_resamples, how)
         following, best = SEARCHES[search], None
         while (number := following(numbers, trials.tried, best)) is not None:

@@ -2,10 +2,12 @@
 
 import json
 import math
+import shlex
 
 from ..choosing_k import choose_k
 from ..whole_files import WholeFiles
 from .outputs import check_writable
+from .parser import PROGRAM
 from .scaling import fitted, scaled
 from .tables import pairs
 from .watch import Watch
@@ -26,7 +28,7 @@ def run(args):
     print(json.dumps(as_json(choice)) if args.json else choice)
     if not args.quiet and not args.json:
         told = [("written", str(args.picture))] if args.picture else []
-        told.append(("next", f"kmeans-fast fit {args.file} -k {choice.n_clusters}"))
+        told.append(("next", _next(args, choice.n_clusters)))
         print("\n" + pairs(told))
 
 
@@ -43,6 +45,18 @@ def chosen(args, X, numbers, watch):
 
     how = {"search": args.search, "n_trials": args.trials, "seed": args.random_state}
     return choose_k(X, numbers, **how, device=args.device, n_threads=args.n_threads, callback=told)
+
+
+def _next(args, k):
+    """The command that fits what has been chosen, with the same options for the file and the scale."""
+    own = ("-k", "--search", "--trials", "--picture")  # options of this command, each with a value
+    words, rest = [], iter(args.argv[1:])
+    for word in rest:
+        if word in own:
+            next(rest)
+        elif not word.startswith(tuple(f"{option}=" for option in own)):
+            words.append(word)
+    return shlex.join([PROGRAM, "fit", *words, "-k", str(k)])
 
 
 def as_json(choice):

@@ -18,6 +18,7 @@ from .append import Appender
 from .fit_report import clusters, report, summary
 from .outputs import check_writable, distances_beside, write_centroids, write_labels
 from .parser import PROGRAM
+from .progress import note
 from .readers import check_file, load_array, read
 from .scaling import fitted, scaled, unscaled
 from .watch import Watch
@@ -47,7 +48,8 @@ def run(args):
         if not isinstance(args.n_clusters, int):
             choice = choose_k.chosen(args, X, args.n_clusters, watch)
             args.n_clusters = choice.n_clusters
-            watch.say(args.file, ["choosing k", *str(choice).splitlines()])
+            for line in () if args.quiet else str(choice).splitlines():
+                note(line)
 
         model = _fit(args, X, weights, init, watch)
         watch.on_phase("summary")

@@ -100,6 +100,14 @@ def test_a_bisection_ends_at_the_best():
         assert {max(place - 1, 0), min(place + 1, len(numbers) - 1)} <= places
 
 
+def test_few_rows_are_all_looked_at():
+    X = make_blobs(20_000, 2, centers=3, center_box=(-20, 20), random_state=0)[0]
+    X[7] = 1e4  # a sample would miss it in two cases of five
+    for seed in range(3):
+        found = choose_k(X, [2, 3, 4, 5], seed=seed, n_resamples=1)
+        assert np.bincount(found.labels).min() == 1
+
+
 def test_a_callback_ends_the_search(blobs):
     found = choose_k(blobs, range(2, 10), seed=0, callback=lambda one: one.k == 4)
     assert found.table["k"].tolist() == [2, 3, 4]

@@ -25,7 +25,9 @@ def test_the_table_and_the_next_command_are_printed(blobs, run):
     assert [line.split()[0] for line in lines[1:8]] == [str(k) for k in range(2, 9)]
     assert lines[4].endswith("<")
     assert f"5 clusters ({expected.confidence})" in lines
-    assert lines[-1] == "next  kmeans-fast fit blobs.npy -k 5"
+    assert lines[-1] == "next  kmeans-fast fit blobs.npy --seed 0 -k 5"
+    scaled = run("choose-k", "blobs.npy", "-k=2:6", "--scale", "minmax", "--columns", "1,2", "--search=grid").out
+    assert scaled.splitlines()[-1].startswith("next  kmeans-fast fit blobs.npy --scale minmax --columns 1,2 -k ")
 
 
 def test_json_and_a_picture(blobs, run, tmp_path):
