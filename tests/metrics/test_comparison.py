@@ -29,6 +29,7 @@ def test_the_matching_is_the_best_of_all():
         assert found.confusion[found.matching[partners], partners].sum() == best
 
 
+@pytest.mark.filterwarnings("ignore:A single label was found")  # scikit-learn's, of its own matrix
 def test_scores_are_those_of_scikit_learn():
     rng = np.random.default_rng(1)
     for _ in range(100):
