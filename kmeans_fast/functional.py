@@ -109,9 +109,9 @@ def kmeans(
     init_size : int, "auto" or None
         Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at
         least, or all (None). "auto": for "k-means++", 256 rows a cluster and at least 16,384, where X has four times as
-        many or more and n_samples * n_clusters is 10 million or more; else all. Where clusters are
-        many, 50 million rows in all that their steps would read, candidates are drawn first, as by "k-means||"
-        (docs/seeding.md has the rule).
+        many or more and n_samples * n_clusters is 10 million or more; else all. Where k-means++ would read 50 million
+        rows or more, those that it draws from for each cluster, candidates are drawn first, as by "k-means||"
+        (docs/seeding.md has the whole rule).
     refine : "breathing" or None
         "breathing": look for a better optimum once a run has converged, with a few centroids more and as many less;
         the inertia is never higher for it. It takes the time of two to eight runs and most often finds less inertia

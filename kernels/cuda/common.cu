@@ -57,7 +57,6 @@ __device__ __forceinline__ float framed(real x, real shift, real scale) { return
 // One instruction each; of a number and a NaN, the number.
 __device__ __forceinline__ float larger(float a, float b) { return fmaxf(a, b); }
 __device__ __forceinline__ float smaller(float a, float b) { return fminf(a, b); }
-__device__ __forceinline__ double smaller(double a, double b) { return fmin(a, b); }
 
 // The sum over the lanes of a warp, which every lane has then.
 template <class Value>

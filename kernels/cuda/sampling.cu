@@ -8,7 +8,8 @@
 // Order      Masses are integers: sums of them have none. Which bucket a row is in changes no draw.
 // Cost       Of n rows: 8 n bytes of hashes written and read, 4 n of buckets, 12 n to weigh, with an atomic addition a
 //            row to up to 2**22 buckets (83 G/s on an H100), and 4 n to pick rows. At n = 100M, d = 2: about 5 GB, 2 to
-//            4 ms by the rate of a copy; to sort all hashes would take 8 passes over 16 n bytes, about 30 ms.
+//            4 ms by the rate of a copy; to sort all hashes would take 8 passes over 16 n bytes, about 30 ms. The rate
+//            of additions was measured, the rest was not.
 
 // The values of a chunk added up. A block a chunk.
 extern "C" __global__ void __launch_bounds__(THREADS) block_sums(

@@ -8,7 +8,8 @@
 // Order      Sums are of integers: they have none.
 // Cost       n^2 (3 d + about 14) operations in float64 (a square root takes about ten), which is what limits it: two
 //            shared loads of 16 bytes feed six of them. 100,000 x 16 should take about 60 ms on an H100, where 14.8 T/s
-//            of them are issued; not measured. Others are filled up: a cluster costs whole multiples of OTHERS rows.
+//            of them are issued; not measured, nor `boxes`, which may take as long
+//            where clusters are few. Others are filled up: a cluster costs whole multiples of OTHERS rows.
 // Limits     n < 2**31. Values at most 2**480 in magnitude.
 //
 // Rousseeuw (1987).

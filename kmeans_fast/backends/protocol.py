@@ -365,14 +365,17 @@ class Backend(Protocol):
 
     def batches(self, problem: Problem, problems: int, runs: int, n_threads: int | None) -> str:
         """Why it does not run so many data sets of these sizes together, `runs` in all, from seeds by k-means++ or from
-        given centroids; empty if it does. One problem with one run is a single fit.
+        given centroids; empty if it does. It is asked of a single fit too: one problem with one run. To ask counts:
+        what is asked for often becomes worth compiling.
         """
 
     def plan_problems(self, problem: Problem, problems: int, runs: int, n_threads: int | None) -> Plan:
         """How it would run them together. The workspace does not count what an `Outcome` holds."""
 
-    def open_problems(self, X: Any, weights: Any, problem: Problem, n_threads: int | None) -> Problems:
-        """Open data sets X (problems, n_samples, n_features), with weights (problems, n_samples) or None."""
+    def open_problems(self, X: Any, weights: Any, problem: Problem, runs: int, n_threads: int | None) -> Problems:
+        """Open data sets X (problems, n_samples, n_features), with weights (problems, n_samples) or None, for `runs` in
+        all.
+        """
 
 
 class OneByOne:
@@ -384,5 +387,5 @@ class OneByOne:
     def plan_problems(self, problem: Problem, problems: int, runs: int, n_threads: int | None) -> Plan:
         raise NotImplementedError
 
-    def open_problems(self, X: Any, weights: Any, problem: Problem, n_threads: int | None) -> Problems:
+    def open_problems(self, X: Any, weights: Any, problem: Problem, runs: int, n_threads: int | None) -> Problems:
         raise NotImplementedError

@@ -15,12 +15,13 @@ from ..engine.checks import check_clusters
 from ..engine.several_k import SeveralK
 from ..functional import seed_of
 from ..metrics import davies_bouldin_score, silhouette_score
-from ..parameters import checked
+from ..parameters import PARAMETERS, checked
 from . import criteria
 from .searches import SEARCHES, drawn
 
 _MOST_WHOLE = 1 << 16  # rows that are looked at without drawing a sample, which may miss what is rare
 _LEAST_SAMPLE, _ROWS_A_CLUSTER = 1 << 14, 64  # rows of the sample by default
+_COUNT = PARAMETERS["max_iter"].rule  # an integer of at least 1
 SILHOUETTE_ROWS = 5000  # of the sample, in which silhouettes are taken: they take the square of it
 _TITLES = {
     "k": "k", "inertia": "inertia", "elbow": "elbow", "silhouette": "silhouette",
@@ -169,9 +170,9 @@ def choose_k(
     """
     how = checked({"max_iter": max_iter, "tol": tol, "seed": seed, "device": device, "n_threads": n_threads})
     how["seed"] = seed_of(how["seed"])
-    counts = {"n_trials": n_trials, "n_init": n_init, "n_resamples": n_resamples}
-    for name, value in (counts | ({} if sample_size is None else {"sample_size": sample_size})).items():
-        _check_count(name, value)
+    for name, value in {"n_trials": n_trials, "n_init": n_init, "n_resamples": n_resamples}.items():
+        _COUNT.checked(name, value)
+    PARAMETERS["n_threads"].rule.checked("sample_size", sample_size)  # the same rule
     if search not in SEARCHES:
         raise ValueError(f"search must be one of {', '.join(map(repr, SEARCHES))}, got {search!r}.")
     numbers = _numbers(k)
@@ -229,8 +230,8 @@ class _Trials:
         return {"device": self.how["device"], "n_threads": self.how["n_threads"]}
 
     def _stability(self, k):
-        """The mean prediction strength over halvings of the sample; NaN where halves have too few rows."""
-        if k < 2 or not self.halves:
+        """The mean prediction strength over halvings of the sample; NaN where too few rows are there, or differ."""
+        if k < 2 or not self.halves or len(np.unique(self.several.fit(k).sampled)) < k:
             return math.nan
         strengths = []
         for first, second in self.halves:
@@ -260,16 +261,11 @@ class _Trials:
         return KChoice(*said, table, centroids, data.back(run.labels), run.inertia)
 
 
-def _check_count(name, value):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
-
-
 def _numbers(k):
     """The numbers of clusters, ascending, each once."""
-    numbers = sorted({int(one) if isinstance(one, (int, np.integer)) else one for one in k})
-    for one in numbers:
-        _check_count("k", one)
+    if not isinstance(k, Iterable) or isinstance(k, str):
+        raise ValueError(f"k must be numbers of clusters, such as range(2, 21) or [{k}], got {k!r}.")
+    numbers = sorted({_COUNT.checked("k", one) for one in k})
     if not numbers:
         raise ValueError("k must hold at least one number of clusters, and it is empty.")
     return numbers

@@ -119,7 +119,7 @@ VOTING = (
         "silhouette", "the silhouette", "rows are nearest to their own cluster, compared with the next one", _largest,
     ),
     Criterion(
-        "stability", "stability", f"more clusters are not found again on other rows (strength below {STABLE:g})",
+        "stability", "stability", f"it is the largest whose clusters other rows have too (strength {STABLE:g})",
         _last_stable,
     ),
 )  # fmt: skip
@@ -147,19 +147,21 @@ def recommended(k, columns):
     Returns
     -------
     Recommendation
-        Clear where at least three agree and nobody is further away than one, likely where most agree or are one away.
+        Clear where at least three agree and nobody is further away than one, likely where two agree and most are at
+        most one away.
     """
     votes = {one.name: one.vote(k, columns[one.name]) for one in VOTING}
     cast = [vote for vote in votes.values() if vote is not None]
     if not cast:
         only = int(k[0])
-        return Recommendation(only, votes, "uncertain", ["No criterion can tell: too few numbers were tried."])
+        why = "No criterion can tell: too few numbers were tried, or too few rows differ."
+        return Recommendation(only, votes, "uncertain", [why])
     best = max(cast, key=lambda vote: (cast.count(vote), -cast.index(vote)))
     agree, near = cast.count(best), sum(abs(vote - best) <= 1 for vote in cast)
-    if agree >= min(3, len(VOTING)) and near == len(cast):
+    if agree >= 3 and near == len(cast) and len(k) > 1:
         confidence = "clear"
     else:
-        confidence = "likely" if agree > len(cast) / 2 or (agree > 1 and near > len(cast) / 2) else "uncertain"
+        confidence = "likely" if agree > 1 and len(k) > 1 and near > len(cast) / 2 else "uncertain"
     reasons = [_sentence(f"{one.title} is for it: {one.says}.") for one in VOTING if votes[one.name] == best]
     others = {}
     for one in VOTING:

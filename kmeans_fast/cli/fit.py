@@ -109,6 +109,8 @@ def _read(args, watch):
             )
         if not weights.any():
             raise ValueError("--weights: at least one weight must be positive, got zeros only")
+    if weights is not None and not isinstance(args.n_clusters, int):
+        raise ValueError(f"-k must be one number: a choice takes no --weights, got {args.n_clusters}")
     most = args.n_clusters if isinstance(args.n_clusters, int) else args.n_clusters[-1]
     if most > len(X):
         raise ValueError(f"-k must be at most the number of rows, {len(X)}, got {most}")

@@ -46,7 +46,7 @@ def _numbers(text):
     try:
         if ":" in text:
             first, last, *step = (int(part) for part in text.split(":"))
-            found = list(range(first, last + 1, *step))
+            found = sorted(range(first, last + 1, *step))
         else:
             found = sorted({int(part) for part in text.split(",")})
     except (ValueError, TypeError):
@@ -243,6 +243,7 @@ def _add_search(group):
 def _add_choose_k(commands):
     parser = commands.add_parser(
         "choose-k",
+        allow_abbrev=False,  # the next command is made of the words of this one
         help="how many clusters the rows of a file have",
         description="Cluster the rows of FILE for every number of clusters in question, judge each by the elbow of the "
         "inertia, silhouette, Calinski-Harabasz and stability, and recommend the number that most are for.",

@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from ..archives import write_header
 from ..kernels.processors import usable_cpus
+from ..parameters import PARAMETERS
 from ..whole_files import WholeFiles
 
+_COUNT = PARAMETERS["max_iter"].rule  # an integer of at least 1
 _CHUNK_BYTES = 1 << 22  # of values that are made by one generator
 _CENTERS, _ORDER, _ROWS = range(3)  # what a generator is for
 _ROUNDS = 6  # of the permutation
@@ -53,8 +55,8 @@ class Blobs:
         if centers is None:
             centers = 3 if each is None else len(each)
         if isinstance(centers, (int, np.integer)):
-            _check_least("centers", centers, 1)
-            _check_least("n_features", n_features, 1)
+            _COUNT.checked("centers", centers)
+            _COUNT.checked("n_features", n_features)
             box = np.sort(np.asarray(center_box, np.float64))
             if box.shape != (2,) or not np.isfinite(box).all():
                 raise ValueError(f"center_box must be two finite numbers, got {center_box!r}.")
@@ -68,7 +70,7 @@ class Blobs:
                 )
         k, d = self.centers.shape
         if each is None:
-            _check_least("n_samples", n_samples, 1)
+            _COUNT.checked("n_samples", n_samples)
             each = np.full(k, int(n_samples) // k)
             each[: int(n_samples) % k] += 1
         if each.shape != (k,) or each.dtype.kind not in "iu" or (each < 0).any() or not each.any():
@@ -82,6 +84,9 @@ class Blobs:
                 f"cluster_std must be a number, or one for each of the {k:,} centers, finite and not negative: got "
                 f"{cluster_std!r}."
             )
+        most = np.finfo(self.dtype).max / 64  # deviations beyond a center that are drawn
+        if max(np.abs(self.centers).max(), self.deviations.max()) > most:
+            raise ValueError(f"centers and cluster_std must be at most {most:.3g}, for rows of {self.dtype}.")
         self._ends = np.cumsum(each)
         self.shape = int(self._ends[-1]), d
         self._rows = max(1, _CHUNK_BYTES // (d * self.dtype.itemsize))
@@ -122,7 +127,7 @@ class Blobs:
             self.fill(number, out, labels)
             return out, labels
 
-        threads = n_threads or usable_cpus()
+        threads = _threads(n_threads)
         with ThreadPoolExecutor(threads) as pool:
             ahead = []
             try:
@@ -208,7 +213,7 @@ def make_blobs(
         rows = blobs.rows(number)
         blobs.fill(number, X[rows], blobs.labels(number, y[rows]))
 
-    with ThreadPoolExecutor(n_threads or usable_cpus()) as pool:
+    with ThreadPoolExecutor(_threads(n_threads)) as pool:
         for _ in pool.map(fill, range(blobs.n_chunks)):  # so that what is raised there is raised here
             pass
     return (X, y, blobs.centers) if return_centers else (X, y)
@@ -253,18 +258,15 @@ def write_blobs(
     return blobs
 
 
-def _check_least(name, value, least):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+def _threads(n_threads):
+    return PARAMETERS["n_threads"].rule.checked("n_threads", n_threads) or usable_cpus()
 
 
 def _entropy(random_state):
     """Integers to seed generators with."""
     if isinstance(random_state, np.random.RandomState):
         return random_state.randint(0, 2**32, 4, np.uint64).tolist()
-    if random_state is not None:
-        _check_least("random_state", random_state, 0)
-    return np.random.SeedSequence(random_state).entropy
+    return np.random.SeedSequence(PARAMETERS["seed"].rule.checked("random_state", random_state)).entropy
 
 
 def _permuted(numbers, n, keys):

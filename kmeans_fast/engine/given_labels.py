@@ -41,8 +41,9 @@ def clusters_of(data, labels, n_labels, **how):
     opened = open_data(data, n_labels, **how)
     session, sizes = opened.session, np.bincount(labels, minlength=n_labels)
     form = Form.of(session.ranges(False), data.n_samples)
-    means = form.rounded(session.sums_of(labels.copy(), form)) / sizes[:, None]
-    mean = form.rounded(session.column_sums(form)) / data.n_samples
+    sums = session.sums_of(labels.copy(), form)
+    means = form.rounded(sums) / sizes[:, None]
+    mean = form.rounded(sums.sum(axis=1)) / data.n_samples
     return Clusters(session, opened, labels, sizes, means, mean)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from .. import backends
 from ..arrays import Data, computed_in, values_of
 from ..backends.protocol import Backend, Problem
-from ..messages import counted
 from .checks import check_magnitudes
 from .memory import allowed_for_states, shortage, too_little
 from .parts import Parts
@@ -73,9 +72,11 @@ class Choice(NamedTuple):
         """The rows of `data` `Opened`, after the memory plan has been checked."""
         what = f"k-means of {data.n_samples:,} x {data.n_features:,} rows into {self.problem.n_clusters:,} clusters"
         backend, n_threads, weights = self.backend, self.n_threads, self.weights
-        problem, in_slices = plan_rows(backend, self.problem, n_threads, what)
-        if in_slices:
-            data = Slices(data.X, weights, problem.dtype)
+        if isinstance(data, Data):
+            problem, in_slices = plan_rows(backend, self.problem, n_threads, what)
+            data = Slices(data.X, weights, problem.dtype) if in_slices else data
+        else:
+            problem = plan_memory(backend, self.problem, n_threads, what)
         if isinstance(data, Data):
             session = backend.open(_readable(backend, data.X), weights, problem, n_threads)
             session = session if rule is means else Parts([session], rule)
@@ -89,25 +90,23 @@ class Choice(NamedTuple):
         return self._replace(weights=weights).opened(Data(X[number], weights)).session
 
     def objection(self, problems, runs):
-        """Why so many problems are not run together, `runs` in all; empty if they are."""
-        if shortage(problems * copied_bytes(self.backend, self.problem)) is not None:
-            return "there is no room for a copy of the rows"
-        return self.backend.batches(self.problem, problems, runs, self.n_threads)
+        """Why so many problems are not run together, `runs` in all; empty if they are.
+
+        The labels of all runs are held at once: where there is no room for them, one after the other takes less.
+        """
+        backend, problem = self.backend, self.problem
+        reason = backend.batches(problem, problems, runs, self.n_threads)
+        if reason:
+            return reason
+        plan = backend.plan_problems(problem, problems, runs, self.n_threads)
+        needed = plan.workspace_bytes + results_bytes(problem, runs) + problems * copied_bytes(backend, problem)
+        fits = plan.on_device or shortage(needed) is None
+        return "" if fits else "there is no room for what the runs come to"
 
     def together(self, X, runs):
-        """The data sets X opened together for so many runs in all, after the memory plan has been checked.
-
-        It counts what the runs come to as well, which nobody else does.
-        """
-        problem, (count, n, d) = self.problem, X.shape
-        plan = self.backend.plan_problems(problem, count, runs, self.n_threads)
-        needed = plan.workspace_bytes + results_bytes(problem, runs) + count * copied_bytes(self.backend, problem)
-        available = None if plan.on_device else shortage(needed)
-        if available is not None:
-            of = f"{n:,} x {d:,} rows into {problem.n_clusters:,} clusters"
-            several = f"{counted(count, 'problem')} of {of}, {counted(runs, 'run')} in all,"
-            raise too_little(needed, available, f"k-means of {several if runs > 1 else of}")
-        return self.backend.open_problems(_readable(self.backend, X), self.weights, problem, self.n_threads)
+        """The data sets X opened together for so many runs in all, to which there is no `objection`."""
+        rows = _readable(self.backend, X)
+        return self.backend.open_problems(rows, self.weights, self.problem, runs, self.n_threads)
 
 
 def _readable(backend, X):

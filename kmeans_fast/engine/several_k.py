@@ -47,7 +47,8 @@ class SampleFits:
         if n_clusters not in self.runs:
             starts = [np.ascontiguousarray(seeds[:n_clusters]) for seeds in self.seeds]
             split = self._split(n_clusters - 1) if n_clusters - 1 in self.runs else ()
-            starts += [split] * (len(split) == n_clusters)
+            if len(split) == n_clusters:
+                starts.append(split)
             self.session = self.session.for_clusters(n_clusters)
             runs = [lloyd(self.session, start, **self.how) for start in starts]
             best = min(runs, key=lambda run: run.inertia)

@@ -62,9 +62,9 @@ class KMeans(_BaseKMeans):
     init_size : int, "auto" or None, default="auto"
         Rows that the seeds are drawn from, where `init` names a method: a random sample of so many, n_clusters at
         least, or all (None). "auto": for "k-means++", 256 rows a cluster and at least 16,384, where X has four times as
-        many or more and n_samples * n_clusters is 10 million or more; else all. Where clusters are
-        many, 50 million rows in all that their steps would read, candidates are drawn first, as by "k-means||"
-        (docs/seeding.md has the rule).
+        many or more and n_samples * n_clusters is 10 million or more; else all. Where k-means++ would read 50 million
+        rows or more, those that it draws from for each cluster, candidates are drawn first, as by "k-means||"
+        (docs/seeding.md has the whole rule).
     refine : {"breathing"} or None, default=None
         "breathing": look for a better optimum once a run has converged (breathing k-means): centroids are added where
         the error is largest and as many taken away where they are missed least, as long as that lowers the inertia. It

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import to_host
+from .inputs import values_on_host
 
 UNMATCHED = -1  # in `LabelComparison.matching`: a cluster that stands for no class
 _FEW = 1 << 22  # values an integer may have to be counted without sorting
@@ -169,7 +169,7 @@ def compare_labels(y_true: ArrayLike, labels: ArrayLike) -> LabelComparison:
 
 def _numbered(values: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The different values, sorted, and for each row which of them it has."""
-    array = to_host(values)
+    array = values_on_host(values, name)
     if array.ndim != 1 or not len(array):
         raise ValueError(f"{name} must have one dimension and at least one row, got shape {array.shape}.")
     if array.dtype.kind == "O":

@@ -61,7 +61,7 @@ def codes_of(labels, n_samples):
 
 def distinct(labels):
     """The values of labels that `codes_of` has taken, in the order of their numbers."""
-    return np.unique(to_host(labels))
+    return np.unique(values_on_host(labels, "labels"))
 
 
 def numbers_of(labels, n_samples, n_clusters):
@@ -75,10 +75,24 @@ def numbers_of(labels, n_samples, n_clusters):
     return found.astype(np.int32)
 
 
+def values_on_host(values, name):
+    """Labels or classes as an array on the host; ValueError for masked ones, and for NaN among objects."""
+    refuse_masked(values, name)
+    found = to_host(values)
+    if (
+        found.dtype.kind == "U"
+        and isinstance(values, (list, tuple))
+        and not all(isinstance(one, str) for one in values)
+    ):
+        found = np.array(values, object)  # NumPy makes strings of numbers that stand among strings
+    if found.dtype.kind == "O" and any(isinstance(one, float) and one != one for one in found.ravel()):
+        raise ValueError(f"{name} contains NaN: leave out the rows for which it is not known.")
+    return found
+
+
 def _listed(labels, n_samples):
     """Labels on the host, one for each row."""
-    refuse_masked(labels, "labels")
-    found = to_host(labels)
+    found = values_on_host(labels, "labels")
     if found.ndim != 1:
         raise ValueError(f"labels must have one dimension (n_samples,), got shape {found.shape}: use labels.ravel().")
     if len(found) != n_samples:

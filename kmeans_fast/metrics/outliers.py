@@ -104,8 +104,8 @@ def outlier_scores(
               5        0           9       1.125    34.5
     """
     how = checked({"device": device, "n_threads": n_threads})
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)) or not threshold >= 0:
-        raise ValueError(f"threshold must be a number of at least 0, got {threshold!r}.")
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)) or not 0 <= threshold < np.inf:
+        raise ValueError(f"threshold must be a finite number of at least 0, got {threshold!r}.")
     with opened_rows(X) as data:
         session, nearest = open_beside(data, _centroids(model), "centroids", **how)
         session.assign(nearest)
@@ -126,6 +126,9 @@ def _centroids(model):
     """Those of a fitted estimator or of a result; anything else is centroids itself."""
     if hasattr(model, "fit"):
         if not hasattr(model, "cluster_centers_"):
-            raise ValueError(f"model is a {type(model).__name__} without cluster_centers_: fit it first.")
+            raise ValueError(
+                f"model is a {type(model).__name__} without cluster_centers_: fit it, or of a pipeline give the last "
+                "step, and X as the other steps transform it."
+            )
         return model.cluster_centers_
     return getattr(model, "centroids", model)

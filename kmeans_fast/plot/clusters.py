@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import to_host
 from ..functional import assign
+from ..messages import counted
 from .plane import beyond, draw_centroids, draw_regions, draw_rows, limits_of, plane_of
 from .style import axes_or_new, bare, colours
 
@@ -80,7 +81,8 @@ class ClustersDisplay:
         if self.centroids is not None:
             self.centroids_ = draw_centroids(self.ax_, plane.projected(self.centroids), range(k))
         left_out = beyond(points, limits)
-        title = f"{len(self.X):,} rows in {k:,} clusters" + (f", {left_out:,} of them far outside" if left_out else "")
+        title = f"{counted(len(self.X), 'row')} in {counted(k, 'cluster')}"
+        title += f", {left_out:,} of them far outside" if left_out else ""
         self.ax_.set(title=title, xlabel=plane.names[0], ylabel=plane.names[1])
         bare(self.ax_)
         return self

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import to_host
 from ..metrics.comparison import UNMATCHED, LabelComparison, compare_labels
 from .plane import draw_rows, limits_of, plane_of
-from .style import OKABE_ITO, RIGHT, WRONG, axes_or_new, bare, colours, pyplot
+from .style import OKABE_ITO, RIGHT, WRONG, axes_or_new, bare, colours, plain, pyplot
 
 _NO_CLASS = (0.6, 0.6, 0.6)  # of rows whose cluster stands for no class
 
@@ -63,7 +63,7 @@ class LabelComparisonDisplay:
             panel.set(title=title, xlabel=plane.names[0])
             bare(panel)
         self.axes_[0].set_ylabel(plane.names[1])
-        names = [str(name) for name in found.classes]
+        names = [plain(name) for name in found.classes]
         if count <= len(OKABE_ITO):
             _legend(self.axes_[0], palette[:count], names)
         _legend(self.axes_[2], verdict[::-1], ["right", "wrong"])
@@ -106,8 +106,8 @@ class ConfusionDisplay:
                     colour = "white" if shares[i, j] > 0.55 else "black"
                     text = f"{found.confusion[i, j]:,}"
                     self.ax_.text(j, i, text, ha="center", va="center", fontsize=9, color=colour)
-            self.ax_.set_xticks(range(across), [str(name) for name in found.clusters])
-            self.ax_.set_yticks(range(down), [str(name) for name in found.classes])
+            self.ax_.set_xticks(range(across), [plain(name) for name in found.clusters])
+            self.ax_.set_yticks(range(down), [plain(name) for name in found.classes])
         self.ax_.set(xlabel="cluster", ylabel="class", title=f"accuracy {found.accuracy:.1%}")
         return self
 

@@ -33,10 +33,11 @@ class SilhouetteDisplay:
 
     @classmethod
     def from_predictions(cls, X: Any, labels: Any, *, seed: int = 0, ax: Any = None) -> SilhouetteDisplay:
-        """Work silhouettes out, of 10,000 rows at most, drawn by `seed`, and plot."""
+        """Work silhouettes out, of 10,000 rows at most and at least one of each cluster, drawn by `seed`, and plot."""
         X, labels = to_host(X), to_host(labels)
         if len(X) > _SILHOUETTE_ROWS:
-            rows = np.sort(np.random.default_rng(seed).choice(len(X), _SILHOUETTE_ROWS, replace=False))
+            drawn = np.random.default_rng(seed).choice(len(X), _SILHOUETTE_ROWS, replace=False)
+            rows = np.union1d(drawn, np.unique(labels, return_index=True)[1])
             X, labels = X[rows], labels[rows]
         return cls(silhouette_samples(X, labels), labels).plot(ax)
 
@@ -91,6 +92,8 @@ class ConvergenceDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
         self.ax_ = axes_or_new(ax, figsize=(7, 4.2))
         self.figure_, self.lines_ = self.ax_.figure, []
+        if not len(self.history):
+            raise ValueError("history is empty: give history_ of a fitted estimator, or history of a result.")
         runs: dict[int, list[float]] = {}
         for one in self.history:
             runs.setdefault(one.run, []).append(one.inertia)

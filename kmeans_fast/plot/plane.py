@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .style import plain
+
 MOST_POINTS = 5000  # that are drawn one by one
 _PIXELS = (420, 300)  # of a density
 _CELLS = 1 << 22  # numbers that are counted in at once
@@ -50,7 +52,9 @@ def plane_of(X: np.ndarray, names: Any = None) -> Plane:
     if d <= 2:
         titles = list(names) if names is not None else [f"feature {j + 1}" for j in range(d)]
         axes = np.eye(2)[:d] if d == 2 else np.array([[1.0, 0.0]])
-        return Plane(np.zeros(d), axes, (str(titles[0]), str(titles[1]) if d == 2 else ""))
+        return Plane(np.zeros(d), axes, (plain(titles[0]), plain(titles[1]) if d == 2 else ""))
+    if len(X) < 2:
+        return Plane(X[0].astype(np.float64), np.eye(d)[:, :2], ("", ""))
     from sklearn.decomposition import PCA
 
     sample = np.asarray(X[:: max(1, len(X) // _SAMPLE)], np.float64)

@@ -21,6 +21,11 @@ def axes_or_new(ax, **how):
     return pyplot().subplots(layout="constrained", **how)[1] if ax is None else ax
 
 
+def plain(name):
+    """A user's name as text: matplotlib takes what is between dollar signs for mathematics."""
+    return str(name).replace("$", r"\$")
+
+
 def bare(ax):
     """Leave out the lines above and to the right of the data."""
     ax.spines[["top", "right"]].set_visible(False)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import to_host
 from ..choosing_k import choose_k
 from ..choosing_k.criteria import VOTING
 from ..functional import kmeans
@@ -48,10 +49,8 @@ class Analysis(NamedTuple):
     names: list[str]
     health: Health
     choice: Any  # KChoice, or None where the number was given
-    criteria: list[tuple[str, str]]  # of the choice: criterion, and the number that it is for
     n_clusters: int
     inertia: float
-    n_iter: int
     backend: str
     silhouette: float
     clusters: list[Cluster]
@@ -105,7 +104,7 @@ def analyse(
     found = timed("clustering", kmeans, rows, k, seed=seed, n_init=1 if choice else 5, **_start(choice), **where)
     pictures = {}
     clusters, silhouette, outliers, farthest = [], math.nan, 0, []
-    if k > 1:
+    if 1 < len(np.unique(to_host(found.labels))) < len(rows):
         profiles = timed("describing clusters", cluster_profiles, rows, found.labels, names, **where)
         means = profiles.means if scale is None else cluster_profiles(X, found.labels, names, **where).means
         clusters = [_cluster(profiles, c, means[c]) for c in range(len(profiles.clusters))]
@@ -122,14 +121,14 @@ def analyse(
         pictures["sizes"] = _picture("Sizes", shown, f"Rows in each cluster, the largest first. {sizes}.")
     if choice is not None:
         shown = timed("drawing", KChoiceDisplay(choice).plot)
-        votes = ", ".join(f"{one.title}: {choice.votes[one.name]}" for one in VOTING)
+        votes = ", ".join(f"{one.title}: {choice.votes[one.name] or 'none'}" for one in VOTING)
         pictures["choice"] = _picture("Criteria by number of clusters", shown, f"Four criteria; each is for: {votes}.")
     shown = timed("drawing", ClustersDisplay.from_predictions, rows, found.labels, found.centroids, feature_names=names)
     what = "their two features" if rows.shape[1] == 2 else "the first two principal components"
     words = f"{len(rows):,} rows by {what}, coloured by cluster, with centroids."
     pictures["clusters"] = _picture("Clusters", shown, words)
     return Analysis(
-        title, X.shape, names, of_columns, choice, _votes(choice), k, found.inertia, found.n_iter, found.backend,
+        title, X.shape, names, of_columns, choice, k, found.inertia, found.backend,
         silhouette, clusters, outliers, farthest, pictures, seconds, command, version,
     )  # fmt: skip
 
@@ -137,12 +136,6 @@ def analyse(
 def _start(choice):
     """Where the fit starts: from the centroids that the choice has come to, if there was one."""
     return {} if choice is None else {"init": choice.centroids[choice.n_clusters]}
-
-
-def _votes(choice):
-    if choice is None:
-        return []
-    return [(one.title, "-" if choice.votes[one.name] is None else str(choice.votes[one.name])) for one in VOTING]
 
 
 def _cluster(profiles, c, means):

@@ -58,7 +58,7 @@ def _remarks(columns, n, is_scaled):
     constant = [column.name for column in columns if column.remark == "constant"]
     if constant:
         said.append(f"{_listed(constant)} {_are(constant)} constant and {_tell(constant)} clusters nothing.")
-    varied = [column for column in columns if column.deviation > 0]
+    varied = [column for column in columns if column.remark != "constant" and column.deviation > 0]
     if len(varied) > 1:
         widest, narrowest = (choose(varied, key=lambda column: column.deviation) for choose in (max, min))
         if widest.deviation > _UNLIKE * narrowest.deviation:

@@ -140,10 +140,12 @@ def test_rows_in_chunks_and_as_tensors_are_taken(blobs, choice):
         ({"k": []}, "k must hold at least one number of clusters"),
         ({"k": [0, 3]}, "k must be an integer of at least 1, got 0"),
         ({"k": [2.5]}, "k must be an integer of at least 1, got 2.5"),
+        ({"k": ["a", 3]}, "k must be an integer of at least 1, got 'a'"),
+        ({"k": 5}, r"k must be numbers of clusters, such as range\(2, 21\) or \[5\], got 5"),
         ({"k": [2, 9999]}, "n_samples=1500 should be >= n_clusters=9999"),
         ({"search": "all"}, "search must be one of 'grid', 'random', 'bisect', got 'all'"),
         ({"n_init": 0}, "n_init must be an integer of at least 1, got 0"),
-        ({"sample_size": 0}, "sample_size must be an integer of at least 1, got 0"),
+        ({"sample_size": 0}, "sample_size must be an integer of at least 1 or None, got 0"),
         ({"sample_size": 10}, "sample_size must be at least the largest k, 20, got 10"),
         ({"tol": -1}, "tol must be"),
     ],
@@ -151,6 +153,15 @@ def test_rows_in_chunks_and_as_tensors_are_taken(blobs, choice):
 def test_bad_arguments_are_refused_by_name(blobs, arguments, message):
     with pytest.raises(ValueError, match=message):
         choose_k(blobs, **arguments)
+
+
+@pytest.mark.parametrize("numbers", [range(2, 5), [3]])
+def test_nobody_is_sure_where_nothing_can_be_known(numbers):
+    same = choose_k(np.ones((100, 2)), numbers, seed=0)
+    assert same.confidence == "uncertain"
+    assert "No criterion can tell" in same.reasons[0]
+    noise = np.random.default_rng(0).normal(size=(300, 2))
+    assert choose_k(noise, [4], seed=0).confidence == "uncertain"
 
 
 # ---- criteria ------------------------------------------------------------------------------------------------------

@@ -69,3 +69,14 @@ def test_fit_chooses_first(blobs, run, tmp_path):
 )
 def test_wrong_use_ends_with_code_2(blobs, args, message, refused):
     assert message in refused(*args)
+
+
+def test_weights_are_not_left_out_in_silence(blobs, refused, tmp_path):
+    np.save(tmp_path / "w.npy", np.ones(600))
+    message = refused("fit", "blobs.npy", "-k", "2:5", "--weights", "w.npy")
+    assert "-k must be one number: a choice takes no --weights" in message
+
+
+def test_numbers_may_be_given_downwards_and_options_are_not_abbreviated(blobs, run, refused):
+    assert "6  " in run("choose-k", "blobs.npy", "-k", "6:2:-2", "--quiet").out
+    assert "--pict" in refused("choose-k", "blobs.npy", "--pict", "a.png")

@@ -9,6 +9,7 @@ import kmeans_fast
 from kmeans_fast import backends as registry
 from kmeans_fast import reference
 from kmeans_fast.backends.cpu import costs
+from kmeans_fast.backends.cpu import together as cpu_together
 from kmeans_fast.backends.cuda import planning
 from kmeans_fast.backends.protocol import OneByOne
 from kmeans_fast.engine import memory
@@ -201,6 +202,7 @@ def test_what_is_refused_is_named(change, given, message):
 
 def test_a_plan_that_does_not_fit_is_refused_before_anything_is_made(how, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 1 << 20)
+    monkeypatch.setattr(memory, "_NEGLIGIBLE", 0)  # one after the other they take little
     monkeypatch.setattr(planning, "_free_bytes", lambda *_: 1 << 20)  # of a device
     X = np.zeros((2, 300_000, 1), np.float32)
     with pytest.raises(MemoryError, match=r"2 problems.*0\.00 GiB are available"):
@@ -212,3 +214,16 @@ def test_few_distinct_rows_are_warned_of():
     X[1] = X[1, 0]
     with pytest.warns(kmeans_fast.FewClustersWarning, match=r"\(1\) found smaller .* in 1 problem, first in problem 1"):
         kmeans_fast.kmeans_batch(X, 4, seed=0)
+
+
+def test_without_room_for_all_labels_runs_are_made_one_by_one(monkeypatch):
+    """Together they would hold the labels of all runs; one after the other, of the best and the latest."""
+    X, how = rows(20_000, 3, np.float32), {"n_init": 50, "max_iter": 2, "seed": 0, "n_threads": 1, "init_size": None}
+    monkeypatch.setattr(cpu_together, "_compiled", lambda problem, runs: True)
+    with kmeans_fast.use_backend("cpu"):
+        expected = kmeans_fast.kmeans(X, 4, **how)
+        monkeypatch.setattr(memory, "_NEGLIGIBLE", 0)
+        monkeypatch.setattr(memory, "available_bytes", lambda: 3 << 20)
+        found = kmeans_fast.kmeans(X, 4, **how)
+    assert_array_equal(found.labels, expected.labels)
+    assert_array_equal(found.centroids, expected.centroids)

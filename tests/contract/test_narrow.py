@@ -307,3 +307,8 @@ def test_without_room_for_a_copy_rows_are_copied_some_at_a_time(short, weighted)
         found = kmeans_fast.kmeans(MANY, 3, dtype="float32", **how)
         expected = kmeans_fast.kmeans(MANY.astype(np.float32), 3, **how)
     same(found, expected)
+
+
+def test_without_room_for_a_copy_several_arrays_are_refused_with_the_numbers(short):
+    with kmeans_fast.use_backend("cpu"), pytest.raises(MemoryError, match=r"needs .* GiB beyond the data"):
+        kmeans_fast.kmeans([MANY[:1000], MANY[1000:]], 3, dtype="float32", init=MANY[:3].astype(np.float32), max_iter=2)

@@ -98,8 +98,10 @@ def test_seeds_tell_rows_apart():
         ),
         ({"cluster_std": [1, 2]}, "cluster_std must be a number, or one for each of the 3 centers"),
         ({"center_box": (0, np.inf)}, "center_box must be two finite numbers"),
+        ({"centers": [[1e300]], "dtype": np.float32}, "centers and cluster_std must be at most"),
+        ({"n_threads": 0}, "n_threads must be an integer of at least 1 or None, got 0"),
         ({"dtype": np.int32}, "dtype must be float32 or float64, got int32"),
-        ({"random_state": -1}, "random_state must be an integer of at least 0, got -1"),
+        ({"random_state": -1}, "random_state must be an integer of at least 0 or None, got -1"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments, message):

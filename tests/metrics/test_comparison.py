@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from kmeans_fast.metrics import compare_labels
+from kmeans_fast.metrics import compare_labels, silhouette_score
 
 
 def test_the_matching_is_the_best_of_all():
@@ -88,3 +88,15 @@ def test_bad_input_is_refused_by_name():
         compare_labels([0j, 1j], [1, 2])
     with pytest.raises(ValueError, match="values of one kind"):
         compare_labels([1, "a", None], [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["a", float("nan"), "a"], np.array([1, np.nan, 1], object), np.ma.array([0, 1, 1], mask=[0, 0, 1])],
+    ids=["strings", "objects", "mask"],
+)
+def test_what_is_missing_is_no_class(labels):
+    with pytest.raises(ValueError, match=r"NaN|masked"):
+        compare_labels(labels, [0, 1, 1])
+    with pytest.raises(ValueError, match=r"NaN|masked"):
+        silhouette_score([[0.0], [1.0], [3.0]], labels)

@@ -94,12 +94,12 @@ def test_centroids_come_from_whatever_has_them():
     model, result = kmeans_fast.KMeans(3, random_state=0).fit(X), kmeans_fast.kmeans(X, 3, seed=0)
     assert_same(metrics.outlier_scores(X, model), metrics.outlier_scores(X, model.cluster_centers_))
     assert_same(metrics.outlier_scores(X, result), metrics.outlier_scores(X, result.centroids))
-    with pytest.raises(ValueError, match="KMeans without cluster_centers_: fit it first"):
+    with pytest.raises(ValueError, match="KMeans without cluster_centers_: fit it, or of a pipeline"):
         metrics.outlier_scores(X, kmeans_fast.KMeans(3))
     with pytest.raises(ValueError, match="does not match the number of features"):
         metrics.outlier_scores(X, [[0.0, 1.0]])
     for threshold in (-1, np.nan, "3", True):
-        with pytest.raises(ValueError, match="threshold must be a number of at least 0"):
+        with pytest.raises(ValueError, match="threshold must be a finite number of at least 0"):
             metrics.outlier_scores(X, model, threshold=threshold)
 
 

@@ -8,4 +8,6 @@ def drawn_in_memory():
     matplotlib = pytest.importorskip("matplotlib", reason="pictures need matplotlib")
     matplotlib.use("Agg")
     yield
-    matplotlib.pyplot.close("all")
+    from matplotlib import pyplot
+
+    pyplot.close("all")

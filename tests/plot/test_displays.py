@@ -144,3 +144,28 @@ def test_what_is_far_outside_leaves_room_for_the_rest():
     same = plane.limits_of(np.ones((5, 2)))
     assert (same[0] < 1).all()
     assert (same[1] > 1).all()
+
+
+def test_silhouettes_of_many_rows_have_a_row_of_every_cluster(monkeypatch):
+    monkeypatch.setattr(plot.numbers, "_SILHOUETTE_ROWS", 50)
+    X, labels = np.random.default_rng(0).normal(size=(2000, 2)), np.zeros(2000, np.int32)
+    X[7], labels[7] = 1e6, 1
+    display = plot.SilhouetteDisplay.from_predictions(X, labels)
+    assert sorted(set(display.labels.tolist())) == [0, 1]
+
+
+def test_names_with_dollar_signs_are_names(tmp_path):
+    X, y = make_blobs(60, 2, centers=2, random_state=0)
+    display = plot.ClustersDisplay.from_predictions(X, y, feature_names=["$a^$", "price in $"])
+    display.figure_.savefig(tmp_path / "names.png")
+    names = np.array(["$x_$", "b"])[y]
+    plot.ConfusionDisplay.from_predictions(names, y).figure_.savefig(tmp_path / "names.png")
+    plot.LabelComparisonDisplay.from_predictions(X, names, y).figure_.savefig(tmp_path / "names.png")
+
+
+def test_one_row_and_no_history():
+    assert (
+        plot.ClustersDisplay.from_predictions(np.ones((1, 3)), np.zeros(1, int)).ax_.get_title() == "1 row in 1 cluster"
+    )
+    with pytest.raises(ValueError, match="history is empty"):
+        plot.ConvergenceDisplay([]).plot()

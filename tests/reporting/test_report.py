@@ -4,6 +4,7 @@ import base64
 import datetime
 import html.parser
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -146,3 +147,21 @@ def test_without_jinja_it_says_what_to_install(analysis, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
     with pytest.raises(ImportError, match="the extra 'report'"):
         page(analysis)
+
+
+@pytest.mark.parametrize(
+    ("rows", "numbers"),
+    [("one far away", [2]), ("one far away", [2, 3]), ("constant", [2, 3]), ("few", [12]), ("one", [1])],
+)
+def test_pages_of_odd_data_are_made(rows, numbers):
+    X = np.random.default_rng(0).normal(size=(12_000, 3))
+    X[11_999] = 1e6
+    X = {"one far away": X, "constant": np.full((50, 3), 0.1), "few": X[:12], "one": X[:1]}[rows]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fewer distinct rows than clusters
+        assert "clusters in" in page(analyse(X, numbers, seed=0))
+
+
+def test_a_column_that_is_constant_but_for_rounding_does_not_vary():
+    X = np.column_stack([np.random.default_rng(0).normal(size=300), np.full(300, 0.1)])
+    assert [line for line in health(X, ["a", "b"], False).remarks if "varies" in line] == []

@@ -23,7 +23,7 @@ from ..machine.host import CENTROIDS
 from ..runtime.jit import inner, kernel
 from ..scoring import packing
 from ..scoring.packing import Packed
-from .turns import Runs, next_run, plan_of, rows_of
+from .turns import Runs, next_run, plan_of, rows_of, totals_of
 
 _assign = dense.assign.by_symbol()
 _pack = packing.pack.by_symbol()
@@ -132,13 +132,7 @@ def lloyd(
     """Make all runs: see `protocol.Problems.lloyd`."""
     d, weighted = rows.d, rows.weights.size > 0
     columns = d + 1 if weighted else d
-    own_totals = Totals(
-        totals.pending[task : task + 1],
-        totals.high[task : task + 1],
-        totals.low[task : task + 1],
-        totals.unspilled[task : task + 1],
-        totals.count[task : task + 1],
-    )
+    own_totals = totals_of(totals, task)
     if lane_sums is None:
         own_lanes = None
     else:

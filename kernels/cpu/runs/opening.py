@@ -10,7 +10,7 @@ from ..exact.fixed_point import Plan, Totals
 from ..exact.rows import Rows
 from ..exact.totals import total_of_bins
 from ..runtime.jit import inner, kernel
-from .turns import Runs, next_run, plan_of, rows_of
+from .turns import Runs, next_run, plan_of, rows_of, totals_of
 
 _column_range = column_statistics.column_range.by_symbol()
 _column_sums = column_statistics.column_sums.by_symbol()
@@ -66,13 +66,7 @@ def measure(
     """The mean of the rows of every problem, their scatter about it, and their mean variance."""
     d, own_bins = rows.d, bins[task][: 2 * EXPONENTS].reshape((1, 2, EXPONENTS))
     own_sums = sums[task][:d].reshape((1, d))
-    own_totals = Totals(
-        totals.pending[task : task + 1],
-        totals.high[task : task + 1],
-        totals.low[task : task + 1],
-        totals.unspilled[task : task + 1],
-        totals.count[task : task + 1],
-    )
+    own_totals = totals_of(totals, task)
     problem = next_run(runs)
     while problem < runs.of.size:
         X, weights, _ = rows_of(rows, n, problem)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..exact.fixed_point import Plan
+from ..exact.fixed_point import Plan, Totals
 from ..exact.rows import Rows
 from ..runtime.atomics import load, replace
 from ..runtime.jit import inner
@@ -44,4 +44,16 @@ def plan_of(plan, columns, problem):
         plan.up[first_limb:stop_limb],
         plan.up_rest[first_limb:stop_limb],
         plan.down[first_limb:stop_limb],
+    )
+
+
+@inner
+def totals_of(totals, task):
+    """The `Totals` of a thread, as those of the only one."""
+    return Totals(
+        totals.pending[task : task + 1],
+        totals.high[task : task + 1],
+        totals.low[task : task + 1],
+        totals.unspilled[task : task + 1],
+        totals.count[task : task + 1],
     )

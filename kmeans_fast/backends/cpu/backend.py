@@ -55,5 +55,5 @@ class CpuBackend:
     def plan_problems(self, problem, problems, runs, n_threads):
         return module("together").plan(problem, problems, runs, n_threads)
 
-    def open_problems(self, X, weights, problem, n_threads):
+    def open_problems(self, X, weights, problem, runs, n_threads):
         return module("problems").CpuProblems(X, weights, problem.n_clusters, module("together").threads_for(n_threads))

@@ -64,7 +64,8 @@ def _kept(kind):
 
 def plan(problem, problems, runs, n_threads):
     """See `kmeans_fast.backends.protocol.Backend.plan_problems`."""
-    n, d, k, threads = problem.n_samples, problem.n_features, problem.n_clusters, threads_for(n_threads)
+    n, d, k = problem.n_samples, problem.n_features, problem.n_clusters
+    threads = min(threads_for(n_threads), max(problems, runs))
     seeding = n * 36 + n // 8 * 16
     of_a_thread = seeding + sum_bytes(problem) + k * d * 36 + (d + tile.BLOCK) * tile.ROWS * 4
     notes = ("whole runs in compiled code, one on each thread at a time",)

@@ -8,7 +8,7 @@ _TRIALS = 2048  # 4 kinds, 256 places, both signs
 
 
 def exact_halves(device, trials=_TRIALS):
-    """Try it on a `Device` of compute capability 8.0 or above; waits for it, some microseconds when compiled."""
+    """Try it on a `Device` of compute capability 8.0 or above; waits for it."""
     launcher = Launcher(device, np.float32)
     wrong = allocate(device, 1, np.int32, "a trial of sums", fill=0)
     launcher.run("accumulators", "check_sums", 32 * trials, trials=trials, wrong=wrong)

@@ -80,15 +80,15 @@ class CudaBackend:
 
         return plan_problems(problem, problems, runs, self.device(problem).properties)
 
-    def open_problems(self, X, weights, problem, n_threads):
+    def open_problems(self, X, weights, problem, runs, n_threads):
         from .planning import check_fits, problems_bytes
         from .problems import CudaProblems
 
         device = self.device(problem)
         on_host = problem.resident is None
-        needed = problems_bytes(problem, len(X), len(X), device.properties)
+        needed = problems_bytes(problem, len(X), runs, device.properties) + 4 * runs * problem.n_samples
         check_fits(device, needed + len(X) * problem.data_bytes * on_host, problem, len(X))
-        return CudaProblems(device, X, weights, problem.n_clusters, on_host=on_host)
+        return CudaProblems(device, X, weights, problem.n_clusters, runs=runs, on_host=on_host)
 
 
 def _number(device):

@@ -75,7 +75,6 @@ class CudaOversampler:
         """The rows of the wanted buckets, of all if those are many, in the order of their content."""
         session, n = self.session, self.session.n
         room = min(n, _SPARE + 2 * draws * -(-n // self.buckets.count))
-        count = n
         while self.order is None and room < _FEW * n:
             rows, picked = (
                 allocate(self.device, room, np.int64, _WHAT),

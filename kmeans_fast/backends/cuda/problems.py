@@ -27,11 +27,13 @@ class CudaProblems:
     X : (problems, n_samples, n_features) array
     weights : (problems, n_samples) float64 array or None
     n_clusters : int
+    runs : int, optional
+        That will be made, which their code is compiled for; by default one of each problem.
     on_host : bool
         Whether the caller's arrays are there, and so labels have to be.
     """
 
-    def __init__(self, device, X, weights, n_clusters, *, on_host):
+    def __init__(self, device, X, weights, n_clusters, *, runs=None, on_host):
         self.device, self.k, self.on_host = device, n_clusters, on_host
         self.count, self.n, self.d = X.shape
         self.launcher = Launcher(device, X.dtype)
@@ -39,7 +41,7 @@ class CudaProblems:
         self.X = upload(device, X, "the data") if on_host else X
         self.weights = upload(device, weights, "the weights") if on_host and self.weighted else weights
         modules = [sources.module(name, self.launcher.stored) for name in _MODULES]
-        modules.append(sources.module("runs", self.launcher.stored, **self._layout(self.count).choices))
+        modules.append(sources.module("runs", self.launcher.stored, **self._layout(runs or self.count).choices))
         device.compile(modules)  # all at once
         self._open()
 

@@ -23,9 +23,7 @@ _MOST_ROUNDS = 64  # tiles of a block that are looked at
 MOST_PRODUCTS, MOST_VALUES = 1 << 30, 1 << 21
 _MOST_BYTES = 1 << 31  # of the memory of runs that are launched together
 SEEDED_ROWS = 1 << 26  # of all runs that are seeded side by side: 10 bytes each
-
-
-PATH = "float32, several iterations a launch"
+PATH = "float32, several iterations a launch"  # what a plan and a history call it
 
 
 class Layout(NamedTuple):
@@ -85,7 +83,6 @@ def layouts(n, d, k, runs, properties):
             continue
         tiles, room = -(-n // _rows(across)), properties.multiprocessors * resident
         products = -(-k // (8 * across)) * 8 * across * (-(-d // 4) * 4)
-        # Alone on its multiprocessor a block hides less of its waits.
         tile = _TILE + _rows(across) * products / _SCORED[across]
         fair = max(1, room // min(runs, room))
         teams = {-(-tiles // rounds) for rounds in range(1, min(tiles, _MOST_ROUNDS) + 1)} | {1, min(tiles, fair)}
