@@ -16,6 +16,7 @@ SLOW_FILES = (
     "test_benchmarks.py",
     "test_gpu_benchmark.py",
     "test_readme.py",
+    "test_site.py",
 )
 SLOW_TESTS = (
     "test_a_fault_in_one_of_our_kernels_is_found",

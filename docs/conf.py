@@ -1,0 +1,68 @@
+"""The documentation: `sphinx-build -W --keep-going docs <folder>` makes it, without a network."""
+
+import sys
+from pathlib import Path
+
+import kmeans_fast
+
+sys.path.append(str(Path(__file__).parent / "extensions"))
+
+project = "kmeans_fast"
+author = "the developers of kmeans_fast"
+copyright = "the developers of kmeans_fast, BSD-3-Clause"
+release = version = kmeans_fast.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "repository",  # ours, in extensions/
+]
+exclude_patterns = ["extensions", "**/GALLERY_HEADER.*"]
+nitpicky = True
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+
+# Docstrings name things in single backquotes: a link where there is a page of it, code font where there is none.
+default_role = "py:obj"
+autodoc_typehints = "none"  # numpydoc's sections say what parameters are
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "examples",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 1e9,  # times of one build say nothing
+    "remove_config_comments": True,
+    "within_subsection_order": "FileNameSortKey",
+    "doc_module": ("kmeans_fast",),
+    "reference_url": {"kmeans_fast": None},
+    "backreferences_dir": "generated/examples_of",
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "kmeans_fast"
+html_static_path = ["static"]
+html_css_files = ["style.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "logo": {"text": "kmeans_fast"},
+    "navigation_with_keys": False,
+    "show_prev_next": True,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True

@@ -1,0 +1,28 @@
+"""The documentation is built without a warning."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+from support import REPOSITORY
+
+pytest.importorskip("sphinx", reason="the extra `docs` is not installed")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The pages, built from a copy of the repository, because a build writes beside its sources."""
+    folder = tmp_path_factory.mktemp("site")
+    leave = shutil.ignore_patterns(".*", "__pycache__", "_build", "generated", "build", "dist", "*.egg-info")
+    shutil.copytree(REPOSITORY, folder / "repository", ignore=leave)
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-j", "2"]
+    command += [folder / "repository" / "docs", folder / "html"]
+    built = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return folder / "html"
+
+
+def test_pages_are_there(site):
+    for page in ("index", "architecture", "changes", "examples/index"):
+        assert (site / f"{page}.html").stat().st_size > 1000
