@@ -19,6 +19,7 @@ from .lazy_names import lazy_names
 
 if TYPE_CHECKING:  # for type checkers and editors
     from . import metrics as metrics
+    from . import preparation as preparation
     from .backends import available_backends as available_backends
     from .backends import use_backend as use_backend
     from .choosing_k import KChoice as KChoice
@@ -56,4 +57,4 @@ _HOME = {
 }
 
 __all__ = ["__version__", *_HOME]
-__getattr__, __dir__ = lazy_names(__name__, _HOME, ("datasets", "metrics", "plot"))
+__getattr__, __dir__ = lazy_names(__name__, _HOME, ("datasets", "metrics", "plot", "preparation"))

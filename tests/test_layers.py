@@ -15,6 +15,7 @@ LAYERS = [  # from the lowest; what stands in one line may import what stands in
     {"door"},
     {"backends"},
     {"engine"},
+    {"preparation"},
     {"explaining", "functional", "metrics", "persistence"},
     {"choosing_k", "estimators"},
     {"plot"},

@@ -15,7 +15,7 @@ from ..functional import kmeans
 from ..metrics import cluster_profiles, outlier_scores
 from ..plot import ClustersDisplay, KChoiceDisplay, SilhouetteDisplay, SizesDisplay
 from ..plot.style import pyplot
-from .health import Health, health
+from ..preparation.findings import Health, health
 
 _LARGE, _NOTABLE = 0.8, 0.2  # effects, by Cohen
 _FEATURES = 4  # that a sentence about a cluster names

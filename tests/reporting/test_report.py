@@ -11,8 +11,8 @@ import pytest
 
 import kmeans_fast
 from kmeans_fast.datasets import make_blobs
+from kmeans_fast.preparation.findings import health
 from kmeans_fast.reporting import analyse, page
-from kmeans_fast.reporting.health import health
 
 pytest.importorskip("jinja2", reason="reports need Jinja2")
 pytest.importorskip("matplotlib", reason="reports need matplotlib").use("Agg")
