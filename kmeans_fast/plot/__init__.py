@@ -9,16 +9,20 @@ if TYPE_CHECKING:  # for type checkers and editors
     from .clusters import ClustersDisplay as ClustersDisplay
     from .comparisons import ConfusionDisplay as ConfusionDisplay
     from .comparisons import LabelComparisonDisplay as LabelComparisonDisplay
+    from .iterations import IterationsDisplay as IterationsDisplay
     from .numbers import ConvergenceDisplay as ConvergenceDisplay
     from .numbers import SilhouetteDisplay as SilhouetteDisplay
     from .numbers import SizesDisplay as SizesDisplay
+    from .profiles import ProfilesDisplay as ProfilesDisplay
 
 _HOME = {
     "ClustersDisplay": "clusters",
     "ConfusionDisplay": "comparisons",
     "ConvergenceDisplay": "numbers",
+    "IterationsDisplay": "iterations",
     "KChoiceDisplay": "choice",
     "LabelComparisonDisplay": "comparisons",
+    "ProfilesDisplay": "profiles",
     "SilhouetteDisplay": "numbers",
     "SizesDisplay": "numbers",
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..choosing_k import KChoice, choose_k
 from ..choosing_k.criteria import STABLE
-from .style import CHOSEN, OKABE_ITO, bare, pyplot
+from .style import BESIDE, CHOSEN, CURVE, bare, counts, pyplot
 
 # Column of the table, title, scale of the axis, criterion whose vote is marked.
 _PANELS = (
@@ -87,14 +87,14 @@ class KChoiceDisplay:
             panel.set(title=title, xlabel="number of clusters k", yscale="log" if positive else "linear")
             panel.title.set(fontsize="medium", ha="left", x=0)
             panel.axvline(choice.n_clusters, color=CHOSEN, alpha=0.25, linewidth=7, zorder=0)
-            self.lines_ += panel.plot(table["k"], values, marker="o", markersize=4, color=OKABE_ITO[0], zorder=2)
+            self.lines_ += panel.plot(table["k"], values, marker="o", markersize=4, color=CURVE, zorder=2)
             if column == "stability":
-                panel.axhline(STABLE, color="gray", linewidth=0.8, linestyle="--", zorder=1)
+                panel.axhline(STABLE, color=BESIDE, linewidth=0.8, linestyle="--", zorder=1)
             if vote is not None:
                 at = values[table["k"] == vote]
                 panel.plot([vote], at, marker="o", markersize=10, markerfacecolor="none", markeredgewidth=2,
                            markeredgecolor=CHOSEN, zorder=3)  # fmt: skip
                 panel.annotate(f"k = {vote}", (vote, at[0]), xytext=(10, -4), textcoords="offset points", color=CHOSEN)
-            panel.xaxis.get_major_locator().set_params(integer=True)
+            counts(panel.xaxis)
             bare(panel)
         return self

@@ -8,22 +8,29 @@ import numpy as np
 
 from ..arrays import to_host
 from ..metrics.comparison import UNMATCHED, LabelComparison, compare_labels
-from .plane import draw_rows, limits_of, plane_of
-from .style import OKABE_ITO, RIGHT, WRONG, axes_or_new, bare, colours, plain, pyplot
+from .plane import draw_centroids, draw_rows, limits_of, plane_of
+from .style import CHOSEN, PALETTE, RIGHT, WRONG, axes_or_new, bare, colours, legend, plain, pyplot
 
 _NO_CLASS = (0.6, 0.6, 0.6)  # of rows whose cluster stands for no class
+_WRITTEN = 20  # classes or clusters up to which numbers are written
+_SHARED = 8  # and shares beneath them
 
 
 class LabelComparisonDisplay:
     """Rows by their known class, by the class that their cluster stands for, and which are right.
 
-    Classes and the clusters that stand for them have one colour.
+    Classes and the clusters that stand for them have one colour. Where rows are drawn as density, the third picture
+    mixes the colours of right and wrong by their shares.
 
     Parameters
     ----------
     X : array (n_samples, n_features)
     comparison : LabelComparison
         What `kmeans_fast.metrics.compare_labels` returned for these rows.
+    centroids : array (n_clusters, n_features), optional
+        Those of the labels 0, 1 and so on, which they are numbered by.
+    feature_names : sequence of str, optional
+        Of two features.
 
     Attributes
     ----------
@@ -31,47 +38,68 @@ class LabelComparisonDisplay:
     figure_ : matplotlib.figure.Figure
     """
 
-    def __init__(self, X: Any, comparison: LabelComparison):
-        self.X, self.comparison = X, comparison
+    def __init__(self, X: Any, comparison: LabelComparison, centroids: Any = None, feature_names: Any = None):
+        self.X, self.comparison, self.centroids, self.feature_names = X, comparison, centroids, feature_names
 
     @classmethod
-    def from_predictions(cls, X: Any, y_true: Any, labels: Any, *, ax: Any = None) -> LabelComparisonDisplay:
+    def from_estimator(cls, estimator: Any, X: Any, y_true: Any, *, ax: Any = None) -> LabelComparisonDisplay:
+        """Predict, compare, and plot; `ax` is a sequence of three axes."""
+        labels, centroids = to_host(estimator.predict(X)), to_host(estimator.cluster_centers_)
+        names = getattr(estimator, "feature_names_in_", None)
+        return cls(to_host(X), compare_labels(y_true, labels), centroids, names).plot(ax)
+
+    @classmethod
+    def from_predictions(
+        cls, X: Any, y_true: Any, labels: Any, centroids: Any = None, *, feature_names: Any = None, ax: Any = None
+    ) -> LabelComparisonDisplay:
         """Compare, and plot; `ax` is a sequence of three axes."""
-        return cls(to_host(X), compare_labels(y_true, labels)).plot(ax)
+        centroids = None if centroids is None else to_host(centroids)
+        return cls(to_host(X), compare_labels(y_true, labels), centroids, feature_names).plot(ax)
 
     def plot(self, ax: Any = None) -> LabelComparisonDisplay:
         """Draw it on three axes, or on those of a new figure. Returns this display."""
         found = self.comparison
         if ax is None:
-            ax = pyplot().subplots(1, 3, figsize=(15, 4.6), layout="constrained", sharex=True, sharey=True)[1]
+            ax = pyplot().subplots(1, 3, figsize=(15, 5.2), layout="constrained", sharex=True, sharey=True)[1]
         self.axes_ = np.asarray(ax, dtype=object).ravel()
         if len(self.axes_) != 3:
             raise ValueError(f"ax must be a sequence of 3 axes, got {len(self.axes_)}.")
         self.figure_ = self.axes_[0].figure
-        plane = plane_of(self.X)
+        plane = plane_of(self.X, self.feature_names)
         points = plane.projected(self.X)
         limits, count = limits_of(points), len(found.classes)
-        palette, verdict = np.vstack([colours(count), _NO_CLASS]), np.array([WRONG, RIGHT])
-        right = int(found.right.sum())
+        palette, verdict = np.vstack([colours(count), _NO_CLASS]), np.array([RIGHT, WRONG])
+        right, unmatched = int(found.right.sum()), bool((found.predicted == UNMATCHED).any())
+        by_class = np.where(found.predicted == UNMATCHED, count, found.predicted)
         panels = (
-            (found.true, palette, "known classes"),
-            (np.where(found.predicted == UNMATCHED, count, found.predicted), palette, "clusters, by their class"),
-            (found.right.astype(np.int32), verdict, f"{right:,} of {len(self.X):,} right ({found.accuracy:.1%})"),
+            (found.true, palette, "known classes", False),
+            (by_class, palette, "clusters, in the colour of their class", False),
+            (
+                (~found.right).astype(np.int32),
+                verdict,
+                f"{right:,} of {len(self.X):,} right ({found.accuracy:.1%})",
+                True,
+            ),
         )
-        for panel, (labels, of_labels, title) in zip(self.axes_, panels):
-            draw_rows(panel, points, labels, of_labels, limits)
+        for panel, (labels, of_labels, title, mixed) in zip(self.axes_, panels):
+            draw_rows(panel, points, labels, of_labels, limits, mixed=mixed)
             panel.set(title=title, xlabel=plane.names[0])
             bare(panel)
         self.axes_[0].set_ylabel(plane.names[1])
-        names = [plain(name) for name in found.classes]
-        if count <= len(OKABE_ITO):
-            _legend(self.axes_[0], palette[:count], names)
-        _legend(self.axes_[2], verdict[::-1], ["right", "wrong"])
+        if self.centroids is not None:
+            draw_centroids(self.axes_[1], plane.projected(self.centroids), range(len(self.centroids)))
+        if count <= len(PALETTE):
+            legend(self.axes_[0], palette[:count], [plain(name) for name in found.classes])
+        if unmatched:
+            legend(self.axes_[1], [_NO_CLASS], ["clusters of no class"])
+        legend(self.axes_[2], verdict, ["right", "wrong"])
         return self
 
 
 class ConfusionDisplay:
     """The confusion matrix in matched order: classes down, clusters across. Shares are of the rows of a class.
+
+    What counts as right, the cluster that stands for the class, has a border.
 
     Parameters
     ----------
@@ -87,33 +115,42 @@ class ConfusionDisplay:
         self.comparison = comparison
 
     @classmethod
+    def from_estimator(cls, estimator: Any, X: Any, y_true: Any, *, ax: Any = None) -> ConfusionDisplay:
+        """Predict, compare, and plot."""
+        return cls.from_predictions(y_true, to_host(estimator.predict(X)), ax=ax)
+
+    @classmethod
     def from_predictions(cls, y_true: Any, labels: Any, *, ax: Any = None) -> ConfusionDisplay:
         """Compare, and plot."""
         return cls(compare_labels(y_true, labels)).plot(ax)
 
     def plot(self, ax: Any = None) -> ConfusionDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
+        from matplotlib.patches import Rectangle
+
         found = self.comparison
         down, across = found.confusion.shape
-        size = (1.6 + 0.75 * across, 1.4 + 0.55 * down) if max(down, across) <= 20 else (7.5, 6.5)
-        self.ax_ = axes_or_new(ax, figsize=size)
+        classes, clusters = ([plain(name) for name in names] for names in (found.classes, found.clusters))
+        most = max(down, across)
+        size = (
+            (1.8 + 0.08 * max(map(len, classes)) + 0.72 * across, 1.5 + 0.5 * down) if most <= _WRITTEN else (7.5, 6.5)
+        )
+        self.ax_ = axes_or_new(ax, figsize=(max(4.2, size[0]), max(2.6, size[1])))
         self.figure_ = self.ax_.figure
         shares = found.confusion / found.support[:, None]
         self.ax_.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        if max(down, across) <= 20:
-            for i, j in np.ndindex(down, across):
-                if found.confusion[i, j]:
-                    colour = "white" if shares[i, j] > 0.55 else "black"
-                    text = f"{found.confusion[i, j]:,}"
-                    self.ax_.text(j, i, text, ha="center", va="center", fontsize=9, color=colour)
-            self.ax_.set_xticks(range(across), [plain(name) for name in found.clusters])
-            self.ax_.set_yticks(range(down), [plain(name) for name in found.classes])
+        for j, i in enumerate(found.matching):
+            if i != UNMATCHED and most <= _WRITTEN:
+                corner = (j - 0.47, i - 0.46)
+                self.ax_.add_patch(Rectangle(corner, 0.94, 0.92, fill=False, edgecolor=CHOSEN, linewidth=2.5))
+        if most <= _WRITTEN:
+            for i, j in zip(*np.nonzero(found.confusion)):
+                share = f"\n{shares[i, j]:.0%}" if shares[i, j] >= 0.005 else "\n<1%"
+                text = f"{found.confusion[i, j]:,}" + (share if most <= _SHARED else "")
+                colour = "white" if shares[i, j] > 0.55 else "black"
+                self.ax_.text(j, i, text, ha="center", va="center", fontsize=9, color=colour)
+            sloping = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if max(map(len, clusters)) > 6 else {}
+            self.ax_.set_xticks(range(across), clusters, **sloping)
+            self.ax_.set_yticks(range(down), classes)
         self.ax_.set(xlabel="cluster", ylabel="class", title=f"accuracy {found.accuracy:.1%}")
         return self
-
-
-def _legend(ax, palette, names):
-    from matplotlib.patches import Patch
-
-    handles = [Patch(color=colour, label=name) for colour, name in zip(palette, names)]
-    ax.legend(handles=handles, loc="best", fontsize="small", framealpha=0.7)

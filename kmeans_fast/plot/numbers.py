@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..arrays import to_host
+from ..messages import counted
 from ..metrics import silhouette_samples
-from .style import CHOSEN, OKABE_ITO, axes_or_new, bare, colours
+from .style import BESIDE, CHOSEN, axes_or_new, bare, colours, counts
 
 _SILHOUETTE_ROWS = 10_000  # that silhouettes are taken of, among themselves
 
@@ -30,6 +31,11 @@ class SilhouetteDisplay:
 
     def __init__(self, silhouettes: Any, labels: Any):
         self.silhouettes, self.labels = silhouettes, labels
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, X: Any, *, seed: int = 0, ax: Any = None) -> SilhouetteDisplay:
+        """Predict, then as `from_predictions`."""
+        return cls.from_predictions(X, estimator.predict(X), seed=seed, ax=ax)
 
     @classmethod
     def from_predictions(cls, X: Any, labels: Any, *, seed: int = 0, ax: Any = None) -> SilhouetteDisplay:
@@ -59,7 +65,7 @@ class SilhouetteDisplay:
             f"mean {mean:.2f}", (mean, 1), xycoords=("data", "axes fraction"), xytext=(5, -12),
             textcoords="offset points", color=CHOSEN,
         )  # fmt: skip
-        self.ax_.set(xlabel="silhouette", ylabel="cluster, its rows by silhouette", title=f"{k} clusters")
+        self.ax_.set(xlabel="silhouette", ylabel="cluster, its rows by silhouette", title=counted(k, "cluster"))
         self.ax_.set_yticks(middles if k <= 30 else [], range(k) if k <= 30 else [])
         bare(self.ax_)
         return self
@@ -99,12 +105,13 @@ class ConvergenceDisplay:
             runs.setdefault(one.run, []).append(one.inertia)
         best = min(runs, key=lambda run: runs[run][-1])
         for run, inertia in runs.items():
-            style = {"color": CHOSEN, "linewidth": 2, "zorder": 3} if run == best else {"color": OKABE_ITO[0]}
-            faint = {} if run == best else {"alpha": 0.5, "linewidth": 1}
-            self.lines_ += self.ax_.plot(range(1, len(inertia) + 1), inertia, **style, **faint)
-        several = f"{len(runs)} runs, the best one in front" if len(runs) > 1 else f"{len(runs[best])} iterations"
-        self.ax_.set(xlabel="iteration", ylabel="inertia", title=several)
-        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+            style = {"color": CHOSEN, "linewidth": 2, "zorder": 3} if run == best else {"color": BESIDE, "linewidth": 1}
+            steps = range(1, len(inertia) + 1)
+            self.lines_ += self.ax_.plot(steps, inertia, marker="o", markersize=3.5, **style)
+        several = f"{counted(len(runs), 'run')}, the best one in front, {{}}" if len(runs) > 1 else "{}"
+        title = several.format(counted(len(runs[best]), "iteration"))
+        self.ax_.set(xlabel="iteration", ylabel="inertia", title=title)
+        counts(self.ax_.xaxis)
         bare(self.ax_)
         return self
 
@@ -127,26 +134,32 @@ class SizesDisplay:
         self.labels = labels
 
     @classmethod
+    def from_estimator(cls, estimator: Any, X: Any = None, *, ax: Any = None) -> SizesDisplay:
+        """Count the rows of X by their nearest centroid, or those that the estimator was fitted on, and plot."""
+        return cls.from_predictions(estimator.labels_ if X is None else estimator.predict(X), ax=ax)
+
+    @classmethod
     def from_predictions(cls, labels: Any, *, ax: Any = None) -> SizesDisplay:
         """Count, and plot."""
         return cls(to_host(labels)).plot(ax)
 
     def plot(self, ax: Any = None) -> SizesDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
-        counts = np.bincount(self.labels)
-        order, k = np.argsort(-counts, kind="stable"), len(counts)
+        sizes = np.bincount(self.labels)
+        order, k = np.argsort(-sizes, kind="stable"), len(sizes)
         self.ax_ = axes_or_new(ax, figsize=(7, 4.2))
         self.figure_ = self.ax_.figure
-        self.ax_.bar(range(k), counts[order], color=colours(k)[order])
+        self.ax_.bar(range(k), sizes[order], color=colours(k)[order])
         if k <= 40:
             self.ax_.set_xticks(range(k), order)
         if k <= 20:
             for place, cluster in enumerate(order):
-                share = f"{counts[cluster] / len(self.labels):.0%}"
+                share = f"{sizes[cluster] / len(self.labels):.0%}"
                 self.ax_.annotate(
-                    share, (place, counts[cluster]), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=9
+                    share, (place, sizes[cluster]), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=9
                 )
-        self.ax_.set(xlabel="cluster", ylabel="rows", title=f"{len(self.labels):,} rows in {k} clusters")
-        self.ax_.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        title = f"{counted(len(self.labels), 'row')} in {counted(k, 'cluster')}"
+        self.ax_.set(xlabel="cluster", ylabel="rows", title=title)
+        counts(self.ax_.yaxis)
         bare(self.ax_)
         return self

@@ -1,7 +1,8 @@
 """Rows in a plane: projected if they have more than two features, drawn as points where they are few, else as density.
 
-Every pixel of a density has the colour of the label that most of its rows have, the stronger the more rows there are,
-on a logarithmic scale: no row hides another, and millions take as long as it takes to count them.
+Every pixel of a density has the colour of the label that most of its rows have, or a mixture of the colours by shares,
+the stronger the more rows there are, on a logarithmic scale: no row hides another, and millions take as long as it
+takes to count them.
 """
 
 from __future__ import annotations  # signatures in `help` read as they are written here
@@ -17,10 +18,10 @@ _PIXELS = (420, 300)  # of a density
 _CELLS = 1 << 22  # numbers that are counted in at once
 _CHUNK = 1 << 18  # rows at a time
 _SAMPLE = 100_000  # rows that a projection is found with
-_FAINTEST = 0.25  # opacity of a pixel with a single row
+_FAINTEST = 0.35  # opacity of a pixel with a single row
 _REGION = 0.13  # opacity of a region
 _TAIL, _BEYOND = 0.005, 1.0  # a share of the points on each side, and how far beyond the others, in ranges, is shown
-_EDGE = 0.03  # of the range, that is left free around the rows
+_EDGE = 0.05  # of the range, that is left free around the rows
 
 
 class Plane(NamedTuple):
@@ -84,35 +85,50 @@ def beyond(points: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> int:
     return int(((points < limits[0]) | (points > limits[1])).any(axis=1).sum())
 
 
-def draw_rows(ax: Any, points: np.ndarray, labels: np.ndarray, palette: np.ndarray, limits: Any = None) -> Any:
+def draw_rows(
+    ax: Any, points: np.ndarray, labels: np.ndarray, palette: np.ndarray, limits: Any = None, mixed: bool = False
+) -> Any:
     """Draw points (n, 2), coloured by their labels (n,), on axes; returns the artist.
 
-    `palette` (n_labels, 3) has the colours; `limits` are those of `limits_of`, if others are wanted.
+    `palette` (n_labels, 3) has the colours; `limits` are those of `limits_of`, if others are wanted. `mixed`: colours
+    of a density are mixtures, and single points are drawn in the order of their labels.
     """
     low, high = limits_of(points) if limits is None else limits
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     if len(points) <= MOST_POINTS:
-        size = float(np.clip(6000 / len(points), 4, 28))
+        if mixed:
+            order = np.argsort(labels, kind="stable")
+            points, labels = points[order], labels[order]
+        size = float(np.clip(9000 / len(points), 5, 28))
         return ax.scatter(points[:, 0], points[:, 1], s=size, c=palette[labels], linewidths=0, alpha=0.8)
-    picture = density(points, labels, palette, low, high)
+    picture = density(points, labels, palette, low, high, mixed)
     extent = (low[0], high[0], low[1], high[1])
     return ax.imshow(picture, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
 
 
-def density(points: np.ndarray, labels: np.ndarray, palette: np.ndarray, low: Any, high: Any) -> np.ndarray:
-    """A picture (height, width, 4) of how many points are where, and which label most of them have."""
+def density(
+    points: np.ndarray, labels: np.ndarray, palette: np.ndarray, low: Any, high: Any, mixed: bool = False
+) -> np.ndarray:
+    """A picture (height, width, 4) of how many points are where, and which label most of them have.
+
+    `mixed`: the mean colour of the points, in place of the colour of most.
+    """
     width, height = _PIXELS
     size, scale = width * height, np.array(_PIXELS) / (high - low)
     counts, most, first = (np.zeros(size, np.int64) for _ in range(3))
+    total = np.zeros((size, 3))
     labels_at_once = max(1, _CELLS // size)
     for least in range(0, len(palette), labels_at_once):
         of_labels = _counted(points, labels, range(least, min(least + labels_at_once, len(palette))), low, scale)
         for label, own in enumerate(of_labels, least):
             first[own > most] = label
             most, counts = np.maximum(most, own), counts + own
+            if mixed:
+                total += own[:, None] * palette[label]
     strength = np.log1p(counts) / np.log1p(max(1, counts.max()))
     opacity = np.where(counts > 0, _FAINTEST + (1 - _FAINTEST) * strength, 0.0)
-    return np.column_stack([palette[first], opacity]).reshape(height, width, 4)
+    colour = total / np.maximum(counts, 1)[:, None] if mixed else palette[first]
+    return np.column_stack([colour, opacity]).reshape(height, width, 4)
 
 
 def _counted(points, labels, which, low, scale):

@@ -80,6 +80,10 @@ def test_a_density_counts_every_row(k, monkeypatch):
     np.testing.assert_allclose(picture[y, x, :3], palette[counts.argmax(axis=2)[y, x]])
     half = plane.density(points, labels, palette, low, (low + high) / 2)  # rows beyond are left out
     assert half.shape == picture.shape
+    mixture = plane.density(points, labels, palette, low, high, mixed=True)
+    np.testing.assert_array_equal(mixture[..., 3], picture[..., 3])
+    shares = counts / np.maximum(counts.sum(axis=2, keepdims=True), 1)
+    np.testing.assert_allclose(mixture[..., :3], shares @ palette, atol=1e-12)
 
 
 def test_millions_are_drawn_as_density():
@@ -92,16 +96,48 @@ def test_clusters_beside_classes(blobs, model):
     X, y = blobs
     found = compare_labels(y, model.labels_)
     display = plot.LabelComparisonDisplay(X, found).plot()
-    assert [panel.get_title() for panel in display.axes_][:2] == ["known classes", "clusters, by their class"]
+    assert [panel.get_title() for panel in display.axes_][:2] == [
+        "known classes",
+        "clusters, in the colour of their class",
+    ]
     assert f"{int(found.right.sum())} of 400 right" in display.axes_[2].get_title()
-    colours = display.axes_[2].collections[0].get_facecolors()[:, :3]
-    np.testing.assert_allclose(colours, np.where(found.right[:, None], style.RIGHT, style.WRONG))
+    drawn, order = display.axes_[2].collections[0], np.argsort(~found.right, kind="stable")  # what is wrong is on top
+    np.testing.assert_array_equal(drawn.get_offsets(), X[order])
+    np.testing.assert_allclose(
+        drawn.get_facecolors()[:, :3], np.where(found.right[order, None], style.RIGHT, style.WRONG)
+    )
+    legends = [[text.get_text() for text in panel.get_legend().get_texts()] for panel in display.axes_[::2]]
+    assert legends == [["0", "1", "2", "3"], ["right", "wrong"]]
+    assert display.axes_[1].get_legend() is None
     with pytest.raises(ValueError, match="ax must be a sequence of 3 axes, got 1"):
         display.plot(display.axes_[0])
     confusion = plot.ConfusionDisplay.from_predictions(y, model.labels_)
     np.testing.assert_allclose(confusion.ax_.images[0].get_array(), found.confusion / found.support[:, None])
-    shown = sum(int(text.get_text().replace(",", "")) for text in confusion.ax_.texts)
-    assert shown == 400
+    shown = [text.get_text().split("\n") for text in confusion.ax_.texts]
+    assert sum(int(number.replace(",", "")) for number, _ in shown) == 400
+    assert len(confusion.ax_.patches) == 4  # borders of what is right
+
+
+def test_displays_of_an_estimator_are_those_of_its_predictions(blobs, model):
+    X, y = blobs
+    beside = plot.LabelComparisonDisplay.from_estimator(model, X, y)
+    np.testing.assert_array_equal(beside.comparison.right, compare_labels(y, model.labels_).right)
+    numbers = [text.get_text() for text in beside.axes_[1].texts]
+    assert numbers == ["0", "1", "2", "3"]
+    confusion = plot.ConfusionDisplay.from_estimator(model, X, y)
+    np.testing.assert_array_equal(confusion.comparison.confusion, beside.comparison.confusion)
+    silhouettes = plot.SilhouetteDisplay.from_estimator(model, X)
+    np.testing.assert_array_equal(silhouettes.labels, model.labels_)
+    for sizes in (plot.SizesDisplay.from_estimator(model), plot.SizesDisplay.from_estimator(model, X)):
+        np.testing.assert_array_equal(sizes.labels, model.labels_)
+
+
+def test_clusters_of_no_class_are_gray_and_said_to_be():
+    X, y = make_blobs(300, 2, centers=3, random_state=0)
+    display = plot.LabelComparisonDisplay.from_predictions(X, np.minimum(y, 1), y)
+    gray = np.all(display.axes_[1].collections[0].get_facecolors()[:, :3] == plot.comparisons._NO_CLASS, axis=1)
+    np.testing.assert_array_equal(gray, display.comparison.predicted == -1)
+    assert [text.get_text() for text in display.axes_[1].get_legend().get_texts()] == ["clusters of no class"]
 
 
 def test_silhouettes_sizes_and_convergence(blobs, model):
@@ -124,6 +160,9 @@ def test_colours_are_told_apart():
         assert found.shape == (count, 3)
         distances = np.abs(found[:, None] - found[None]).max(axis=2) + np.eye(count)
         assert distances.min() > 0.01
+    for background in (0.0, 1.0):  # on black and on white
+        light = np.array([background, *(style.colours(20) @ [0.2126, 0.7152, 0.0722])])
+        assert np.abs(light[1:] - light[0]).min() > 0.1
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch, blobs, model):
@@ -161,6 +200,33 @@ def test_names_with_dollar_signs_are_names(tmp_path):
     names = np.array(["$x_$", "b"])[y]
     plot.ConfusionDisplay.from_predictions(names, y).figure_.savefig(tmp_path / "names.png")
     plot.LabelComparisonDisplay.from_predictions(X, names, y).figure_.savefig(tmp_path / "names.png")
+
+
+def test_long_names_leave_room_for_the_picture():
+    y = np.arange(60) % 2
+    names = np.array(["people who have bought for ten years, seldom", "people who have bought for ten years, often"])[y]
+    display = plot.ConfusionDisplay.from_predictions(names, y)
+    told = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert [len(name) for name in told] == [28, 28]
+    assert told[0].startswith("people who")
+    assert told[0].endswith("often")
+    display.figure_.draw_without_rendering()
+    inner, outer = display.ax_.get_window_extent(), display.figure_.bbox
+    assert inner.width > 0.4 * outer.width
+
+
+def test_axes_that_count_have_whole_numbers():
+    sizes = plot.SizesDisplay.from_predictions(np.array([0, 1]))
+    assert all(tick == int(tick) for tick in sizes.ax_.get_yticks())
+    assert sizes.ax_.get_title() == "2 rows in 2 clusters"
+    assert plot.SizesDisplay.from_predictions(np.zeros(5, int)).ax_.get_title() == "5 rows in 1 cluster"
+
+
+def test_one_iteration_is_seen(blobs):
+    model = KMeans(4, init=blobs[0][:4], n_init=1, max_iter=1, tol=1e9).fit(blobs[0])
+    display = plot.ConvergenceDisplay.from_estimator(model)
+    assert display.lines_[0].get_marker() == "o"
+    assert display.ax_.get_title() == "1 iteration"
 
 
 def test_one_row_and_no_history():
