@@ -5,6 +5,7 @@ signature and its docstring. Nothing heavy is imported: the table serves ``kmean
 """
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -129,6 +130,11 @@ def _take_random_state(value):
     return value if isinstance(value, np.random.RandomState) else _NOT
 
 
+def _take_path(value):
+    is_path = isinstance(value, (str, os.PathLike)) and os.fspath(value) not in ("", b"")
+    return os.fspath(value) if is_path else _NOT
+
+
 def _take_device(value):
     name, colon, number = value.partition(":") if isinstance(value, str) else ("", "", "")
     there_is = name in ("auto", "cpu", "cuda") and (not colon or (name == "cuda" and number.isdecimal()))
@@ -146,6 +152,7 @@ _DEVICES = ("'auto'", "'cpu'", "'cuda'", "'cuda:N'")
 _DEVICE = Kind(_DEVICES, _either(_DEVICES), _take_device, _DEVICES)
 _DTYPES = ("'float32'", "'float64'")
 _DTYPE = Kind(_DTYPES, _either(_DTYPES), _take_dtype, _DTYPES)
+_PATH = Kind(("a path",), "a path-like", _take_path)
 _FLAG = Kind(("True", "False"), "an instance of 'bool'", _take_flag)
 _FUNCTION = Kind(("a callable",), "a callable", lambda value: value if callable(value) else _NOT)
 _ARRAY = Kind(("an array",), "an array-like", _take_array)
@@ -263,6 +270,8 @@ _TABLE = (
         flag=Flag(("--threads",), "default: all usable CPUs; the answer does not depend on it", "N", everywhere=True),
     ),
     Parameter("callback", None, Rule(_FUNCTION, _none()), passed=True, saved=False),
+    Parameter("checkpoint", None, Rule(_PATH, _none()), passed=True, saved=False),
+    Parameter("resume", False, Rule(_FLAG), passed=True, saved=False),
 )
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}
 DEFAULTS = {parameter.name: parameter.default for parameter in _TABLE}

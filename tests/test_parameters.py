@@ -65,6 +65,8 @@ WRONG = {
     "device": ("cuda:", "'auto', 'cpu', 'cuda' or 'cuda:N'", "'auto', 'cpu', 'cuda' or 'cuda:N'"),
     "n_threads": (1.0, "an integer of at least 1 or None", "an int in the range [1, inf) or None"),
     "callback": ("print", "a callable or None", "a callable or None"),
+    "checkpoint": ("", "a path or None", "a path-like or None"),
+    "resume": (1, "True or False", "an instance of 'bool'"),
 }
 
 

@@ -12,6 +12,7 @@ _MOST, _ROWS_IN_ONE = 1 << 14, 16  # for a few words at a time, and masses that 
 _MOST_FINE, _ROWS_IN_A_FINE_ONE = 1 << 22, 4  # for many words at a time
 _SAMPLED, _CROWDED = 4096, 4  # rows; different hashes for each one that also differs in the half that buckets go by
 _FEW = 32  # words for which Python's own integers are sooner than NumPy
+_DIGESTED, _ONE = 1 << 20, np.float64(1.0).view(np.uint64)  # rows at a time; the bits of the weight 1
 _TOGETHER = 8  # this part of the buckets, and so of the rows unless many are equal, is looked through at once
 
 
@@ -62,6 +63,22 @@ def _sampled(parts, step):
         hashes.append(part.hashes(np.arange(first, part.shape[0], step)))
         first = (first - part.shape[0]) % step
     return np.concatenate(hashes)
+
+
+def digest(part):
+    """A number below 2**64 that tells the rows of a part and their weights from others.
+
+    It is a sum over rows, so those of parts add up (modulo 2**64), and it depends neither on order nor on dtype.
+    """
+    total = 0
+    for start in range(0, part.shape[0], _DIGESTED):
+        numbers = np.arange(start, min(start + _DIGESTED, part.shape[0]))
+        words, weights = part.hashes(numbers), part.weights_of(numbers)
+        if weights is not None:  # a weight of 1 counts as none
+            words = words ^ ((weights.view(np.uint64) - _ONE) * np.uint64(0x9E3779B97F4A7C15))
+        words = (words ^ (words >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+        total += int((words ^ (words >> np.uint64(32))).sum())
+    return total % 2**64
 
 
 def targets_of(words, total):

@@ -239,6 +239,9 @@ class Part(Protocol):
     def hashes(self, numbers: np.ndarray) -> np.ndarray:
         """The hashes of rows."""
 
+    def digest(self) -> int:
+        """What tells these rows and their weights from others (`drawing.digest`)."""
+
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """Rows of the data, copied to the host."""
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import reference
 from . import silhouettes
-from .drawing import by_content, distinct, located
+from .drawing import by_content, digest, distinct, located
 from .masses import Oversampler, Seeder
 from .partials import LEAST, Partial, Ranges
 from .protocol import Finished, Iteration, MassesState, OneByOne, Plan
@@ -225,6 +225,9 @@ class ReferenceSession:
 
     def oversampler(self):
         return Oversampler(self, [self])
+
+    def digest(self):
+        return digest(self)
 
     def rows(self, numbers):
         return self.X[numbers]

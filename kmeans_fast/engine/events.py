@@ -30,6 +30,18 @@ class Clock:
             self.seconds[self._phase] += time.perf_counter() - self._since
             self._phase = None
 
+    def so_far(self):
+        """What each phase has taken, the one that has not ended included."""
+        found = dict(self.seconds)
+        if self._phase is not None:
+            found[self._phase] += time.perf_counter() - self._since
+        return found
+
+    def go_on(self, seconds):
+        """Add what phases took in another process, by name."""
+        for phase, taken in seconds.items():
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + taken
+
 
 class Events(Clock):
     """A clock for `PHASES`, all runs together, and the callback's ear.

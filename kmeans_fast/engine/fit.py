@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Data, values_of
+from .checkpoint import Keeper, identity
 from .checks import as_centroids, check_clusters, check_init_size
 from .events import PREPARING, SEEDING, Events
 from .history import Progress
@@ -72,6 +73,13 @@ def _open_sample(opened, init_size, seed, run):
     return opened.rows(rows, times) if len(times) >= opened.problem.n_clusters else None
 
 
+def _drawn(opened, data, init, init_size, seed, run, rng):
+    """Centroids to start a run from. The memory of a sample that they are drawn from is free again after it."""
+    few = _open_sample(opened, init_size, seed, run) if isinstance(init, str) else None
+    n_clusters = opened.problem.n_clusters
+    return initial_centroids(few or opened.session, data, init, n_clusters, seed, run, rng, opened.rows)
+
+
 def second_session(n_clusters, n_samples, init, refine):
     """Clusters of the widest second session on the rows that a fit will have open at times; 0: there will be none."""
     second = n_clusters + deepest(n_clusters, n_samples) if refine else 0
@@ -112,7 +120,7 @@ def _fit_together(data, choice, init, events, how):
 
 def fit(
     data, n_clusters, *, init, n_init, max_iter, tol, seed, rng=None, init_size=None, device="auto", n_threads=None,
-    callback=None, refine=None, rule=means,
+    callback=None, refine=None, rule=means, checkpoint=None, resume=False,
 ):  # fmt: skip
     """Cluster rows.
 
@@ -134,6 +142,10 @@ def fit(
         Whether each run is improved after it has converged.
     rule : callable
         How centroids follow from sums (`update.means`). Another one than the means is followed on the host.
+    checkpoint : path-like or None
+        Where to keep how far the fit has come (`checkpoint.Keeper`).
+    resume : bool
+        Whether to go on from there.
 
     Returns
     -------
@@ -144,6 +156,8 @@ def fit(
     ValueError
         If the arguments do not fit the rows or each other.
     """
+    if resume and checkpoint is None:
+        raise ValueError("resume=True goes on from a checkpoint and there is none: give its path as `checkpoint`.")
     check_init_size(init_size, n_clusters)
     check_clusters(data.n_samples, n_clusters)
     if not isinstance(init, str) and not callable(init):
@@ -151,26 +165,36 @@ def fit(
     events = Events(callback)
     events.begin(PREPARING)
     n_samples = data.n_samples
+    given = {"init": init, "init_size": init_size}
     if init_size == "auto":
         init, init_size = resolved_start(init, n_samples, n_clusters)
     second = second_session(n_clusters, n_samples, init, refine)
     choice = choose(data, n_clusters, device=device, n_threads=n_threads, second=second)
-    alike = isinstance(data, Data) and callback is None and refine is None and rule is means
+    alike = isinstance(data, Data) and callback is None and refine is None and rule is means and checkpoint is None
     if alike and may_run_together(init, init_size, n_samples) and not choice.objection(1, n_init):
         how = {"n_init": n_init, "max_iter": max_iter, "tol": tol, "seed": seed}
         return _fit_together(data, choice, init, events, how)
     opened = choice.opened(data, rule)
     session = opened.session
     threshold = tol * session.mean_variance() if tol > 0 else 0.0
-    best, history = None, []
-    for run in range(n_init):
+    keeper, best, history, over = None, None, [], 0
+    if checkpoint is not None:
+        how = {"n_clusters": n_clusters, **given, "n_init": n_init, "max_iter": max_iter, "tol": tol, "seed": seed}
+        of = identity(data, session, **how, refine=refine, rule=rule)
+        keeper = Keeper(checkpoint, of, resume, events)
+        best, history, over = keeper.best, list(keeper.history), keeper.run
+    for run in range(0 if callable(init) else over, n_init):  # a callable goes on with its random numbers
         events.begin(SEEDING)
-        few = None  # rows to draw seeds from, where not all serve
-        if isinstance(init, str):
-            few = _open_sample(opened, init_size, seed, run)
-        start = initial_centroids(few or session, data, init, n_clusters, seed, run, rng, opened.rows)
-        del few  # its memory is not wanted during the iterations
-        how = {"max_iter": max_iter, "threshold": threshold, "run": run, "events": events}
+        start = keeper and keeper.start_of(run)
+        if start is None or callable(init):
+            drawn = _drawn(opened, data, init, init_size, seed, run, rng)
+            if run < over:
+                continue
+            if start is None:
+                start = drawn
+                if keeper is not None:
+                    keeper.began(start)
+        how = {"max_iter": max_iter, "threshold": threshold, "run": run, "events": events, "keeper": keeper}
         found = lloyd(session, start, **how)
         if refine is not None:
             found = breathe(session, found, seed=seed, distances=opened.distances, **how)
@@ -179,6 +203,11 @@ def fit(
             best = found
         if found.stopped:
             break
+        if keeper is not None:
+            keeper.ran(best, history, last=run + 1 == n_init)
+    if best.labels is None:  # it was another process that made this run
+        session.assign(best.centroids)
+        best = best._replace(labels=session.labels)
     events.end()
     of_all = (opened.backend.name, tuple(history), events.seconds)
     return Fit(best.centroids, best.labels, best.inertia, best.n_iter, best.n_used, *of_all)

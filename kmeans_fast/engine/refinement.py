@@ -111,7 +111,7 @@ def exhaled(centroids, weights, depth, distances):
     return np.ascontiguousarray(centroids[~goes])
 
 
-def breathe(session, first, *, seed, run, distances, max_iter, threshold, events=None):
+def breathe(session, first, *, seed, run, distances, max_iter, threshold, events=None, keeper=None):
     """Improve a converged run.
 
     Parameters
@@ -123,7 +123,7 @@ def breathe(session, first, *, seed, run, distances, max_iter, threshold, events
         The key of the random signs.
     distances : callable
         ``distances(rows, centroids)``: their distances (len(rows), len(centroids)), by the contract.
-    max_iter, threshold, events
+    max_iter, threshold, events, keeper
         As for `lloyd`.
 
     Returns
@@ -135,7 +135,7 @@ def breathe(session, first, *, seed, run, distances, max_iter, threshold, events
     depth, history, stage = deepest(k, n), list(first.history), 0
     stopped, errors = first.stopped, None
     events = events or Events()
-    how = {"max_iter": max_iter, "threshold": threshold, "run": run, "events": events}
+    how = {"max_iter": max_iter, "threshold": threshold, "run": run, "events": events, "keeper": keeper}
     while depth > 0 and not stopped:
         events.begin(ITERATING)
         if errors is None:

@@ -118,6 +118,7 @@ class RereadPart:
     own_distances = _asked("own_distances")
     distances = _asked("distances")
     hashes = _asked("hashes")
+    digest = _asked("digest")
     rows = _asked("rows")
     weights_of = _asked("weights_of")
 

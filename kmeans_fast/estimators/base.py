@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_n_features, _check_sample_weight, ch
 from .. import persistence
 from ..arrays import as_data, as_weights, check_weights, is_bfloat16_array, is_ready, on_gpu, refuse_masked, to_host
 from ..door import DataInChunks, opened
+from ..engine.checkpoint import seed_in
 from ..engine.fit import Fit, fit
 from ..engine.history import Progress
 from ..engine.labelling import open_beside
@@ -63,6 +64,8 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _options(self, data, given) -> dict[str, Any]:
         """The keywords of the engine's `fit`."""
         init, seed = given["init"], given["random_state"]  # an integer is the seed itself, as for `kmeans_fast.kmeans`
+        if seed is None and given["resume"]:
+            seed = seed_in(given["checkpoint"])
         is_seed = isinstance(seed, int)
         rng = check_random_state(seed) if callable(init) or not is_seed else None  # to make one of a seed takes long
         if rng is not None and not is_seed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # signatures in `help` read as they are written here
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -74,6 +75,14 @@ class KMeans(_BaseKMeans):
         ``X.astype(dtype)``. A GPU reads float16, bfloat16, int8, uint8 and bool as they are for "float32", which has
         all their values; a CPU makes a copy. Numbers of other types are rounded. None: what X is of, if that is float32
         or float64, else float64.
+    checkpoint : path-like or None, default=None
+        A file to keep how far the fit has come, written whole or not at all, as often as takes 1 % of the time, and
+        when the fit ends. It holds numbers as .npz and JSON: centroids, seeds, the history, the parameters and a digest
+        of the data.
+    resume : bool, default=False
+        Go on from `checkpoint`, to the bits that the fit would have had in one go; where there is no file, begin. A
+        file of other data or parameters is refused; device, threads and callback may be others. For the
+        `random_state` None it is the seed in the file.
 
     Attributes
     ----------
@@ -134,6 +143,8 @@ class KMeans(_BaseKMeans):
         init_size: int | Literal["auto"] | None = "auto",
         refine: str | None = None,
         dtype: DTypeLike | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
     ) -> None:
         self.n_clusters = n_clusters
         self.init = init
@@ -150,6 +161,8 @@ class KMeans(_BaseKMeans):
         self.init_size = init_size
         self.refine = refine
         self.dtype = dtype
+        self.checkpoint = checkpoint
+        self.resume = resume
 
     def _cluster(self, data, given):
         if given["algorithm"] == "elkan" and given["n_clusters"] == 1:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...kernels.cpu.exact import column_statistics, distances, fixed_point, means, rounding
 from ...kernels.cpu.seeding import drawing
-from ..drawing import distinct
+from ..drawing import digest, distinct
 from ..masses import Oversampler, Seeder
 from ..partials import Partial, Ranges, float_of
 from ..protocol import Finished, Iteration
@@ -277,6 +277,9 @@ class CpuSession:
         tasks = tasks_for(self.threads, costs.HASHING * len(numbers) * self.d)
         drawing.hash_rows(tasks, self.flat, self.d, np.ascontiguousarray(numbers), hashes)
         return hashes
+
+    def digest(self):
+        return digest(self)
 
     def rows(self, numbers):
         return self.X[numbers]

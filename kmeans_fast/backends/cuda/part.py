@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...kernels.cuda import sources
-from ..drawing import Distinct, equal_rows
+from ..drawing import Distinct, digest, equal_rows
 from ..partials import Farthest, Partial, Ranges
 from ..relocation import farthest_rows
 from . import column_statistics
@@ -297,6 +297,9 @@ class CudaPart:
     def masses(self, buckets, state=None):
         self._forget_labels()  # the distances of seeding take their room
         return CudaPartMasses(self, buckets, state)
+
+    def digest(self):
+        return digest(self)
 
     def rows(self, numbers):
         return seen(self.launcher, self.X, numbers)
