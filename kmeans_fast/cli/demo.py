@@ -1,4 +1,4 @@
-"""``kmeans-fast demo``: three short parts, each with its pictures; no download."""
+"""``kmeans-fast demo``: three short parts, each with its pictures; or the tutorial. No download."""
 
 import importlib.util
 import time
@@ -9,7 +9,13 @@ from .watch import Watch
 
 def run(args):
     """Run the subcommand."""
-    _check_packages()
+    if args.part == "tutorial":
+        _check_packages({"matplotlib": "matplotlib", "jinja2": "Jinja2"}, "report")
+        from . import tutorial
+
+        tutorial.run(args.output, args.quick)
+        return
+    _check_packages({"matplotlib": "matplotlib", "PIL": "Pillow"}, "plot")
     from . import blobs, photographs, pictures, race
 
     started = time.perf_counter()
@@ -60,10 +66,11 @@ def run(args):
         raise RuntimeError(f"{wrong} labels are not nearest centroids: please report this with 'kmeans-fast info'")
 
 
-def _check_packages():
-    missing = [name for module, name in (("matplotlib", "matplotlib"), ("PIL", "Pillow")) if not _is_installed(module)]
+def _check_packages(modules, extra):
+    """Raise ImportError if some of `modules`, a dict of their names and those of their packages, are not there."""
+    missing = [name for module, name in modules.items() if not _is_installed(module)]
     if missing:
-        raise ImportError(f"the demo draws with {' and '.join(missing)}: install them (the extra 'plot')")
+        raise ImportError(f"the demo draws with {' and '.join(missing)}: install them (the extra '{extra}')")
 
 
 def _is_installed(module):

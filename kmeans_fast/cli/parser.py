@@ -323,8 +323,12 @@ def _add_demo(commands):
     parser = commands.add_parser(
         "demo",
         help="pictures and timings in under a minute",
-        description="Quantise two photographs, cluster a 2-D data set, race scikit-learn; write pictures. Downloads "
-        "nothing; needs matplotlib and Pillow.",
+        description="Quantise two photographs, cluster a 2-D data set, race scikit-learn; write pictures. Or go "
+        "through a whole cluster analysis, step by step, and write it as a page. Downloads nothing; needs matplotlib, "
+        "and Pillow or Jinja2.",
+    )
+    parser.add_argument(
+        "part", nargs="?", choices=("tutorial",), metavar="tutorial", help="from a table to clusters, with pictures"
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("kmeans-fast-demo"), metavar="DIR", help="default: kmeans-fast-demo"

@@ -38,6 +38,7 @@ def test_every_package_is_listed():
         for file in (ROOT / top).rglob("__init__.py")
     ]
     there = {name if name.startswith("kmeans_fast") else f"kmeans_fast.{name}" for name in there}
+    there.add("kmeans_fast.examples")  # scripts, no modules: their folder, which Sphinx reads, has no __init__.py
     assert set(re.findall(r'"(.+?)"', listed)) == there
 
 
@@ -60,8 +61,12 @@ def wheel(tmp_path_factory):
 
 def test_wheel_holds_every_source_file_under_one_name(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    for folder, package in (("kmeans_fast", "kmeans_fast"), ("kernels", "kmeans_fast/kernels")):
-        for source in (path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".cu")):
+    for folder, package in (
+        ("kmeans_fast", "kmeans_fast"),
+        ("kernels", "kmeans_fast/kernels"),
+        ("examples", "kmeans_fast/examples"),
+    ):
+        for source in (path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".cu", ".html")):
             assert f"{package}/{source.relative_to(ROOT / folder).as_posix()}" in names
     assert "kmeans_fast/py.typed" in names
     assert not any(name.startswith(("kernels/", "simulator/")) or "__pycache__" in name for name in names)
