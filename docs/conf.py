@@ -21,9 +21,13 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    "repository",  # ours, in extensions/
+    "command_line",  # this one and those that follow are ours, in extensions/
+    "names",
+    "pictures",
+    "repository",
 ]
-exclude_patterns = ["extensions", "**/GALLERY_HEADER.*"]
+templates_path = ["templates"]
+exclude_patterns = ["extensions", "templates", "**/GALLERY_HEADER.*"]
 nitpicky = True
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -32,6 +36,7 @@ myst_heading_anchors = 4
 # Docstrings name things in single backquotes: a link where there is a page of it, code font where there is none.
 default_role = "py:obj"
 autodoc_typehints = "none"  # numpydoc's sections say what parameters are
+autosummary_filename_map = {"kmeans_fast.kmeans": "kmeans_fast.kmeans-function"}  # file names without case
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
@@ -46,7 +51,6 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "within_subsection_order": "FileNameSortKey",
     "doc_module": ("kmeans_fast",),
-    "reference_url": {"kmeans_fast": None},
     "backreferences_dir": "generated/examples_of",
 }
 
@@ -59,6 +63,7 @@ html_copy_source = False
 html_theme_options = {
     "logo": {"text": "kmeans_fast"},
     "navigation_with_keys": False,
+    "header_links_before_dropdown": 7,
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -20,7 +20,8 @@ PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
 SUFFIXES = ("py", "cu", "hpp", "md", "svg", "png", "jpg", "toml", "json", "yml", "yaml")
 FILE = re.compile(rf"^[\w.-]+(?:/[\w.-]+)*(?:/|\.(?:{'|'.join(SUFFIXES)})(?::([\w.]+))?)$")
 DOTTED = re.compile(r"^(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*(?:\(\))?$")
-OTHERS = ("np.", "numpy.", "self.", "sklearn.", "torch.", "cupy.")  # names of other packages
+# Names of other packages, and of variables in examples.
+OTHERS = ("np.", "numpy.", "self.", "sklearn.", "torch.", "cupy.", "cuml.", "threadpoolctl.", "km.", "result.")
 ROOMS = ("", ".engine", ".estimators", ".backends", ".backends.cpu", ".backends.cuda", ".kernels")
 
 

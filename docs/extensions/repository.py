@@ -14,11 +14,13 @@ TABLES = sorted(path.name for path in REPOSITORY.glob("benchmarks/results/*.md")
 RESULTS = {f"benchmarks/results/{name}": f"results/{name}" for name in TABLES}
 # Pages by the files that they show.
 SHOWN = {
+    "README.md": "index.md",
     "CHANGELOG.md": "changes.md",
     "CONTRIBUTING.md": "contributing.md",
     "benchmarks/README.md": "benchmarks.md",
     "kmeans_fast/reference.py": "contract.md",
     **RESULTS,
+    **{f"examples/{path.name}": f"examples/{path.stem}.rst" for path in REPOSITORY.glob("examples/*.py")},
 }
 LINK = re.compile(r"(?<=\]\()([^)\s:#]+)(?=[#)])")
 

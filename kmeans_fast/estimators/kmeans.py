@@ -102,7 +102,8 @@ class KMeans(_BaseKMeans):
         Seconds, all runs together: "preparing" (opening the data), "seeding", "iterating", "last_pass" (the final
         labels and the exact inertia). Empty for a model that was not fitted here.
     n_features_in_ : int
-    feature_names_in_ : ndarray (n_features_in_,)
+        Columns of X.
+    feature_names_in_ : ndarray (n_features,)
         Where X had string column names.
 
     See Also
