@@ -49,7 +49,7 @@ class Block(NamedTuple):
 
 def blocks(page):
     """The blocks of a page, but for directives of Sphinx."""
-    text, found = page.read_text(encoding="utf-8"), []
+    text, found, end = page.read_text(encoding="utf-8"), [], 0
     for match in BLOCK.finditer(text):
         where = f"{page.name}:{text.count(chr(10), 0, match.start('language')) + 1}"
         if match["language"].startswith("{"):

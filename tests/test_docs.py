@@ -113,6 +113,21 @@ def test_lines_are_short(page):
     assert [line for line in page.read_text(encoding="utf-8").splitlines() if len(line) > 120] == []
 
 
+def test_every_public_name_has_a_page():
+    """That of the package, and of the rooms that are names of it."""
+    listed = re.findall(
+        r"^   ([A-Za-z][\w.]*)$", (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(listed) == len(set(listed))
+    public = {*kmeans_fast.__all__} - {"__version__"}
+    for room in {*dir(kmeans_fast)} - {*kmeans_fast.__all__}:
+        module = getattr(kmeans_fast, room)
+        names = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")])
+        public |= {f"{room}.{name}" for name in names if not isinstance(getattr(module, name), types.ModuleType)}
+    assert public - {*listed} == set()
+    assert [name for name in listed if not resolves(name)] == []
+
+
 # ---- how to add something ------------------------------------------------------------------------------------------
 
 BLOCK = re.compile(r"^```(py|diff) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -14,8 +14,10 @@ pytest.importorskip("sphinx", reason="the extra `docs` is not installed")
 def site(tmp_path_factory):
     """The pages, built from a copy of the repository, because a build writes beside its sources."""
     folder = tmp_path_factory.mktemp("site")
-    leave = shutil.ignore_patterns(".*", "__pycache__", "_build", "generated", "build", "dist", "*.egg-info")
+    leave = shutil.ignore_patterns(".*", "__pycache__", "_build", "build", "dist", "*.egg-info")
     shutil.copytree(REPOSITORY, folder / "repository", ignore=leave)
+    for made in ("examples", "generated", "results"):  # as in a clean checkout
+        shutil.rmtree(folder / "repository" / "docs" / made, ignore_errors=True)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-j", "2"]
     command += [folder / "repository" / "docs", folder / "html"]
     built = subprocess.run(command, cwd=folder, capture_output=True, text=True)

@@ -22,8 +22,8 @@ class InlineSvg(SphinxPostTransform):
             if path.suffix != ".svg" or " id=" not in path.read_text(encoding="utf-8")[:400]:
                 continue
             svg = path.read_text(encoding="utf-8")
-            label = html.escape(image.get("alt") or "", quote=True)
-            svg = re.sub(r'aria-label="[^"]*"', lambda _: f'aria-label="{label}"', svg, count=1)
+            before, _, after = re.split(r'(aria-label="[^"]*")', svg, maxsplit=1)
+            svg = f'{before}aria-label="{html.escape(image.get("alt") or "", quote=True)}"{after}'
             image.replace_self(nodes.raw("", f'<figure class="picture">{svg}</figure>', format="html"))
 
 
