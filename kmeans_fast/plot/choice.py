@@ -94,7 +94,8 @@ class KChoiceDisplay:
                 at = values[table["k"] == vote]
                 panel.plot([vote], at, marker="o", markersize=10, markerfacecolor="none", markeredgewidth=2,
                            markeredgecolor=CHOSEN, zorder=3)  # fmt: skip
-                panel.annotate(f"k = {vote}", (vote, at[0]), xytext=(10, -4), textcoords="offset points", color=CHOSEN)
+                panel.annotate(f"k = {vote}", (vote, at[0]), xytext=(7, 6), textcoords="offset points", color=CHOSEN)
+            panel.margins(y=0.14)
             counts(panel.xaxis)
             bare(panel)
         return self

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import to_host
 from ..metrics.comparison import UNMATCHED, LabelComparison, compare_labels
 from .plane import draw_centroids, draw_rows, limits_of, plane_of
-from .style import CHOSEN, PALETTE, RIGHT, WRONG, axes_or_new, bare, colours, legend, plain, pyplot
+from .style import CHOSEN, PALETTE, RIGHT, WRONG, axes_or_new, bare, colours, legend, percent, plain, pyplot
 
 _NO_CLASS = (0.6, 0.6, 0.6)  # of rows whose cluster stands for no class
 _WRITTEN = 20  # classes or clusters up to which numbers are written
@@ -145,8 +145,7 @@ class ConfusionDisplay:
                 self.ax_.add_patch(Rectangle(corner, 0.94, 0.92, fill=False, edgecolor=CHOSEN, linewidth=2.5))
         if most <= _WRITTEN:
             for i, j in zip(*np.nonzero(found.confusion)):
-                share = f"\n{shares[i, j]:.0%}" if shares[i, j] >= 0.005 else "\n<1%"
-                text = f"{found.confusion[i, j]:,}" + (share if most <= _SHARED else "")
+                text = f"{found.confusion[i, j]:,}" + (f"\n{percent(shares[i, j])}" if most <= _SHARED else "")
                 colour = "white" if shares[i, j] > 0.55 else "black"
                 self.ax_.text(j, i, text, ha="center", va="center", fontsize=9, color=colour)
             sloping = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if max(map(len, clusters)) > 6 else {}

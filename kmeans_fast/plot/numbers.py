@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import to_host
 from ..messages import counted
 from ..metrics import silhouette_samples
-from .style import BESIDE, CHOSEN, axes_or_new, bare, colours, counts
+from .style import BESIDE, CHOSEN, axes_or_new, bare, colours, counts, percent
 
 _SILHOUETTE_ROWS = 10_000  # that silhouettes are taken of, among themselves
 
@@ -39,13 +39,18 @@ class SilhouetteDisplay:
 
     @classmethod
     def from_predictions(cls, X: Any, labels: Any, *, seed: int = 0, ax: Any = None) -> SilhouetteDisplay:
-        """Work silhouettes out, of 10,000 rows at most and at least one of each cluster, drawn by `seed`, and plot."""
+        """As `of_sample`, and plot."""
+        return cls.of_sample(X, labels, seed=seed).plot(ax)
+
+    @classmethod
+    def of_sample(cls, X: Any, labels: Any, *, seed: int = 0) -> SilhouetteDisplay:
+        """Work silhouettes out, of 10,000 rows at most and at least one of each cluster, drawn by `seed`."""
         X, labels = to_host(X), to_host(labels)
         if len(X) > _SILHOUETTE_ROWS:
             drawn = np.random.default_rng(seed).choice(len(X), _SILHOUETTE_ROWS, replace=False)
             rows = np.union1d(drawn, np.unique(labels, return_index=True)[1])
             X, labels = X[rows], labels[rows]
-        return cls(silhouette_samples(X, labels), labels).plot(ax)
+        return cls(silhouette_samples(X, labels), labels)
 
     def plot(self, ax: Any = None) -> SilhouetteDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
@@ -154,7 +159,7 @@ class SizesDisplay:
             self.ax_.set_xticks(range(k), order)
         if k <= 20:
             for place, cluster in enumerate(order):
-                share = f"{sizes[cluster] / len(self.labels):.0%}"
+                share = percent(sizes[cluster] / len(self.labels))
                 self.ax_.annotate(
                     share, (place, sizes[cluster]), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=9
                 )

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import to_host
 from ..messages import counted
 from ..metrics.profiles import ClusterProfiles, cluster_profiles
-from .style import CHOSEN, CURVE, axes_or_new, colours, plain
+from .style import CHOSEN, CURVE, axes_or_new, colours, percent, plain
 
 _MOST_FEATURES = 30  # that are shown
 _MOST_WRITTEN = 12  # clusters up to which means are written
@@ -105,7 +105,7 @@ class ProfilesDisplay:
         if k <= _MOST_NAMED:
             for c in range(k):
                 self.ax_.annotate(
-                    f"{found.shares[c]:.0%}", (c, -0.62 - heights[c]), xytext=(0, 2), textcoords="offset points",
+                    percent(found.shares[c]), (c, -0.62 - heights[c]), xytext=(0, 2), textcoords="offset points",
                     ha="center", fontsize=9 if written else 7,
                 )  # fmt: skip
             sloping = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 6 else {}

@@ -36,6 +36,11 @@ def plain(name):
     return name.replace("$", r"\$")
 
 
+def percent(share):
+    """A share as text, which is 0% only where there is none."""
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
 def bare(ax):
     """Leave out the lines above and to the right of the data."""
     ax.spines[["top", "right"]].set_visible(False)

@@ -1,7 +1,5 @@
 """What a report is made of: health, the choice of k, clusters in numbers and words, pictures, timings."""
 
-import base64
-import io
 import math
 import time
 from typing import Any, NamedTuple
@@ -13,20 +11,12 @@ from ..choosing_k import choose_k
 from ..choosing_k.criteria import VOTING
 from ..functional import kmeans
 from ..metrics import cluster_profiles, outlier_scores
-from ..plot import ClustersDisplay, KChoiceDisplay, SilhouetteDisplay, SizesDisplay
-from ..plot.style import pyplot
+from ..plot import ClustersDisplay, KChoiceDisplay, ProfilesDisplay, SilhouetteDisplay, SizesDisplay
 from ..preparation.findings import Health, health
+from .pictures import Picture, picture
 
 _LARGE, _NOTABLE = 0.8, 0.2  # effects, by Cohen
 _FEATURES = 4  # that a sentence about a cluster names
-
-
-class Picture(NamedTuple):
-    """A picture inside the page."""
-
-    title: str
-    source: str  # a data URI
-    alternative: str  # what it shows, in words
 
 
 class Cluster(NamedTuple):
@@ -102,31 +92,34 @@ def analyse(
         choice = timed("choosing k", choose_k, rows, numbers, seed=seed, **where)
         k = choice.n_clusters
     found = timed("clustering", kmeans, rows, k, seed=seed, n_init=1 if choice else 5, **_start(choice), **where)
-    pictures = {}
+    labels, displays = to_host(found.labels), {}
     clusters, silhouette, outliers, farthest = [], math.nan, 0, []
-    if 1 < len(np.unique(to_host(found.labels))) < len(rows):
-        profiles = timed("describing clusters", cluster_profiles, rows, found.labels, names, **where)
-        means = profiles.means if scale is None else cluster_profiles(X, found.labels, names, **where).means
-        clusters = [_cluster(profiles, c, means[c]) for c in range(len(profiles.clusters))]
+    if 1 < len(np.unique(labels)) < len(rows):
+        profiles = timed("describing clusters", cluster_profiles, rows, labels, names, **where)
+        # Effects are those of the rows as they are, too: scaling does not change them.
+        plain = profiles if scale is None else timed("describing clusters", cluster_profiles, X, labels, names, **where)
+        clusters = [_cluster(profiles, c, plain.means[c]) for c in range(len(profiles.clusters))]
         scores = timed("describing clusters", outlier_scores, rows, found.centroids, **where)
         outliers = int(scores.outliers.sum())
         first = np.argsort(-scores.scores, kind="stable")[: min(10, outliers)]
         farthest = [(int(row), int(scores.labels[row]), float(scores.scores[row])) for row in first]
-        shown = timed("drawing", SilhouetteDisplay.from_predictions, rows, found.labels, seed=seed)
+        shown = timed("silhouettes", SilhouetteDisplay.of_sample, rows, labels, seed=seed)
         silhouette = float(np.mean(shown.silhouettes))
-        words = f"Silhouettes by cluster; their mean is {silhouette:.2f}."
-        pictures["silhouettes"] = _picture("Silhouettes", shown, words)
-        shown = timed("drawing", SizesDisplay.from_predictions, found.labels)
+        displays["silhouettes"] = shown, "Silhouettes", f"Silhouettes by cluster; their mean is {silhouette:.2f}."
         sizes = ", ".join(f"{one.number}: {one.share:.0%}" for one in sorted(clusters, key=lambda one: -one.rows)[:12])
-        pictures["sizes"] = _picture("Sizes", shown, f"Rows in each cluster, the largest first. {sizes}.")
+        words = f"Rows in each cluster, the largest first. {sizes}."
+        displays["sizes"] = SizesDisplay(labels), "Sizes", words
+        told = "; ".join(f"cluster {one.number}: {one.words}" for one in clusters[:12])
+        words = f"A table of features by clusters, coloured by how much higher or lower a cluster is. {told}."
+        displays["profiles"] = ProfilesDisplay(plain), "What sets the clusters apart, with their means", words
     if choice is not None:
-        shown = timed("drawing", KChoiceDisplay(choice).plot)
         votes = ", ".join(f"{one.title}: {choice.votes[one.name] or 'none'}" for one in VOTING)
-        pictures["choice"] = _picture("Criteria by number of clusters", shown, f"Four criteria; each is for: {votes}.")
-    shown = timed("drawing", ClustersDisplay.from_predictions, rows, found.labels, found.centroids, feature_names=names)
+        words = f"Four criteria; each is for: {votes}."
+        displays["choice"] = KChoiceDisplay(choice), "Criteria by number of clusters", words
     what = "their two features" if rows.shape[1] == 2 else "the first two principal components"
     words = f"{len(rows):,} rows by {what}, coloured by cluster, with centroids."
-    pictures["clusters"] = _picture("Clusters", shown, words)
+    displays["clusters"] = ClustersDisplay(rows, labels, to_host(found.centroids), names), "Clusters", words
+    pictures = timed("drawing", lambda: {name: picture(*one) for name, one in displays.items()})
     return Analysis(
         title, X.shape, names, of_columns, choice, k, found.inertia, found.backend,
         silhouette, clusters, outliers, farthest, pictures, seconds, command, version,
@@ -149,11 +142,3 @@ def _cluster(profiles, c, means):
     said = ", ".join(words) if words else "like the others in every feature"
     numbers = (int(profiles.sizes[c]), float(profiles.shares[c]), float(profiles.spreads[c]))
     return Cluster(int(profiles.clusters[c]), *numbers, int(profiles.nearest_rows[c]), said, means.tolist())
-
-
-def _picture(title, display, alternative):
-    """A figure as a `Picture`; it is closed."""
-    out = io.BytesIO()
-    display.figure_.savefig(out, format="png", dpi=110, facecolor="white")
-    pyplot().close(display.figure_)
-    return Picture(title, f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}", alternative)

@@ -1,7 +1,9 @@
 """The page: an `Analysis` through a template."""
 
 import datetime
+import html
 import math
+import re
 from pathlib import Path
 
 from .analysis import Analysis
@@ -19,11 +21,16 @@ def page(analysis: Analysis, now: datetime.datetime | None = None) -> str:
     """
     try:
         import jinja2
+        import markupsafe  # Jinja's
     except ImportError as error:
         raise ImportError("Reports need Jinja2 and matplotlib: install them (the extra 'report').") from error
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {"number": _number, "duration": _duration}
+    environment.filters |= {
+        "number": _number,
+        "duration": _duration,
+        "options": lambda text: markupsafe.Markup(_with_options(text)),
+    }
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     made = (now or datetime.datetime.now().astimezone()).strftime("%Y-%m-%d %H:%M")
     return template.render(**analysis._asdict(), made=made)
@@ -35,6 +42,11 @@ def _number(value):
     if math.isnan(value):
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _with_options(text):
+    """Text as HTML, in which an option and its value are code: they are not broken at their dashes."""
+    return re.sub(r"--[a-z]+(?: [a-z]+)?", lambda found: f"<code>{found[0]}</code>", html.escape(text))
 
 
 def _duration(seconds):

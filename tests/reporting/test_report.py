@@ -120,7 +120,7 @@ def test_one_number_is_taken_as_it_is(X):
     assert "How many clusters" not in shown
     assert "x0" in shown
     alone = Page(page(analyse(X, [1], seed=0)))
-    assert len(alone.of("img")) == 1
+    assert len(alone.of("img")) == 2  # for light and for dark
 
 
 def test_the_health_of_columns_is_told():
