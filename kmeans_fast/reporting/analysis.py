@@ -53,8 +53,9 @@ class Analysis(NamedTuple):
 
 
 def analyse(
-    X, numbers, *, names=None, title="", scale=None, seed=0, command="", version="", device="auto", n_threads=None
-):
+    X, numbers, *, names=None, title="", scale=None, of_columns=None, seed=0, command="", version="", device="auto",
+    n_threads=None,
+):  # fmt: skip
     """Analyse rows.
 
     Parameters
@@ -66,7 +67,9 @@ def analyse(
     names : sequence of str, optional
         Of the columns.
     scale : callable, optional
-        ``scale(X)`` gives the rows that are clustered; X itself stays as it is.
+        ``scale(X)`` gives the rows that are clustered, of other columns where it makes such; X itself stays as it is.
+    of_columns : Health, optional
+        Of the data as it was found, where X has been made of it; default: that of X.
     title, command, version : str
         For the page: of what, how to make it again, and with which version.
     seed, device, n_threads
@@ -85,8 +88,10 @@ def analyse(
         seconds[what] = seconds.get(what, 0.0) + time.perf_counter() - started
         return found
 
-    of_columns = timed("looking at the columns", health, X, names, scale is not None)
+    if of_columns is None:
+        of_columns = timed("looking at the columns", health, X, names, scale is not None)
     rows = X if scale is None else timed("scaling", scale, X)
+    called = names if rows.shape[1] == len(names) else [f"component {j + 1}" for j in range(rows.shape[1])]
     choice, k = None, numbers[0]
     if len(numbers) > 1:
         choice = timed("choosing k", choose_k, rows, numbers, seed=seed, **where)
@@ -95,10 +100,9 @@ def analyse(
     labels, displays = to_host(found.labels), {}
     clusters, silhouette, outliers, farthest = [], math.nan, 0, []
     if 1 < len(np.unique(labels)) < len(rows):
-        profiles = timed("describing clusters", cluster_profiles, rows, labels, names, **where)
-        # Effects are those of the rows as they are, too: scaling does not change them.
+        profiles = timed("describing clusters", cluster_profiles, rows, labels, called, **where)
         plain = profiles if scale is None else timed("describing clusters", cluster_profiles, X, labels, names, **where)
-        clusters = [_cluster(profiles, c, plain.means[c]) for c in range(len(profiles.clusters))]
+        clusters = [_cluster(profiles, plain, c) for c in range(len(profiles.clusters))]
         scores = timed("describing clusters", outlier_scores, rows, found.centroids, **where)
         outliers = int(scores.outliers.sum())
         first = np.argsort(-scores.scores, kind="stable")[: min(10, outliers)]
@@ -118,7 +122,7 @@ def analyse(
         displays["choice"] = KChoiceDisplay(choice), "Criteria by number of clusters", words
     what = "their two features" if rows.shape[1] == 2 else "the first two principal components"
     words = f"{len(rows):,} rows by {what}, coloured by cluster, with centroids."
-    displays["clusters"] = ClustersDisplay(rows, labels, to_host(found.centroids), names), "Clusters", words
+    displays["clusters"] = ClustersDisplay(rows, labels, to_host(found.centroids), called), "Clusters", words
     pictures = timed("drawing", lambda: {name: picture(*one) for name, one in displays.items()})
     return Analysis(
         title, X.shape, names, of_columns, choice, k, found.inertia, found.backend,
@@ -131,14 +135,14 @@ def _start(choice):
     return {} if choice is None else {"init": choice.centroids[choice.n_clusters]}
 
 
-def _cluster(profiles, c, means):
-    """A cluster in numbers, and in words: where it differs most from the others."""
+def _cluster(profiles, plain, c):
+    """A cluster in numbers, and in words: where it differs most from the others in the data's units, `plain`."""
     words = []
-    for name, effect in profiles.features(c)[:_FEATURES]:
+    for name, effect in plain.features(c)[:_FEATURES]:
         if abs(effect) < _NOTABLE:
             break
         much = "much " if abs(effect) >= _LARGE else ""
         words.append(f"{much}{'higher' if effect > 0 else 'lower'} {name}")
     said = ", ".join(words) if words else "like the others in every feature"
     numbers = (int(profiles.sizes[c]), float(profiles.shares[c]), float(profiles.spreads[c]))
-    return Cluster(int(profiles.clusters[c]), *numbers, int(profiles.nearest_rows[c]), said, means.tolist())
+    return Cluster(int(profiles.clusters[c]), *numbers, int(profiles.nearest_rows[c]), said, plain.means[c].tolist())
