@@ -18,11 +18,15 @@ PAGE = re.compile(r"\bdocs/(\w+)\.md\b")
 
 
 def documented(env, name):
-    """The full name of the one object of the API that this is the name of, or the end of it; None if there is none."""
+    """The full name of the one object of the API that this is the name of, or the end of it; None if there is none.
+
+    A method needs the name of its class.
+    """
     objects = env.domains["py"].objects
     if name in objects:
         return name
-    found = [full for full in objects if full.endswith(f".{name}")]
+    ends = [full for full, entry in objects.items() if full.endswith(f".{name}") and not entry.aliased]
+    found = [full for full in ends if "." in name or objects[full].objtype in ("class", "exception", "function")]
     return found[0] if len(found) == 1 else None
 
 
