@@ -1,5 +1,6 @@
 """Compiles the CUDA sources for the host, under `cuda_sim.hpp`."""
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -41,16 +42,31 @@ def _folder():
 
 def compile_shared(code, options=(), sanitizer=""):
     """The path of a shared library made from C++ `code` that includes the simulator."""
-    command = [COMPILER, *_FLAGS, *SANITIZERS.get(sanitizer, _OPTIMISED), f"-I{HERE}", *options]
+    command = [COMPILER, *_FLAGS, *SANITIZERS.get(sanitizer, _OPTIMISED), *options]
     key = "\n".join([*command, code, *(path.read_text() for path in sorted(HERE.glob("*.hpp")))])
     target = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
-    if not target.exists():
-        part = target.with_suffix(f".{os.getpid()}.part")
-        done = subprocess.run([*command, "-x", "c++", "-", "-o", part], input=code, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"the simulator does not compile:\n{done.stderr[-4000:]}")
-        part.replace(target)
+    if target.exists():
+        return target
+    with _alone(target.with_suffix(".lock")):
+        if not target.exists():  # another process may have made it meanwhile
+            part = target.with_suffix(f".{os.getpid()}.part")
+            command += [f"-I{HERE}", "-x", "c++", "-", "-o", part]
+            done = subprocess.run(command, input=code, capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"the simulator does not compile:\n{done.stderr[-4000:]}")
+            part.replace(target)
     return target
+
+
+@contextlib.contextmanager
+def _alone(path):
+    """Have other processes, and threads, wait that come here with the same path."""
+    import fcntl
+
+    with open(path, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+        path.unlink(missing_ok=True)
 
 
 def _launch_bound(source, kernel):
