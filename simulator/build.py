@@ -65,8 +65,10 @@ def _alone(path):
 
     with open(path, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-        path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _launch_bound(source, kernel):
