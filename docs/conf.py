@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from sphinx_gallery.sorting import ExplicitOrder
+
 import kmeans_fast
 
 sys.path.append(str(Path(__file__).parent / "extensions"))
@@ -49,7 +51,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "min_reported_time": 1e9,  # times of one build say nothing
     "remove_config_comments": True,
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": ExplicitOrder(["plot_tutorial.py", "plot_photograph.py", "plot_customers.py", "*"]),
     "doc_module": ("kmeans_fast",),
     "backreferences_dir": "generated/examples_of",
 }

@@ -39,7 +39,7 @@ from kmeans_fast.plot import (
 SPECIES = np.array(["Adelie", "Chinstrap", "Gentoo"])
 MEANS = np.array([[38.8, 3700.0], [48.8, 3730.0], [47.5, 5080.0]])
 SPREAD = np.array([3.0, 440.0])
-UNITS = {"xlabel": "bill length (mm)", "ylabel": "body mass (g)"}
+COLUMNS = ["bill length (mm)", "body mass (g)"]
 
 
 def make_penguins(n_rows):
@@ -53,13 +53,15 @@ print(f"{X.shape[0]:,} rows, {X.shape[1]} columns; the first three:")
 for row, kind in zip(X[:3], SPECIES[y], strict=False):
     print(f"{row[0]:6.1f} mm {row[1]:8.0f} g   {kind}")
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained", sharex=True, sharey=True)
-ClustersDisplay.from_predictions(X, y, ax=left)
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11, 4.4), layout="constrained", sharex=True, sharey=True
+)
+ClustersDisplay.from_predictions(X, y, feature_names=COLUMNS, ax=left)
 for number, name in enumerate(SPECIES):
-    left.annotate(name, MEANS[number], ha="center", fontsize=13, bbox={"color": "white", "alpha": 0.8, "pad": 1})
-left.set(title="the truth: three kinds", **UNITS)
+    left.text(*MEANS[number], name, ha="center", backgroundcolor="#ffffffcc")
+left.set(title="the truth: three kinds")
 right.scatter(*X.T, s=4, color="gray")
-right.set(title="what the model sees", **UNITS)
+right.set(title="what the model sees", xlabel=COLUMNS[0])
 plt.show()
 
 # %%
@@ -74,14 +76,15 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_
 scaler = StandardScaler().fit(X_train)
 scaled_train, scaled_test = scaler.transform(X_train), scaler.transform(X_test)
 print(f"{len(X_train):,} rows to fit, {len(X_test):,} to predict")
-print(f"means before {np.round(X_train.mean(axis=0), 1)}, after {abs(scaled_train.mean(axis=0)).round(6)}")
-print(f"deviations before {np.round(X_train.std(axis=0), 1)}, after {scaled_train.std(axis=0).round(6)}")
+for name, rows in (("before", X_train), ("after", scaled_train)):
+    means, deviations = abs(rows.mean(axis=0)).round(3), rows.std(axis=0).round(3)
+    print(f"{name:>6}: means {means}, standard deviations {deviations}")
 
 figure, panels = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
 titles = ("as measured: grams hide millimetres", "scaled: both columns count")
 for ax, rows, title in zip(panels, (X_train, scaled_train), titles, strict=True):
     ax.scatter(*(rows - rows.mean(axis=0)).T, s=4, color="gray")
-    ax.set(title=title, xlabel="bill length, from the mean", ylabel="body mass, from the mean")
+    ax.set(title=title, xlabel="bill, from the mean", ylabel="mass, from the mean")
     ax.set_aspect("equal", adjustable="datalim")
 plt.show()
 
@@ -92,12 +95,14 @@ plt.show()
 # run took. The same seed gives the same bits on any machine and any number of threads.
 
 model = KMeans(n_clusters=3, n_init=10, random_state=0).fit(scaled_train)
-print(f"n_iter_ {model.n_iter_}, inertia_ {model.inertia_:.2f}, the best of {model.n_init} starts")
+print(f"the best of {model.n_init} starts:")
+print(f"n_iter_ {model.n_iter_}, inertia_ {model.inertia_:.2f}")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
 ConvergenceDisplay.from_estimator(model, ax=left)
 ClustersDisplay.from_estimator(model, scaled_train, ax=right)
-right.set(title="three clusters, and which centroid is nearest", xlabel="scaled bill", ylabel="scaled mass")
+right.set(xlabel="scaled bill", ylabel="scaled mass")
+right.set_title("three clusters, and which centroid is nearest")
 plt.show()
 
 # %%
@@ -111,10 +116,12 @@ for number, (bill, mass) in enumerate(centroids):
     print(f"cluster {number}: {bill:5.1f} mm  {mass:6.0f} g  {rows:4} rows")
 
 figure, ax = plt.subplots(figsize=(7, 4.6), layout="constrained")
-ClustersDisplay.from_predictions(X_train, model.labels_, centroids, regions=False, ax=ax)
-ax.scatter(*MEANS.T, s=120, marker="x", color="black", linewidths=2, zorder=6, label="true means")
+ClustersDisplay.from_predictions(
+    X_train, model.labels_, centroids, feature_names=COLUMNS, regions=False, ax=ax
+)
+ax.scatter(*MEANS.T, s=120, marker="x", color="black", zorder=6, label="true means")
 ax.legend()
-ax.set(title="centroids (circles) beside the true means (crosses)", **UNITS)
+ax.set(title="centroids (circles) beside the true means (crosses)")
 plt.show()
 
 # %%
@@ -125,13 +132,18 @@ plt.show()
 
 labels = model.predict(scaled_test)
 print("a row's species, and its cluster:")
-print(", ".join(f"{kind} {label}" for kind, label in zip(SPECIES[y_test[:6]], labels, strict=False)))
+for kind, label in zip(SPECIES[y_test[:4]], labels, strict=False):
+    print(f"{kind:9}  {label}")
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained", sharex=True, sharey=True)
-ClustersDisplay.from_predictions(X_test, y_test, ax=left)
-ClustersDisplay.from_predictions(X_test, labels, centroids, regions=False, ax=right)
-left.set(title="the truth", **UNITS)
-right.set(title="predicted clusters, with numbers of their own", **UNITS)
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11, 4.4), layout="constrained", sharex=True, sharey=True
+)
+ClustersDisplay.from_predictions(X_test, y_test, feature_names=COLUMNS, ax=left)
+ClustersDisplay.from_predictions(
+    X_test, labels, centroids, feature_names=COLUMNS, regions=False, ax=right
+)
+left.set(title="the truth")
+right.set(title="predicted clusters, with numbers of their own", ylabel="")
 plt.show()
 
 # %%
@@ -144,10 +156,10 @@ plt.show()
 compared = compare_labels(SPECIES[y_test], labels)
 for kind, cluster in zip(compared.classes, compared.clusters, strict=True):
     print(f"{kind} is cluster {cluster}")
-print(f"{compared.right.sum()} of {len(labels)} rows are right: accuracy {compared.accuracy:.1%}")
+right = compared.right.sum()
+print(f"{right} of {len(labels)} rows are right: accuracy {compared.accuracy:.1%}")
 
-for ax in LabelComparisonDisplay(X_test, compared).plot().axes_:
-    ax.set(**UNITS)
+LabelComparisonDisplay(X_test, compared, feature_names=COLUMNS).plot()
 plt.show()
 
 # %%
@@ -167,11 +179,10 @@ plt.show()
 # The model then looks at the mass alone, and two of the three kinds weigh the same.
 
 unscaled = KMeans(n_clusters=3, n_init=10, random_state=0).fit(X_train)
-compared_unscaled = compare_labels(SPECIES[y_test], unscaled.predict(X_test))
-print(f"accuracy {compared.accuracy:.1%} with scaling, {compared_unscaled.accuracy:.1%} without")
+worse = compare_labels(SPECIES[y_test], unscaled.predict(X_test))
+print(f"accuracy {compared.accuracy:.1%} with scaling, {worse.accuracy:.1%} without")
 
-for ax in LabelComparisonDisplay(X_test, compared_unscaled).plot().axes_:
-    ax.set(**UNITS)
+LabelComparisonDisplay(X_test, worse, feature_names=COLUMNS).plot()
 plt.show()
 
 # %%
@@ -195,25 +206,35 @@ plt.show()
 # ``DBSCAN`` or ``AgglomerativeClustering`` with single linkage. For blobs of unequal spread, size or direction take
 # ``GaussianMixture``. All are in scikit-learn; they are slower, and most cannot take millions of rows.
 
-spread = make_blobs([300, 300, 300], centers=[[-4, 0], [1, 0], [3, 3]], cluster_std=[2.2, 0.4, 0.3], random_state=1)
-sizes = make_blobs([900, 60, 60], centers=[[0, 0], [6, 2.5], [6, -2.5]], cluster_std=[2.0, 0.3, 0.3], random_state=1)
+moons = make_moons(500, noise=0.06, random_state=0)
+circles = make_circles(500, noise=0.04, factor=0.45, random_state=0)
+places = [[-4, 0], [1, 0], [3, 3]]
+deviations = [2.2, 0.4, 0.3]
+spreads = make_blobs([300] * 3, centers=places, cluster_std=deviations, random_state=1)
+places = [[0, 0], [6, 2.5], [6, -2.5]]
+deviations = [2.0, 0.3, 0.3]
+sizes = make_blobs(
+    [900, 60, 60], centers=places, cluster_std=deviations, random_state=1
+)
 by_neighbours = SpectralClustering(2, gamma=40, random_state=0)
 by_shape = GaussianMixture(3, n_init=5, random_state=0)
-problems = {
-    "moons": (*make_moons(500, noise=0.06, random_state=0), by_neighbours),
-    "circles": (*make_circles(500, noise=0.04, factor=0.45, random_state=0), by_neighbours),
-    "unequal spread": (*spread, by_shape),
-    "unequal size": (*sizes, by_shape),
-}
+problems = (
+    ("moons", moons, by_neighbours),
+    ("circles", circles, by_neighbours),
+    ("unequal spread", spreads, by_shape),
+    ("unequal size", sizes, by_shape),
+)
+
 figure, panels = plt.subplots(2, 4, figsize=(14, 6.6), layout="constrained")
-for (above, below), (name, (points, truth, other)) in zip(panels.T, problems.items(), strict=True):
-    ours = KMeans(len(set(truth)), n_init=10, random_state=0)
-    for ax, method in ((above, ours), (below, other)):
+for column, (name, (points, truth), other) in zip(panels.T, problems, strict=True):
+    k_means = KMeans(n_clusters=len(set(truth)), n_init=10, random_state=0)
+    for ax, method in zip(column, (k_means, other), strict=True):
         found = compare_labels(truth, method.fit_predict(points))
-        ClustersDisplay.from_predictions(points, found.predicted, ax=ax)
-        called = "k-means" if method is ours else type(method).__name__
-        ax.set(title=f"{name}\n{called}: {found.accuracy:.0%} right", xlabel="", ylabel="", xticks=[], yticks=[])
+        called = type(method).__name__
         print(f"{name:14}  {called:18}  {found.accuracy:4.0%} right")
+        ClustersDisplay.from_predictions(points, found.predicted, ax=ax)
+        ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
+        ax.set_title(f"{name}\n{called}: {found.accuracy:.0%} right")
 plt.show()
 
 # %%
@@ -223,7 +244,8 @@ plt.show()
 # size needs is compiled before the clock starts. The picture shows density: so many points would be a blot.
 
 MANY = 5_000_000
-KMeans(n_clusters=3, n_init=10, max_iter=2, random_state=0).fit(make_penguins(MANY // 5)[0])
+X, y = make_penguins(MANY // 5)
+KMeans(n_clusters=3, n_init=10, max_iter=2, random_state=0).fit(X)
 
 times = {"start": time.perf_counter()}
 X, y = make_penguins(MANY)
@@ -241,7 +263,7 @@ compared = compare_labels(SPECIES[y_test], labels)
 times["compare with the truth"] = time.perf_counter()
 choice = choose_k(scaled_train, range(2, 11), seed=0)
 times["choose k of 2 to 10"] = time.perf_counter()
-drawn = LabelComparisonDisplay(X_test, compared).plot()
+LabelComparisonDisplay(X_test, compared, feature_names=COLUMNS).plot()
 times["draw"] = time.perf_counter()
 KMeans(n_clusters=3, n_init=1, random_state=0).fit(scaled_train)
 times["fit, one start"] = time.perf_counter()
@@ -250,7 +272,6 @@ times["the same with scikit-learn"] = time.perf_counter()
 
 for (name, ended), began in zip(list(times.items())[1:], times.values(), strict=False):
     print(f"{name:26}  {ended - began:6.2f} s")
-print(f"\naccuracy {compared.accuracy:.1%} on {len(labels):,} rows; {choice.n_clusters} clusters ({choice.confidence})")
-for ax in drawn.axes_:
-    ax.set(**UNITS)
+print(f"\n{choice.n_clusters} clusters ({choice.confidence})")
+print(f"accuracy {compared.accuracy:.1%} on {len(labels):,} rows")
 plt.show()
