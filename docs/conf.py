@@ -58,6 +58,7 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "kmeans_fast"
+html_sidebars = {"start": [], "changes": []}  # there is nothing below them
 html_static_path = ["static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False

@@ -74,6 +74,10 @@ def use_technique(name: str) -> AbstractContextManager[None]:
     name : str
         One of the keys of `techniques`.
 
+    Returns
+    -------
+    context manager
+
     Raises
     ------
     ValueError
@@ -100,6 +104,10 @@ def without_techniques(*names: str) -> AbstractContextManager[None]:
     ----------
     *names : str
         Keys of `techniques`, but not the last, which runs where no other can.
+
+    Returns
+    -------
+    context manager
 
     Raises
     ------

@@ -43,7 +43,8 @@ class Tried(NamedTuple):
 
 
 class KChoice(NamedTuple):
-    """What `choose_k` found. Printed, it is a table with the recommendation and its reasons;
+    """What `choose_k` found. Printed, it is a table with the recommendation and its reasons.
+
     `kmeans_fast.plot.KChoiceDisplay` draws it.
 
     Attributes

@@ -133,11 +133,33 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         return self
 
     def fit_predict(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
-        """``fit(X, sample_weight=sample_weight).labels_``."""
+        """``fit(X, sample_weight=sample_weight).labels_``.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like (n_samples,), optional
+
+        Returns
+        -------
+        labels : ndarray (n_samples,), int32
+        """
         return self.fit(X, sample_weight=sample_weight).labels_
 
     def fit_transform(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Any:
-        """``fit(X, sample_weight=sample_weight).transform(X)``."""
+        """``fit(X, sample_weight=sample_weight).transform(X)``.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like (n_samples,), optional
+
+        Returns
+        -------
+        distances : ndarray (n_samples, n_clusters)
+        """
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def _parameters(self):
@@ -276,7 +298,16 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     @classmethod
     def load(cls: type[_Self], path: str | os.PathLike[str]) -> _Self:
-        """The model that `save` wrote to `path`, as one of this class; `kmeans_fast.load` reads Pipelines too."""
+        """The model that `save` wrote to `path`, as one of this class; `kmeans_fast.load` reads Pipelines too.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        KMeans
+        """
         kind = _saved_as(cls)
         header, arrays = persistence.read(path, [kind])
         if header["preparation"] is not None:

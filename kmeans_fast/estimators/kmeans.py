@@ -174,6 +174,10 @@ class KMeans(_BaseKMeans):
         """A fitted `sklearn.cluster.KMeans` with the same centroids and labels.
 
         ``init="k-means||"``, which it lacks, becomes "k-means++".
+
+        Returns
+        -------
+        sklearn.cluster.KMeans
         """
         from .conversion import to_sklearn
 
@@ -182,7 +186,16 @@ class KMeans(_BaseKMeans):
 
     @classmethod
     def from_sklearn(cls: type[_Self], model: cluster.KMeans) -> _Self:
-        """A fitted KMeans with the parameters and attributes of a fitted `sklearn.cluster.KMeans`."""
+        """A fitted KMeans with the parameters and attributes of a fitted `sklearn.cluster.KMeans`.
+
+        Parameters
+        ----------
+        model : sklearn.cluster.KMeans
+
+        Returns
+        -------
+        KMeans
+        """
         from .conversion import from_sklearn
 
         check_is_fitted(model)
