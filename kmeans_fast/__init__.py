@@ -57,4 +57,4 @@ _HOME = {
 }
 
 __all__ = ["__version__", *_HOME]
-__getattr__, __dir__ = lazy_names(__name__, _HOME, ("datasets", "metrics", "plot", "preparation"))
+__getattr__, __dir__ = lazy_names(__name__, _HOME, ("dask", "datasets", "metrics", "plot", "preparation"))

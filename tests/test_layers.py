@@ -18,7 +18,7 @@ LAYERS = [  # from the lowest; what stands in one line may import what stands in
     {"preparation"},
     {"explaining", "functional", "metrics", "persistence"},
     {"choosing_k", "estimators"},
-    {"plot"},
+    {"dask", "plot"},
     {"reporting"},
     {""},  # kmeans_fast itself, whose names are loaded when they are asked for
     {"cli"},

@@ -36,33 +36,24 @@ class Buckets(NamedTuple):
         return ((hashes >> np.uint64(1)) >> np.uint64(63 - self.bits)).astype(np.int64)
 
 
-def buckets_for(parts, fine=False):
-    """The `Buckets` for the rows of some parts.
+def buckets_for(session, fine=False, most=None):
+    """The `Buckets` for the rows of a session, at most so many of them.
 
     By the top bits of the hash few buckets would hold nearly all rows where float64 data is one value as float32: times
     of one day, say, in seconds since 1970. Then hashes of a sample are where buckets end.
     """
-    n = sum([part.shape[0] for part in parts])
-    most, rows_in_one = (_MOST_FINE, _ROWS_IN_A_FINE_ONE) if fine else (_MOST, _ROWS_IN_ONE)
-    bits = max(0, min(most, n // rows_in_one).bit_length() - 1)
+    n = session.shape[0]
+    usual, rows_in_one = (_MOST_FINE, _ROWS_IN_A_FINE_ONE) if fine else (_MOST, _ROWS_IN_ONE)
+    bits = max(0, min(usual, most or usual, n // rows_in_one).bit_length() - 1)
     by_bits = Buckets(bits, _NO_SPLITTERS)
     if n < _SAMPLED:  # few enough to be sorted
         return by_bits
-    few = np.unique(_sampled(parts, n // 256))
+    few = np.unique(session.hashes(np.arange(0, n, n // 256)))
     if len(np.unique(few >> np.uint64(32))) * _CROWDED > len(few):
         return by_bits
-    sample = np.unique(_sampled(parts, n // _SAMPLED))
+    sample = np.unique(session.hashes(np.arange(0, n, n // _SAMPLED)))
     step = -(-len(sample) >> bits)
     return Buckets(bits, np.ascontiguousarray(sample[step::step]))
-
-
-def _sampled(parts, step):
-    """The hashes of one row in `step`."""
-    hashes, first = [], 0
-    for part in parts:
-        hashes.append(part.hashes(np.arange(first, part.shape[0], step)))
-        first = (first - part.shape[0]) % step
-    return np.concatenate(hashes)
 
 
 def digest(part):

@@ -24,18 +24,25 @@ class Masses:
     """
 
     def __init__(self, session, parts, fine=False):
-        self.session, buckets = session, buckets_for(parts, fine)
+        self.session, buckets = session, buckets_for(session, fine)
         self.parts = [part.masses(buckets) for part in parts]
         self.rescale()
 
+    def each(self, name, *arguments):
+        """What a method of the masses of each part returns."""
+        return [getattr(part, name)(*arguments) for part in self.parts]
+
+    def total(self, name, *arguments):
+        """The sum of it."""
+        return merged(self.each(name, *arguments))
+
     def largest(self):
         """The largest ``w * d``."""
-        return max([part.largest() for part in self.parts])
+        return max(self.each("largest"))
 
     def fill(self, distance):
         """Set all distances."""
-        for part in self.parts:
-            part.fill(distance)
+        self.each("fill", distance)
 
     def rescale(self):
         """Choose the power of two anew. Where no row has mass, one takes the place of all distances."""
@@ -44,20 +51,20 @@ class Masses:
             self.fill(1.0)
             largest = self.largest()
         shift = 61 - self.session.shape[0].bit_length() - math.frexp(largest)[1]
-        self.of_buckets = merged([part.weigh(shift) for part in self.parts])
-        self.total = int(self.of_buckets.sum())
+        self.of_buckets = self.total("weigh", shift)
+        self.mass = int(self.of_buckets.sum())
 
     def draw(self, words):
         """The numbers of the rows that uint64 `words` fall on."""
-        if self.total < _TOO_SMALL:
+        if self.mass < _TOO_SMALL:
             self.rescale()
-        targets = targets_of(words, min(max(self.total, 0), 2**63 - 1))  # as it is, unless another thread writes to X
+        targets = targets_of(words, min(max(self.mass, 0), 2**63 - 1))  # as it is, unless another thread writes to X
         if len(self.parts) == 1:
             return self.parts[0].draw(targets, self.of_buckets)
         return located(targets, self.of_buckets, self._rows_in)
 
     def _rows_in(self, wanted):
-        found = [part.rows_in(wanted) for part in self.parts]
+        found = self.each("rows_in", wanted)
         numbers = np.concatenate([start + rows for start, (rows, _, _) in zip(self.session.starts, found)])
         hashes, masses = (np.concatenate([one[at] for one in found]) for at in (1, 2))
         order = by_content(numbers, hashes, self.session)
@@ -65,18 +72,20 @@ class Masses:
 
     def begin(self, candidates):
         """Make the only candidate (1, n_features) the first seed."""
-        for part in self.parts:
-            part.begin(candidates)
+        self.each("begin", candidates)
         self.rescale()
 
     def choose(self, candidates):
         """Make the best of some candidates (m, n_features) the next seed; which that is."""
-        gains = merged([part.trials(candidates) for part in self.parts])
+        gains = self.total("trials", candidates)
         best = int(gains.argmax())
-        for part in self.parts:
-            part.accept(best, self.of_buckets)
-        self.total -= int(gains[best])
+        self.accept(candidates, best)
+        self.mass -= int(gains[best])
         return best
+
+    def accept(self, candidates, best):
+        """Make one of them a seed, which `of_buckets` follow."""
+        self.each("accept", best, self.of_buckets)
 
     def exclude(self, number):
         """Leave a row without mass; False when no row has any left."""
@@ -84,28 +93,27 @@ class Masses:
         if len(self.parts) > 1:
             at = int(np.searchsorted(self.session.starts, number, side="right")) - 1
             number -= int(self.session.starts[at])
-        self.total -= self.parts[at].exclude(number, self.of_buckets)
-        return self.total > 0 or self.largest() > 0
+        self.mass -= self.parts[at].exclude(number, self.of_buckets)
+        return self.mass > 0 or self.largest() > 0
 
     def join(self, candidates):
         """Let candidates (m, n_features) of k-means|| join those before; False when no row has any mass left."""
-        for part in self.parts:
-            part.join(candidates)
-        self.total = 0  # the next draw measures all anew
+        self.each("join", candidates)
+        self.mass = 0  # the next draw measures all anew
         return self.largest() > 0
 
     def shares(self, count):
         """The mass by weight alone of the rows nearest to each of the `count` candidates."""
         self.fill(1.0)
         self.rescale()
-        return merged(part.shares(count) for part in self.parts)
+        return self.total("shares", count)
 
 
 class Seeder:
     """See `kmeans_fast.backends.protocol.Seeder`."""
 
-    def __init__(self, session, parts, words):
-        self.session, self.words, self.found, self.masses = session, words, [], Masses(session, parts)
+    def __init__(self, session, masses, words):
+        self.session, self.words, self.found, self.masses = session, words, [], masses
 
     def seeds(self):
         self.begin(self.draw(1))
@@ -135,8 +143,8 @@ class Seeder:
 class Oversampler:
     """See `kmeans_fast.backends.protocol.Oversampler`."""
 
-    def __init__(self, session, parts):
-        self.masses, self.count = Masses(session, parts, fine=True), 0
+    def __init__(self, masses):
+        self.masses, self.count = masses, 0
 
     def draw(self, words):
         return self.masses.draw(words)

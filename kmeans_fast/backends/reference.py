@@ -5,7 +5,7 @@ import numpy as np
 from .. import reference
 from . import silhouettes
 from .drawing import by_content, digest, distinct, located
-from .masses import Oversampler, Seeder
+from .masses import Masses, Oversampler, Seeder
 from .partials import LEAST, Partial, Ranges
 from .protocol import Finished, Iteration, MassesState, OneByOne, Plan
 from .relocation import farthest
@@ -221,10 +221,10 @@ class ReferenceSession:
         return silhouettes.silhouettes(self.X, labels, n_labels)
 
     def seeder(self, words):
-        return Seeder(self, [self], words)
+        return Seeder(self, Masses(self, [self]), words)
 
     def oversampler(self):
-        return Oversampler(self, [self])
+        return Oversampler(Masses(self, [self], fine=True))
 
     def digest(self):
         return digest(self)

@@ -40,16 +40,26 @@ def _check_largest(who, largest, size, heaviest):
         )
 
 
+def check_extremes(size, largest, smallest, heaviest, lightest):
+    """As `check_magnitudes`, of `size` values whose largest and least positive magnitudes are known, as of weights."""
+    _check_largest("X has", largest, size, heaviest)
+    _check_light(lightest, smallest)
+
+
 def _check_products(data):
     """Refuse weights so small that a product with X is subnormal and has lost digits: a mean would be wrong."""
-    lightest = _least_positive(data.weights)
+    lightest = least_positive(data.weights)
     if lightest >= _LIGHT:
         return
     smallest = min(
-        _least_positive(abs(values[start : start + _ROWS]))
+        least_positive(abs(values[start : start + _ROWS]))
         for values in _values(data)
         for start in range(0, len(values), _ROWS)
     )
+    _check_light(lightest, smallest)
+
+
+def _check_light(lightest, smallest):
     if lightest * smallest < np.finfo(np.float64).tiny:
         raise ValueError(
             f"sample_weight down to {lightest:.3g} and X down to {smallest:.3g}: their products underflow. "
@@ -57,7 +67,7 @@ def _check_products(data):
         )
 
 
-def _least_positive(values):
+def least_positive(values):
     """The least positive of values that are not negative; infinity where all are zero."""
     least = float(values.min())
     if least > 0:

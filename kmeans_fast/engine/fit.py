@@ -209,5 +209,5 @@ def fit(
         session.assign(best.centroids)
         best = best._replace(labels=session.labels)
     events.end()
-    of_all = (opened.backend.name, tuple(history), events.seconds)
+    of_all = (getattr(session, "backend", opened.backend.name), tuple(history), events.seconds)
     return Fit(best.centroids, best.labels, best.inertia, best.n_iter, best.n_used, *of_all)

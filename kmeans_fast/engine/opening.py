@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import backends
-from ..arrays import Data, computed_in, values_of
+from ..arrays import Data, computed_in, origin_of, values_of
 from ..backends.protocol import Backend, Problem
 from .checks import check_magnitudes
 from .memory import allowed_for_states, shortage, too_little
@@ -127,7 +127,9 @@ def results_bytes(problem, runs):
 
 
 def choose(data, n_clusters, *, device="auto", n_threads=None, second=0):
-    """The `Choice` for the rows of `data`; the arguments are those of `open_data`."""
+    """The `Choice` for the rows of `data`; the arguments are those of `open_data`. Rows elsewhere have their own."""
+    if hasattr(data, "choice"):
+        return data.choice(n_clusters, device, n_threads)
     check_magnitudes(data)
     return choose_checked(data.X, data.weights, data.origin, n_clusters, device, n_threads, second)
 
@@ -165,6 +167,32 @@ def _parts(data, weighted, backend, problem, n_threads):
         )
         for number, size in enumerate(data.sizes())
     ]  # fmt: skip
+
+
+def opened_elsewhere(session, n_clusters):
+    """A session whose rows are on other machines `Opened`: few other rows are opened on this one."""
+    problem = Problem(*session.shape, n_clusters, session.dtype, session.weighted)
+    return Opened(session, backends.select(problem), problem, None)
+
+
+def reread_part(rows, n_clusters, device, n_threads):
+    """A `RereadPart` for rows and weights (X, weights) that will be given anew for each pass, and its backend's name.
+
+    Its state is kept where there is room for that.
+    """
+    X, weights = rows
+    resident = origin_of(X).resident
+    problem = as_problem(X, weights, n_clusters, device, resident)
+    backend = backends.select(problem, device)
+    needed = _state_bytes(backend, problem, n_threads)
+
+    def open_session(X, weights, n_clusters, keeps):
+        own = problem._replace(n_clusters=n_clusters, frugal=not keeps)
+        return backend.open(X, weights, own, n_threads)
+
+    keeps = needed is not None and needed <= allowed_for_states()
+    part = RereadPart(None, X.shape, X.dtype, weights is not None, open_session, n_clusters, keeps=keeps)
+    return part, backend.name
 
 
 class States(NamedTuple):

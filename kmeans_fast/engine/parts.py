@@ -6,11 +6,11 @@ import numpy as np
 
 from ..arrays import to_host
 from ..backends.drawing import distinct
-from ..backends.masses import Oversampler, Seeder
+from ..backends.masses import Masses, Oversampler, Seeder
 from ..backends.partials import Form, float_of, merged
 from ..backends.protocol import Finished, Iteration
 from ..reference import row_hash
-from .update import means, merged_farthest, updated
+from .update import means, updated
 
 _SAMPLE = 1024  # rows for a point in the middle of the data
 
@@ -41,10 +41,18 @@ class Parts:
         other.form, other.center, other.scatter = self.form, self.center, self.scatter
         return other
 
+    def each(self, name, *arguments):
+        """What a method of each part returns."""
+        return [getattr(part, name)(*arguments) for part in self.parts]
+
+    def total(self, name, *arguments):
+        """The sum of it."""
+        return merged(getattr(part, name)(*arguments) for part in self.parts)
+
     # ---- the columns -----------------------------------------------------------------------------------------------
 
     def _form(self, weighted):
-        return Form.of(merged(part.ranges(weighted) for part in self.parts), self.shape[0])
+        return Form.of(self.total("ranges", weighted), self.shape[0])
 
     @functools.cached_property
     def form(self):
@@ -52,11 +60,11 @@ class Parts:
         return self._form(weighted=True)
 
     def _scatter_about(self, center, weighted):
-        return float_of(merged(part.scatter(center, weighted) for part in self.parts))
+        return float_of(self.total("scatter", center, weighted))
 
     def mean_variance(self):
         form = self._form(weighted=False) if self.weighted else self.form
-        sums = form.rounded(merged(part.column_sums(form) for part in self.parts))
+        sums = form.rounded(self.total("column_sums", form))
         self.center = sums / self.shape[0]
         scatter = self._scatter_about(self.center, weighted=False)
         self.scatter = self._scatter_about(self.center, weighted=True) if self.weighted else scatter
@@ -74,17 +82,15 @@ class Parts:
         return np.concatenate([to_host(part.labels) for part in self.parts])
 
     def reset(self):
-        for part in self.parts:
-            part.reset()
+        self.each("reset")
 
     def iterate(self, centroids):
         if self.center is None:
             self._find_scatter()
-        partial = merged(part.accumulate(centroids, self.form) for part in self.parts)
-        farthest = functools.partial(merged_farthest, self.parts, centroids)
+        partial = self.total("accumulate", centroids, self.form)
+        farthest = functools.partial(self.total, "farthest", centroids)
         found = updated(centroids, partial, self.form, self.weighted, self.center, farthest, self.rule)
-        for part in self.parts:
-            part.follow(found.centroids, found.shifts)
+        self.each("follow", found.centroids, found.shifts)
         return Finished(
             Iteration(
                 centroids=found.centroids,
@@ -99,17 +105,16 @@ class Parts:
         )
 
     def assign(self, centroids):
-        for part in self.parts:
-            part.assign(centroids)
+        self.each("assign", centroids)
 
     def fetch(self, centroids):
         return centroids
 
     def cluster_sizes(self):
-        return merged(part.cluster_sizes() for part in self.parts)
+        return self.total("cluster_sizes")
 
     def inertia(self, centroids):
-        return float_of(merged(part.exact_inertia(centroids) for part in self.parts))
+        return float_of(self.total("exact_inertia", centroids))
 
     def own_distances(self, centroids):
         return np.concatenate([to_host(part.own_distances(centroids)) for part in self.parts])
@@ -120,23 +125,34 @@ class Parts:
     # ---- drawing ---------------------------------------------------------------------------------------------------
 
     def seeder(self, words):
-        return Seeder(self, self.parts, words)
+        return Seeder(self, Masses(self, self.parts), words)
 
     def oversampler(self):
-        return Oversampler(self, self.parts)
+        return Oversampler(Masses(self, self.parts, fine=True))
 
-    def by_part(self, numbers):
-        """The parts that rows of these numbers are in: of each the part, the rows' numbers there and their places."""
+    def by_part(self, name, numbers):
+        """What a method of the parts returns of the rows of these numbers that are there, and their places."""
         of_part = np.searchsorted(self.starts, numbers, side="right") - 1
         for at in np.unique(of_part):
             places = np.flatnonzero(of_part == at)
-            yield self.parts[at], numbers[places] - self.starts[at], places
+            yield getattr(self.parts[at], name)(numbers[places] - self.starts[at]), places
+
+    def _gathered(self, name, numbers, out):
+        for found, places in self.by_part(name, numbers):
+            out[places] = found
+        return out
 
     def rows(self, numbers):
-        out = np.empty((len(numbers), self.shape[1]), self.dtype)
-        for part, own, places in self.by_part(numbers):
-            out[places] = part.rows(own)
-        return out
+        return self._gathered("rows", numbers, np.empty((len(numbers), self.shape[1]), self.dtype))
+
+    def hashes(self, numbers):
+        return self._gathered("hashes", numbers, np.empty(len(numbers), np.uint64))
+
+    def weights_of(self, numbers):
+        return self._gathered("weights_of", numbers, np.empty(len(numbers))) if self.weighted else None
+
+    def digest(self):
+        return self.total("digest") % 2**64
 
     def taken(self, numbers):
         return self.rows(numbers) + 0
@@ -144,11 +160,3 @@ class Parts:
     def distinct(self, numbers):
         values = self.rows(numbers)
         return distinct(values, row_hash(values), numbers)
-
-    def weights_of(self, numbers):
-        if not self.weighted:
-            return None
-        out = np.empty(len(numbers))
-        for part, own, places in self.by_part(numbers):
-            out[places] = part.weights_of(own)
-        return out

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..backends import partials
 from ..reference import distance
 
 
@@ -47,7 +46,7 @@ def updated(old, partial, form, weighted, center, farthest, rule=means):
     center : ndarray (n_features,)
         A point in the middle of the rows, about which their scatter is known.
     farthest : callable
-        ``farthest(count)``: the merged `Farthest` of that many rows, for empty clusters.
+        ``farthest(count)``: the merged `Farthest` of that many rows of each part, for empty clusters.
     rule : callable
         As `means`.
     """
@@ -55,7 +54,8 @@ def updated(old, partial, form, weighted, center, farthest, rule=means):
     gain = _gain(sums, weights, old, center)
     empty = np.flatnonzero(weights == 0)
     if len(empty):
-        moved = relocated(partial, form, weighted, empty, farthest(len(empty)))
+        rows = farthest(len(empty)).sorted().at(slice(len(empty)))
+        moved = relocated(partial, form, weighted, empty, rows)
         sums, weights = cluster_sums(moved, form, weighted)
     new = rule(sums, weights, old)
     shifts = distance(new, old)
@@ -90,9 +90,3 @@ def _gain(sums, weights, old, center):
     """
     moved = old - center
     return math.fsum((moved * (weights[:, None] * (moved + 2 * center) - 2 * sums)).sum(axis=1))
-
-
-def merged_farthest(parts, centroids, count):
-    """The `count` farthest rows of all parts."""
-    found = partials.merged(part.farthest(centroids, count) for part in parts)
-    return found.sorted().at(slice(count))

@@ -421,7 +421,7 @@ def test_seeds_of_many_rows_that_agree_as_float32(kind, threads):
     X = 1.7e9 + rng.random((6000, 2)) * {"one value": 10.0, "two values": 150.0, "few": 10.0}[kind]
     X = np.floor(X) if kind == "few" else X
     opened = CpuSession(X, None, 15, threads)
-    assert 0 < len(buckets_for([opened]).splitters) < 6000 // 16
+    assert 0 < len(buckets_for(opened).splitters) < 6000 // 16
     assert_array_equal(seeding.kmeans_plusplus(opened, 15, 7, 0), reference.kmeans_plusplus(X, None, 15, 7))
     words = reference.draws(1, 0, (500,))
     masses = reference.Masses(X, None)

@@ -81,7 +81,7 @@ for weights in (None, np.ones(n)):
         masses.parts[0].nearest[::2] = nearest
         for total in (0, 1 << 44, 1 << 62, -(1 << 50)):
             masses.rescale = lambda: None
-            masses.total = total
+            masses.mass = total
             words = np.array([0, 1, 2**63, 2**64 - 1] * 4, np.uint64)
             for drawn in (words, np.tile(words, 3)):  # few, many
                 rows = masses.draw(drawn)

@@ -7,7 +7,7 @@ import numpy as np
 from ...kernels.cpu.exact import column_statistics, distances, fixed_point, means, rounding
 from ...kernels.cpu.seeding import drawing
 from ..drawing import digest, distinct
-from ..masses import Oversampler, Seeder
+from ..masses import Masses, Oversampler, Seeder
 from ..partials import Partial, Ranges, float_of
 from ..protocol import Finished, Iteration
 from ..relocation import farthest, farthest_rows
@@ -257,11 +257,11 @@ class CpuSession:
 
     def seeder(self, words):
         self._make_room()
-        return Seeder(self, [self], words)
+        return Seeder(self, Masses(self, [self]), words)
 
     def oversampler(self):
         self._make_room()
-        return Oversampler(self, [self])
+        return Oversampler(Masses(self, [self], fine=True))
 
     def masses(self, buckets, state=None):
         self._make_room()

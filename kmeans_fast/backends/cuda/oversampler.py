@@ -25,7 +25,7 @@ class CudaOversampler:
         self.session, self.device, self.launcher = session, session.device, session.launcher
         modules = ("rows", "distances", "part_masses", "sampling")
         self.device.compile([sources.module(name, self.launcher.stored) for name in modules])  # all at once
-        self.buckets = buckets_for([session], fine=True)
+        self.buckets = buckets_for(session, fine=True)
         self.masses, self.count, self.order = CudaPartMasses(session, self.buckets), 0, None
 
     def _weigh(self):

@@ -1,0 +1,115 @@
+"""KMeans for Dask collections, with scikit-learn's interface."""
+
+from __future__ import annotations  # signatures in `help` read as they are written here
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..estimators.kmeans import KMeans as _KMeans
+from . import tasks
+from .functional import how_of
+from .partitions import Partitions, as_array, dtype_of, is_collection, opened
+
+
+class KMeans(_KMeans):
+    """`kmeans_fast.KMeans` for Dask arrays and DataFrames, on whatever client is current: the same bits.
+
+    Where X is no Dask collection, it is `kmeans_fast.KMeans`. The parameters and attributes are those, with these
+    differences. `refine` and a callable `init` are refused. `labels_` and what `predict` and `transform` return are
+    Dask arrays with the chunks of X, computed when they are asked for. `n_threads` are those of a task, 1 by default:
+    a worker with several threads runs several tasks at once. `save` and pickles compute `labels_`.
+
+    Parameters
+    ----------
+    n_clusters, init, n_init, max_iter, tol, verbose, random_state, copy_x, algorithm, device, n_threads, callback, \
+init_size, refine, dtype, checkpoint, resume
+        As for `kmeans_fast.KMeans`.
+
+    See Also
+    --------
+    kmeans_fast.dask.kmeans : The same as a function; its notes say what is sent and what a lost worker costs.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> import numpy as np
+    >>> from kmeans_fast.dask import KMeans
+    >>> X = da.from_array(np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]]), chunks=(4, 2))
+    >>> model = KMeans(n_clusters=2, random_state=0).fit(X)
+    >>> sorted(model.cluster_centers_.tolist())
+    [[1.0, 2.0], [10.0, 2.0]]
+    >>> model.labels_.chunks
+    ((4, 2),)
+    """
+
+    def _cluster(self, data, given):
+        if given["refine"] is not None and isinstance(data, Partitions):
+            raise ValueError(f"refine={given['refine']!r} is not for Dask collections: leave it None.")
+        return super()._cluster(data, given)
+
+    @contextlib.contextmanager
+    def _opened(self, X, sample_weight=None, reset=False):
+        if not is_collection(X):
+            with super()._opened(X, sample_weight, reset) as data:
+                yield data
+            return
+        self._look_at_columns(X, reset)
+        with opened(X, sample_weight, self._how()) as data:
+            yield data
+
+    def _how(self):
+        return how_of(self._checked("dtype", "device", "n_threads"))
+
+    def _look_at_columns(self, X, reset=False):
+        """Note or check how many columns there are, and their names."""
+        if not reset:
+            check_is_fitted(self)
+        columns = np.empty((0, as_array(X).shape[1]))
+        if hasattr(X, "columns"):
+            import pandas as pd
+
+            columns = pd.DataFrame(columns, columns=X.columns)
+        validate_data(self, columns, reset=reset, skip_check_array=True)
+
+    def predict(self, X: Any) -> Any:
+        """Index of the nearest centroid of every row.
+
+        Parameters
+        ----------
+        X : Dask array or DataFrame (n_samples, n_features)
+
+        Returns
+        -------
+        labels : Dask array (n_samples,), int32
+        """
+        if not is_collection(X):
+            return super().predict(X)
+        self._look_at_columns(X)
+        return as_array(X).map_blocks(
+            tasks.labels, self.cluster_centers_, self._how(), dtype=np.int32, drop_axis=1, meta=np.empty(0, np.int32)
+        )
+
+    def transform(self, X: Any) -> Any:
+        """Distances to the centroids.
+
+        Parameters
+        ----------
+        X : Dask array or DataFrame (n_samples, n_features)
+
+        Returns
+        -------
+        distances : Dask array (n_samples, n_clusters), the wider dtype of X and the centroids
+        """
+        if not is_collection(X):
+            return super().transform(X)
+        self._look_at_columns(X)
+        array, how = as_array(X), self._how()
+        dtype = np.result_type(dtype_of(array, how), self.cluster_centers_.dtype)
+        k = len(self.cluster_centers_)
+        return array.map_blocks(
+            tasks.distances, self.cluster_centers_, how, dtype, dtype=dtype, chunks=(array.chunks[0], (k,)),
+            meta=np.empty((0, k), dtype),
+        )  # fmt: skip
