@@ -1,21 +1,20 @@
-"""The rows of a Dask collection as the engine takes them, and the way to ask all partitions for something."""
+"""The rows of a Dask collection, and the way to ask all its partitions for something."""
 
 import contextlib
+import copy
 import uuid
-from typing import Any, NamedTuple
 
 import dask
 import dask.array as da
 import numpy as np
 from dask.delayed import delayed
 
-from ..arrays import ON_HOST, as_weights
+from ..arrays import as_weights
 from ..backends.partials import merged
-from ..engine.checks import check_extremes
-from ..engine.opening import opened_elsewhere
 from ..reference import LABEL
 from . import tasks
-from .session import LabelsOf, RemoteParts
+from .elsewhere import RowsElsewhere
+from .session import LabelsOf
 
 _FAN_IN = 8  # answers that are merged at a time
 _prepared, _weighted, _in_dtype, _facts, _perform, _merged = (
@@ -56,8 +55,30 @@ def opened(X, sample_weight, how):
         data.forget()
 
 
-class Partitions:
-    """Rows in partitions, checked once and held by workers: `kmeans_fast.arrays.Data` that is elsewhere.
+def _held(rows):
+    """Rows that workers hold, and the facts of them."""
+    rows, key = dask.persist(*rows), f"kmeans-facts-{uuid.uuid4().hex}"
+    return rows, dask.compute(*[_facts(held, dask_key_name=(key, at)) for at, held in enumerate(rows)])
+
+
+def _in_blocks(sample_weight, sizes):
+    """Weights for partitions of these sizes."""
+    if not dask.is_dask_collection(sample_weight):
+        return np.split(as_weights(sample_weight, sum(sizes)), np.cumsum(sizes)[:-1])
+    weights = sample_weight.to_dask_array() if hasattr(sample_weight, "to_dask_array") else sample_weight
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight must have one dimension, got {weights.ndim}.")
+    if not np.isnan(weights.shape[0]):
+        if weights.shape[0] != sum(sizes):
+            raise ValueError(f"sample_weight must have shape {(sum(sizes),)}, got {weights.shape}.")
+        weights = weights.rechunk((tuple(sizes),))
+    if weights.npartitions != len(sizes):
+        raise ValueError(f"sample_weight must have {len(sizes)} partitions, as X has, got {weights.npartitions}.")
+    return weights.to_delayed().ravel().tolist()
+
+
+class Partitions(RowsElsewhere):
+    """The rows of a Dask array, checked once and held by workers.
 
     Parameters
     ----------
@@ -73,117 +94,42 @@ class Partitions:
         For rows or weights outside the rules, with the number of the partition.
     """
 
-    origin = ON_HOST
-
     def __init__(self, array, sample_weight, how):
-        self.array, self.how, self.fit = array, how, uuid.uuid4().hex
-        self.n_features = array.shape[1]
-        self.dtype = dtype_of(array, how)
-        rows = [
-            _prepared(block, number, self.n_features, self.dtype.name, dask_key_name=self._key("rows", number))
+        self.array, n_features, dtype = array, array.shape[1], dtype_of(array, how)
+        key = f"kmeans-rows-{uuid.uuid4().hex}"
+        rows, facts = _held(
+            _prepared(block, number, n_features, dtype.name, dask_key_name=(key, number))
             for number, block in enumerate(array.to_delayed().ravel())
-        ]
-        self._hold(rows)
-        if not sum(self.sizes):
-            raise ValueError("X has no partition with rows; at least one is needed.")
-        self._weigh(sample_weight)
-        filled = [number for number, size in enumerate(self.sizes) if size]
-        self.rows = [self.rows[number] for number in filled]
-        self.starts = np.cumsum([0, *(self.sizes[number] for number in filled)])
-        self.n_samples = int(self.starts[-1])
-        self.shape, self.size = (self.n_samples, self.n_features), self.n_samples * self.n_features
-
-    def _key(self, name, number):
-        return f"kmeans-{name}-{self.fit}", number
-
-    def _hold(self, rows):
-        """Let workers hold rows, and learn what there is to know of them."""
-        self.rows = list(dask.persist(*rows))
-        key = f"kmeans-facts-{uuid.uuid4().hex}"
-        self.facts = dask.compute(*[_facts(held, dask_key_name=(key, at)) for at, held in enumerate(self.rows)])
-        self.sizes = [fact.n_samples for fact in self.facts]
-
-    def _weigh(self, sample_weight):
-        """Give the rows their weights."""
-        if sample_weight is not None:
-            blocks = self._in_blocks(sample_weight)
-            if len(blocks) != len(self.rows):
-                raise ValueError(f"sample_weight must have {len(self.rows)} partitions, as X has, got {len(blocks)}.")
-            self._hold(
-                [
-                    _weighted(held, block, number, dask_key_name=self._key("weighted", number))
-                    for number, (held, block) in enumerate(zip(self.rows, blocks))
-                ]
+        )
+        if sample_weight is not None and any(fact.n_samples for fact in facts):
+            blocks = _in_blocks(sample_weight, [fact.n_samples for fact in facts])
+            key = f"kmeans-weighted-{uuid.uuid4().hex}"
+            rows, facts = _held(
+                _weighted(held, block, number, dask_key_name=(key, number))
+                for number, (held, block) in enumerate(zip(rows, blocks))
             )
-        heaviest = max(fact.heaviest for fact in self.facts)
-        if heaviest == 0:
-            raise ValueError("sample_weight must not be zero for every row: at least one must be positive.")
-        self.weighted = any(fact.weighted for fact in self.facts)
-        self.weights = np.array([heaviest]) if self.weighted else None  # as much as checks look at
-
-    def _in_blocks(self, sample_weight):
-        if not dask.is_dask_collection(sample_weight):
-            weights = as_weights(sample_weight, sum(self.sizes))
-            return np.split(weights, np.cumsum(self.sizes)[:-1])
-        weights = sample_weight.to_dask_array() if hasattr(sample_weight, "to_dask_array") else sample_weight
-        if weights.ndim != 1:
-            raise ValueError(f"sample_weight must have one dimension, got {weights.ndim}.")
-        if not np.isnan(weights.shape[0]):
-            if weights.shape[0] != sum(self.sizes):
-                raise ValueError(f"sample_weight must have shape {(sum(self.sizes),)}, got {weights.shape}.")
-            weights = weights.rechunk((tuple(self.sizes),))
-        return weights.to_delayed().ravel().tolist()
-
-    # ---- what the engine asks of data ------------------------------------------------------------------------------
-
-    @property
-    def X(self):
-        return self
+        super().__init__(facts, n_features, dtype, how)
+        self.rows = [rows[number] for number in self.filled]
 
     def astype(self, dtype):
         """The same rows in another dtype, which has all values."""
         if dtype == self.dtype:
             return self
-        other = object.__new__(Partitions)
-        other.__dict__ |= self.__dict__ | {"dtype": np.dtype(dtype)}
+        other = copy.copy(self)
+        other.dtype = np.dtype(dtype)
         other.rows = list(dask.persist(*[_in_dtype(held, other.dtype.name) for held in self.rows]))
         return other
-
-    def choice(self, n_clusters, device, n_threads):
-        """How the engine is to open these rows: see `Elsewhere`."""
-        facts = [fact for fact in self.facts if fact.n_samples]
-        if self.dtype == np.float64 or self.weighted:
-            check_extremes(
-                self.size,
-                max(fact.largest for fact in facts),
-                min(fact.smallest for fact in facts),
-                max(fact.heaviest for fact in facts),
-                min(fact.lightest for fact in facts),
-            )
-        return Elsewhere(n_clusters)
 
     def back(self, result):
         """A result as users get it: labels come in a Dask array, which has the chunks of X and is not computed yet."""
         if not isinstance(result, LabelsOf):
             return result
         return self.array.map_blocks(
-            tasks.labels, result.centroids, self.how, dtype=LABEL, drop_axis=1, chunks=(tuple(self.sizes),),
+            tasks.labels, result.centroids, self.how, dtype=LABEL, drop_axis=1, chunks=(self.sizes,),
             name=f"kmeans-labels-{uuid.uuid4().hex}", meta=np.empty(0, LABEL),
         )  # fmt: skip
 
-    # ---- asking ----------------------------------------------------------------------------------------------------
-
     def ask(self, asked, own=None, merge=False):
-        """What partitions answer, in their order: a list, or the sum of it, merged in a tree.
-
-        Parameters
-        ----------
-        asked : kmeans_fast.dask.tasks.Asked
-        own : dict of int to tuple, optional
-            Arguments for some partitions, by number: only these are asked.
-        merge : bool
-            Whether the sum is wanted.
-        """
         key = uuid.uuid4().hex
         shared = delayed(asked, name=f"kmeans-asked-{key}", traverse=False)
         numbers = range(len(self.rows)) if own is None else sorted(own)
@@ -211,13 +157,3 @@ class Partitions:
             from distributed import get_client
 
             get_client().run(tasks.forget_soon, self.fit, wait=False)
-
-
-class Elsewhere(NamedTuple):
-    """As `kmeans_fast.engine.opening.Choice`, for rows on workers, each of which chooses its backend."""
-
-    n_clusters: int
-
-    def opened(self, data: Any, rule: Any) -> Any:
-        """The rows `Opened`."""
-        return opened_elsewhere(RemoteParts(data, self.n_clusters, rule), self.n_clusters)
