@@ -144,8 +144,9 @@ class IterationsDisplay:
             for frame in frames:
                 draw(frame)
                 figure.canvas.draw()
-                picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
-                pictures.append(picture.convert("P", palette=Image.Palette.ADAPTIVE))
+                pictures.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]))
+            last = pictures[-1].quantize()  # its colours are those of all
+            pictures = [picture.quantize(palette=last, dither=Image.Dither.NONE) for picture in pictures]
             times = [_FRAME] * (len(frames) - 1) + [_END]
             pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0)
         return self

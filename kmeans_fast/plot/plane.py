@@ -91,15 +91,16 @@ def draw_rows(
     """Draw points (n, 2), coloured by their labels (n,), on axes; returns the artist.
 
     `palette` (n_labels, 3) has the colours; `limits` are those of `limits_of`, if others are wanted. `mixed`: colours
-    of a density are mixtures, and single points are drawn in the order of their labels.
+    of a density are mixtures, and single points are drawn in the order of their labels, those of 0 smaller.
     """
     low, high = limits_of(points) if limits is None else limits
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     if len(points) <= MOST_POINTS:
+        size: Any = float(np.clip(9000 / len(points), 5, 28))
         if mixed:
             order = np.argsort(labels, kind="stable")
             points, labels = points[order], labels[order]
-        size = float(np.clip(9000 / len(points), 5, 28))
+            size = np.where(labels > 0, 2 * size, size)
         return ax.scatter(points[:, 0], points[:, 1], s=size, c=palette[labels], linewidths=0, alpha=0.8)
     picture = density(points, labels, palette, low, high, mixed)
     extent = (low[0], high[0], low[1], high[1])

@@ -37,8 +37,8 @@ def plain(name):
 
 
 def percent(share):
-    """A share as text, which is 0% only where there is none."""
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+    """A share as text, which is 0% only where there is none, and 100% only where it is all."""
+    return "<1%" if 0 < share < 0.005 else ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
 
 
 def bare(ax):

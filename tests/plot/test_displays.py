@@ -222,6 +222,11 @@ def test_axes_that_count_have_whole_numbers():
     assert plot.SizesDisplay.from_predictions(np.zeros(5, int)).ax_.get_title() == "5 rows in 1 cluster"
 
 
+def test_shares_are_all_or_none_only_where_they_are():
+    shares = [0, 0.001, 0.01, 0.5, 0.994, 0.999, 1]
+    assert list(map(style.percent, shares)) == ["0%", "<1%", "1%", "50%", "99%", ">99%", "100%"]
+
+
 def test_one_iteration_is_seen(blobs):
     model = KMeans(4, init=blobs[0][:4], n_init=1, max_iter=1, tol=1e9).fit(blobs[0])
     display = plot.ConvergenceDisplay.from_estimator(model)
