@@ -84,7 +84,7 @@ class ProfilesDisplay:
         names = [plain(name) for name in found.clusters]
         across = 0.8 if written else 0.5
         width = min(15.0, 2.6 + 0.08 * max(map(len, labels)) + across * max(k, 3))
-        self.ax_ = axes_or_new(ax, figsize=(width, 2.4 + 0.32 * shown))
+        self.ax_ = axes_or_new(ax, figsize=(width, max(3.4, 2.4 + 0.32 * shown)))
         self.figure_ = self.ax_.figure
         of_effects = LinearSegmentedColormap.from_list("effects", [CURVE, self.ax_.get_facecolor(), CHOSEN])
         effects = found.effects[:, self.features_].T

@@ -50,7 +50,7 @@ def counts(axis):
     """Let an axis count: whole numbers, their thousands apart."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
