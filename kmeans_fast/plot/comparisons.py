@@ -132,10 +132,9 @@ class ConfusionDisplay:
         down, across = found.confusion.shape
         classes, clusters = ([plain(name) for name in names] for names in (found.classes, found.clusters))
         most = max(down, across)
-        size = (
-            (1.8 + 0.08 * max(map(len, classes)) + 0.72 * across, 1.5 + 0.5 * down) if most <= _WRITTEN else (7.5, 6.5)
-        )
-        self.ax_ = axes_or_new(ax, figsize=(max(4.2, size[0]), max(2.6, size[1])))
+        cell = 0.2 + 0.085 * len(f"{found.confusion.max():,}"), 0.5 if most <= _SHARED else 0.36
+        size = (max(4.2, 1.8 + 0.08 * max(map(len, classes)) + cell[0] * across), max(2.6, 1.5 + cell[1] * down))
+        self.ax_ = axes_or_new(ax, figsize=size if most <= _WRITTEN else (7.5, 6.5))
         self.figure_ = self.ax_.figure
         shares = found.confusion / found.support[:, None]
         self.ax_.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -147,7 +146,7 @@ class ConfusionDisplay:
             for i, j in zip(*np.nonzero(found.confusion)):
                 text = f"{found.confusion[i, j]:,}" + (f"\n{percent(shares[i, j])}" if most <= _SHARED else "")
                 colour = "white" if shares[i, j] > 0.55 else "black"
-                self.ax_.text(j, i, text, ha="center", va="center", fontsize=9, color=colour)
+                self.ax_.text(j, i, text, ha="center", va="center", fontsize=9 if most <= _SHARED else 8, color=colour)
             sloping = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if max(map(len, clusters)) > 6 else {}
             self.ax_.set_xticks(range(across), clusters, **sloping)
             self.ax_.set_yticks(range(down), classes)

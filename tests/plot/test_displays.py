@@ -232,6 +232,7 @@ def test_one_iteration_is_seen(blobs):
     display = plot.ConvergenceDisplay.from_estimator(model)
     assert display.lines_[0].get_marker() == "o"
     assert display.ax_.get_title() == "1 iteration"
+    assert [tick for tick in display.ax_.get_xticks() if 0.5 < tick < 1.5] == [1]
 
 
 def test_one_row_and_no_history():
