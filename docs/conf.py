@@ -1,8 +1,10 @@
 """The documentation: `sphinx-build -W --keep-going docs <folder>` makes it, without a network."""
 
+import re
 import sys
 from pathlib import Path
 
+from numpydoc.xref import DEFAULT_LINKS
 from sphinx_gallery.sorting import ExplicitOrder
 
 import kmeans_fast
@@ -19,7 +21,6 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -29,7 +30,7 @@ extensions = [
     "repository",
 ]
 templates_path = ["templates"]
-exclude_patterns = ["extensions", "templates", "**/GALLERY_HEADER.*"]
+exclude_patterns = ["extensions", "templates", "**/GALLERY_HEADER.*", "**sg_execution_times.rst"]
 nitpicky = True
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -40,7 +41,11 @@ default_role = "py:obj"
 autodoc_typehints = "none"  # numpydoc's sections say what parameters are
 autosummary_filename_map = {"kmeans_fast.kmeans": "kmeans_fast.kmeans-function"}  # file names without case
 numpydoc_show_class_members = False
-numpydoc_xref_param_type = False
+# Types of parameters lead to our classes, and to nothing else: inventories of other sites would have to be fetched.
+CLASS = re.compile(r"^   ((?:\w+\.)*([A-Z]\w+))$", re.MULTILINE)
+API = CLASS.findall((Path(__file__).parent / "api.md").read_text(encoding="utf-8"))
+numpydoc_xref_param_type, numpydoc_xref_ignore = True, "all"
+numpydoc_xref_aliases = dict(zip(DEFAULT_LINKS, DEFAULT_LINKS)) | {name: f"kmeans_fast.{path}" for path, name in API}
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

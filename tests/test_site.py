@@ -1,5 +1,6 @@
 """The documentation is built without a warning."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -28,3 +29,12 @@ def site(tmp_path_factory):
 def test_pages_are_there(site):
     for page in ("index", "architecture", "changes", "examples/index"):
         assert (site / f"{page}.html").stat().st_size > 1000
+
+
+def test_no_page_asks_the_network(site):
+    """Scripts, styles, fonts and pictures are beside the pages; links may lead elsewhere."""
+    asks = re.compile(r'<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*"')
+    found = {page.name: asks.findall(page.read_text(encoding="utf-8")) for page in site.rglob("*.html")}
+    assert {name: tags for name, tags in found.items() if tags} == {}
+    styles = {sheet.name: re.findall(r"url\(.?https?:", sheet.read_text("utf-8")) for sheet in site.rglob("*.css")}
+    assert {name: urls for name, urls in styles.items() if urls} == {}
