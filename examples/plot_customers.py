@@ -10,7 +10,8 @@ prepares it with scikit-learn, asks how many segments there are, and says what e
 # The table
 # ---------
 # Six thousand made-up customers of a shop, with five columns. About one cell of twenty in three of them is empty. They
-# were drawn from four groups, which nobody is told until the end.
+# were drawn from four groups, which nobody is told until the end. ``health`` says what one should know of a table
+# before it is clustered.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from kmeans_fast import KMeans, choose_k
 from kmeans_fast.metrics import cluster_profiles, compare_labels
 from kmeans_fast.plot import ClustersDisplay, KChoiceDisplay, ProfilesDisplay
+from kmeans_fast.preparation import health
 
 rng = np.random.default_rng(0)
 GROUPS = {  # rows; age and its spread; usual income, visits a month and basket; shares of app, shop and web
@@ -48,7 +50,7 @@ for column in ("income", "basket", "channel"):
     table.loc[rng.random(len(table)) < 0.05, column] = np.nan
 
 print(table.head(6).to_string())
-print(f"\n{len(table):,} rows; empty cells: {table.isna().sum().sum():,}")
+print(f"\n{len(table):,} rows\n{health(table)}")
 
 figure, panels = plt.subplots(1, 5, figsize=(12, 2.8), layout="constrained")
 for ax, column in zip(panels, table, strict=True):

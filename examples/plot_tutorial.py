@@ -78,7 +78,7 @@ scaled_train, scaled_test = scaler.transform(X_train), scaler.transform(X_test)
 print(f"{len(X_train):,} rows to fit, {len(X_test):,} to predict")
 for name, rows in (("before", X_train), ("after", scaled_train)):
     means, deviations = abs(rows.mean(axis=0)).round(3), rows.std(axis=0).round(3)
-    print(f"{name:>6}: means {means}, standard deviations {deviations}")
+    print(f"{name:>6}: means {means}, deviations {deviations}")
 
 figure, panels = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
 titles = ("as measured: grams hide millimetres", "scaled: both columns count")

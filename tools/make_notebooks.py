@@ -1,7 +1,7 @@
 """Make the notebook of the tutorial from its script: `python tools/make_notebooks.py`, whenever the script changes.
 
-The extra `docs` has what it needs. Cells are the script's blocks; pictures are reduced to few colours, so that the file
-stays small.
+The extra `notebooks` has what it needs. Cells are the script's blocks. Pictures are reduced to few colours, so that the
+file stays small.
 """
 
 import base64
@@ -15,8 +15,8 @@ sys.path.insert(0, str(ROOT))
 from kmeans_fast.cli import examples  # noqa: E402 (of this checkout)
 
 NAMES = ("tutorial",)
-_COLOURS = 48
-_SETTINGS = "%config InlineBackend.print_figure_kwargs = {'dpi': 64}"  # of a cell that is run, and left out
+_COLOURS = 128
+_SETTINGS = "%config InlineBackend.print_figure_kwargs = {'dpi': 60}"  # of a cell that is run, and left out
 
 
 def path_of(name):
@@ -65,7 +65,7 @@ def _reduced(picture):
 
     out = io.BytesIO()
     image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
-    image.quantize(_COLOURS, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+    image.quantize(_COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(out, "png", optimize=True)
     return base64.b64encode(out.getvalue()).decode()
 
 

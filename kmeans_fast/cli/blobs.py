@@ -3,14 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 from sklearn.datasets import make_blobs
-from sklearn.metrics import adjusted_rand_score
-from sklearn.metrics.cluster import contingency_matrix
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from .. import KMeans
+from ..metrics import compare_labels
 
 N_CLUSTERS = 6
 MOST_CLUSTERS = 12
@@ -38,14 +36,11 @@ def tutorial(n_samples=6000):
     scaler = StandardScaler().fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
     model = KMeans(N_CLUSTERS, n_init=5, random_state=0).fit(train)
-    found = model.predict(test)
-    rows, clusters = linear_sum_assignment(contingency_matrix(true, found), maximize=True)
-    blob_of = np.empty(N_CLUSTERS, int)
-    blob_of[clusters] = rows
+    compared = compare_labels(true, model.predict(test))
     elbow = [float(KMeans(k, n_init=5, random_state=0).fit(train).inertia_) for k in range(1, MOST_CLUSTERS + 1)]
     runs = [[] for _ in range(_STARTS)]
     for progress in KMeans(N_CLUSTERS, init="random", n_init=_STARTS, tol=0, random_state=0).fit(train).history_:
         runs[progress.run].append(progress.inertia)
-    found, rand = blob_of[found], float(adjusted_rand_score(true, found))
-    accuracy = float((found == true).mean())
-    return Tutorial(train, test, true, found, model.cluster_centers_[clusters], rand, accuracy, elbow, runs)
+    centroids = model.cluster_centers_[compared.clusters]
+    likeness = compared.adjusted_rand, compared.accuracy
+    return Tutorial(train, test, true, compared.predicted, centroids, *likeness, elbow, runs)

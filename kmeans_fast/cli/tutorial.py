@@ -20,7 +20,7 @@ _QUICK = (("MANY", 50_000),)
 _WIDE = 2.6  # times as wide as it is high
 _STYLE = {
     "savefig.dpi": 110,
-    "font.size": 11,
+    "font.size": 10,
     "figure.constrained_layout.h_pad": 0.1,
     "figure.constrained_layout.w_pad": 0.1,
 }
@@ -65,7 +65,8 @@ def run(output, quick=False):
     started = time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
     introduction, *blocks = examples.blocks(examples.source("tutorial"))
-    print(f"{introduction.title}\n", flush=True)
+    print(introduction.title)
+    print(f"(quick: {_QUICK[0][1]:,} rows stand for the millions of the last step)\n" if quick else "", flush=True)
     namespace, steps = {"__name__": "tutorial"}, []
     with plt.rc_context(_STYLE):
         for number, block in enumerate(blocks, 1):
