@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import to_host
 from ..metrics.comparison import UNMATCHED, LabelComparison, compare_labels
 from .plane import draw_centroids, draw_rows, limits_of, plane_of
-from .style import CHOSEN, PALETTE, RIGHT, WRONG, axes_or_new, bare, colours, legend, percent, plain, pyplot
+from .style import CHOSEN, PALETTE, RIGHT, WRONG, axes_or_new, bare, colours, legend, named, percent, plain, pyplot
 
 _NO_CLASS = (0.6, 0.6, 0.6)  # of rows whose cluster stands for no class
 _WRITTEN = 20  # classes or clusters up to which numbers are written
@@ -147,8 +147,7 @@ class ConfusionDisplay:
                 text = f"{found.confusion[i, j]:,}" + (f"\n{percent(shares[i, j])}" if most <= _SHARED else "")
                 colour = "white" if shares[i, j] > 0.55 else "black"
                 self.ax_.text(j, i, text, ha="center", va="center", fontsize=9 if most <= _SHARED else 8, color=colour)
-            sloping = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if max(map(len, clusters)) > 6 else {}
-            self.ax_.set_xticks(range(across), clusters, **sloping)
-            self.ax_.set_yticks(range(down), classes)
+        named(self.ax_.xaxis, clusters, _WRITTEN)
+        named(self.ax_.yaxis, classes, _WRITTEN)
         self.ax_.set(xlabel="cluster", ylabel="class", title=f"accuracy {found.accuracy:.1%}")
         return self

@@ -88,18 +88,20 @@ class IterationsDisplay:
 
     def plot(self, ax: Any = None) -> IterationsDisplay:
         """Draw the end of it, with the ways that the centroids have come. Returns this display."""
+        from matplotlib.patheffects import withStroke
+
         self.ax_ = axes_or_new(ax, figsize=(7.5, 5.5))
         self.figure_ = self.ax_.figure
-        scene = _Scene(self)
-        scene.draw(self.ax_, len(self.steps) - 1)
+        scene, last = _Scene(self), len(self.steps) - 1
+        scene.draw(self.ax_, last)
+        draw_centroids(self.ax_, scene.plane.projected(scene.centroids(last)), range(len(scene.palette)))
         ways = np.stack([scene.plane.projected(step) for step in self.steps])
-        self.paths_ = []
+        self.paths_, outline = [], [withStroke(linewidth=3, foreground="white")]
         for way in ways.swapaxes(0, 1):
-            self.paths_ += self.ax_.plot(*way.T, "-o", color="black", linewidth=1.2, markersize=2.5, zorder=3,
-                                         markeredgecolor="white", markeredgewidth=0.4)  # fmt: skip
+            self.paths_ += self.ax_.plot(*way.T, color="black", linewidth=1.2, zorder=3, path_effects=outline)
         starts = {"s": 45, "facecolors": "white", "edgecolors": "black", "linewidths": 1.2, "marker": "s", "zorder": 3}
         self.ax_.scatter(*ways[0].T, **starts)
-        self.ax_.set_title(f"From the squares to the circles in {counted(len(self.steps) - 1, 'iteration')}")
+        self.ax_.set_title(f"From the squares to the circles in {counted(last, 'iteration')}")
         return self
 
     def animation(self) -> Any:
@@ -171,13 +173,20 @@ class IterationsDisplay:
         room = {"wspace": 0.25, "left": 0.07, "right": 0.98, "top": 0.92, "bottom": 0.11}
         left, right = figure.subplots(1, 2, width_ratios=(2.4, 1), gridspec_kw=room)
 
+        drawn: list[Any] = []  # the step whose rows are drawn, and the marks of centroids on them
+
         def draw(frame):
             at, moved = frame
-            left.clear()
-            right.clear()
+            if drawn[:1] == [at]:
+                for artist in [drawn[1], *left.texts]:
+                    artist.remove()
+            else:
+                left.clear()
+                scene.draw(left, shown[at], found[at][0])
             following = shown[min(at + 1, len(shown) - 1)]
             centroids = (1 - moved) * scene.centroids(shown[at]) + moved * scene.centroids(following)
-            scene.draw(left, shown[at], found[at][0], centroids)
+            drawn[:] = at, draw_centroids(left, scene.plane.projected(centroids), range(len(centroids)))
+            right.clear()
             if at == len(shown) - 1:
                 left.set_title(f"{counted(last, 'iteration')}: done")
             else:
@@ -208,14 +217,15 @@ class _Scene:
     def centroids(self, step):
         return np.ascontiguousarray(self.steps[step])
 
-    def draw(self, ax, step, labels=None, centroids=None):
-        """Draw rows with the labels and regions of a step, and its centroids or these."""
+    def draw(self, ax, step, labels=None):
+        """Draw rows, with the labels and the regions of a step."""
         own = self.centroids(step)
         if self.X.shape[1] == 2:
-            draw_regions(ax, lambda points: assign(points.astype(own.dtype), own, device="cpu")[0], self.palette,
-                         self.limits)  # fmt: skip
-        labels = assign(self.X, own, device="cpu")[0] if labels is None else labels
+            draw_regions(ax, lambda points: self._nearest(points, own), self.palette, self.limits)
+        labels = self._nearest(self.X, own) if labels is None else labels
         draw_rows(ax, self.points, labels, self.palette, self.limits)
-        draw_centroids(ax, self.plane.projected(own if centroids is None else centroids), range(len(own)))
         ax.set(xlabel=self.plane.names[0], ylabel=self.plane.names[1])
         bare(ax)
+
+    def _nearest(self, points, centroids):
+        return assign(points.astype(centroids.dtype, copy=False), centroids, device="cpu")[0]

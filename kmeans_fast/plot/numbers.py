@@ -57,7 +57,7 @@ class SilhouetteDisplay:
         self.ax_ = axes_or_new(ax, figsize=(7, 5.5))
         self.figure_ = self.ax_.figure
         k = int(self.labels.max()) + 1
-        palette, gap, start = colours(k), max(1, len(self.labels) // 60), 0
+        palette, gap, start = colours(k), max(1, len(self.labels) // (15 * k)), 0
         middles = []
         for cluster in range(k):
             own = np.sort(self.silhouettes[self.labels == cluster])
@@ -155,8 +155,7 @@ class SizesDisplay:
         self.ax_ = axes_or_new(ax, figsize=(7, 4.2))
         self.figure_ = self.ax_.figure
         self.ax_.bar(range(k), sizes[order], color=colours(k)[order])
-        if k <= 40:
-            self.ax_.set_xticks(range(k), order)
+        self.ax_.set_xticks(range(k) if k <= 40 else [], order if k <= 40 else [])
         if k <= 20:
             for place, cluster in enumerate(order):
                 share = percent(sizes[cluster] / len(self.labels))

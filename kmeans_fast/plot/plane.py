@@ -21,6 +21,7 @@ _SAMPLE = 100_000  # rows that a projection is found with
 _FAINTEST = 0.35  # opacity of a pixel with a single row
 _REGION = 0.13  # opacity of a region
 _TAIL, _BEYOND = 0.005, 1.0  # a share of the points on each side, and how far beyond the others, in ranges, is shown
+_MOST_NUMBERED = 40  # centroids
 _EDGE = 0.05  # of the range, that is left free around the rows
 
 
@@ -164,11 +165,11 @@ def draw_regions(ax: Any, nearest: Any, palette: np.ndarray, limits: Any) -> Any
 
 
 def draw_centroids(ax: Any, points: np.ndarray, names: Any) -> Any:
-    """Mark centroids (k, 2) and number them."""
-    marks = ax.scatter(
-        points[:, 0], points[:, 1], s=130, c="white", edgecolors="black", linewidths=1.4, zorder=4, marker="o"
-    )
-    if len(points) <= 40:
+    """Mark centroids (k, 2) and number them, as long as there is room for numbers."""
+    numbered = len(points) <= _MOST_NUMBERED
+    look = {"s": 130, "linewidths": 1.4} if numbered else {"s": 22, "linewidths": 0.8}
+    marks = ax.scatter(points[:, 0], points[:, 1], c="white", edgecolors="black", zorder=4, marker="o", **look)
+    if numbered:
         for point, name in zip(points, names):
             ax.annotate(str(name), point, ha="center", va="center", fontsize=7.5, color="black", zorder=5)
     return marks

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import to_host
 from ..messages import counted
 from ..metrics.profiles import ClusterProfiles, cluster_profiles
-from .style import CHOSEN, CURVE, axes_or_new, colours, percent, plain
+from .style import CHOSEN, CURVE, axes_or_new, colours, named, percent, plain
 
 _MOST_FEATURES = 30  # that are shown
 _MOST_WRITTEN = 12  # clusters up to which means are written
@@ -108,8 +108,7 @@ class ProfilesDisplay:
                     percent(found.shares[c]), (c, -0.62 - heights[c]), xytext=(0, 2), textcoords="offset points",
                     ha="center", fontsize=9 if written else 7,
                 )  # fmt: skip
-            sloping = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names)) > 6 else {}
-            self.ax_.set_xticks(range(k), names, **sloping)
+        named(self.ax_.xaxis, names, _MOST_NAMED)
         self.ax_.set_yticks(range(shown), labels)
         self.ax_.set(xlim=(-0.5, k - 0.5), ylim=(shown - 0.5, -0.62 - room), xlabel="cluster")
         self.ax_.tick_params(length=0)

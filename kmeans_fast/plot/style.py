@@ -46,6 +46,14 @@ def bare(ax):
     ax.spines[["top", "right"]].set_visible(False)
 
 
+def named(axis, names, most):
+    """Write names at 0, 1 and so on, some left out if there are more than `most`; across, long ones slope."""
+    step = -(-len(names) // most)
+    sloping = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    across = axis.axis_name == "x"
+    axis.set_ticks(range(0, len(names), step), names[::step], **sloping if across and max(map(len, names)) > 6 else {})
+
+
 def counts(axis):
     """Let an axis count: whole numbers, their thousands apart."""
     from matplotlib.ticker import MaxNLocator

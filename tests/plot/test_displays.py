@@ -215,6 +215,16 @@ def test_long_names_leave_room_for_the_picture():
     assert inner.width > 0.4 * outer.width
 
 
+def test_names_at_many_places_are_those_of_the_places():
+    y = np.arange(200) % 50
+    names = np.array([f"class {number:02}" for number in range(50)])[y]
+    display = plot.ConfusionDisplay.from_predictions(names, y)
+    for label in display.ax_.get_yticklabels():
+        assert label.get_text() == f"class {int(label.get_position()[1]):02}"
+    assert 10 < len(display.ax_.get_yticks()) <= 20
+    assert plot.SizesDisplay.from_predictions(y).ax_.get_xticklabels() == []  # in the order of their sizes
+
+
 def test_axes_that_count_have_whole_numbers():
     sizes = plot.SizesDisplay.from_predictions(np.array([0, 1]))
     assert all(tick == int(tick) for tick in sizes.ax_.get_yticks())
