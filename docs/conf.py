@@ -39,13 +39,17 @@ myst_heading_anchors = 4
 # Docstrings name things in single backquotes: a link where there is a page of it, code font where there is none.
 default_role = "py:obj"
 autodoc_typehints = "none"  # numpydoc's sections say what parameters are
-autosummary_filename_map = {"kmeans_fast.kmeans": "kmeans_fast.kmeans-function"}  # file names without case
+# Names of files that are apart where case does not count.
+autosummary_filename_map = {
+    f"kmeans_fast.{name}": f"kmeans_fast.{name}-function" for name in ("kmeans", "dask.kmeans", "preparation.health")
+}
 numpydoc_show_class_members = False
 # Types of parameters lead to our classes, and to nothing else: inventories of other sites would have to be fetched.
 CLASS = re.compile(r"^   ((?:\w+\.)*([A-Z]\w+))$", re.MULTILINE)
 API = CLASS.findall((Path(__file__).parent / "api.md").read_text(encoding="utf-8"))
 numpydoc_xref_param_type, numpydoc_xref_ignore = True, "all"
-numpydoc_xref_aliases = dict(zip(DEFAULT_LINKS, DEFAULT_LINKS)) | {name: f"kmeans_fast.{path}" for path, name in API}
+numpydoc_xref_aliases = dict(zip(DEFAULT_LINKS, DEFAULT_LINKS))
+numpydoc_xref_aliases |= {name: f"kmeans_fast.{path}" for path, name in reversed(API)}  # the first of a name
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -23,8 +23,9 @@ def documented(env, name):
     A method needs the name of its class.
     """
     objects = env.domains["py"].objects
-    if name in objects:
-        return name
+    for full in (name, f"{PACKAGE}.{name}"):
+        if full in objects:
+            return full
     ends = [full for full, entry in objects.items() if full.endswith(f".{name}") and not entry.aliased]
     found = [full for full in ends if "." in name or objects[full].objtype in ("class", "exception", "function")]
     return found[0] if len(found) == 1 else None
