@@ -15,13 +15,14 @@ from contextvars import ContextVar
 from ..parameters import checked
 from .cpu import CpuBackend
 from .cuda import CudaBackend
+from .numpy import NumpyBackend
 from .protocol import Backend
 from .reference import ReferenceBackend
 from .steering import techniques as techniques
 from .steering import use_technique as use_technique
 from .steering import without_techniques as without_techniques
 
-BACKENDS: tuple[Backend, ...] = (CudaBackend(), CpuBackend(), ReferenceBackend())
+BACKENDS: tuple[Backend, ...] = (CudaBackend(), CpuBackend(), NumpyBackend(), ReferenceBackend())
 ENVIRONMENT = "KMEANS_FAST_BACKEND"
 
 _forced: ContextVar[str | None] = ContextVar("kmeans_fast_backend", default=None)

@@ -79,13 +79,16 @@ class ReferenceMasses:
         return mass
 
     def join(self, candidates):
-        owner, d = reference.assign(self.X, candidates)
+        owner, d = self._assigned(candidates)
         if self.joined == 0:
             self.owner = np.zeros(len(d), reference.LABEL)
         nearer = d < self.d
         self.owner = np.where(nearer, owner + self.joined, self.owner)
         self.d = np.where(nearer, d, self.d)
         self.joined += len(candidates)
+
+    def _assigned(self, candidates):
+        return reference.assign(self.X, candidates)
 
     def shares(self, count):
         return self._by(self.owner, self._masses(self.d), count)
