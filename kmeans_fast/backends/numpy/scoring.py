@@ -73,9 +73,10 @@ class Scorer:
         return settle.end()
 
     def _threshold(self, top, best, norms):
-        """What the score of a centroid that may be nearest is not below, and rows of which that does not hold."""
+        """What the score of a centroid that may be nearest is not below, and the rows of which scores say nothing."""
         of_norm, of_half, added = map(np.float32, self.margin)
-        return top - (of_norm * norms - of_half * self.halves[best] + added), ~(norms < _TAME)
+        threshold = top - (of_norm * norms - of_half * self.halves[best] + added)
+        return threshold, ~((norms < _TAME) & (threshold > -np.inf))
 
     def _best_of_few(self, packed, norms, scores, near):
         """A row of the table is a centroid's: NumPy is quick along many rows of X."""
