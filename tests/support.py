@@ -17,6 +17,7 @@ from kmeans_fast import backends as registry
 from kmeans_fast import reference
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.backends.cuda.session import CudaSession
+from kmeans_fast.backends.numpy.session import NumpySession
 from kmeans_fast.backends.reference import ReferenceSession
 from kmeans_fast.engine.rereading import RereadPart
 from simulator.build import COMPILER
@@ -27,10 +28,11 @@ DTYPES = (np.float32, np.float64)
 AVAILABLE = [name for name, reason in registry.available_backends().items() if not reason]
 SIMULATED = SimBackend()
 TESTED = AVAILABLE + ["cuda-sim"] * bool(COMPILER)
-ENGINES = ["reference", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
-PART_ENGINES = ["reference", 1, 2, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
+ENGINES = ["reference", "numpy", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
+PART_ENGINES = ["reference", "numpy", 1, 2, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
 PART_ENGINES += [("reread", engine) for engine in PART_ENGINES if engine != 1]
 _KEEPING = ("kd-tree", "exponion", "hamerly, float32", "hamerly, bytes")
+PART_ENGINES += [("kept", "numpy")]
 PART_ENGINES += [("kept", name) for name, reason in registry.techniques().items() if name in _KEEPING and not reason]
 REPOSITORY = Path(kmeans_fast.__file__).parents[1]
 
@@ -119,10 +121,12 @@ def cuda_device():
 def session(engine, X, weights, n_clusters):
     """A session, ready to iterate.
 
-    `engine` is "reference", "cuda", "cuda-sim", or a number of CPU threads, used even for a small problem.
+    `engine` is "reference", "numpy", "cuda", "cuda-sim", or a number of CPU threads, used even for a small problem.
     """
     if engine == "reference":
         opened = ReferenceSession(X, weights, n_clusters)
+    elif engine == "numpy":
+        opened = NumpySession(X, weights, n_clusters, 2)
     elif engine in ("cuda", "cuda-sim"):
         opened = CudaSession(cuda_device() if engine == "cuda" else SimDevice(), X, weights, n_clusters, on_host=True)
     else:
@@ -134,13 +138,13 @@ def session(engine, X, weights, n_clusters):
 def part(engine, X, weights, n_clusters):
     """Some of the rows: a `session`, or rows that are read anew each time.
 
-    Then the engine is ("reread", another), which keeps labels only, or ("kept", a technique that is forced).
+    Then the engine is ("reread", another), which keeps labels only, or ("kept", "numpy" or a technique that is forced).
     """
     if not isinstance(engine, tuple):
         return session(engine, X, weights, n_clusters)
 
     def opened(X, weights, n_clusters, keeps):
-        if engine[0] == "reread":
+        if engine[0] == "reread" or engine[1] == "numpy":
             return session(engine[1], X, weights, n_clusters)
         with registry.use_technique(engine[1]):
             return session(2, X, weights, n_clusters)

@@ -20,14 +20,14 @@ PROBLEM = Problem(50, 3, 4, np.dtype(np.float32))
 
 
 def test_backends_are_listed_in_order_of_preference():
-    assert list(available_backends()) == ["cuda", "cpu", "reference"]
+    assert list(available_backends()) == ["cuda", "cpu", "numpy", "reference"]
 
 
 def test_every_backend_is_able_or_says_why_not():
     for name, reason in available_backends().items():
         assert isinstance(reason, str)
         assert (reason == "") == (name in AVAILABLE)
-    assert {"cpu", "reference"} <= set(AVAILABLE)
+    assert {"cpu", "numpy", "reference"} <= set(AVAILABLE)
 
 
 def test_names_are_unique_and_devices_are_known():
@@ -40,6 +40,12 @@ def test_more_features_than_bounds_are_proved_for_are_not_for_the_cpus_kernels()
     cpu = next(backend for backend in BACKENDS if backend.name == "cpu")
     assert cpu.supports(PROBLEM._replace(n_features=2**23 - 1)) == []
     assert "2**23" in cpu.supports(PROBLEM._replace(n_features=2**23))[0]
+
+
+def test_more_features_than_bounds_are_proved_for_are_not_for_numpy():
+    found = next(backend for backend in BACKENDS if backend.name == "numpy")
+    assert found.supports(PROBLEM._replace(n_features=2**21 - 1)) == []
+    assert "2**21" in found.supports(PROBLEM._replace(n_features=2**21))[0]
 
 
 def test_the_first_that_can_is_chosen():
@@ -80,7 +86,7 @@ def test_forcing_holds_in_its_own_thread_only():
 
 @pytest.mark.parametrize("name", ["gpu", "CPU", "", "cpu "])
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(name):
-    with pytest.raises(ValueError, match="'cuda', 'cpu', 'reference'"), use_backend(name):
+    with pytest.raises(ValueError, match="'cuda', 'cpu', 'numpy', 'reference'"), use_backend(name):
         pass
 
 
@@ -92,7 +98,7 @@ def test_the_environment_forces_a_backend(name):
 
 def test_an_unknown_name_in_the_environment_is_an_error(monkeypatch):
     monkeypatch.setenv("KMEANS_FAST_BACKEND", "gpu")
-    with pytest.raises(ValueError, match=r"no backend 'gpu'.*'cuda', 'cpu', 'reference'"):
+    with pytest.raises(ValueError, match=r"no backend 'gpu'.*'cuda', 'cpu', 'numpy', 'reference'"):
         kmeans_fast.kmeans(X, 2, seed=0)
 
 

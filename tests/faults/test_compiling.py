@@ -71,7 +71,7 @@ reason = kmeans_fast.available_backends()["cpu"]
 assert sys.argv[1] in reason, reason
 X = [[0.0], [1], [10], [11]]
 found = kmeans_fast.kmeans(X, 2, seed=0)
-assert found.backend == "reference" and sorted(found.centroids.ravel()) == [0.5, 10.5]
+assert found.backend == "numpy" and sorted(found.centroids.ravel()) == [0.5, 10.5]
 assert kmeans_fast.assign(X, [[0.0], [10]])[0].tolist() == [0, 0, 1, 1]
 assert kmeans_fast.KMeans(2, random_state=0).fit(X).predict(X).tolist() in ([0, 0, 1, 1], [1, 1, 0, 0])
 assert sys.argv[1] in kmeans_fast.explain((1000, 3), 5)
@@ -88,13 +88,49 @@ assert main(["info"]) == 0
 """
 
 
-def test_where_numba_is_told_not_to_compile_the_reference_runs():
-    assert "backend reference  available" in run_python(FIT, "NUMBA_DISABLE_JIT", NUMBA_DISABLE_JIT=1)
+def test_where_numba_is_told_not_to_compile_numpy_runs():
+    assert "backend numpy      available" in run_python(FIT, "NUMBA_DISABLE_JIT", NUMBA_DISABLE_JIT=1)
 
 
 @pytest.mark.parametrize("error", ["ImportError('no NumPy that Numba likes')", "SystemError('made for another')"])
-def test_where_numba_cannot_be_imported_the_reference_runs(tmp_path, error):
+def test_where_numba_cannot_be_imported_numpy_runs(tmp_path, error):
     (tmp_path / "numba.py").write_text(f"raise {error}")
     (tmp_path / "llvmlite.py").write_text("raise ImportError('as Numba')")
     printed = run_python("import sys; sys.path.insert(0, sys.argv[2])\n" + FIT, "cannot be imported", tmp_path)
-    assert "backend reference  available" in printed
+    assert "backend numpy      available" in printed
+
+
+WITHOUT = """
+import sys
+import numpy as np
+
+class Absent:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in ("numba", "llvmlite"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent)
+import kmeans_fast
+from kmeans_fast import KMeans, metrics, reference
+from kmeans_fast.cli import main
+X = np.random.default_rng(0).normal(size=(300, 4)) + 9 * (np.arange(300) % 3)[:, None]
+assert "No module named 'numba'" in kmeans_fast.available_backends()["cpu"]
+model = KMeans(3, random_state=0).fit(X)
+assert model.backend_ == "numpy" and (model.labels_ == reference.assign(X, model.cluster_centers_)[0]).all()
+assert (model.predict(X) == model.labels_).all() and model.transform(X).shape == (300, 3)
+for init in ("k-means++", "k-means||", "random"):
+    kmeans_fast.kmeans(X, 3, init=init, seed=0, refine="breathing")
+assert len(kmeans_fast.kmeans_batch(X.reshape(3, 100, 4), 2, seed=0).inertia) == 3
+assert kmeans_fast.choose_k(X, seed=0).n_clusters == 3
+assert metrics.silhouette_score(X, model.labels_) > 0.8
+np.save("rows.npy", X)
+assert main(["fit", "rows.npy", "-k", "3", "--model", "model.npz", "--seed", "0"]) == 0
+assert main(["predict", "model.npz", "rows.npy", "--output", "labels.npy"]) == 0
+assert main(["info"]) == 0
+assert "numba" not in sys.modules
+"""
+
+
+def test_the_whole_library_runs_where_numba_is_not_installed(here):
+    assert "backend numpy      available" in run_python(WITHOUT)

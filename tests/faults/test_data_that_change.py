@@ -3,9 +3,17 @@
 Each case in its own interpreter: what reads outside an array ends the process, or does not.
 """
 
+import itertools
+import warnings
+
+import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu.scoring import byte_codes
 from support import run_python
+
+import kmeans_fast
+from kmeans_fast import use_backend
+from kmeans_fast.backends.numpy import masses, session, sums, tasks
 
 POISONED = """
 import itertools, sys, warnings
@@ -87,3 +95,30 @@ for weights in (None, np.ones(n)):
                 rows = masses.draw(drawn)
                 assert 0 <= rows.min() <= rows.max() < n
 """)
+
+
+def test_values_that_are_no_numbers_appear_during_a_fit_in_numpy(monkeypatch, rng):
+    """Before every step in turn."""
+    original = (rng.normal(size=(2000, 5)) + 8 * rng.integers(0, 6, (2000, 1))).astype(np.float32)
+    X, calls, at, poison = original.copy(), itertools.count(), None, np.nan
+    in_tasks = tasks.in_tasks
+
+    def counted(*arguments):
+        if next(calls) == at:
+            X[:: 1 + at % 7] = poison
+        in_tasks(*arguments)
+
+    for module in (masses, session, sums):
+        monkeypatch.setattr(module, "in_tasks", counted)
+    for init, k in (("k-means++", 20), ("k-means||", 20), (original[:200], 200)):
+        with use_backend("numpy"), np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for at in (None, *range(0, 60, 2)):
+                X[:], calls, poison = original, itertools.count(), (np.nan, np.inf, -3e38)[(at or 0) % 3]
+                try:
+                    found = kmeans_fast.kmeans(X, k, init=init, seed=0, max_iter=10, init_size=None)
+                except ValueError as error:  # the candidates of k-means|| are looked at as all data are
+                    if "Scale" not in str(error):
+                        raise
+                else:
+                    assert 0 <= found.labels.min() <= found.labels.max() < k

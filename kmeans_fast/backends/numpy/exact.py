@@ -1,35 +1,51 @@
 """What the contract fixes to the bit: D in its order, exact sums of squared distances, the ranges of columns."""
 
+import math
+
 import numpy as np
 
 from ..partials import LEAST
 
-_VALUES = 1 << 18  # of rows at a time: in float64 they stay in a cache
+_VALUES = 1 << 15  # of rows at a time: in float64 they stay in a cache
+_LEAST_ROWS, _MOST_ROWS, _MOST_VALUES = 256, 8192, 1 << 22  # rows for which loops over features pay
 _LOW = 27  # bits of the lower half of a significand
 _MAGNITUDE = (1 << 63) - 1
 
 
 def rows_at_a_time(n_features):
     """Rows of a block of which D is measured: few enough for a cache, enough for loops over features to pay."""
-    return max(16, min(8192, _VALUES // n_features))
+    fitting = max(_LEAST_ROWS, min(_MOST_ROWS, _VALUES // n_features))
+    return max(1, min(fitting, _MOST_VALUES // n_features))
 
 
-def distances(columns, others):
-    """D between columns, float64 (n_features, rows), and others (n_features, rows or 1): (rows,) float64.
+class Meter:
+    """``meter(rows, others)``: D between rows (m, n_features) and float64 others, as many or one: (m,) float64.
 
-    `kmeans_fast.reference.distance`, a feature of all rows at a time.
+    It is `kmeans_fast.reference.distance`, a feature of some rows at a time, in memory that is used again: memory that
+    is new to the process costs as much as the arithmetic. A thread has one of its own.
     """
-    terms = columns - others
-    terms *= terms
-    total = terms[0].copy()
-    for term in terms[1:]:
-        total += term
-    return total
 
+    def __init__(self, n_features):
+        self.rows = rows_at_a_time(n_features)
+        self.moved, self.turned = np.empty((self.rows, n_features)), np.empty((n_features, self.rows))
 
-def columns_of(rows):
-    """Rows (m, n_features) as `distances` takes them."""
-    return rows.T.astype(np.float64, order="C")
+    def __call__(self, rows, others):
+        out = np.empty(len(rows))
+        for first in range(0, len(rows), self.rows):
+            part = slice(first, first + self.rows)
+            out[part] = self._measured(rows[part], others[part] if others.ndim == 2 else others)
+        return out
+
+    def _measured(self, rows, others):
+        m = len(rows)
+        terms = np.subtract(rows, others, out=self.moved[:m], dtype=np.float64)
+        terms *= terms
+        turned = self.turned[:, :m]
+        np.copyto(turned, terms.T)
+        total = turned[0]
+        for term in turned[1:]:
+            total += term
+        return total
 
 
 def exact_sum(values):
@@ -61,6 +77,34 @@ def column_ranges(values):
     magnitudes = np.abs(values)
     bits = magnitudes.view(word)
     lowest = magnitudes - (bits & (bits - word(1))).view(values.dtype)
-    lowest = np.where((bits & word(fraction)) == 0, magnitudes, lowest)
-    lowest[bits == 0] = np.inf
-    return magnitudes.max(axis=0).astype(np.float64), lowest.min(axis=0).astype(np.float64)
+    np.copyto(lowest, magnitudes, where=(bits & word(fraction)) == 0)
+    np.copyto(lowest, np.inf, where=bits == 0)
+    return _over_rows(np.maximum, magnitudes), _over_rows(np.minimum, lowest)
+
+
+def _over_rows(function, values):
+    """``function.reduce(values)`` as float64; several rows are one at first, for NumPy is slow with short ones."""
+    m, columns = values.shape
+    together = math.gcd(m, 64)
+    found = function.reduce(values.reshape(m // together, -1))
+    return function.reduce(found.reshape(together, columns)).astype(np.float64)
+
+
+def row_hash(rows):
+    """`kmeans_fast.reference.row_hash`: nothing is taken away from float32, and the hash of zeros is zero."""
+    narrow = rows.astype(np.float32) + np.float32(0)
+    hashes = _mixed(narrow.view(np.uint32))
+    if rows.itemsize > 4:
+        rest = (rows + 0.0) - np.where(np.isinf(narrow), 0.0, narrow)
+        hashes ^= _mixed(rest.view(np.uint64)) >> np.uint64(32)
+    return hashes
+
+
+def _mixed(bits):
+    words = np.zeros(len(bits), np.uint64)
+    for column in np.ascontiguousarray(bits.T):
+        words ^= column
+        words *= np.uint64(0x9E3779B97F4A7C15)
+        words ^= words >> np.uint64(32)
+    words *= np.uint64(0xD6E8FEB86659FD93)
+    return words ^ (words >> np.uint64(29))

@@ -42,9 +42,9 @@ class NumpyMasses(ReferenceMasses):
         s, scorer = self.session, Scorer(candidates, self.session.shift)
 
         def task(blocks):
+            meter = exact.Meter(s.shape[1])
             for number, rows in scorer.nearer(s.X, blocks, self.d):
-                others = scorer.exact[number][:, None]
-                d = exact.distances(exact.columns_of(s.X[rows]), others)
+                d = meter(s.X.take(rows, axis=0), scorer.exact[number])
                 nearer = d < self.d[rows]
                 found(number, rows[nearer], d[nearer])
 

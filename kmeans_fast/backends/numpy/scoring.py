@@ -17,8 +17,11 @@ import numpy as np
 from ...kernels import scaling
 from . import exact
 
+product = np.matmul  # of matrices, by BLAS
+
 _TABLE = 1 << 17  # scores of a block
-_FEW = 256  # clusters up to which their numbers are bytes
+_FEW = 128  # clusters up to which a table with a row for each is quicker; their numbers are bytes
+_SHORT = 8  # features up to which rows are too short for NumPy's loops along them
 _PAIRS = 1 << 21  # features of rows whose D is measured at a time
 _TAME = np.float32(1e37)  # a squared norm from which products may overflow
 _REACH = {4: 100, 8: 900}  # by the size of an item: scales of rows are within 2**-reach and 2**reach
@@ -56,7 +59,7 @@ class Scorer:
             m = block.stop - block.start
             np.subtract(X[block], self.shift, out=moved[:m])
             np.multiply(moved[:m], scale, out=packed[:m, : self.d], casting="same_kind")
-            yield block, packed[:m], np.einsum("ij,ij->i", packed[:m, : self.d], packed[:m, : self.d])
+            yield block, packed[:m], _squared_norms(packed[:m, : self.d])
 
     # ---- labels ------------------------------------------------------------------------------------------------------
 
@@ -82,7 +85,7 @@ class Scorer:
         """A row of the table is a centroid's: NumPy is quick along many rows of X."""
         shape = self.k, len(packed)
         scores, near = scores.reshape(shape), near.reshape(shape)
-        np.matmul(self.table, packed.T, out=scores)
+        product(self.table, packed.T, out=scores)
         top = scores.max(axis=0)
         np.greater_equal(scores, top, out=near)
         best = (near.view(np.uint8) * np.arange(self.k, dtype=np.uint8)[:, None]).max(axis=0)
@@ -94,7 +97,7 @@ class Scorer:
     def _best_of_many(self, packed, norms, scores, near):
         shape = len(packed), self.k
         scores, near = scores.reshape(shape), near.reshape(shape)
-        np.matmul(packed, self.table.T, out=scores)
+        product(packed, self.table.T, out=scores)
         best = scores.argmax(axis=1)
         threshold, wild = self._threshold(scores.reshape(-1)[np.arange(0, scores.size, self.k) + best], best, norms)
         np.greater_equal(scores, threshold[:, None], out=near)
@@ -112,7 +115,7 @@ class Scorer:
         scores = np.empty(self.k * self.rows, np.float32)
         for block, packed, norms in self.blocks(X, blocks):
             found = scores[: self.k * len(packed)].reshape(self.k, -1)
-            np.matmul(self.table, packed.T, out=found)
+            product(self.table, packed.T, out=found)
             threshold = 0.5 * (norms.astype(np.float64) * (1 - 2 * alpha) - (nearest[block] * self.scale) * self.scale)
             threshold -= np.abs(threshold) * 2.0**-22 + 4 * self.zeta
             threshold[~(norms < _TAME)] = np.nan
@@ -121,6 +124,15 @@ class Scorer:
                 rows = block.start + np.flatnonzero(~of_one)
                 if len(rows):
                     yield number, rows
+
+
+def _squared_norms(rows):
+    if rows.shape[1] > _SHORT:
+        return np.einsum("ij,ij->i", rows, rows)
+    total = rows[:, 0] * rows[:, 0]
+    for column in rows.T[1:]:
+        total += column * column
+    return total
 
 
 def _pairs_of_few(near):
@@ -144,7 +156,7 @@ class _Settling:
     def __init__(self, X, centroids, labels):
         self.X, self.centroids, self.labels = X, centroids, labels
         self.waiting, self.pairs, self.rows = [], 0, 0
-        self.most = max(1, _PAIRS // X.shape[1])
+        self.meter, self.most = exact.Meter(X.shape[1]), max(1, _PAIRS // X.shape[1])
 
     def add(self, start, rows, centroids):
         self.waiting.append((start + rows, centroids))
@@ -164,7 +176,7 @@ class _Settling:
         found = np.empty(len(rows))
         for first in range(0, len(rows), self.most):
             part = slice(first, first + self.most)
-            found[part] = exact.distances(exact.columns_of(self.X[rows[part]]), self.centroids.T[:, centroids[part]])
+            found[part] = self.meter(self.X.take(rows[part], axis=0), self.centroids.take(centroids[part], axis=0))
         begin = np.flatnonzero(np.append(True, rows[1:] != rows[:-1]))
         least = np.minimum.reduceat(found, begin)
         at = np.flatnonzero(found == np.repeat(least, np.diff(np.append(begin, len(rows)))))

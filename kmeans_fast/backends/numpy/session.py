@@ -53,16 +53,14 @@ class NumpySession(ReferenceSession):
 
     def _in_blocks(self, function, for_a_value=VALUE, length=None):
         """Call ``function(slice)`` for blocks of rows, on threads."""
+        self._in_tasks(lambda blocks: [function(block) for block in blocks], for_a_value, length)
 
-        def task(blocks):
-            for block in blocks:
-                function(block)
-
+    def _in_tasks(self, task, for_a_value=VALUE, length=None):
         n, d = self.shape
         length = n if length is None else length
         in_tasks(tasks_for(self.threads, for_a_value * length * d), length, exact.rows_at_a_time(d), task)
 
-    # ---- the columns ---------------------------------------------------------------------------------------------------
+    # ---- the columns -------------------------------------------------------------------------------------------------
 
     def _products(self, weighted, rows=slice(None)):
         """Some rows, times their weights and followed by them if there are any, in float64."""
@@ -105,13 +103,18 @@ class NumpySession(ReferenceSession):
 
     def _measure(self, centroids, labels, use):
         """Call ``use(rows, D to the centroids of their labels)`` for blocks of rows."""
-        columns = np.ascontiguousarray(centroids.T, np.float64)
+        centroids = centroids.astype(np.float64)
 
-        def measure(rows):
-            others = columns if len(centroids) == 1 else columns[:, labels[rows]]
-            use(rows, exact.distances(exact.columns_of(self.X[rows]), others))
+        def task(blocks):
+            meter = exact.Meter(self.shape[1])
+            for rows in blocks:
+                others = centroids[0] if len(centroids) == 1 else centroids.take(labels[rows], axis=0)
+                use(rows, meter(self.X[rows], others))
 
-        self._in_blocks(measure)
+        self._in_tasks(task)
+
+    def inertia(self, centroids):
+        return float_of(self.exact_inertia(centroids))
 
     def mean_variance(self):
         form = Form.of(self.ranges(False), len(self.X))
@@ -120,7 +123,7 @@ class NumpySession(ReferenceSession):
         self.known["scatter"] = center, float_of(self.scatter(center, True)) if self.weighted else scatter
         return scatter / self.X.size
 
-    # ---- Lloyd ---------------------------------------------------------------------------------------------------------
+    # ---- Lloyd -------------------------------------------------------------------------------------------------------
 
     def assign(self, centroids):
         self.totals = None
@@ -129,7 +132,12 @@ class NumpySession(ReferenceSession):
     def _label(self, centroids):
         """New labels; how many rows were measured by D."""
         n, d = self.shape
-        scorer, labels, measured, lock = Scorer(centroids, self.shift), np.empty(n, reference.LABEL), [0], threading.Lock()
+        scorer, labels, measured, lock = (
+            Scorer(centroids, self.shift),
+            np.empty(n, reference.LABEL),
+            [0],
+            threading.Lock(),
+        )
 
         def task(blocks):
             count = scorer.assign(self.X, blocks, labels)
@@ -207,7 +215,7 @@ class NumpySession(ReferenceSession):
         moved = centroids - center
         return max(0.0, scatter + math.fsum((moved * (weights[:, None] * (moved + 2 * center) - 2 * sums)).sum(axis=1)))
 
-    # ---- distances and draws -------------------------------------------------------------------------------------------
+    # ---- distances and draws -----------------------------------------------------------------------------------------
 
     def own_distances(self, centroids, labels=None):
         out = np.empty(len(self.X))
@@ -216,15 +224,16 @@ class NumpySession(ReferenceSession):
 
     def distances(self, centroids, squared=False):
         out = np.empty((len(self.X), len(centroids)), self.dtype)
-        others = centroids.astype(np.float64)[:, :, None]
+        others = centroids.astype(np.float64)
 
-        def measure(rows):
-            columns = exact.columns_of(self.X[rows])
-            for number, other in enumerate(others):
-                d = exact.distances(columns, other)
-                out[rows, number] = d if squared else np.sqrt(d)
+        def task(blocks):
+            meter = exact.Meter(self.shape[1])
+            for rows in blocks:
+                for number, other in enumerate(others):
+                    d = meter(self.X[rows], other)
+                    out[rows, number] = d if squared else np.sqrt(d)
 
-        self._in_blocks(measure, len(centroids) * VALUE)
+        self._in_tasks(task, len(centroids) * VALUE)
         return out
 
     def masses(self, buckets, state=None):
@@ -235,7 +244,7 @@ class NumpySession(ReferenceSession):
         out = np.empty(len(rows), np.uint64)
 
         def fill(some):
-            out[some] = reference.row_hash(self.X[some if rows is self.X else numbers[some]])
+            out[some] = exact.row_hash(self.X[some if rows is self.X else numbers[some]])
 
         self._in_blocks(fill, 2 * VALUE, len(rows))
         return out

@@ -1,4 +1,4 @@
-"""Blocks of rows on threads: NumPy lets go of Python's lock inside its loops, and BLAS stays on the thread that calls it.
+"""Blocks of rows on threads: NumPy's loops let go of Python's lock, and BLAS stays on the thread that calls it.
 
 Threads live as long as one pass. To start one takes 50 to 100 microseconds, so short passes have none.
 """
