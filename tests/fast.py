@@ -10,6 +10,7 @@ import zlib
 SLOW_FILES = (
     "faults",
     "packaging",
+    "reporting/test_report_in_a_browser.py",
     "upstream",
     "cuda/test_sanitizers.py",
     "test_asv.py",

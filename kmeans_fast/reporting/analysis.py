@@ -38,6 +38,7 @@ class Analysis(NamedTuple):
     shape: tuple[int, int]
     names: list[str]
     health: Health
+    done: list[str]  # with the data before it was clustered, in words
     choice: Any  # KChoice, or None where the number was given
     n_clusters: int
     inertia: float
@@ -53,8 +54,8 @@ class Analysis(NamedTuple):
 
 
 def analyse(
-    X, numbers, *, names=None, title="", scale=None, of_columns=None, seed=0, command="", version="", device="auto",
-    n_threads=None,
+    X, numbers, *, names=None, title="", scale=None, of_columns=None, done=(), seed=0, command="", version="",
+    device="auto", n_threads=None,
 ):  # fmt: skip
     """Analyse rows.
 
@@ -70,6 +71,8 @@ def analyse(
         ``scale(X)`` gives the rows that are clustered, of other columns where it makes such; X itself stays as it is.
     of_columns : Health, optional
         Of the data as it was found, where X has been made of it; default: that of X.
+    done : sequence of str
+        What has been done with it to make X.
     title, command, version : str
         For the page: of what, how to make it again, and with which version.
     seed, device, n_threads
@@ -125,7 +128,7 @@ def analyse(
     displays["clusters"] = ClustersDisplay(rows, labels, to_host(found.centroids), called), "Clusters", words
     pictures = timed("drawing", lambda: {name: picture(*one) for name, one in displays.items()})
     return Analysis(
-        title, X.shape, names, of_columns, choice, k, found.inertia, found.backend,
+        title, X.shape, names, of_columns, list(done), choice, k, found.inertia, found.backend,
         silhouette, clusters, outliers, farthest, pictures, seconds, command, version,
     )  # fmt: skip
 

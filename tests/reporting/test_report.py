@@ -143,6 +143,30 @@ def test_the_health_of_columns_is_told():
     assert "There are few rows, 12, for 2 columns" in health(rng.normal(size=(12, 2)), ["a", "b"], False).remarks[0]
 
 
+def test_what_was_found_before_and_what_was_done_is_told():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    found = pandas.DataFrame({"age": rng.normal(size=40), "town": ["Rome", "Oslo"] * 20})
+    found.loc[3, "age"] = np.nan
+    made = np.column_stack([found["age"].fillna(0.0), found["town"] == "Rome", found["town"] == "Oslo"]).astype(float)
+    told = analyse(
+        made, [2], names=["age", "town=Rome", "town=Oslo"], of_columns=health(found), done=["filled in: <1 cell>"],
+        scale=lambda rows: rows[:, :2] * 3.0, seed=0,
+    )  # fmt: skip
+    text = page(told)
+    shown = " ".join("".join(Page(text).text).split())
+    assert "40 rows, 2 columns." in shown
+    assert "1 missing cell in age" in shown
+    assert "filled in: <1 cell>" in shown
+    assert "<code>--missing drop</code>" in text
+    assert "missing cells" in shown
+    assert "levels" in shown
+    assert [len(one.means) for one in told.clusters] == [
+        3,
+        3,
+    ]  # in the units of what was made, not of what is clustered
+
+
 def test_without_jinja_it_says_what_to_install(analysis, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
     with pytest.raises(ImportError, match="the extra 'report'"):
