@@ -71,6 +71,8 @@ class KChoiceDisplay:
         KChoiceDisplay
             This one.
         """
+        from matplotlib.ticker import LogFormatter
+
         choice, table = self.choice, self.choice.table
         if ax is None:
             figure, ax = pyplot().subplots(
@@ -86,6 +88,9 @@ class KChoiceDisplay:
             positive = scale == "log" and bool(np.all(values > 0))
             panel.set(title=title, xlabel="number of clusters k", yscale="log" if positive else "linear")
             panel.title.set(fontsize="medium", ha="left", x=0)
+            if positive:
+                for formatted in (panel.yaxis.set_major_formatter, panel.yaxis.set_minor_formatter):
+                    formatted(LogFormatter(minor_thresholds=(1.5, 0.5)))  # numbers, not powers
             panel.axvline(choice.n_clusters, color=CHOSEN, alpha=0.25, linewidth=7, zorder=0)
             self.lines_ += panel.plot(table["k"], values, marker="o", markersize=4, color=CURVE, zorder=2)
             if column == "stability":
