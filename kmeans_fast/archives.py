@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 
-_MOST_MEMBERS = 32
+_MOST_MEMBERS = 128
 _DTYPES = ("<f4", "<f8", "<i4", "|u1")
 
 
@@ -31,7 +31,9 @@ def write_array(file, array):
 
 
 def write_arrays(file, arrays):
-    """Write arrays by name as .npz to a file that is open for writing bytes."""
+    """Write arrays by name as .npz to a file that is open for writing bytes; ValueError for more than are read."""
+    if len(arrays) > _MOST_MEMBERS:
+        raise ValueError(f"a file holds at most {_MOST_MEMBERS} arrays, got {len(arrays)}")
     np.savez(file, **arrays)
 
 

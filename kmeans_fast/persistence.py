@@ -1,7 +1,7 @@
 """Models in files: an .npz archive of arrays and a JSON header. No pickle is written or read, and no name is imported.
 
-A file holds a fitted estimator of this package and, where its rows were scaled first, the attributes of the scaler
-(`kmeans_fast.estimators.pipelines`). What `write` would write and what `read` has read pass the same checks, so that a
+A file holds a fitted estimator of this package and, where its rows were prepared first, the steps of that
+(`kmeans_fast.preparation.saving`). What `write` would write and what `read` has read pass the same checks, so that a
 file that was written can be read. Which parameters there are and what they may be says the table of parameters; one
 that a file lacks, because it is younger, has its default.
 """
@@ -19,18 +19,12 @@ from .engine.checks import check_centroids, given_centroids
 from .parameters import PARAMETERS, checked
 
 _FORMAT = "kmeans_fast."  # and the name of the estimator
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
 _MOST_HEADER_BYTES = 1 << 24  # names of 100,000 columns
 _FIELDS = {
     "format", "format_version", "arrays", "parameters", "inertia", "n_iter", "backend", "feature_names", "preparation",
 }  # fmt: skip
 _FITTED = ("cluster_centers_", "inertia_", "n_iter_", "backend_")
-
-# Scalers by their names in scikit-learn: parameters, and arrays that `fit` makes (without the underscore at the end).
-SCALERS = {
-    "StandardScaler": (("copy", "with_mean", "with_std"), ("mean", "var", "scale")),
-    "MinMaxScaler": (("copy", "clip", "feature_range"), ("min", "scale", "data_min", "data_max", "data_range")),
-}
 
 
 def _plain(value):
@@ -197,7 +191,6 @@ def check(header, arrays):
             n_clusters == k,
             f"n_clusters must be the number of rows of cluster_centers_, {k}, got {n_clusters!r}: set it, or fit again",
         ),
-        (len(names) in (0, d), f"feature_names_in_ must name all {d} columns or none, got {len(names)} names"),
     )
     if "labels" in arrays:
         _check_labels(arrays["labels"], k)
@@ -206,8 +199,13 @@ def check(header, arrays):
         fits = init.shape == (k, d) and init.dtype == np.float64
         _require((fits, f"init must have the shape of cluster_centers_, {(k, d)}, got {init.shape}"))
         check_centroids(init, name="init")
+    width = d
     if header["preparation"] is not None:
-        allowed.update(_check_preparation(header["preparation"], arrays, d))
+        width, used = _check_preparation(header["preparation"], arrays, d)
+        allowed |= used
+    _require(
+        (len(names) in (0, width), f"feature_names_in_ must name all {width} columns or none, got {len(names)} names")
+    )
     _require((set(arrays) <= allowed, f"it has arrays that no model has: {', '.join(sorted(set(arrays) - allowed))}"))
 
 
@@ -234,47 +232,21 @@ def _check_labels(labels, k):
 
 
 def _check_preparation(preparation, arrays, d):
-    """Check the scaler in a header and its arrays; the names of those that it may have."""
-    fields = {"scaler", "parameters", "n_samples_seen", "steps"}
-    _require((isinstance(preparation, dict) and set(preparation) == fields, "its preparation must be a scaler"))
-    _require((preparation["scaler"] in SCALERS, f"its scaler must be one of {', '.join(SCALERS)}"))
-    given, steps = preparation["parameters"], preparation["steps"]
-    parameters, names = SCALERS[preparation["scaler"]]
+    """Check the steps before a model with `d` columns: how many columns they take, and the names of their arrays."""
     _require(
         (
-            isinstance(given, dict) and set(given) == set(parameters),
-            f"the scaler must have the parameters {parameters}",
-        ),
-        (_is_number(preparation["n_samples_seen"]), "n_samples_seen_ of the scaler must be one number"),
-        (
-            _are_names(steps) and len(set(steps)) == len(steps) == 2 and not any("__" in name for name in steps),
-            f"the steps must be two different names without '__', got {steps!r}",
+            isinstance(preparation, dict) and set(preparation) == {"steps", "model", "n_features_in"},
+            "its preparation must have steps, the name of the model's and n_features_in",
         ),
     )
-    for name, value in given.items():
-        if name == "feature_range":
-            _require(
-                (
-                    isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] < value[1],
-                    f"feature_range of the scaler must be two numbers, the lower first, got {value!r}",
-                )
-            )
-        else:
-            _require((isinstance(value, bool), f"{name} of the scaler must be True or False, got {value!r}"))
-    uses = {"mean": given.get("with_mean"), "var": False, "scale": given.get("with_std")}  # of a StandardScaler
-    for name in names:
-        array = arrays.get(f"scaler_{name}")
-        if array is None:
-            _require((preparation["scaler"] == "StandardScaler" and not uses[name], f"the scaler has no {name}_"))
-            continue
-        _require(
-            (
-                array.shape == (d,) and array.dtype.kind == "f" and bool(np.isfinite(array).all()),
-                f"{name}_ of the scaler must be {d} finite floats, one for each column, got shape {array.shape}",
-            ),
-            (name != "scale" or bool((array > 0).all()), f"scale_ of the scaler must be above 0, got {array.min()}"),
-        )
-    return {f"scaler_{name}" for name in names}
+    width = preparation["n_features_in"]
+    _require((_is_integer(width) and width > 0, f"n_features_in must be a number of columns, got {width!r}"))
+    from .preparation.loading import Reader
+
+    reader = Reader(arrays)
+    _, n_out = reader.steps(preparation, width)
+    _require((n_out == d, f"the preparation must give {d} columns, as many as cluster_centers_ has, got {n_out}"))
+    return width, reader.used
 
 
 def unpacked(header, arrays, cls):

@@ -2,6 +2,7 @@
 
 import contextlib
 
+from .outputs import cells
 from .readers import kind_of, text_options
 from .readers.rows import BLANKS, rows_of, without_comment, without_comments
 from .readers.source import Source
@@ -11,13 +12,13 @@ _ROWS = 1 << 16  # of a Parquet file, at a time
 
 
 class Appender:
-    """Writes the rows of one file, with a column "cluster" and perhaps "distance" added, to another of its kind.
+    """Writes the rows of one file, with "cluster" and perhaps "distance" and "outlier" added, to another of its kind.
 
     Made before the work, so that a file that has no room for the columns is refused before it. Text comes out in UTF-8,
     as it stands but for comments, empty lines and delimiters at the end of rows.
     """
 
-    def __init__(self, source, target, with_distances, options):
+    def __init__(self, source, target, names, options):
         kind, ending = kind_of(source)
         if str(source) == "-":
             raise ValueError("--append: standard input can be read only once; write it to a file first")
@@ -27,7 +28,7 @@ class Appender:
         if target.suffix.lower() != ending:
             raise ValueError(f"--append: the rows of {source} need a file that ends in {ending}, got {target}")
         self.source, self.target, self.options = source, target, options
-        self.names = ["cluster", "distance"] if with_distances else ["cluster"]
+        self.names = names
         if kind == "parquet":
             self._write_rows = self._write_parquet
             with contextlib.closing(self._parquet_file()) as file:
@@ -46,11 +47,13 @@ class Appender:
         """That which the options of `fit` or `predict` ask for, or None."""
         if args.append is None:
             return None
-        return cls(args.file, args.append, args.distances, text_options(args))
+        outliers = getattr(args, "outliers", "keep") != "keep"
+        names = ["cluster", *["distance"] * args.distances, *["outlier"] * outliers]
+        return cls(args.file, args.append, names, text_options(args))
 
-    def write(self, files, labels, distances=None):
-        """Write the target among `files`, a WholeFiles; its path."""
-        columns = [labels] if distances is None else [labels, distances]
+    def write(self, files, labels, distances=None, outliers=None):
+        """Write the target among `files`, a WholeFiles; its path. Rows without a label have nothing in the columns."""
+        columns = [values for values in (labels, distances, outliers) if values is not None]
         written = self._write_rows(files, columns)
         if written != len(labels):  # the file has changed in the meantime
             raise ValueError(f"--append: {self.source} has {written:,} rows now, and {len(labels):,} were labelled")
@@ -65,9 +68,10 @@ class Appender:
                     file.write(self._row(_header_row(head), self.names, dialect))
                 body, _ = without_comments(piece.text, dialect.delimiter)
                 rows = [row for _, row in rows_of(body, piece.line, dialect)]
-                added = [column[written : written + len(rows)].tolist() for column in columns]
-                cells = zip(*([repr(cell).replace(".", dialect.decimal) for cell in new] for new in added), strict=True)
-                file.writelines(self._row(row, new, dialect) for row, new in zip(rows, cells, strict=False))
+                added = [cells(column[written : written + len(rows)]) for column in columns]
+                if dialect.decimal != ".":
+                    added = [[cell.replace(".", dialect.decimal) for cell in new] for new in added]
+                file.writelines(self._row(row, new, dialect) for row, new in zip(rows, zip(*added), strict=False))
                 written += len(rows)
         return written
 
@@ -96,7 +100,9 @@ class Appender:
                 schema = schema.append(pyarrow.field(name, pyarrow.from_numpy_dtype(column.dtype)))
             with parquet.ParquetWriter(files.open(self.target), schema) as writer:
                 for batch in source.iter_batches(_ROWS):
-                    added = [pyarrow.array(column[written : written + len(batch)]) for column in columns]
+                    parts = [column[written : written + len(batch)] for column in columns]
+                    absent = parts[0] < 0
+                    added = [pyarrow.array(part, mask=absent if absent.any() else None) for part in parts]
                     writer.write_batch(pyarrow.RecordBatch.from_arrays([*batch.columns, *added], schema=schema))
                     written += len(batch)
         return written

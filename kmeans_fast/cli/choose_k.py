@@ -8,7 +8,7 @@ from ..choosing_k import choose_k
 from ..whole_files import WholeFiles
 from .outputs import check_writable
 from .parser import PROGRAM
-from .scaling import fitted, scaled
+from .preparing import prepared
 from .tables import pairs
 from .watch import Watch
 
@@ -16,12 +16,10 @@ from .watch import Watch
 def run(args):
     """Run the subcommand."""
     with Watch(args.quiet) as watch:
-        X = watch.read(args).data
+        table = watch.read(args)
         if args.picture:
             check_writable([args.picture], [args.file])
-        if args.scale != "none":
-            X = scaled(fitted(X, args.scale), X)
-        choice = chosen(args, X, args.k, watch)
+        choice = chosen(args, prepared(args, table, watch).X, args.k, watch)
         watch.on_phase("writing")
         if args.picture:
             draw(choice, args.picture)

@@ -6,21 +6,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline
 
 from .. import KMeans, assign, persistence
 from ..estimators.pipelines import packed
 from ..messages import counted
 from ..parameters import METHODS, PARAMETERS, runs
+from ..preparation.applying import transformed
+from ..preparation.loading import name_columns
 from ..whole_files import WholeFiles
 from . import choose_k
 from .append import Appender
+from .centroids import flat, in_data_units
 from .fit_report import clusters, report, summary
-from .outputs import check_writable, distances_beside, write_centroids, write_labels
+from .outputs import beside_labels, check_writable, write_centroids, write_labels
 from .parser import PROGRAM
+from .preparing import prepared
 from .progress import note
 from .readers import check_file, load_array, read
-from .scaling import fitted, scaled, unscaled
 from .watch import Watch
 
 
@@ -36,15 +39,13 @@ class _Destinations(NamedTuple):
 def run(args):
     """Run the subcommand; 130 if the fit was interrupted and what it had reached is written."""
     with Watch(args.quiet) as watch:
-        X, names, weights, notes = _read(args, watch)
-        init = _init(args, X, watch)
+        table, weights = _read(args, watch)
         to = _destinations(args)
         appender = Appender.of(args)
-        scaler = None
-        if args.scale != "none":
-            scaler = fitted(X, args.scale)
-            X = scaled(scaler, X)
-            init = init if isinstance(init, str) else scaled(scaler, init)
+        ready = prepared(args, table, watch)
+        X, weights = ready.X, ready.of_fit(weights)
+        _check_rows(args, X, weights)
+        init = _init(args, ready, watch)
         if not isinstance(args.n_clusters, int):
             choice = choose_k.chosen(args, X, args.n_clusters, watch)
             args.n_clusters = choice.n_clusters
@@ -53,16 +54,21 @@ def run(args):
 
         model = _fit(args, X, weights, init, watch)
         watch.on_phase("summary")
-        _, squared = assign(X, model.cluster_centers_, device=model.device, n_threads=model.n_threads)
+        labels, squared = assign(
+            ready.everything, model.cluster_centers_, device=model.device, n_threads=model.n_threads
+        )
         distances = np.sqrt(squared)
-        found = clusters(model, distances, weights)
+        own = distances if ready.outliers is None else distances[~ready.outliers]
+        found = clusters(model, own, weights)
+        centroids = in_data_units(ready.pipeline, model.cluster_centers_, ready.rows.names)
         watch.on_phase("writing")
-        _write(to, model, scaler, names, distances if args.distances else None, appender)
+        columns = ready.beside(labels, distances if args.distances else None)
+        _write(to, model, ready.pipeline, table.names and ready.rows.names, centroids, columns, appender)
 
     if args.json:
-        print(json.dumps(summary(args, model, X, found, watch, to) | {"notes": notes}))
+        print(json.dumps(summary(args, model, ready, found, watch, to) | {"notes": [*table.notes, *ready.notes]}))
     elif not args.quiet:
-        print(report(args, model, X, found, watch, to, weights is not None))
+        print(report(args, model, ready, found, centroids, watch, to, weights is not None))
     if not watch.interrupted:
         return 0
     reached = counted(model.n_iter_, "iteration")
@@ -84,22 +90,24 @@ def _destinations(args):
         chosen = _Destinations(*paths, args.append)
     inputs = [args.file, *map(Path, filter(None, (args.init, args.weights)))]  # where those are files
     written = [path for path in chosen if path is not None]
-    if chosen.labels and args.distances:
-        written += distances_beside(chosen.labels)
+    if chosen.labels:
+        more = ["distance"] * args.distances + ["outlier"] * (args.outliers != "keep")
+        written += beside_labels(chosen.labels, more)
     check_writable(written, inputs)
     return chosen
 
 
 def _read(args, watch):
-    """Data, names of the columns or None, weights or None, and what there is to say about the file; it is said."""
+    """The table, of which what there is to say is said, and weights or None."""
     from_file = args.weights is not None and args.weights.lower().endswith(".npy")
-    X, names, weights, notes = watch.read(args, None if from_file else args.weights)
+    table = watch.read(args, None if from_file else args.weights)
+    weights = table.weights
     if from_file:
         path = Path(args.weights)
         check_file(path)
         weights = np.array(load_array(path), np.float64)
-        if weights.shape != (len(X),):
-            raise ValueError(f"{path}: there must be one weight a row, shape ({len(X)},), got {weights.shape}")
+        if weights.shape != (len(table.data),):
+            raise ValueError(f"{path}: there must be one weight a row, shape ({len(table.data)},), got {weights.shape}")
     if weights is not None:
         bad = ~(np.isfinite(weights) & (weights >= 0))
         if bad.any():
@@ -107,34 +115,41 @@ def _read(args, watch):
             raise ValueError(
                 f"--weights: weights must be finite and not negative, got {weights[row]} in data row {row + 1}"
             )
-        if not weights.any():
-            raise ValueError("--weights: at least one weight must be positive, got zeros only")
     if weights is not None and not isinstance(args.n_clusters, int):
         raise ValueError(f"-k must be one number: a choice takes no --weights, got {args.n_clusters}")
+    return table, weights
+
+
+def _check_rows(args, X, weights):
+    """Raise ValueError if the rows that are left to fit are too few, or all of weight 0."""
+    if weights is not None and not weights.any():
+        raise ValueError("--weights: at least one weight must be positive, got zeros only")
     most = args.n_clusters if isinstance(args.n_clusters, int) else args.n_clusters[-1]
     if most > len(X):
         raise ValueError(f"-k must be at most the number of rows, {len(X)}, got {most}")
-    return X, names, weights, notes
 
 
-def _init(args, X, watch):
-    """A name, or centroids (n_clusters, n_features) in X's dtype."""
+def _init(args, ready, watch):
+    """A name, or centroids (n_clusters, n_features) as the rows are prepared, in their dtype."""
     if args.init in METHODS:
         return args.init
     if not isinstance(args.n_clusters, int):
         raise ValueError(f"-k must be one number where --init is a file of centroids, got {args.n_clusters}")
+    if ready.rows.texts:
+        raise ValueError(f"--init must be {', '.join(METHODS)} where columns are categories, got {args.init!r}")
     path = Path(args.init)
     if path.suffix.lower() not in (".npy", ".csv"):
         raise ValueError(f"--init must be {', '.join(METHODS)}, or a .npy or .csv file of centroids, got {args.init!r}")
     found = read(path)
     watch.say(path, found.notes)
-    centroids = np.ascontiguousarray(found.data, X.dtype)
-    if centroids.shape != (args.n_clusters, X.shape[1]):
+    width = ready.rows.numbers.shape[1]
+    centroids = np.array(found.data, ready.X.dtype)
+    if centroids.shape != (args.n_clusters, width):
         raise ValueError(
-            f"{path}: the centroids must have shape ({args.n_clusters}, {X.shape[1]}) (clusters, columns), got "
+            f"{path}: the centroids must have shape ({args.n_clusters}, {width}) (clusters, columns), got "
             f"{centroids.shape}"
         )
-    return centroids
+    return centroids if ready.pipeline is None else np.ascontiguousarray(transformed(ready.pipeline, centroids))
 
 
 def _fit(args, X, weights, init, watch):
@@ -148,19 +163,18 @@ def _fit(args, X, weights, init, watch):
     return model
 
 
-def _write(to, model, scaler, names, distances, appender):
-    """All files, or none of them."""
-    centroids = unscaled(scaler, model.cluster_centers_) if scaler else model.cluster_centers_
+def _write(to, model, pipeline, names, centroids, columns, appender):
+    """All files, or none of them; `columns` are labels, distances and outliers, or None for what is not asked for."""
     with WholeFiles() as files:
         if to.labels:
-            write_labels(files, to.labels, model.labels_, distances)
+            write_labels(files, to.labels, *columns)
         if to.centroids:
-            write_centroids(files, to.centroids, centroids, names)
+            called, values = flat(centroids)
+            write_centroids(files, to.centroids, values, called)
         if to.model:
-            first = scaler or model
+            whole = model if pipeline is None else Pipeline([*pipeline.steps, ("kmeans", model)])
             if names and len(set(names)) == len(names):
-                first.feature_names_in_ = np.array(names, dtype=object)
-            whole = make_pipeline(scaler, model) if scaler else model
+                name_columns(whole, names)
             persistence.write(files, to.model, *packed(whole, labels=False))
         if appender:
-            appender.write(files, model.labels_, distances)
+            appender.write(files, *columns)

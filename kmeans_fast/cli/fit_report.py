@@ -4,6 +4,7 @@ import numpy as np
 
 from ..messages import counted
 from . import kernel_cache
+from .centroids import shown
 from .progress import outcome
 from .tables import pairs, table
 
@@ -36,10 +37,11 @@ def _converged(model):
     return min(last.values(), key=lambda progress: progress.inertia).converged
 
 
-def summary(args, model, X, found, watch, to):
-    """The facts as a dict that JSON can hold; `found` are the `clusters`, `watch` is the `Watch` of the fit, `to` its
-    destinations.
+def summary(args, model, ready, found, watch, to):
+    """The facts as a dict that JSON can hold; `ready` are the `Prepared` rows, `found` the `clusters`, `watch` is the
+    `Watch` of the fit, `to` its destinations.
     """
+    X, complete, outliers = ready.X, ready.complete, ready.outliers
     return {
         "file": str(args.file),
         "n_samples": X.shape[0],
@@ -47,6 +49,11 @@ def summary(args, model, X, found, watch, to):
         "n_clusters": args.n_clusters,
         "dtype": str(X.dtype),
         "scale": args.scale,
+        "missing": args.missing,
+        "categories": args.categories,
+        "pca": args.pca,
+        "rows_without_label": 0 if complete is None else int((~complete).sum()),
+        "outliers": 0 if outliers is None else int(outliers.sum()),
         "seed": args.random_state,
         "inertia": model.inertia_,
         "n_iter": model.n_iter_,
@@ -60,8 +67,9 @@ def summary(args, model, X, found, watch, to):
     }
 
 
-def report(args, model, X, found, watch, to, weighted):
-    """The facts as text; arguments as for `summary`, and whether rows have weights."""
+def report(args, model, ready, found, centroids, watch, to, weighted):
+    """The facts as text; arguments as for `summary`, centroids in the data's units, and whether rows have weights."""
+    X = ready.X
     largest = sorted(found, key=lambda c: (-c["share"], c["cluster"]))[:_MOST_ROWS]
     header = ["cluster", "rows", *(["weight"] if weighted else []), "share", "mean distance"]
     rows = [
@@ -77,6 +85,7 @@ def report(args, model, X, found, watch, to, weighted):
     text = table(header, rows)
     if len(found) > _MOST_ROWS:
         text += f"\n... and {len(found) - _MOST_ROWS} more"
+    text += f"\n\ncentroids, in the data's units\n{shown(centroids, [c['cluster'] for c in largest])}"
     end = "interrupted" if watch.interrupted else "converged" if _converged(model) else ""
     n_init = len({progress.run for progress in model.history_})
     facts = [
@@ -86,12 +95,24 @@ def report(args, model, X, found, watch, to, weighted):
         *_times(watch.stopwatch),
         ("backend", model.backend_),
     ]
-    if args.scale != "none":
-        facts.insert(
-            1, ("scale", f"{args.scale}: distances and inertia in scaled units, centroids in the data's units")
-        )
+    facts[1:1] = _preparation(args, ready)
     facts += [(name, str(path)) for name, path in to._asdict().items() if path is not None]
     return f"{text}\n\n{pairs(facts)}"
+
+
+def _preparation(args, ready):
+    """What was done with the rows before the fit."""
+    if args.scale != "none":
+        yield "scale", f"{args.scale}: distances and inertia in scaled units, centroids in the data's units"
+    if ready.rows.texts:
+        names = ", ".join(ready.rows.names[at] for at in sorted(ready.rows.texts))
+        yield "categories", f"{names}: a column of 0 and 1 for each level"
+    if args.pca is not None:
+        yield "pca", f"{counted(ready.X.shape[1], 'component')}: distances and inertia are theirs"
+    if ready.complete is not None:
+        yield "left out", f"{counted(int((~ready.complete).sum()), 'row')} with missing cells, which have no label"
+    if ready.outliers is not None:
+        yield "outliers", f"{counted(int(ready.outliers.sum()), 'row')}, left out of the fit and labelled after it"
 
 
 def _times(stopwatch):

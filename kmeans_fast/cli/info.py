@@ -1,4 +1,4 @@
-"""``kmeans-fast info``: what a bug report should contain."""
+"""``kmeans-fast info``: what a bug report should contain, or what a model is."""
 
 import contextlib
 import importlib.metadata
@@ -34,6 +34,11 @@ _VARIABLES = ("KMEANS_FAST_", "NUMBA_", "OMP_", "MKL_NUM_THREADS")
 
 def run(args):
     """Run the subcommand."""
+    if args.model is not None:
+        from . import model_info
+
+        print(json.dumps(model_info.facts(args.model)) if args.json else model_info.text(args.model))
+        return
     facts = collect()
     if args.json:
         print(json.dumps(facts))

@@ -22,39 +22,45 @@ def check_writable(paths, inputs):
         raise ValueError(f"every output needs a file of its own, got {', '.join(map(str, paths))}")
 
 
-def write_labels(files, path, labels, distances=None):
-    """Write `labels`, and `distances` beside them, among `files`, a WholeFiles; the list of the paths written.
+def write_labels(files, path, labels, distances=None, outliers=None):
+    """Write `labels`, and `distances` and `outliers` beside them, among `files`, a WholeFiles; the list of the paths.
 
-    A .npy file holds the labels alone: distances then go to ``<stem>-distances.npy``. Other files are text; None is
-    text on stdout.
+    A .npy file holds the labels alone: the others then go to ``<stem>-distances.npy`` and ``<stem>-outliers.npy``.
+    Other files are text; None is text on stdout. A row without a label has -1 in an array, and nothing in text.
     """
+    more = {"distance": distances, "outlier": outliers}
+    more = {name: values for name, values in more.items() if values is not None}
     if path is None:
-        _write_rows(sys.stdout, labels, distances)
+        _write_rows(sys.stdout, {"label": labels, **more})
         return []
     if path.suffix.lower() == ".npy":
         write_array(files.open(path), labels)
-        beside = [] if distances is None else distances_beside(path)
-        for second in beside:
-            write_array(files.open(second), distances)
+        beside = beside_labels(path, more)
+        for second, values in zip(beside, more.values(), strict=True):
+            write_array(files.open(second), values)
         return [path, *beside]
-    _write_rows(files.open(path, "w", encoding="utf-8", newline="\n"), labels, distances)
+    _write_rows(files.open(path, "w", encoding="utf-8", newline="\n"), {"label": labels, **more})
     return [path]
 
 
-def distances_beside(path):
-    """The file that distances go to if labels go to `path`, as a list: none for text, which has room for both."""
-    return [path.with_name(f"{path.stem}-distances.npy")] if path.suffix.lower() == ".npy" else []
+def beside_labels(path, more):
+    """The files that columns called `more` go to if labels go to `path`: none for text, which has room for all."""
+    return [path.with_name(f"{path.stem}-{name}s.npy") for name in more] if path.suffix.lower() == ".npy" else []
 
 
-def _write_rows(file, labels, distances):
-    file.write("label\n" if distances is None else "label,distance\n")
-    for start in range(0, len(labels), _ROWS_AT_A_TIME):
-        part = slice(start, start + _ROWS_AT_A_TIME)
-        if distances is None:
-            lines = map(str, labels[part].tolist())
-        else:
-            pairs = zip(labels[part].tolist(), distances[part].tolist(), strict=True)
-            lines = (f"{label},{distance!r}" for label, distance in pairs)
+def cells(values):
+    """Values as text: nothing for what a row without a label has."""
+    found = values.tolist()
+    if values.dtype.kind == "f":
+        return ["" if value != value else repr(value) for value in found]
+    return ["" if value == -1 else str(value) for value in found]
+
+
+def _write_rows(file, columns):
+    file.write(",".join(columns) + "\n")
+    for start in range(0, len(columns["label"]), _ROWS_AT_A_TIME):
+        part = [cells(values[start : start + _ROWS_AT_A_TIME]) for values in columns.values()]
+        lines = part[0] if len(part) == 1 else map(",".join, zip(*part, strict=True))
         file.write("\n".join(lines) + "\n")
 
 

@@ -189,7 +189,7 @@ def _add_fit(commands):
     group = parser.add_argument_group("the clustering")
     _add_parameters(group, types={"n_clusters": _number_or_numbers})
     _add_search(group)
-    _add_scale(group)
+    _add_preparation(parser)
     _add_computing(parser, "float32 stays float32, all else becomes float64")
     group = parser.add_argument_group("the output")
     group.add_argument("-o", "--output", type=Path, metavar="DIR", help="write all three files into this directory")
@@ -215,7 +215,9 @@ def _add_predict(commands):
         "found by their names if both have names.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="the .npz file of 'fit' or of KMeans.save")
-    _add_input(parser)
+    _add_input(parser).add_argument(
+        "--missing", choices=("drop",), help="give rows with missing cells no label, whatever the model does with them"
+    )
     _add_computing(parser, "that of the model's centroids")
     parser.add_argument(
         "-o", "--output", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv; default: CSV on stdout"
@@ -256,7 +258,7 @@ def _add_choose_k(commands):
     )  # fmt: skip
     _add_search(group)
     _add_parameters(group, "random_state")
-    _add_scale(group)
+    _add_preparation(parser)
     _add_computing(parser, "float32 stays float32, all else becomes float64")
     group = parser.add_argument_group("the output")
     group.add_argument("--picture", type=_path_ending(".png", ".svg"), metavar="PATH", help=".png or .svg")
@@ -278,7 +280,7 @@ def _add_report(commands):
         help="number of clusters; or 2:20, 10:100:10 or 2,4,8, of which one is chosen (default: 2:20)",
     )  # fmt: skip
     _add_parameters(group, "random_state")
-    _add_scale(group)
+    _add_preparation(parser)
     _add_computing(parser, "float32 stays float32, all else becomes float64")
     group = parser.add_argument_group("the output")
     group.add_argument(
@@ -288,14 +290,81 @@ def _add_report(commands):
     group.add_argument("--quiet", action="store_true", help="print no progress and nothing else")
 
 
-def _add_scale(group):
+def _add_preparation(parser):
+    group = parser.add_argument_group("the preparation", "What 'fit' does it keeps in the model, for 'predict'.")
+    group.add_argument(
+        "--missing",
+        choices=("drop", "median"),
+        help="what to do with missing cells: leave their rows out, which get no label; or fill in the median of the "
+        "column, the most frequent level of categories; default: refuse them",
+    )
     group.add_argument(
         "--scale",
-        choices=("none", "standard", "minmax"),
+        choices=("none", "standard", "robust", "minmax"),
         default="none",
-        help="give every column mean 0 and standard deviation 1, or the range 0 to 1, before clustering; centroids are "
-        "reported in the data's units, and 'predict' scales by itself",
+        help="give every column of numbers mean 0 and standard deviation 1; median 0 and interquartile range 1, which "
+        "extreme values do not move; or the range 0 to 1; centroids are reported in the data's units",
     )
+    group.add_argument(
+        "--categories",
+        metavar="auto|drop|LIST",
+        help="columns of text: 'auto' gives each level a column of 0 and 1 (a text that differs in more than half of "
+        "the rows is left out), 'drop' leaves them out, a list as for --columns takes these columns as categories, "
+        "even of numbers; default: refuse them",
+    )
+    group.add_argument(
+        "--max-categories",
+        type=_number_from(2),
+        default=20,
+        metavar="N",
+        help="columns that the levels of one column become, at most; the rarest, and those that are new to 'predict', "
+        "share the last (default: %(default)s)",
+    )
+    group.add_argument(
+        "--pca",
+        type=_components,
+        metavar="N|SHARE",
+        help="cluster in so many principal components, or in as many as have this share of the variance, such as 0.95",
+    )
+    group.add_argument(
+        "--outliers",
+        type=_reach,
+        default="keep",
+        metavar="keep|exclude|N",
+        help="'exclude' leaves rows out of the fit that have a value more than 8, or N, interquartile ranges beyond "
+        "the quartiles of its column; they are labelled after it, and marked (default: keep)",
+    )
+
+
+def _number_from(least):
+    def read(text):
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
+        return int(text)
+
+    return read
+
+
+def _components(text):
+    try:
+        value = int(text) if text.isdigit() else float(text)
+    except ValueError:
+        value = 0
+    if not (0 < value < 1 or (isinstance(value, int) and value >= 1)):
+        raise argparse.ArgumentTypeError(f"must be a number of components, or a share below 1, got {text!r}")
+    return value
+
+
+def _reach(text):
+    if text in ("keep", "exclude"):
+        return {"keep": "keep", "exclude": 8.0}[text]
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be 'keep', 'exclude' or a number of at least 0, got {text!r}")
+    return value
 
 
 def _add_explain(commands):
@@ -314,8 +383,12 @@ def _add_explain(commands):
 
 def _add_info(commands):
     parser = commands.add_parser(
-        "info", help="versions, processor, backends", description="Print what a bug report should contain."
+        "info",
+        help="versions, processor, backends; or what a model is",
+        description="Print what a bug report should contain; or of MODEL, a file that 'fit' wrote, what it does with "
+        "rows and its centroids in the data's units.",
     )
+    parser.add_argument("model", type=Path, nargs="?", metavar="MODEL", help="the .npz file of 'fit' or of KMeans.save")
     parser.add_argument("--json", action="store_true", help="machine-readable")
 
 

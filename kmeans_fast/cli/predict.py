@@ -3,15 +3,15 @@
 import sys
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from .. import assign, load
+from ..estimators.pipelines import split
 from ..messages import counted
 from ..whole_files import WholeFiles
 from .append import Appender
-from .outputs import check_writable, distances_beside, write_labels
+from .outputs import beside_labels, check_writable, write_labels
+from .preparing import applied, needs, spread
 from .readers import check_file
-from .scaling import scaled
 from .watch import Watch
 
 
@@ -19,14 +19,15 @@ def run(args):
     """Run the subcommand."""
     outputs = [path for path in (args.output, args.append) if path is not None]
     if args.output is not None and args.distances:
-        outputs += distances_beside(args.output)
+        outputs += beside_labels(args.output, ["distance"])
     check_writable(outputs, [args.file, args.model])
     with Watch(args.quiet) as watch:
-        X, centroids = _read(args, watch)
+        X, centroids, complete = _read(args, watch)
         appender = Appender.of(args)
         watch.on_phase("labelling")
         labels, squared = assign(X, centroids, device=args.device, n_threads=args.n_threads)
-        distances = np.sqrt(squared) if args.distances else None
+        labels = spread(labels, complete)
+        distances = spread(np.sqrt(squared), complete) if args.distances else None
         if outputs:
             watch.on_phase("writing")
             written = _write(args, labels, distances, appender)
@@ -48,20 +49,21 @@ def _write(args, labels, distances, appender):
 
 
 def _read(args, watch):
-    """Data as the model takes it, and the model's centroids."""
+    """Data as the model takes it, the model's centroids, and which rows of the file these are; None: all."""
     check_file(args.model)
     model = load(args.model)
-    scaler, kmeans = model if isinstance(model, Pipeline) else (None, model)
+    pipeline, kmeans = split(model)
     centroids = kmeans.cluster_centers_
-    expected = tuple(getattr(model, "feature_names_in_", ()))
+    n_features = model.n_features_in_
+    needed = needs(pipeline, list(getattr(model, "feature_names_in_", ())), n_features)
     # The model's dtype: rows that were rounded to float32 for the fit are rounded in the same way here.
     dtype = str(centroids.dtype) if args.dtype == "auto" else args.dtype
-    X = watch.read(args, None, expected, dtype).data
-    if X.shape[1] != centroids.shape[1]:
+    table = watch.read(args, None, needed.names, dtype, needed.categories)
+    width = table.data.shape[1] + len(table.texts)
+    if width != len(needed.columns):
         raise ValueError(
-            f"{args.file}: the model was fitted on {counted(centroids.shape[1], 'column')}, got {X.shape[1]} (choose "
+            f"{args.file}: the model was fitted on {counted(len(needed.columns), 'column')}, got {width} (choose "
             "columns with --columns)"
         )
-    if scaler is not None:
-        X = scaled(scaler, X)
-    return X, centroids
+    X, complete = applied(args, table, pipeline, needed, n_features, watch)
+    return X, centroids, complete

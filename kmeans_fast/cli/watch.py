@@ -10,6 +10,7 @@ from .stopwatch import Stopwatch
 
 _WORDS = {
     "reading": "reading",
+    "looking": "looking at the columns",
     "preparing": "preparing",
     "choosing": "choosing k",
     "analysing": "analysing",
@@ -32,7 +33,7 @@ class Watch:
 
     def __init__(self, quiet=False):
         self.display, self.stopwatch = display(quiet), Stopwatch()
-        self._quiet = quiet
+        self.quiet = quiet
         self.interrupted = False
         self._has_results = False
         self._handler_before = None
@@ -60,10 +61,11 @@ class Watch:
         self.stopwatch.begin(name)
         self.display.phase(_WORDS[name])
 
-    def read(self, args, weights=None, expected=(), dtype=None):
+    def read(self, args, weights=None, expected=(), dtype=None, categories=None):
         """The `Table` of the file of a command line; the other parameters are those of `Selection` and of `read`."""
         self.on_phase("reading")
-        selection = Selection(args.columns, weights, expected)
+        categories = getattr(args, "categories", categories)
+        selection = Selection(args.columns, weights, expected, categories, hasattr(args, "missing"))
         told = self.display.reading
         found = read(args.file, selection, text=text_options(args), dtype=dtype or args.dtype, progress=told)
         self.say(args.file, found.notes)
@@ -71,7 +73,7 @@ class Watch:
 
     def say(self, path, notes):
         """Print what there is to say about a file, line by line."""
-        for line in () if self._quiet else notes:
+        for line in () if self.quiet else notes:
             note(f"{path}: {line}")
 
     def __call__(self, progress):

@@ -312,8 +312,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         header, arrays = persistence.read(path, [kind])
         if header["preparation"] is not None:
             raise ValueError(
-                f"{path} holds a Pipeline of a {header['preparation']['scaler']} and a {kind}, for raw rows: "
-                "read it with kmeans_fast.load."
+                f"{path} holds a Pipeline of a preparation and a {kind}, for raw rows: read it with kmeans_fast.load."
             )
         return persistence.unpacked(header, arrays, cls)
 

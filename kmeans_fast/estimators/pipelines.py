@@ -1,22 +1,19 @@
-"""Models in files as users meet them: a KMeans, or a scikit-learn Pipeline of a scaler and a KMeans."""
+"""Models in files as users meet them: a KMeans, or a scikit-learn Pipeline of a preparation and a KMeans."""
 
 import os
 
-import numpy as np
-from sklearn import preprocessing
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from .. import estimators, persistence
+from ..preparation.kinds import RULE
+from ..preparation.loading import Reader, name_columns
+from ..preparation.saving import Writer
 from ..whole_files import WholeFiles
 from . import ESTIMATORS
 from .base import _BaseKMeans
 from .kmeans import KMeans
 
-_RULE = (
-    "save takes a fitted kmeans_fast.KMeans, or a fitted sklearn Pipeline of two steps, a StandardScaler or "
-    "MinMaxScaler and a kmeans_fast.KMeans"
-)
+_RULE = f"save takes a fitted kmeans_fast.KMeans, or a fitted sklearn Pipeline whose last step is one: {RULE}"
 
 
 def save(model: KMeans | Pipeline, path: str | os.PathLike[str], *, labels: bool = True) -> None:
@@ -25,7 +22,9 @@ def save(model: KMeans | Pipeline, path: str | os.PathLike[str], *, labels: bool
     Parameters
     ----------
     model : KMeans or sklearn.pipeline.Pipeline
-        A Pipeline has two steps: a StandardScaler or MinMaxScaler, and a KMeans.
+        A Pipeline ends with a KMeans. Before it may be scikit-learn's StandardScaler, MinMaxScaler, RobustScaler,
+        SimpleImputer, OneHotEncoder, PCA, ColumnTransformer and Pipelines of them, such as
+        `kmeans_fast.preparation.make_preparation` makes.
     path : path-like
         The file is an .npz archive, arrays and a JSON header, whatever its name; no pickle.
     labels : bool, default=True
@@ -67,40 +66,25 @@ def packed(model, labels=True):
     if not isinstance(model, Pipeline):
         way = "; KMeans.from_sklearn makes one of scikit-learn's" if _is_sklearns(model) else ""
         raise ValueError(f"{_RULE}; got {type(model).__name__}{way}.")
-    kinds = [type(step) for _, step in model.steps]
-    scalers = [getattr(preprocessing, name) for name in persistence.SCALERS]
-    if len(kinds) != 2 or kinds[0] not in scalers or not issubclass(kinds[1], _BaseKMeans):
-        raise ValueError(f"{_RULE}; got a Pipeline of {', '.join(kind.__name__ for kind in kinds)}.")
-    (_, scaler), (_, kmeans) = model.steps
-    check_is_fitted(scaler)
+    steps = [(name, step) for name, step in model.steps if step not in (None, "passthrough")]
+    if len(steps) < 2 or not isinstance(steps[-1][1], _BaseKMeans):
+        raise ValueError(f"{_RULE}; got a Pipeline of {', '.join(type(step).__name__ for _, step in model.steps)}.")
+    *before, (name, kmeans) = steps
     header, arrays = kmeans._packed(labels)
-    header["preparation"] = _packed_scaler(scaler, arrays) | {"steps": [name for name, _ in model.steps]}
-    header["feature_names"] = persistence.feature_names(scaler)
+    node = Writer(arrays).node(Pipeline(before))
+    header["preparation"] = {"steps": node, "model": name, "n_features_in": int(before[0][1].n_features_in_)}
+    header["feature_names"] = persistence.feature_names(before[0][1])
     header["arrays"] = sorted(arrays)
     return header, arrays
 
 
+def split(model):
+    """The preparation of what `load` gives, a Pipeline or None, and its KMeans."""
+    return (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
+
+
 def _is_sklearns(model):
     return type(model).__name__ == "KMeans" and type(model).__module__.startswith("sklearn.")
-
-
-def _packed_scaler(scaler, arrays):
-    """What a header says of a scaler; its arrays join `arrays`."""
-    parameters, names = persistence.SCALERS[type(scaler).__name__]
-    for name in names:
-        value = getattr(scaler, f"{name}_", None)
-        if value is not None:
-            value = np.asarray(value)
-            arrays[f"scaler_{name}"] = np.ascontiguousarray(
-                value, np.float32 if value.dtype == np.float32 else np.float64
-            )
-    seen = np.asarray(getattr(scaler, "n_samples_seen_", None))
-    if seen.ndim:
-        raise ValueError("The scaler must have seen as many values in every column; there were missing ones (NaN).")
-    given = {name: getattr(scaler, name) for name in parameters}
-    if "feature_range" in given:
-        given["feature_range"] = np.asarray(given["feature_range"]).tolist()
-    return {"scaler": type(scaler).__name__, "parameters": given, "n_samples_seen": seen.item()}
 
 
 def load(path: str | os.PathLike[str]) -> KMeans | Pipeline:
@@ -113,8 +97,8 @@ def load(path: str | os.PathLike[str]) -> KMeans | Pipeline:
     Returns
     -------
     KMeans or sklearn.pipeline.Pipeline
-        A Pipeline of a scaler and a KMeans where the rows were scaled before the fit (``kmeans-fast fit --scale``):
-        it takes raw rows.
+        A Pipeline where the rows were prepared before the fit (``kmeans-fast fit --scale``, for one): it takes raw
+        rows.
 
     Raises
     ------
@@ -128,13 +112,7 @@ def load(path: str | os.PathLike[str]) -> KMeans | Pipeline:
     preparation = header["preparation"]
     if preparation is None:
         return model
-    given = dict(preparation["parameters"])
-    if "feature_range" in given:
-        given["feature_range"] = tuple(given["feature_range"])
-    scaler = getattr(preprocessing, preparation["scaler"])(**given)
-    for name in persistence.SCALERS[preparation["scaler"]][1]:
-        setattr(scaler, f"{name}_", arrays.get(f"scaler_{name}"))
-    scaler.n_samples_seen_ = preparation["n_samples_seen"]
-    scaler.n_features_in_ = model.n_features_in_
-    persistence.name_features(scaler, header)
-    return Pipeline(list(zip(preparation["steps"], (scaler, model), strict=True)))
+    steps, _ = Reader(arrays).steps(preparation, preparation["n_features_in"])
+    if header["feature_names"]:
+        name_columns(steps[0][1], header["feature_names"])
+    return Pipeline([*steps, (preparation["model"], model)])

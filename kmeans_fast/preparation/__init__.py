@@ -9,8 +9,12 @@ if TYPE_CHECKING:  # for type checkers and editors
     from .findings import Finding as Finding
     from .findings import Health as Health
     from .findings import health as health
+    from .recipes import make_preparation as make_preparation
 
-_HOME = {"Column": "findings", "Finding": "findings", "Health": "findings", "health": "findings"}
+_HOME = {
+    **dict.fromkeys(("Column", "Finding", "Health", "health"), "findings"),
+    "make_preparation": "recipes",
+}
 
 __all__ = list(_HOME)
 __getattr__, __dir__ = lazy_names(__name__, _HOME)

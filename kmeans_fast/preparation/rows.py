@@ -1,5 +1,6 @@
 """Rows of numbers and texts, from arrays, DataFrames and files: NaN is a missing cell, of texts too."""
 
+from collections.abc import Container
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -26,11 +27,14 @@ class Rows(NamedTuple):
             numbers=self.numbers[rows], texts={index: texts[rows] for index, texts in self.texts.items()}
         )
 
-    def missing(self) -> np.ndarray:
-        """Whether a cell of a row is missing, (n_samples,)."""
-        found = np.isnan(self.numbers).any(axis=1)
-        for texts in self.texts.values():
-            found |= is_missing(texts)
+    def missing(self, columns: Container[int] | None = None) -> np.ndarray:
+        """Whether a cell of a row is missing, (n_samples,), of some columns or of all."""
+        places = [at for at, place in enumerate(self.places) if columns is None or place in columns]
+        whole = len(places) == self.numbers.shape[1]
+        found = np.isnan(self.numbers if whole else self.numbers[:, places]).any(axis=1)
+        for index, texts in self.texts.items():
+            if columns is None or index in columns:
+                found |= is_missing(texts)
         return found
 
 

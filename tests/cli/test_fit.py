@@ -47,7 +47,7 @@ def test_delimiters_are_found(inputs, X, delimiter, run):
     ("text", "message"),
     [
         ("a,b\n1,2\n3,x\n", "row 3, column 2 ('b') is 'x'"),
-        ("1,2\n3,nan\n", "row 2, column 2 is 'nan'"),
+        ("1,2\n3,nan\n", "row 2, column 2 is empty or NaN"),
         ("1,2\n-inf,3\n", "row 2, column 1 is '-inf'"),
         ("1,2\n\n3,\n", "row 3, column 2 is empty"),
         ("1,2\n3,1_000\n", "row 2, column 2 is '1_000'"),
@@ -74,7 +74,7 @@ def test_bad_arrays_are_refused(inputs, X, refused):
     np.save(inputs / "object.npy", np.array([[1, "a"]], dtype=object), allow_pickle=True)
     np.save(inputs / "empty.npy", np.empty((0, 3)))
     (inputs / "text.npy").write_text("not an array")
-    assert "row 7, column 2 is nan" in refused("fit", "nan.npy", "-k", "2")
+    assert "row 7, column 2 is empty or NaN" in refused("fit", "nan.npy", "-k", "2")
     assert "2 dimensions" in refused("fit", "flat.npy", "-k", "2")
     for name in ("object.npy", "text.npy"):
         assert "not a .npy file of numbers" in refused("fit", name, "-k", "2")

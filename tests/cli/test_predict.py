@@ -65,8 +65,8 @@ def test_a_damaged_scaler_is_refused(inputs, run, refused):
     run("fit", "data.npy", "-k", "3", "--scale", "standard")
     with np.load(inputs / "data.npy-model.npz") as archive:
         arrays = dict(archive)
-    np.savez(inputs / "damaged.npz", **{**arrays, "scaler_scale": np.zeros(3)})
-    assert "scale_ of the scaler must be above 0" in refused("predict", "damaged.npz", "data.npy")
-    del arrays["scaler_scale"]
+    np.savez(inputs / "damaged.npz", **{**arrays, "step2_scale": np.zeros(3)})
+    assert "scale_ of the StandardScaler must be above 0" in refused("predict", "damaged.npz", "data.npy")
+    del arrays["step2_scale"]
     np.savez(inputs / "damaged.npz", **arrays)
     assert "not a sound kmeans_fast model" in refused("predict", "damaged.npz", "data.npy")

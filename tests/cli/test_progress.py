@@ -76,7 +76,16 @@ def test_the_clock_runs_while_nothing_is_reported(terminal):
 def test_every_phase_is_shown(terminal, here, capsys):
     assert main(["fit", "data.npy", "-k", "3", "--n-init", "2", "--init", "random"]) == 0
     shown = terminal.getvalue()
-    phases = ["reading", "preparing", "choosing the first centroids", "iterating", "last pass", "summing up", "writing"]
+    phases = [
+        "reading",
+        "looking",
+        "preparing",
+        "choosing the first centroids",
+        "iterating",
+        "last pass",
+        "summing up",
+        "writing",
+    ]
     places = [shown.index(phase) for phase in phases]
     assert places == sorted(places)
     assert shown.count("choosing the first centroids") >= 2  # every run's
@@ -136,7 +145,7 @@ def test_elsewhere_there_are_plain_lines(monkeypatch, here, capsys, dumb):
 def test_phases_are_timed_and_told(here, capsys):
     assert main(["fit", "data.npy", "-k", "3", "--json"]) == 0
     seconds = json.loads(capsys.readouterr().out)["seconds"]
-    phases = ["reading", "preparing", "seeding", "iterating", "last_pass", "summary", "writing", "compiling"]
+    phases = ["reading", "looking", "preparing", "seeding", "iterating", "last_pass", "summary", "writing", "compiling"]
     assert list(seconds) == phases
     assert all(value >= 0 for value in seconds.values())
     assert main(["fit", "data.npy", "-k", "3"]) == 0

@@ -12,11 +12,14 @@ import zipfile
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 import kmeans_fast
 from kmeans_fast import KMeans
+from kmeans_fast.preparation import make_preparation
+from kmeans_fast.preparation.applying import leaves
 
 _MUTATIONS = 2000
 _VALUES = (
@@ -24,6 +27,16 @@ _VALUES = (
     "a" * 300, [], [1], ["a", "b", "c"], {}, {"a": 1}, [[[]]],
 )  # fmt: skip
 _DTYPES = ("<f4", "<f8", "<i4", "|u1", ">f8", "<f2", "<i8", "<c16", "|b1", "<U3", "|S4", "|V8", "|O", "<M8[s]")
+
+
+_MIXED = make_preparation(missing="median", scale="standard", categories=[2], max_categories=3, pca=0.9)
+
+
+def table():
+    """Rows of two columns of numbers and one of levels, of which some are rare and one is missing."""
+    X = np.random.default_rng(0).normal(size=(12, 3)).astype(object)
+    X[:, 2] = ["a", "b", "b", None, "c", "a", "d", "b", "a", "e", "b", "a"]
+    return X
 
 
 def originals(path):
@@ -34,6 +47,8 @@ def originals(path):
         KMeans(2, init=X[:2], n_init=1).fit(X.astype(np.float32)),
         make_pipeline(StandardScaler(), KMeans(3, random_state=0)).fit(X),
         make_pipeline(MinMaxScaler(), KMeans(3, random_state=0)).fit(X.astype(np.float32)),
+        make_pipeline(RobustScaler(), PCA(2), KMeans(3, random_state=0)).fit(X),
+        make_pipeline(_MIXED, KMeans(3, random_state=0)).fit(table()),
     ]
     models[0].feature_names_in_ = np.array(["a", "b", "c"], dtype=object)
     found = []
@@ -133,7 +148,7 @@ def check_reading(model, path):
     with np.load(path, allow_pickle=False) as archive:
         arrays = dict(archive)
     header = json.loads(arrays["header"].tobytes())
-    scaler, kmeans = model if isinstance(model, Pipeline) else (None, model)
+    preparation, kmeans = (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
     for name, value in header["parameters"].items():
         if name != "init" or value is not None:
             assert getattr(kmeans, name) == value
@@ -145,16 +160,25 @@ def check_reading(model, path):
         np.testing.assert_array_equal(kmeans.init, arrays["init"])
     assert (kmeans.inertia_, kmeans.n_iter_) == (header["inertia"], header["n_iter"])
     assert list(getattr(model, "feature_names_in_", ())) == header["feature_names"]
-    assert (scaler is None) == (header["preparation"] is None)
-    for name in arrays:
-        if name.startswith("scaler_"):
-            np.testing.assert_array_equal(getattr(scaler, f"{name[7:]}_"), arrays[name])
+    assert (preparation is None) == (header["preparation"] is None)
     X = np.zeros((2, arrays["cluster_centers"].shape[1]))
-    if scaler is not None:
-        X = scaler.transform(X)
+    if preparation is not None:
+        n_features = header["preparation"]["n_features_in"]
+        assert model.n_features_in_ == n_features
+        check_arrays(leaves(preparation, list(range(n_features))), arrays)
+        X = preparation.transform(np.zeros((2, n_features)))
     kmeans.set_params(device="cpu", n_threads=None)  # parameters are checked where they are used
     if np.abs(X).max() < 1e140:
         assert set(kmeans.predict(X)) <= set(range(len(arrays["cluster_centers"])))
+
+
+def check_arrays(branches, arrays):
+    """Every array of a preparation is that of some step."""
+    steps = [step for steps, _ in branches for step in steps]
+    for name, array in arrays.items():
+        if name.startswith("step"):
+            found = [getattr(step, f"{name.partition('_')[2]}_", None) for step in steps]
+            assert any(np.array_equal(array, one) for one in found if one is not None), name
 
 
 def fuzz(path, seed, mutations=None, seconds=None):

@@ -1,10 +1,9 @@
 """Files in: `read` gives a .npy, text or Parquet file as an array of finite numbers, or says which cell is not one."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ...messages import counted
+from .collected import Table
 from .columns import Selection, listed
 from .head import TextOptions
 from .npy import load_array, read_npy
@@ -14,15 +13,6 @@ __all__ = ["Selection", "Table", "TextOptions", "check_file", "kind_of", "load_a
 _TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 _PACKED = (".gz", ".bz2", ".xz")
 _PARQUET = (".parquet", ".pq")
-
-
-class Table(NamedTuple):
-    """What was read."""
-
-    data: np.ndarray  # (n_samples, n_features), float32 or float64; a read-only memory map where the file allows it
-    names: list[str] | None  # of the features
-    weights: np.ndarray | None  # (n_samples,), float64
-    notes: list[str]  # what was read, what was left out and why, and what was judged, with the option that overrides it
 
 
 def text_options(args):
@@ -102,25 +92,25 @@ def read(path, selection=None, *, text=None, dtype="auto", progress=None):
             f"{path}: the file's ending must be one of {known}, the last five also with {' or '.join(_PACKED)}; got "
             f"{path.suffix!r}"
         )
-    data, names, weights, notes = found
-    if len(data) == 0:
+    n_features = found.data.shape[1] + len(found.texts)
+    if len(found.data) == 0:
         raise ValueError(f"{path}: at least one row is needed, got none")
-    called = f": {listed(names)}" if names else ""
-    size = f"{counted(len(data), 'row')}, {counted(data.shape[1], 'column')}{called}"
-    if selection.by_default:
-        notes += _counters(data, names)
-    return Table(data, names, weights, [size, *notes])
+    called = f": {listed(found.names)}" if found.names else ""
+    size = f"{counted(len(found.data), 'row')}, {counted(n_features, 'column')}{called}"
+    counters = _counters(found.data, found.rows(), found.names is not None) if selection.by_default else []
+    return found._replace(notes=[size, *found.notes, *counters])
 
 
-def _counters(data, names):
+def _counters(data, rows, named):
     """What to say of columns that number the rows: they are features, for nobody knows whether they should not be."""
     found = []
     for column in np.flatnonzero(np.isin(data[0], (0, 1)) & (data[-1] == data[0] + len(data) - 1)).tolist():
         first = int(data[0, column])
         if len(data) > 2 and np.array_equal(data[:, column], np.arange(first, first + len(data))):
-            called = f" ({names[column]!r})" if names else ""
+            place = rows.places[column]
+            called = f" ({rows.names[place]!r})" if named else ""
             found.append(
-                f"feature {column + 1}{called} numbers the rows ({first}, {first + 1}, ...): if it should not count, "
+                f"feature {place + 1}{called} numbers the rows ({first}, {first + 1}, ...): if it should not count, "
                 "choose columns with --columns"
             )
     return found

@@ -1,8 +1,11 @@
 """The chosen columns as one array, filled block by block: memory must suffice and every number must be finite."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...engine.memory import shortage
+from ...preparation.rows import MISSING, Rows, texts_of
 from .columns import describe
 
 
@@ -27,37 +30,98 @@ def is_finite(block):
     return np.isfinite(block).all() if isinstance(block, np.ndarray) else all(map(is_finite, block))
 
 
+def has_infinity(block):
+    """Whether some number is infinite of an array, or of a list of columns."""
+    return bool(np.isinf(block).any()) if isinstance(block, np.ndarray) else any(map(has_infinity, block))
+
+
+class Table(NamedTuple):
+    """What was read."""
+
+    data: np.ndarray  # (n_samples, n_numbers), float32 or float64; a read-only memory map where the file allows it
+    names: list[str] | None  # of the features
+    weights: np.ndarray | None  # (n_samples,), float64
+    notes: list[str]  # what was read, what was left out and why, and what was judged, with the option that overrides it
+    texts: dict[int, np.ndarray] = {}  # the features that are categories, as `Rows` has them; the others are in `data`
+    missing: str | None = None  # where the first missing cell is, in words; None: there is none
+
+    def rows(self):
+        """The features as `Rows`."""
+        n_features = self.data.shape[1] + len(self.texts)
+        return Rows(self.data, self.texts, self.names or [f"x{index + 1}" for index in range(n_features)])
+
+
+def arrow_texts(column):
+    """An array of numbers or texts as an Arrow array of texts; whole numbers are ``1``."""
+    import pyarrow
+
+    return pyarrow.array(texts_of(np.asarray(column)), pyarrow.string(), from_pandas=True)
+
+
+class Levels:
+    """A column of categories: texts, by number."""
+
+    def __init__(self):
+        self._numbers, self._codes = {}, []
+
+    def add(self, array):
+        """Add texts, an Arrow array of strings; where the first null of them is, or None."""
+        array = array.dictionary_encode() if not hasattr(array, "dictionary") else array
+        stripped = [None if text is None else text.strip(" \t") for text in array.dictionary.to_pylist()]
+        numbers = [-1 if text is None else self._numbers.setdefault(text, len(self._numbers)) for text in stripped]
+        codes = array.indices.fill_null(len(numbers)).to_numpy()
+        self._codes.append(np.array([*numbers, -1], np.int32)[codes])
+        absent = self._codes[-1] < 0
+        return int(absent.argmax()) if absent.any() else None
+
+    def result(self):
+        """The texts, (n_samples,), as `kmeans_fast.preparation.rows.Rows` has them."""
+        texts = np.empty(len(self._numbers) + 1, object)
+        texts[:-1], texts[-1] = list(self._numbers), MISSING
+        return texts[np.concatenate(self._codes)]
+
+
 class Collected:
     """The features and weights that have been read.
 
     Parameters
     ----------
     names : list of str or None
-        Of all columns of the file, in which `features` and `weights` (or None) are positions.
+        Of all columns of the file, in which `chosen`, a `Chosen`, has positions.
     data : dtype or ndarray
         What the features become; an array that holds them already is checked and stays.
     n_samples : int
         How many rows there will be; 0: not known.
+    missing : bool
+        Whether cells may be missing: NaN, or null where texts are.
+
+    Attributes
+    ----------
+    first_missing : tuple of (int, int) or None
+        The row, as messages name it, and the column of the first missing cell.
     """
 
-    def __init__(self, path, names, features, weights, data, n_samples=0, progress=None):
-        self.path, self.names, self.features, self.progress = path, names, features, progress
-        self.chosen = features if weights is None else [*features, weights]
-        self.n_rows, self._known, self._weights = 0, n_samples, []
+    def __init__(self, path, names, chosen, data, n_samples=0, progress=None, missing=False):
+        self.path, self.names, self.features, self.progress = path, names, chosen.numbers, progress
+        self.chosen = chosen.numbers if chosen.weights is None else [*chosen.numbers, chosen.weights]
+        self.n_rows, self._known, self._weights, self._order = 0, n_samples, [], chosen.order
+        self.levels, self._missing, self.first_missing = {index: Levels() for index in chosen.texts}, missing, None
         if not isinstance(data, np.ndarray):
-            check_memory(path, n_samples, len(features), data)
-            data = np.empty((n_samples, len(features)), data)
+            check_memory(path, n_samples, len(self.features), data)
+            data = np.empty((n_samples, len(self.features)), data)
         self.data = data
 
-    def add(self, block, share=None, line_of=None):
+    def add(self, block, share=None, line_of=None, texts=()):
         """Add rows: an array (n_rows, n_chosen) or a list of its columns, of the features and after them the weights.
 
         `share` tells how much of a file of unknown length has been read with them; ``line_of(i)`` is the number by
-        which a message names the i-th of them, by default counted from the first row. A feature that is not finite, or
-        not when it is rounded to the dtype of the data, is a ValueError that names its row and column.
+        which a message names the i-th of them, by default counted from the first row; `texts` are Arrow arrays of the
+        columns of categories. A feature that is not finite, or not when it is rounded to the dtype of the data, is a
+        ValueError that names its row and column, unless it is missing and may be.
         """
         whole, n_features = isinstance(block, np.ndarray), len(self.features)
-        end = self.n_rows + (len(block) if whole else len(block[0]))
+        more = len(block) if whole else len(block[0]) if block else len(texts[0])
+        end = self.n_rows + more
         if len(self.chosen) > n_features:
             self._weights.append(np.array(block[:, -1] if whole else block[-1], np.float64))
         if end > len(self.data):
@@ -69,14 +133,28 @@ class Collected:
             elif not whole:
                 for position, column in enumerate(block[:n_features]):
                     target[:, position] = column
+        line = line_of or (lambda row, first=self.n_rows: first + row + 1)
+        absent = []  # the first missing cell of the rows, and of each column of texts
         if not (finite := np.isfinite(target)).all():
-            row, column = np.argwhere(~finite)[0].tolist()
-            value, line = (block[row, column] if whole else block[column][row]), self.n_rows + row + 1
-            what = f"too large for {target.dtype}: use --dtype float64"
-            raise ValueError(
-                f"{self.path}: row {line_of(row) if line_of else line}, {describe(self.features[column], self.names)} "
-                f"is {value}{f', {what}' if np.isfinite(value) else '; every cell must be a finite number'}"
-            )
+            missing = np.isnan(target) if self._missing else np.zeros_like(finite)
+            bad = ~(finite | missing)
+            if bad.any():
+                row, column = np.argwhere(bad)[0].tolist()
+                value = block[row, column] if whole else block[column][row]
+                what = f"too large for {target.dtype}: use --dtype float64"
+                raise ValueError(
+                    f"{self.path}: row {line(row)}, {describe(self.features[column], self.names)} is "
+                    f"{value}{f', {what}' if np.isfinite(value) else '; every cell must be a finite number'}"
+                )
+            row, column = np.argwhere(missing)[0].tolist()
+            absent.append((row, self.features[column]))
+        for (column, levels), array in zip(self.levels.items(), texts, strict=True):
+            row = levels.add(array)
+            if row is not None:
+                absent.append((row, column))
+        if absent and self.first_missing is None:
+            row, column = min(absent)
+            self.first_missing = line(row), column
         self.n_rows = end
         if self.progress is not None:
             self.progress(end / self._known if self._known else share, f"{end:,} rows")
@@ -86,9 +164,14 @@ class Collected:
         check_memory(self.path, rows - len(self.data), self.data.shape[1], self.data.dtype)
         self.data.resize((max(rows, least), self.data.shape[1]), refcheck=False)
 
-    def result(self):
-        """Data, names and weights, as the readers return them."""
+    def result(self, notes):
+        """What the readers return."""
         if self.n_rows < len(self.data):
             self.data.resize((self.n_rows, self.data.shape[1]), refcheck=False)
-        names = [self.names[index] for index in self.features] if self.names else None
-        return self.data, names, np.concatenate(self._weights) if self._weights else None
+        texts = {self._order.index(index): levels.result() for index, levels in self.levels.items()}
+        names = [self.names[index] for index in self._order] if self.names else None
+        missing = None
+        if self.first_missing is not None:
+            row, column = self.first_missing
+            missing = f"{self.path}: row {row}, {describe(column, self.names)} is empty or NaN"
+        return Table(self.data, names, np.concatenate(self._weights) if self._weights else None, notes, texts, missing)

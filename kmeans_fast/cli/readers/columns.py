@@ -1,7 +1,7 @@
 """Which columns of a file are features, which holds the weights, and which are left out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 
@@ -42,12 +42,25 @@ def left_out(chosen, names, n_columns, why: Mapping[int, str] = {}):
     return notes
 
 
+class Chosen(NamedTuple):
+    """Columns by position in the file."""
+
+    order: list[int]  # all features, as they were asked for
+    numbers: list[int]
+    texts: list[int]  # those that are categories
+    weights: int | None
+
+
 class Selection(NamedTuple):
     """What the user asks for."""
 
     columns: str | None = None  # names, numbers from 1 and ranges, separated by commas; None: all that are features
     weights: str | None = None  # name or number of the column of weights
     expected: tuple[str, ...] = ()  # names to look for (a model's) where `columns` is None and the file has names
+    # Which features are categories: "auto", all texts; "drop", none, and texts are no features; columns, as `columns`;
+    # positions among the features (a model's); None, none, and texts are refused.
+    categories: str | tuple[int, ...] | None = None
+    prepares: bool = False  # whether missing cells are read as NaN, for the command to see to them
 
     @property
     def by_default(self):
@@ -81,6 +94,32 @@ class Selection(NamedTuple):
                 raise ValueError(f"every column may be chosen once, got {describe(index, names)} twice: {self.columns}")
             seen.add(index)
         return features, weights
+
+    def split(self, features, texts, names, n_columns):
+        """Which of the features are numbers, and which categories, as lists; `texts` are columns of text."""
+        if self.categories is None:
+            return features, []
+        if self.categories in ("auto", "drop"):
+            found = [index for index in features if index in texts]
+        elif isinstance(self.categories, str):
+            found = _positions(self.categories, names, _places(names), n_columns, "--categories")
+            for index in found:
+                if index not in features:
+                    raise ValueError(f"--categories: {describe(index, names)} is not among the columns that are used")
+        else:
+            found = [features[at] for at in self.categories]
+        numbers = [index for index in features if index not in found]
+        found = [] if self.categories == "drop" else [index for index in features if index in found]
+        if not numbers and not found:
+            raise ValueError("--categories drop: there must be at least one column of numbers, got texts only")
+        return numbers, found
+
+    def chosen(self, names, n_columns, left_out: Mapping[int, str] = {}, texts: Container[int] = ()):
+        """All that `resolve` and `split` say, as `Chosen`."""
+        features, weights = self.resolve(names, n_columns, left_out)
+        numbers, categories = self.split(features, texts, names, n_columns)
+        kept = {*numbers, *categories}
+        return Chosen([index for index in features if index in kept], numbers, categories, weights)
 
     def _expected(self, names, places):
         missing = [name for name in self.expected if name not in places]

@@ -45,7 +45,8 @@ class Head(NamedTuple):
     n_columns: int
     names: list[str] | None
     left_out: dict[int, str]  # columns that are no features, and why
-    unclear: dict[int, str]  # columns that are features only if the user says so, and why
+    texts: dict[int, str]  # columns of text, with a cell in words
+    unclear: dict[int, str]  # columns without names, which are features only if the user says so
     notes: list[str]
     above: bytes  # the row that names the columns, and what is above it; nothing where no row names them
     n_comments: int  # in it
@@ -89,22 +90,24 @@ def read_head(piece, options, path):
         names = _names_in(sample.comment, len(first), dialect) if options.header == "auto" else None
         if names:
             notes[-1] = "the comment above the first row names the columns (--header no: it does not)"
-        unclear = _texts(Judge([], [first, *below]), sample.lines, len(first))
-        return Head(dialect, len(first), names, {}, unclear, notes, b"", 0, piece)
+        texts = _texts(Judge([], [first, *below]), sample.lines, len(first))
+        return Head(dialect, len(first), names, {}, texts, {}, notes, b"", 0, piece)
     names = [cell.text for cell in judge.first]
     left_out = _index_columns(names, nameless)
-    unclear = _texts(judge, sample.lines[1:], len(names))
-    unclear |= {index: "has no name" for index, name in enumerate(names) if not name}
+    texts = _texts(judge, sample.lines[1:], len(names))
     above, rest = piece.text[: sample.after_first], piece.text[sample.after_first :]
     n_comments = without_comments(above, delimiter)[1]
-    unclear = {index: why for index, why in unclear.items() if index not in left_out}
+    texts = {index: why for index, why in texts.items() if index not in left_out}
+    unclear = {index: "has no name" for index, name in enumerate(names) if not name and index not in left_out}
     rest = Piece(rest, piece.line + above.count(b"\n"), piece.share)
-    return Head(dialect, len(names), names, left_out, unclear, notes, above, n_comments, rest)
+    return Head(dialect, len(names), names, left_out, texts, unclear, notes, above, n_comments, rest)
 
 
-def refuse_unclear(head, weights, path):
-    """Raise ValueError if a column that does not hold the weights is a feature only when the user says so."""
-    unclear = {index: why for index, why in head.unclear.items() if index != weights}
+def refuse_unclear(head, chosen, selection, path):
+    """Raise ValueError if a column that the user has not spoken of is no clear feature."""
+    spoken_of = {chosen.weights, *chosen.texts}
+    texts = {} if selection.categories == "drop" else head.texts
+    unclear = {index: why for index, why in (texts | head.unclear).items() if index not in spoken_of}
     if not unclear:
         return
     index, why = next(iter(unclear.items()))
@@ -118,6 +121,8 @@ def refuse_unclear(head, weights, path):
     else:
         text = numbered(others)
         way_out = "choose columns with --columns" if text.endswith("...") else f"--columns {text} chooses the others"
+        if selection.prepares and index in head.texts:
+            way_out += ", --categories auto makes columns of 0 and 1 of texts, --categories drop leaves them out"
     raise ValueError(f"{path}: {where} {why}{more}; every feature must be a number: {way_out}")
 
 

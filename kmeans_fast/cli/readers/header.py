@@ -3,7 +3,9 @@
 import functools
 import re
 
-_MISSING = {"", "?", "-", "na", "n/a", "nan", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity"}
+_ABSENT = {"", "?", "-", "na", "n/a", "<na>", "nan", "null", "none"}
+_MISSING = _ABSENT | {"inf", "-inf", "+inf", "infinity", "-infinity"}
+ABSENT = sorted({form for text in _ABSENT for form in (text, text.upper(), text.title())} | {"NaN"})  # as parsers want
 _NUMBER = {
     decimal: re.compile(rf"[+-]?(?:[0-9]+{point}?[0-9]*|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?")
     for decimal, point in ((".", r"\."), (",", ","))
@@ -20,6 +22,11 @@ def is_number(text, decimal):
 def is_missing(text):
     """Whether a cell says that there is no number, or none that is finite."""
     return text.lower() in _MISSING
+
+
+def is_absent(text):
+    """Whether a cell says that there is no value."""
+    return text.lower() in _ABSENT
 
 
 class Judge:

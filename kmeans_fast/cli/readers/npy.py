@@ -4,7 +4,7 @@ import tokenize
 
 import numpy as np
 
-from .collected import Collected, narrowest
+from .collected import Collected, arrow_texts, narrowest
 from .columns import left_out
 
 _BLOCK = 1 << 22  # values
@@ -43,13 +43,15 @@ def read_npy(path, selection, dtype="auto", progress=None):
     if array.ndim != 2:
         raise ValueError(f"{path}: the array must have 2 dimensions (rows, columns), got shape {array.shape}")
     n_samples, n_columns = array.shape
-    features, weights = selection.resolve(None, n_columns)
+    chosen = selection.chosen(None, n_columns)
     dtype = narrowest(dtype, array.dtype == np.float32)
-    whole = features == list(range(n_columns))
+    whole = chosen.numbers == list(range(n_columns))
     as_it_is = whole and array.dtype == dtype and array.flags.c_contiguous
-    table = Collected(path, None, features, weights, array if as_it_is else dtype, n_samples, progress)
+    data = array if as_it_is else dtype
+    table = Collected(path, None, chosen, data, n_samples, progress, selection.prepares)
     step = max(1, _BLOCK // max(1, n_columns))
     for start in range(0, n_samples, step):
         block = array[start : start + step]
-        table.add(block if whole and weights is None else block[:, table.chosen])
-    return *table.result(), left_out(table.chosen, None, n_columns)
+        texts = [arrow_texts(block[:, column]) for column in chosen.texts]
+        table.add(block if whole and chosen.weights is None else block[:, table.chosen], texts=texts)
+    return table.result(left_out([*table.chosen, *chosen.texts], None, n_columns))

@@ -8,47 +8,55 @@ from array import array
 
 import numpy as np
 
-from .collected import is_finite
+from .collected import has_infinity, is_finite
 from .columns import describe
-from .header import is_number
+from .header import ABSENT, is_absent, is_number
 from .rows import BLANKS, cells_of_table, rows_of
 
 _WORTH_THREADS = 1 << 20  # bytes; fewer are read before threads have started
 _WIDE = 64  # columns above which it is faster to read one column of all cells and to fold it
 
 
-def parse(text, line, head, chosen, path):
-    """The chosen columns, all finite float64: an array (n_rows, len(chosen)), or a list of its columns.
+def parse(text, line, head, chosen, path, texts=(), missing=False):
+    """The chosen columns, all finite float64: an array (n_rows, len(chosen)), or a list of its columns; and a list of
+    Arrow arrays of the columns `texts`.
 
     `text` are whole rows from `line` of the file on, of which the quotes are checked, without comments. A row of
-    another length, and a cell that is not a finite number, is a ValueError that names its line and column.
+    another length, and a cell that is not a finite number, is a ValueError that names its line and column; but where
+    cells may be missing they are NaN, and null in texts.
     """
     order = sorted(set(chosen))
-    found = by_pyarrow(text, head.dialect, head.n_columns, order)
-    if found is None or not is_finite(found):
-        found = _by_cells(text, line, head, order, path)
+    found = by_pyarrow(text, head.dialect, head.n_columns, order, texts, missing)
+    if found is None or not (is_finite(found[0]) or (missing and not has_infinity(found[0]))):
+        found = _by_cells(text, line, head, order, path, texts, missing)
+    numbers, cells = found
     if chosen == order:
-        return found
+        return numbers, cells
     places = np.searchsorted(order, chosen)
-    return found[:, places] if isinstance(found, np.ndarray) else [found[place] for place in places]
+    numbers = numbers[:, places] if isinstance(numbers, np.ndarray) else [numbers[place] for place in places]
+    return numbers, cells
 
 
-def by_pyarrow(text, dialect, n_columns, order):
-    """The columns `order`, which ascend, as pyarrow reads them; None where it finds more than numbers in whole rows."""
+def by_pyarrow(text, dialect, n_columns, order, texts=(), missing=False):
+    """What `parse` gives of the columns `order`, which ascend, as pyarrow reads them; None where rows are others."""
     import pyarrow
     from pyarrow import csv
 
     has_quotes, n_cells = dialect.has_quotes(text), None
     names = [str(index) for index in range(n_columns)]
-    columns, after_last = [names[index] for index in order], []
+    columns, after_last = [names[index] for index in [*order, *texts]], []
     if dialect.delimiter == BLANKS:
         text = _with_single_blanks(text)
     if dialect.ends_with_delimiter:
         after_last = ["after the last delimiter"]
-    elif n_columns >= _WIDE and not has_quotes and (folded := _folded(text, dialect.delimiter, n_columns, order)):
+    elif (
+        n_columns >= _WIDE and not has_quotes and not texts
+        and (folded := _folded(text, dialect.delimiter, n_columns, order))
+    ):  # fmt: skip
         text, n_cells = folded
         names, columns = ["cells"], ["cells"]
     types = dict.fromkeys(columns, pyarrow.float64()) | dict.fromkeys(after_last, pyarrow.binary())
+    types |= {names[index]: pyarrow.dictionary(pyarrow.int32(), pyarrow.string()) for index in texts}
     try:
         table = csv.read_csv(
             pyarrow.BufferReader(text),
@@ -66,17 +74,19 @@ def by_pyarrow(text, dialect, n_columns, order):
             csv.ConvertOptions(
                 include_columns=columns + after_last,
                 column_types=types,
-                null_values=[],
+                null_values=ABSENT if missing else [],
+                strings_can_be_null=missing,
                 decimal_point=dialect.decimal,
             ),
         )
     except pyarrow.ArrowException:
         return None
-    if after_last and table[after_last[0]].unique().to_pylist() not in ([], [b""]):
+    if after_last and table[after_last[0]].unique().to_pylist() not in ([], [b""], [None]):
         return None
     if n_cells is None:
-        return [table[name].to_numpy() for name in columns]
-    return table["cells"].to_numpy().reshape(-1, len(order)) if len(table) == n_cells else None
+        cells = [table[names[index]].unify_dictionaries().combine_chunks() for index in texts]
+        return [table[names[index]].to_numpy() for index in order], cells
+    return (table["cells"].to_numpy().reshape(-1, len(order)), []) if len(table) == n_cells else None
 
 
 def _with_single_blanks(text):
@@ -102,21 +112,27 @@ def _folded(text, delimiter, n_columns, order):
     return codes.tobytes().replace(delimiter.encode(), b"\n"), n_rows * len(order)
 
 
-def _by_cells(text, line, head, order, path):
-    """The columns `order`; ValueError for the first cell of them that is not a finite number."""
+def _by_cells(text, line, head, order, path, texts, missing):
+    """What `parse` gives of the columns `order`, cell by cell; ValueError for the first cell that must not be there."""
+    import pyarrow
+
     found, dialect, bad = array("d"), head.dialect, None
+    strings = {index: [] for index in texts}
     for begins, row in rows_of(text, line, dialect):
         where = f"{path}: row {begins}"
         row = cells_of_table(row.decode(), dialect, head.n_columns, where)
         for column in order if bad is None else ():  # after a bad cell, a row of another length may tell why it is one
             cell = row[column].text
             found.append(float(cell.replace(",", ".")) if is_number(cell, dialect.decimal) else math.nan)
-            if not math.isfinite(found[-1]):
+            if not math.isfinite(found[-1]) and not (missing and is_absent(cell)):
                 bad = _bad_cell(cell, f"{where}, {describe(column, head.names)}", dialect)
                 break
+        for column, cells in strings.items():
+            cells.append(None if missing and is_absent(row[column].text) else row[column].text)
     if bad is not None:
         raise bad
-    return np.frombuffer(found).reshape(-1, len(order))
+    numbers = np.frombuffer(found).reshape(-1, len(order)) if order else []
+    return numbers, [pyarrow.array(cells, pyarrow.string()) for cells in strings.values()]
 
 
 def _bad_cell(text, where, dialect):
@@ -129,5 +145,5 @@ def _bad_cell(text, where, dialect):
     if is_number(text, other):
         hint = f" (if the {'comma' if other == ',' else 'point'} is its decimal mark: --decimal {other})"
     elif text.lower().lstrip("+-") not in ("nan", "inf", "infinity"):
-        hint = " (choose columns with --columns)"
+        hint = " (choose columns with --columns; fit, choose-k and report take texts as --categories)"
     return ValueError(f"{where} is {text!r}; every cell must be a finite number{hint}")

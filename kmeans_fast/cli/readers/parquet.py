@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from .collected import Collected, narrowest
+from .collected import Collected, arrow_texts, narrowest
 from .columns import describe, left_out, numbered
 
 _INDEX = re.compile(r"__index_level_\d+__")  # how pandas calls an index that has no name
@@ -40,33 +40,40 @@ def _read(file, path, selection, dtype, progress):
     if n_samples < 0:
         raise ValueError(f"{path}: damaged: it tells of {n_samples} rows")
     index = _index_columns(file.schema_arrow, path)
-    features, weights = selection.resolve(names, len(names), index)
-    chosen = features if weights is None else [*features, weights]
-    as_vectors = len(features) == 1 and _is_list(kinds[features[0]])
-    _check_numbers([weights] * (weights is not None) if as_vectors else chosen, names, kinds, selection, path)
+    texts = [column for column, kind in enumerate(kinds) if _is_text(kind)]
+    columns = selection.chosen(names, len(names), index, texts)
+    features, weights = columns.numbers, columns.weights
+    chosen = [*features, *([] if weights is None else [weights]), *columns.texts]
+    as_vectors = len(columns.order) == len(features) == 1 and _is_list(kinds[features[0]])
+    numbers = chosen[as_vectors : len(chosen) - len(columns.texts)]
+    _check_numbers(numbers, names, kinds, selection, path)
+    _check_texts(columns.texts, names, kinds, path)
     kind = kinds[features[0]].value_type if as_vectors else None
     if as_vectors and (not _is_number(kind) or types.is_decimal(kind)):
         where = describe(features[0], names)
         raise ValueError(f"{path}: {where} holds lists of {kind}; they must be lists of numbers")
-    dtype = narrowest(dtype, all(types.is_float32(kind or kinds[column]) for column in features))
-    table = None if as_vectors else Collected(path, names, features, weights, dtype, n_samples, progress)
+    dtype = narrowest(dtype, bool(features) and all(types.is_float32(kind or kinds[column]) for column in features))
+    lenient = selection.prepares and not as_vectors
+    table = None if as_vectors else Collected(path, names, columns, dtype, n_samples, progress, lenient)
     for start, arrays in _batches(file, path, names, chosen, n_samples):
         for array, column in zip(arrays, chosen, strict=True):
-            if array.null_count:
+            if array.null_count and (not lenient or column == weights):
                 row = start + array.is_null().to_pylist().index(True) + 1
                 where = f"row {row}, {describe(column, names)}"
                 raise ValueError(f"{path}: {where} is empty; every cell must be a finite number")
-        block = [_numbers(array) for array in arrays[as_vectors:]]
+        block = [_numbers(array) for array in arrays[as_vectors : as_vectors + len(numbers)]]
+        cells = [_texts(array) for array in arrays[len(chosen) - len(columns.texts) :]]
         if as_vectors:
             width = table.data.shape[1] if table else len(arrays[0][0])
             vectors = _vectors(arrays[0], width, start, describe(features[0], names), path)
             block = [*vectors.T, *block] if block else vectors
-            table = table or Collected(path, names, features * width, weights, dtype, n_samples, progress)
-        table.add(block)
-    if table is None or not table.data.shape[1]:
+            vector = columns._replace(numbers=features * width, order=features * width)
+            table = table or Collected(path, names, vector, dtype, n_samples, progress)
+        table.add(block, texts=cells)
+    if table is None or (not table.data.shape[1] and not columns.texts):
         raise ValueError(f"{path}: {describe(features[0], names)} must hold at least one list with elements, got none")
-    data, feature_names, weights = table.result()
-    return data, None if as_vectors else feature_names, weights, left_out(chosen, names, len(names), index)
+    found = table.result(left_out(chosen, names, len(names), index))
+    return found._replace(names=None) if as_vectors else found
 
 
 def _index_columns(schema, path):
@@ -93,6 +100,25 @@ def _is_number(kind):
     return types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_decimal(kind)
 
 
+def _is_text(kind):
+    from pyarrow import types
+
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def _check_texts(columns, names, kinds, path):
+    for index in columns:
+        if not _is_text(kinds[index]) and not _is_number(kinds[index]):
+            where = describe(index, names)
+            raise ValueError(f"{path}: {where} is of type {kinds[index]}; categories must be texts or numbers")
+
+
+def _texts(array):
+
+    return array if _is_text(array.type) else arrow_texts(_numbers(array))
+
+
 def _check_numbers(columns, names, kinds, selection, path):
     bad = [index for index in columns if not _is_number(kinds[index])]
     if not bad:
@@ -101,6 +127,8 @@ def _check_numbers(columns, names, kinds, selection, path):
     numbers = [index for index in columns if _is_number(kinds[index])]
     if selection.by_default and 0 < len(numbers) < 50:
         way_out = f"--columns {numbered(numbers, len(numbers))} chooses the others"
+    if selection.prepares and all(_is_text(kinds[index]) for index in bad):
+        way_out += ", --categories auto makes columns of 0 and 1 of texts, --categories drop leaves them out"
     more = f", one of {len(bad)} columns without numbers" if len(bad) > 1 else ""
     raise ValueError(
         f"{path}: {describe(bad[0], names)} is of type {kinds[bad[0]]}{more}; features must be numbers ({way_out})"
@@ -129,7 +157,11 @@ def _batches(file, path, names, columns, n_samples):
 def _numbers(array):
     from pyarrow import types
 
-    return (array.cast("float64") if types.is_decimal(array.type) else array).to_numpy(zero_copy_only=False)
+    if types.is_decimal(array.type):
+        array = array.cast("float64")
+    if types.is_boolean(array.type) and array.null_count:
+        array = array.cast("uint8")  # which becomes float64 with NaN, not objects with None
+    return array.to_numpy(zero_copy_only=False)
 
 
 def _vectors(array, width, start, where, path):

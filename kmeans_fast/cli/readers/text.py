@@ -1,5 +1,6 @@
 """Text files in, piece by piece: the first rows tell what the table is, all rows are checked and then parsed."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -36,28 +37,33 @@ def read_text(path, selection, options, dtype="auto", progress=None):
         for head, piece in parts(source, options):
             if table is None:
                 n_comments = head.n_comments
-                features, weights = selection.resolve(head.names, head.n_columns, head.left_out)
+                chosen = selection.chosen(head.names, head.n_columns, head.left_out, head.texts)
                 if selection.by_default:
-                    refuse_unclear(head, weights, path)
+                    refuse_unclear(head, chosen, selection, path)
                 kind = np.float32 if dtype == "float32" else np.float64
-                table = Collected(path, head.names, features, weights, kind, progress=progress)
+                table = Collected(path, head.names, chosen, kind, progress=progress, missing=selection.prepares)
             text, more = without_comments(piece.text, head.dialect.delimiter)
             n_comments += more
             text = checked_quotes(text, piece.line, head.dialect, path)
-            if head.n_columns == 1:
+            if head.n_columns == 1:  # a missing cell, too, for it cannot be told from the end of the file
                 gap = _check_gap(piece, text, gap, head, path)
-            block = parse(text, piece.line, head, table.chosen, path)
-            if len(block[0] if isinstance(block, list) else block):
-                lines = (line for line, _ in rows_of(text, piece.line, head.dialect))
-                table.add(block, piece.share, lambda row, lines=lines: next(itertools.islice(lines, row, None)))
+            block, texts = parse(text, piece.line, head, table.chosen, path, chosen.texts, selection.prepares)
+            if len(block if isinstance(block, np.ndarray) else [*block, *texts][0]):
+                table.add(block, piece.share, functools.partial(_line_of, text, piece, head), texts)
     if table is None:
         raise ValueError(f"{path}: at least one row is needed, got an empty file")
-    notes = [*head.notes, *left_out(table.chosen, head.names, head.n_columns, head.left_out)]
+    used = [*table.chosen, *chosen.texts]
+    notes = [*head.notes, *left_out(used, head.names, head.n_columns, head.left_out)]
     if n_comments:
         notes.append(f"left out: {counted(n_comments, 'comment')} (#)")
     if source.encoding == "utf-16" and options.encoding is None:
         notes.append("the text is UTF-16 (--encoding)")
-    return *table.result(), notes
+    return table.result(notes)
+
+
+def _line_of(text, piece, head, row):
+    """The line of the file that a row of a piece begins in."""
+    return next(itertools.islice(rows_of(text, piece.line, head.dialect), row, None))[0]
 
 
 def _check_gap(piece, text, gap, head, path):

@@ -64,7 +64,7 @@ class Bomb:
 def test_files_of_the_first_format_are_refused_with_a_way_out(model, path):
     model.save(path)
     rewrite_header(path, format_version=1, arrays=..., preparation=...)
-    with pytest.raises(ValueError, match="format version is 1, and only 2 is known here: fit and save the model again"):
+    with pytest.raises(ValueError, match="format version is 1, and only 3 is known here: fit and save the model again"):
         kmeans_fast.load(path)
 
 
@@ -135,7 +135,7 @@ def test_arrays_that_do_not_fit_are_refused(model, path, name, array):
     "changes",
     [
         {"format": "other"},
-        {"format_version": 3},
+        {"format_version": 4},
         {"format_version": True},
         {"format_version": "1"},
         {"format_version": ...},

@@ -1,0 +1,186 @@
+"""Rows of a file before they are clustered: what they are like is said, and what the options ask for is done."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..messages import counted
+from ..preparation import health
+from ..preparation.applying import fills, fitted, leaves, takes_texts, transformed, unknown
+from ..preparation.findings import beyond, fences
+from ..preparation.recipes import checked, is_free
+from ..preparation.rows import Rows
+from .readers.columns import listed
+
+_LEFT_OUT = -1  # the label of a row that has none
+
+
+class Prepared(NamedTuple):
+    """The rows of a file, prepared."""
+
+    rows: Rows  # as they were read, without what was left out; numbers may have been overwritten
+    pipeline: Any  # the fitted steps, or None where there is nothing to do
+    X: np.ndarray  # the rows that a fit takes
+    everything: np.ndarray  # all rows that have a label; X itself where there are no outliers
+    complete: np.ndarray | None  # the rows of the file that have a label; None: all
+    outliers: np.ndarray | None  # those of `everything` that the fit leaves out; None where they were not looked for
+    notes: list[str]
+
+    def rows_of_fit(self):
+        """The rows that the fit takes, as they were read where the table's array may not be written to."""
+        return self.rows if self.outliers is None else self.rows.take(~self.outliers)
+
+    def of_fit(self, values):
+        """Values a row of the file, of the rows that the fit takes."""
+        if values is None:
+            return None
+        values = values if self.complete is None else values[self.complete]
+        return values if self.outliers is None else values[~self.outliers]
+
+    def beside(self, labels, distances):
+        """Labels, distances (or None) and outliers (or None) for all rows of the file."""
+        outliers = None if self.outliers is None else self.outliers.astype(np.uint8)
+        return tuple(spread(values, self.complete) for values in (labels, distances, outliers))
+
+
+def spread(values, complete):
+    """Values of the complete rows among those of all rows, which have none: -1, NaN or 0."""
+    if values is None or complete is None:
+        return values
+    none = np.nan if values.dtype.kind == "f" else _LEFT_OUT if values.dtype.kind == "i" else 0
+    found = np.full(len(complete), none, values.dtype)
+    found[complete] = values
+    return found
+
+
+def prepared(args, table, watch):
+    """The `Prepared` rows of a table, as the options of a command line ask for. What is found is said."""
+    watch.on_phase("looking")
+    rows, notes = table.rows(), []
+    if args.categories == "auto":
+        rows, notes = _without_free_texts(rows)
+    if not watch.quiet:
+        found = health(rows, scaled=args.scale != "none")
+        done = {"text": True, "missing": args.missing, "extreme": args.outliers != "keep"}
+        notes += [str(one) for one in found.findings if not done.get(one.kind)]
+    watch.say(args.file, notes)
+    if table.missing and args.missing is None and (absent := rows.missing()).any():
+        raise ValueError(
+            f"{table.missing}; every cell must be a finite number or, of categories, a text "
+            f"({counted(int(absent.sum()), 'row')} of {len(absent):,} have missing cells: --missing drop leaves them "
+            "out, --missing median fills them in)"
+        )
+    said = len(notes)
+    rows, complete = _complete(args, rows, notes) if table.missing else (rows, None)
+    outliers = _outliers(args, rows, notes) if args.outliers != "keep" else None
+    kept = rows if outliers is None else rows.take(~outliers)
+    recipe = checked(
+        missing="median" if args.missing == "median" else None,
+        scale=None if args.scale == "none" else args.scale,
+        max_categories=args.max_categories,
+        pca=args.pca,
+        dtype=rows.numbers.dtype,
+    )
+    try:
+        pipeline, X = fitted(recipe, kept)
+    except ValueError as error:
+        raise ValueError(f"{args.file}: {error}") from error
+    if args.pca is not None:
+        pca = pipeline[-1]
+        told = f"{counted(len(pca.components_), 'principal component')} of {pca.n_features_in_} columns"
+        notes.append(f"{told}, with {pca.explained_variance_ratio_.sum():.1%} of the variance")
+    watch.say(args.file, notes[said:])
+    everything = X if outliers is None else transformed(pipeline, rows) if pipeline.steps else rows.numbers
+    return Prepared(rows, pipeline if pipeline.steps else None, X, everything, complete, outliers, notes)
+
+
+def _without_free_texts(rows):
+    """Rows without the texts that are no levels, and what to say of it."""
+    free = {at for at, texts in rows.texts.items() if is_free(texts)}
+    if not free:
+        return rows, []
+    names = [name for at, name in enumerate(rows.names) if at not in free]
+    places = [at for at in range(len(rows.names)) if at not in free]
+    texts = {places.index(at): texts for at, texts in rows.texts.items() if at not in free}
+    why = "more than half of its rows differ, as in identifiers and free text; --categories can choose it"
+    return Rows(rows.numbers, texts, names), [f"left out: {listed([rows.names[at] for at in sorted(free)])}: {why}"]
+
+
+def _complete(args, rows, notes):
+    """The rows without missing cells, and which these are or None for all, if such are to be left out."""
+    complete = ~rows.missing()
+    n_missing = len(complete) - int(complete.sum())
+    if args.missing != "drop" or not n_missing:
+        if n_missing:
+            where = counted(n_missing, "row")
+            notes.append(f"filled in: missing cells in {where}, by the median or most frequent value")
+        return rows, None
+    if not complete.any():
+        raise ValueError("--missing drop: every row has a missing cell; fill them in with --missing median")
+    notes.append(f"left out: {counted(n_missing, 'row')} of {len(complete):,} with missing cells")
+    return rows.take(complete), complete
+
+
+def _outliers(args, rows, notes):
+    """Which rows the fit leaves out."""
+    found = beyond(rows, *fences(rows, args.outliers))
+    if found.all():
+        raise ValueError("--outliers: every row has a value beyond the fences, so none is left to fit")
+    rule = f"more than {args.outliers:g} interquartile ranges beyond the quartiles of its column"
+    notes.append(f"left out of the fit: {counted(int(found.sum()), 'row')} with a value {rule}")
+    return found
+
+
+# ---- a model's ------------------------------------------------------------------------------------------------------
+
+
+class Needs(NamedTuple):
+    """What a model's preparation asks of a file."""
+
+    columns: list[int]  # of those that it was fitted on
+    names: tuple[str, ...]  # of these; empty: they have none
+    categories: tuple[int, ...]  # among `columns`
+
+
+def needs(pipeline, names, n_features):
+    """The `Needs` of a model; `pipeline` is None where it takes rows as they are."""
+    branches = [([], list(range(n_features)))] if pipeline is None else leaves(pipeline, list(range(n_features)))
+    used = sorted({column for _, columns in branches for column in columns})
+    texts = {column for steps, columns in branches if takes_texts(steps) for column in columns}
+    categories = tuple(at for at, column in enumerate(used) if column in texts)
+    return Needs(used, tuple(names[at] for at in used) if names else (), categories)
+
+
+def applied(args, table, pipeline, needed, n_features, watch):
+    """The rows of a table as a model's preparation makes them, and which rows of the file these are; None: all."""
+    rows, complete, notes = table.rows(), None, []
+    branches = [] if pipeline is None else leaves(pipeline, list(range(n_features)))
+    if table.missing:
+        filled = {needed.columns.index(column) for steps, columns in branches if fills(steps) for column in columns}
+        others = [at for at in range(len(rows.names)) if at not in filled]
+        if args.missing == "drop":
+            rows, complete = _complete(args, rows, notes)
+        elif (absent := rows.missing(others)).any():
+            raise ValueError(
+                f"{table.missing}, and the model fills in no cells there ({counted(int(absent.sum()), 'row')} of "
+                f"{len(absent):,} have such cells: --missing drop gives them no label)"
+            )
+    if pipeline is None:
+        X = rows.numbers
+    else:
+        rows = _numbered_as(rows, needed, n_features)
+        for name, levels in unknown(pipeline, rows).items():
+            new = f"column {name!r} has levels that the fit has not met ({listed(sorted(levels))})"
+            notes.append(f"{new}: they count as rare, or as none")
+        X = transformed(pipeline, rows)
+    watch.say(args.file, notes)
+    return X, complete
+
+
+def _numbered_as(rows, needed, n_features):
+    """Rows with the columns that the model was fitted on; those that it does not use are empty."""
+    names, unused = [""] * n_features, set(range(n_features)) - set(needed.columns)
+    for at, name in zip(needed.columns, rows.names, strict=True):
+        names[at] = name
+    texts = {needed.columns[at]: texts for at, texts in rows.texts.items()}
+    return Rows(rows.numbers, {**texts, **dict.fromkeys(unused, np.empty(0, object))}, names)

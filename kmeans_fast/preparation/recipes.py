@@ -1,0 +1,211 @@
+"""Recipes: what is done with rows before they are clustered, as a scikit-learn Pipeline."""
+
+from __future__ import annotations  # signatures in `help` read as they are written here
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, RobustScaler
+
+from .exact import ExactPCA, ExactStandardScaler
+from .rows import as_frame, as_rows, is_frame, is_missing, text_columns, texts_of
+
+MOST_LEVELS = 20  # columns that the levels of one column become by default
+SCALERS = {"standard": ExactStandardScaler, "robust": RobustScaler, "minmax": MinMaxScaler}
+
+
+class Recipe(NamedTuple):
+    """What `make_preparation` is asked for, checked."""
+
+    missing: str | None = None
+    scale: str | None = None
+    max_categories: int = MOST_LEVELS
+    pca: float | None = None
+    dtype: DTypeLike = np.float64  # of the columns that levels become
+
+    def number_steps(self) -> list[tuple[str, Any]]:
+        """For columns of numbers."""
+        steps: list[tuple[str, Any]] = []
+        if self.missing is not None:
+            steps.append(("missing", SimpleImputer(strategy=self.missing)))
+        if self.scale is not None:
+            steps.append(("scale", SCALERS[self.scale]()))
+        return steps
+
+    def text_steps(self) -> list[tuple[str, Any]]:
+        """For columns of texts."""
+        refuse = {"refuse_missing": self.missing is None}
+        steps = [("texts", FunctionTransformer(as_texts, kw_args=refuse, feature_names_out="one-to-one"))]
+        if self.missing is not None:
+            steps.append(("missing", SimpleImputer(strategy="most_frequent")))
+        encoder = OneHotEncoder(
+            handle_unknown="infrequent_if_exist", sparse_output=False, max_categories=self.max_categories,
+            dtype=self.dtype,
+        )  # fmt: skip
+        return [*steps, ("levels", encoder)]
+
+    def last_steps(self) -> list[tuple[str, Any]]:
+        """For all columns together."""
+        return [] if self.pca is None else [("pca", ExactPCA(self.pca))]
+
+
+def make_preparation(
+    *,
+    missing: str | None = None,
+    scale: str | None = None,
+    categories: str | Sequence[str | int] | None = None,
+    max_categories: int = MOST_LEVELS,
+    pca: float | None = None,
+) -> Pipeline:
+    """A Pipeline of scikit-learn's that makes numbers of a table, for a KMeans after it.
+
+    Parameters
+    ----------
+    missing : {"mean", "median"} or None, default=None
+        What a missing number becomes: that of its column. A missing text becomes the most frequent. None: there must be
+        none. To leave rows out, which a Pipeline cannot, see ``DataFrame.dropna``.
+    scale : {"standard", "robust", "minmax"} or None, default=None
+        Columns of numbers get mean 0 and standard deviation 1; median 0 and interquartile range 1, which a few extreme
+        values do not move; or the range 0 to 1.
+    categories : {"auto", "drop"}, sequence of names or positions, or None, default=None
+        Columns of texts. "auto": each level becomes a column of 0 and 1, and columns that differ in more than half of
+        their rows, as identifiers and free text do, are left out; "drop": columns of texts are left out; a sequence:
+        these columns become columns of 0 and 1, whatever they hold. None: there must be no texts.
+    max_categories : int, default=20
+        Columns that the levels of one column become, at most: the rarest share the last one. So do levels that were not
+        there in the fit; if no level was rare, they have 0 in every column.
+    pca : int, float or None, default=None
+        Keep so many principal components, or as many as have this share of the variance, below 1.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Not fitted. It takes DataFrames and arrays, and gives arrays (n_samples, n_features_out). Columns of DataFrames
+        are found by their names. A Pipeline of it and a KMeans goes into a file by `kmeans_fast.save`.
+
+    Raises
+    ------
+    ValueError
+        For a parameter outside the rules.
+
+    Notes
+    -----
+    The scaler and the PCA have the interface of scikit-learn's and sums that do not depend on the order of the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from kmeans_fast import KMeans
+    >>> from kmeans_fast.preparation import make_preparation
+    >>> X = np.array([[1, "red"], [2, "red"], [3, None], [90, "blue"], [None, "red"], [95, "blue"]], dtype=object)
+    >>> preparation = make_preparation(missing="median", scale="standard", categories="auto")
+    >>> model = make_pipeline(preparation, KMeans(2, random_state=0)).fit(X)
+    >>> model[-1].labels_.tolist()
+    [0, 0, 0, 1, 0, 1]
+    """
+    given = checked(missing=missing, scale=scale, max_categories=max_categories, pca=pca)
+    if categories is None:
+        steps = given.number_steps()
+    elif isinstance(categories, str) and categories not in ("auto", "drop"):
+        raise ValueError(
+            f"categories must be 'auto', 'drop', a sequence of names or positions, or None, got {categories!r}."
+        )
+    else:
+        chosen = categories if isinstance(categories, str) else tuple(categories)
+        kinds = [("numbers", _pipeline(given.number_steps()), Columns("numbers", chosen))]
+        if chosen != "drop":
+            kinds.append(("categories", _pipeline(given.text_steps()), Columns("texts", chosen)))
+        steps = [("columns", ColumnTransformer(kinds))]
+    steps += given.last_steps()
+    return Pipeline(steps or [("as it is", "passthrough")])
+
+
+def _pipeline(steps):
+    return Pipeline(steps) if steps else "passthrough"
+
+
+def checked(missing=None, scale=None, max_categories=MOST_LEVELS, pca=None, dtype=np.float64) -> Recipe:
+    """A `Recipe`; ValueError for a parameter outside the rules."""
+    for name, value, known in (("missing", missing, ("mean", "median")), ("scale", scale, tuple(SCALERS))):
+        if value is not None and value not in known:
+            raise ValueError(f"{name} must be {', '.join(map(repr, known))} or None, got {value!r}.")
+    if isinstance(max_categories, bool) or not isinstance(max_categories, (int, np.integer)) or max_categories < 2:
+        raise ValueError(f"max_categories must be an integer of at least 2, got {max_categories!r}.")
+    is_number = isinstance(pca, (int, float, np.number)) and not isinstance(pca, bool)
+    if pca is not None and not (is_number and (0 < pca < 1 or (pca >= 1 and pca == int(pca)))):
+        raise ValueError(f"pca must be a number of components, a share below 1, or None, got {pca!r}.")
+    if pca is not None:
+        pca = int(pca) if pca >= 1 else float(pca)
+    return Recipe(missing, scale, int(max_categories), pca, dtype)
+
+
+class Columns:
+    """The positions of a table's columns of a kind, for a ColumnTransformer: "numbers", or "texts" that are categories.
+
+    `categories` is "auto", "drop" or the columns themselves, by name or position.
+    """
+
+    def __init__(self, kind: str, categories: str | tuple[str | int, ...]):
+        self.kind, self.categories = kind, categories
+
+    def __repr__(self) -> str:
+        return f"Columns({self.kind!r}, {self.categories!r})"
+
+    def __call__(self, X: Any) -> list[int]:
+        """The positions in a DataFrame or an array."""
+        X = as_frame(X)
+        X = X if is_frame(X) else np.asarray(X)
+        if isinstance(self.categories, str):
+            texts = text_columns(X)
+            chosen = texts
+            if self.kind == "texts":
+                chosen = [index for index, texts in as_rows(X).texts.items() if not is_free(texts)]
+        else:
+            texts = chosen = [_position(X, column) for column in self.categories]
+        return chosen if self.kind == "texts" else [index for index in range(X.shape[1]) if index not in texts]
+
+
+def is_free(texts: np.ndarray) -> bool:
+    """Whether more than half of texts, and more than 20, are unlike all others: identifiers or free text, no levels."""
+    return len(set(texts[~is_missing(texts)].tolist())) > max(MOST_LEVELS, len(texts) // 2)
+
+
+def _position(X, column):
+    if isinstance(column, str):
+        names = list(map(str, X.columns)) if is_frame(X) else []
+        if names.count(column) != 1:
+            raise ValueError(f"categories: there must be one column {column!r}, got {names.count(column)}.")
+        return names.index(column)
+    if not 0 <= column < X.shape[1]:
+        raise ValueError(f"categories: positions must be from 0 to {X.shape[1] - 1}, got {column!r}.")
+    return int(column)
+
+
+def as_texts(X: Any, refuse_missing: bool = False) -> np.ndarray:
+    """The cells of a DataFrame or an array as texts, (n_samples, n_columns) of str and NaN; whole numbers are ``1``.
+
+    Raises
+    ------
+    ValueError
+        For a cell of another type, and for a missing one if it is refused.
+    """
+    X = as_frame(X)
+    named = is_frame(X)
+    X = X if named else np.asarray(X)
+    found = np.empty(X.shape, object)
+    for index in range(X.shape[1]):
+        name = str(X.columns[index]) if named else f"x{index}"
+        found[:, index] = texts_of(X.iloc[:, index] if named else X[:, index], name)
+        if refuse_missing and (absent := is_missing(found[:, index])).any():
+            row = int(absent.argmax())
+            raise ValueError(
+                f"column {name!r} of categories has no value in row {row}: leave the row out, or make the preparation "
+                "with missing='median', which gives it the most frequent one."
+            )
+    return found

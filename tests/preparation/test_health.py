@@ -1,0 +1,89 @@
+"""What is found of data before it is clustered."""
+
+import numpy as np
+import pytest
+
+from kmeans_fast.preparation import findings, health
+
+
+def kinds(found):
+    return {one.kind: one for one in found.findings}
+
+
+def test_everything_is_found_in_a_frame():
+    pandas = pytest.importorskip("pandas")
+    rng, n = np.random.default_rng(0), 200
+    frame = pandas.DataFrame(
+        {
+            "id": [f"c{i}" for i in range(n)],
+            "number": rng.permutation(n) + 5000,
+            "age": rng.normal(40, 9, n),
+            "spend": rng.normal(0, 1e5, n),
+            "city": rng.choice(["Oslo", "Rome"], n),
+            "flag": rng.choice([True, False], n),
+            "same": 3.0,
+            "none": np.nan,
+            "count": pandas.array([None, *rng.integers(0, 9, n - 1)], dtype="Int64"),
+            "kind": pandas.Categorical(rng.choice(["a", "b"], n)),
+        }
+    )
+    frame.loc[3, ["age", "city"]] = None
+    frame.loc[4, "spend"] = 1e9
+    found = health(frame)
+    assert found.n_samples == n
+    remarks = {column.name: column.remark for column in found.columns if column.remark}
+    assert remarks == {
+        "id": "identifier", "number": "identifier", "city": "text", "flag": "two values", "same": "constant",
+        "none": "empty", "kind": "text",
+    }  # fmt: skip
+    missing = {column.name: column.missing for column in found.columns if column.missing}
+    assert missing == {"age": 1, "city": 1, "none": n, "count": 1}
+    said = kinds(found)
+    assert list(said) == ["missing", "text", "identifier", "constant", "scales", "extreme"]
+    assert said["missing"].words.startswith(f"{n + 3} missing cells in age, city, none and count, in {n} rows")
+    assert said["text"].words == "city and kind are text (levels: city 2, kind 2)"
+    assert said["identifier"].columns == ["id", "number"]
+    assert said["extreme"].columns == ["spend"]
+    options = {"missing": "--missing", "text": "--categories", "scales": "--scale", "extreme": "--outliers"}
+    for kind, option in options.items():
+        assert option in said[kind].advice
+    assert str(found).splitlines() == found.remarks
+
+
+def test_numbers_are_those_of_numpy_in_blocks_of_rows(monkeypatch):
+    monkeypatch.setattr(findings, "_BLOCK", 40)
+    X = np.random.default_rng(0).normal(size=(503, 4)).astype(np.float32) * [1, 10, 1, 1] + [5, 0, 1e4, 0]
+    X[::7, 1] = np.nan
+    X[4, 3] = 1e7
+    for array in (X, np.asfortranarray(X), X.tolist()):
+        found = health(array)
+        for j, column in enumerate(found.columns):
+            numbers = [np.nanmin(X[:, j]), np.nanmax(X[:, j]), np.nanmean(X[:, j]), np.nanstd(X[:, j])]
+            np.testing.assert_allclose(
+                [column.least, column.largest, column.mean, column.deviation], numbers, rtol=1e-6
+            )
+        assert [column.missing for column in found.columns] == [0, 72, 0, 0]
+        assert [column.extreme for column in found.columns] == [0, 0, 0, 1]
+
+
+def test_arrays_of_objects_have_texts_too():
+    found = health(np.array([["a", 1], [None, 2], ["b", None]], object), ["word", "number"])
+    assert [(column.name, column.kind, column.missing, column.levels) for column in found.columns] == [
+        ("word", "text", 1, 2),
+        ("number", "number", 1, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("X", "text"),
+    [
+        ([1.0, 2.0], "2 dimensions"),
+        (np.array([[object()], [1]]), "must hold numbers and texts"),
+        (np.array([["a"], [object()]], object), "categories must be texts or numbers"),
+    ],
+)
+def test_other_data_is_refused(X, text):
+    with pytest.raises(ValueError, match=text):
+        health(X)
+    with pytest.raises(ValueError, match="names must name all 2 columns"):
+        health([[1.0, 2.0]], ["a"])
