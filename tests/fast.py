@@ -9,6 +9,8 @@ import zlib
 # Files and folders that are left out: processes, compilers, hundreds of fits.
 SLOW_FILES = (
     "faults",
+    "on_dask/test_dask_faults.py",
+    "on_dask/test_ray.py",
     "packaging",
     "reporting/test_report_in_a_browser.py",
     "upstream",

@@ -36,7 +36,7 @@ class Rows(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the client has to know of a partition."""
+    """What the client has to know of a partition: as much of its magnitudes as there are rules for."""
 
     n_samples: int
     largest: float = 0.0  # the largest and the least positive magnitude of the values
@@ -79,6 +79,8 @@ def facts(rows):
     X, weights = rows
     if len(X) == 0:
         return Facts(0, heaviest=0.0)
+    if weights is None and X.dtype == np.float32:
+        return Facts(len(X))
     largest = max(abs(float(X.max())), abs(float(X.min())))
     if weights is None:
         return Facts(len(X), largest)

@@ -6,8 +6,12 @@ from numpy.testing import assert_array_equal
 from support import rows, some_weights
 
 import kmeans_fast
+from kmeans_fast import backends as registry
 from kmeans_fast.engine import checkpoint as checkpoints
+from simulator.build import COMPILER
+from simulator.device import SimBackend
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
@@ -90,6 +94,31 @@ def test_sizes_may_be_unknown_and_weights_of_any_kind(weights):
     wanted = kmeans_fast.kmeans(X, 7, seed=2, sample_weight=2.5 if weights == "number" else WEIGHTS, max_iter=5)
     assert_same(got, wanted)
     assert not np.isnan(got.labels.shape[0])
+
+
+@pytest.mark.parametrize("options", OPTIONS[:3], ids=lambda options: "-".join(options))
+def test_all_rows_of_a_partition_may_have_no_weight(options):
+    weights = WEIGHTS.copy()
+    weights[300:601] = 0
+    got = on_dask.kmeans(cut(X, 4), 7, seed=2, sample_weight=weights, **{"max_iter": 5, **options})
+    assert_same(got, kmeans_fast.kmeans(X, 7, seed=2, sample_weight=weights, **{"max_iter": 5, **options}))
+
+
+class OnSimulatedGpu(SimBackend):
+    """The CUDA backend of a worker, on a simulated device."""
+
+    devices = ("cuda",)
+
+
+@pytest.mark.skipif(not COMPILER, reason="there is no C++ compiler for the simulator of a GPU")
+@pytest.mark.parametrize("options", [{"init": "k-means||"}, {"init_size": 60, "sample_weight": WEIGHTS}], ids=[0, 1])
+def test_workers_with_a_gpu_use_it(monkeypatch, options):
+    monkeypatch.setattr(registry, "BACKENDS", (*registry.BACKENDS, OnSimulatedGpu()))
+    with dask.config.set(scheduler="synchronous"):
+        got = on_dask.kmeans(cut(X, 5), 7, seed=2, max_iter=4, device="cuda", **options)
+    assert got.backend == "cuda-sim"
+    assert {step.path for step in got.history} <= {"int8", "int8, sampled", "fp16", "float32", "fp16, sampled"}
+    assert_array_equal(got.centroids, kmeans_fast.kmeans(X, 7, seed=2, max_iter=4, **options).centroids)
 
 
 def test_labels_distances_and_seeds_are_those_of_one_array():
