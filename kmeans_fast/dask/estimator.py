@@ -11,14 +11,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..estimators.kmeans import KMeans as _KMeans
 from . import tasks
 from .functional import how_of
-from .partitions import Partitions, as_array, dtype_of, is_collection, opened
+from .partitions import as_array, dtype_of, is_collection, opened
 
 
 class KMeans(_KMeans):
     """`kmeans_fast.KMeans` for Dask arrays and DataFrames, on whatever client is current: the same bits.
 
     Where X is no Dask collection, it is `kmeans_fast.KMeans`. The parameters and attributes are those, with these
-    differences. `refine` and a callable `init` are refused. `labels_` and what `predict` and `transform` return are
+    differences. A callable `init` is refused. `labels_` and what `predict` and `transform` return are
     Dask arrays with the chunks of X, computed when they are asked for. `n_threads` are those of a task, 1 by default:
     a worker with several threads runs several tasks at once. `save` and pickles compute `labels_`.
 
@@ -44,11 +44,6 @@ init_size, refine, dtype, checkpoint, resume
     >>> model.labels_.chunks
     ((4, 2),)
     """
-
-    def _cluster(self, data, given):
-        if given["refine"] is not None and isinstance(data, Partitions):
-            raise ValueError(f"refine={given['refine']!r} is not for Dask collections: leave it None.")
-        return super()._cluster(data, given)
 
     @contextlib.contextmanager
     def _opened(self, X, sample_weight=None, reset=False):

@@ -41,6 +41,7 @@ def kmeans(
     sample_weight: Any = None,
     seed: int | None = None,
     init_size: int | Literal["auto"] | None = "auto",
+    refine: str | None = None,
     dtype: DTypeLike | None = None,
     device: str = "auto",
     n_threads: int | None = None,
@@ -68,7 +69,7 @@ def kmeans(
         Called on the client after every iteration, as for `kmeans_fast.kmeans`.
     checkpoint : path-like, optional
         Written by the client.
-    n_init, max_iter, tol, seed, init_size, dtype, resume
+    n_init, max_iter, tol, seed, init_size, refine, dtype, resume
         As for `kmeans_fast.kmeans`.
 
     Returns

@@ -12,6 +12,7 @@ import numpy as np
 from ..backends.drawing import buckets_for
 from ..backends.masses import Masses, Oversampler, Seeder
 from ..engine.parts import Parts
+from ..engine.refinement import common_shift
 from ..engine.update import means
 from .tasks import Asked, Drawn
 
@@ -73,6 +74,14 @@ class RemoteParts(Parts):
         own = {at: (numbers[there] - self.starts[at],) for at, there in places.items()}
         found = self._ask(name, (), own=own)
         yield from zip(found, (places[at] for at in sorted(places)))
+
+    def cluster_totals(self, n_clusters, centroids):
+        """See `engine.refinement.cluster_totals`."""
+        largest = max(self.each("largest_product", centroids))
+        if largest == 0.0:
+            return np.zeros(n_clusters)
+        shift = common_shift(self.shape[0], largest)
+        return np.ldexp(self.total("units", centroids, shift), -shift)
 
     # ---- drawing ---------------------------------------------------------------------------------------------------
 

@@ -12,17 +12,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import as_data, check_finite, origin_of, values_of
+from ..arrays import as_data, check_finite, origin_of, to_host, values_of
 from ..backends.drawing import Buckets
 from ..door import opened
 from ..engine.checks import least_positive
 from ..engine.labelling import open_beside
 from ..engine.opening import reread_part
+from ..engine.refinement import products, units_by_cluster
 from ..functional import assign
 from ..reference import LABEL, distance
 
 _MOST_FITS = 4  # whose rows something is known of
 _LABELLED = {"accumulate", "farthest", "exact_inertia", "cluster_sizes"}  # methods that need labels
+
+
+def _largest_product(part, centroids):
+    return float(products(part, centroids).max())
+
+
+def _units(part, centroids, shift):
+    return units_by_cluster(to_host(part.labels), products(part, centroids), part.n_clusters, shift)
+
+
+_REFINING = {"largest_product": _largest_product, "units": _units}  # what parts have no method for; needs labels too
 
 
 # ---- rows ----------------------------------------------------------------------------------------------------------
@@ -142,9 +154,11 @@ class _Kept:
         arguments = (*asked.arguments, *own)
         if asked.drawn is not None:
             return getattr(self._masses(asked.drawn, number), asked.name)(*arguments)
-        if asked.name not in _LABELLED:
+        if asked.name not in _LABELLED | {*_REFINING}:
             return getattr(self.part, asked.name)(*arguments)
         self._label(asked.labelled_by)
+        if asked.name in _REFINING:
+            return _REFINING[asked.name](self.part, *arguments)
         if asked.name != "accumulate":
             return getattr(self.part, asked.name)(*arguments)
         centroids, form = arguments

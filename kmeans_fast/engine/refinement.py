@@ -44,24 +44,37 @@ def sums_by_cluster(parts, n_clusters):
 
     `parts` is a list of pairs: labels (n,) and float64 values (n,), not negative.
     """
-    n, largest = sum(len(values) for _, values in parts), max(float(values.max()) for _, values in parts)
-    total, shift = np.zeros(n_clusters), 53 - n.bit_length() - math.frexp(largest)[1]
-    if largest > 0.0:
-        for labels, values in parts:
-            for start in range(0, len(labels), _ROWS):
-                rows = slice(start, start + _ROWS)
-                units = np.floor(np.ldexp(values[rows], shift))
-                total += np.bincount(labels[rows], weights=units, minlength=n_clusters)
-    return np.ldexp(total, -shift)
+    largest = max(float(values.max()) for _, values in parts)
+    if largest == 0.0:
+        return np.zeros(n_clusters)
+    shift = common_shift(sum(len(values) for _, values in parts), largest)
+    return np.ldexp(sum(units_by_cluster(*part, n_clusters, shift) for part in parts), -shift)
+
+
+def common_shift(n_samples, largest):
+    """The unit is two to minus this: sums of so many values are exact in float64."""
+    return 53 - n_samples.bit_length() - math.frexp(largest)[1]
+
+
+def units_by_cluster(labels, values, n_clusters, shift):
+    """The sums of the values of one part in that unit, whole numbers (n_clusters,) float64."""
+    total = np.zeros(n_clusters)
+    for start in range(0, len(labels), _ROWS):
+        rows = slice(start, start + _ROWS)
+        units = np.floor(np.ldexp(values[rows], shift))
+        total += np.bincount(labels[rows], weights=units, minlength=n_clusters)
+    return total
 
 
 def cluster_totals(session, n_clusters, centroids=None):
     """The sum over each cluster of the session's labels of ``w D``, D being to its centroid; without them, of w."""
-    parts = [(to_host(part.labels), _products(part, centroids)) for part in session.parts]
+    if hasattr(session, "cluster_totals"):  # its rows are elsewhere
+        return session.cluster_totals(n_clusters, centroids)
+    parts = [(to_host(part.labels), products(part, centroids)) for part in session.parts]
     return sums_by_cluster(parts, n_clusters)
 
 
-def _products(part, centroids):
+def products(part, centroids):
     """``w D`` (or w) of every row of a part."""
     weights = part.weights_of(np.arange(part.shape[0]))
     if centroids is None:

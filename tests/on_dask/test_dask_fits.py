@@ -37,6 +37,7 @@ OPTIONS = [
     {"init": "random", "n_init": 2, "max_iter": 5},
     {"init_size": None, "max_iter": 3},
     {"init_size": 60, "dtype": "float64"},
+    {"refine": "breathing", "max_iter": 4},
     {"init": rows(7, 4, np.float32, seed=1) + 9},  # far away: clusters are empty
 ]
 
@@ -65,7 +66,7 @@ def assert_same(got, wanted):
 @pytest.mark.parametrize("parts", CUTS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_fit_has_the_bits_of_one_array(parts, weighted):
-    options = OPTIONS[parts % len(OPTIONS)] if weighted else OPTIONS[0]
+    options = OPTIONS[parts - 1] if weighted else OPTIONS[0]
     got = on_dask.kmeans(cut(X, parts), 7, seed=2, sample_weight=cut(WEIGHTS, parts) if weighted else None, **options)
     assert_same(got, kmeans_fast.kmeans(X, 7, seed=2, sample_weight=WEIGHTS if weighted else None, **options))
     assert got.labels.chunks == (CUTS[parts],)
@@ -150,8 +151,8 @@ def test_the_estimator_is_that_of_one_array(client):
     assert_array_equal(got.predict(frame), wanted.labels_)  # rows in memory too
     with pytest.raises(ValueError, match="feature names"):
         got.predict(data.rename(columns={"a": "b", "b": "a"}))
-    with pytest.raises(ValueError, match="refine='breathing' is not for Dask"):
-        on_dask.KMeans(7, refine="breathing").fit(data)
+    with pytest.raises(ValueError, match="takes the rows as one array"):
+        on_dask.KMeans(7, init=lambda X, k, random_state: X[:k]).fit(data)
 
 
 def test_integers_and_doubles_are_computed_in_double():
