@@ -38,3 +38,20 @@ def test_no_page_asks_the_network(site):
     assert {name: tags for name, tags in found.items() if tags} == {}
     styles = {sheet.name: re.findall(r"url\(.?https?:", sheet.read_text("utf-8")) for sheet in site.rglob("*.css")}
     assert {name: urls for name, urls in styles.items() if urls} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_checker_of_accessibility_finds_nothing(site, scheme):
+    playwright = pytest.importorskip("playwright.sync_api", reason="drives the browser")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="has the checker")
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium is installed, and pip installs none")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])  # as root there is none
+        page = opened.new_page(color_scheme=scheme, viewport={"width": 1200, "height": 900})
+        for name in ("index", "one_answer", "command_line", "api", "generated/kmeans_fast.KMeans"):
+            page.goto((site / f"{name}.html").as_uri())
+            found = axe.Axe().run(page).response["violations"]
+            assert [(one["help"], [node["html"] for node in one["nodes"]]) for one in found] == [], name
+        opened.close()

@@ -24,7 +24,7 @@ class InlineSvg(SphinxPostTransform):
             svg = path.read_text(encoding="utf-8")
             before, _, after = re.split(r'(aria-label="[^"]*")', svg, maxsplit=1)
             svg = f'{before}aria-label="{html.escape(image.get("alt") or "", quote=True)}"{after}'
-            image.replace_self(nodes.raw("", f'<figure class="picture">{svg}</figure>', format="html"))
+            image.replace_self(nodes.raw("", f'<figure class="picture" tabindex="0">{svg}</figure>', format="html"))
 
 
 def setup(app):
