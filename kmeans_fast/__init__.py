@@ -20,6 +20,7 @@ from .lazy_names import lazy_names
 if TYPE_CHECKING:  # for type checkers and editors
     from . import metrics as metrics
     from . import preparation as preparation
+    from . import sources as sources
     from .backends import available_backends as available_backends
     from .backends import use_backend as use_backend
     from .choosing_k import KChoice as KChoice
@@ -57,4 +58,5 @@ _HOME = {
 }
 
 __all__ = ["__version__", *_HOME]
-__getattr__, __dir__ = lazy_names(__name__, _HOME, ("dask", "datasets", "metrics", "plot", "preparation"))
+_ROOMS = ("dask", "datasets", "metrics", "plot", "preparation", "sources")
+__getattr__, __dir__ = lazy_names(__name__, _HOME, _ROOMS)

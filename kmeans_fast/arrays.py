@@ -231,7 +231,7 @@ def to_host(array):
 ROWS = ("n_samples", "n_features")
 
 
-def as_data(X, *, name="X", axes=ROWS, dtype=None):
+def as_data(X, *, name="X", axes=ROWS, dtype=None, checked=False, first_row=0):
     """`X` as a finite, C-contiguous array of two dimensions, or of as many as `axes` has names.
 
     float32 and float64 stay as they are, without a copy where they are C-contiguous. Integers, booleans, float16 and
@@ -245,6 +245,10 @@ def as_data(X, *, name="X", axes=ROWS, dtype=None):
     dtype : {"float32", "float64"} or None
         What is computed in, where it is not to be by that rule. For "float32" the types of `NARROW` stay as they are
         too, and booleans become uint8: `values_of` gives their values. All else is rounded to it.
+    checked : bool
+        Whether the values are known to be finite.
+    first_row : int
+        What messages call the first row.
 
     Returns
     -------
@@ -260,7 +264,7 @@ def as_data(X, *, name="X", axes=ROWS, dtype=None):
         For another number of dimensions, no rows, no columns, masked values, values that are not numbers, NaN,
         infinity or values beyond `dtype`.
     """
-    if is_ready(X) and len(axes) == X.ndim and dtype in (None, X.dtype.name):
+    if is_ready(X, checked) and len(axes) == X.ndim and dtype in (None, X.dtype.name):
         return X
     refuse_masked(X, name)
     if hasattr(X, "tocsr") or hasattr(X, "todense"):
@@ -287,7 +291,8 @@ def as_data(X, *, name="X", axes=ROWS, dtype=None):
         array = np.require(given, held, ["C_CONTIGUOUS", "ALIGNED"])
     else:
         array = _cupy().ascontiguousarray(given, held)
-    check_finite(array, name, given)
+    if not checked:
+        check_finite(array, name, given, first_row)
     return array
 
 
@@ -310,10 +315,11 @@ def in_the_wider_dtype(data, centroids):
     return data.astype(dtype), np.array(centroids, dtype=dtype, order="C")
 
 
-def check_finite(array, name, given=None):
+def check_finite(array, name, given=None, first_row=0):
     """Raise ValueError if there is a NaN or an infinity; its row and column are named.
 
-    `given` is what the array was converted from: a value that its dtype has no room for is said to be such.
+    `given` is what the array was converted from: a value that its dtype has no room for is said to be such. `first_row`
+    is the number of the first row.
     """
     if _is_finite(array):
         return
@@ -322,10 +328,10 @@ def check_finite(array, name, given=None):
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             at = tuple(int(i) for i in bad[0])
-            place = (at[0] + start, *at[1:])
-            if given is not None and given.dtype != array.dtype and np.isfinite(given[place]):
+            of_given, place = (at[0] + start, *at[1:]), (at[0] + start + first_row, *at[1:])
+            if given is not None and given.dtype != array.dtype and np.isfinite(given[of_given]):
                 raise ValueError(
-                    f"{name} has {given[place]} at {place}, which is beyond {array.dtype}: scale the data."
+                    f"{name} has {given[of_given]} at {place}, which is beyond {array.dtype}: scale the data."
                 )
             what = "NaN" if np.isnan(values[at]) else "infinity"
             raise ValueError(f"{name} contains {what} at {place}; only finite values are allowed.")
@@ -340,17 +346,17 @@ def _is_finite(array):
         return array.dtype.kind in "iu" or bool(np.isfinite(array.sum(dtype=np.float64)))
 
 
-def is_ready(X):
+def is_ready(X, checked=False):
     """Whether `X` is, as it stands, what `as_data` and scikit-learn's `check_array` return.
 
-    The checks of either would find nothing.
+    The checks of either would find nothing. `checked`: whether it is known to be finite.
     """
     if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in (np.float32, np.float64):
         return False
     if X.size == 0 or not (X.flags.c_contiguous and X.flags.aligned):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(X.sum()))
+        return checked or bool(np.isfinite(X.sum()))
 
 
 def as_weights(sample_weight, sizes, origin=ON_HOST):

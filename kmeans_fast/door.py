@@ -1,19 +1,33 @@
 """The way in: what users hold becomes the data that the engine takes. `Data.back` is the way out."""
 
 import contextlib
+import itertools
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from .arrays import ON_HOST, ROWS, Batch, Data, as_data, as_weights, computed_in, origin_of, values_of
+from .arrays import BFLOAT16, ON_HOST, ROWS, Batch, Data, as_data, as_weights, computed_in, origin_of, values_of
+from .memory import available_bytes, limited
 from .sources import source_of
+from .sources.protocol import CHUNK_BYTES
+from .sources.reading import Reader
+
+_ARRAY_SHARE = 0.5  # of the memory there is, for rows that become one array; the rest is for the work on them
+_UNKNOWN = 1 << 30  # where nothing tells what there is
+_CHUNKS = 16  # of the memory there is, at least
+_MOST_FEW = 256  # rows that are sooner read one by one than with all of their chunk
 
 
 @contextlib.contextmanager
 def opened(
-    X: Any, sample_weight: Any = None, dtype: str | None = None, *, check: Callable | None = None
+    X: Any,
+    sample_weight: Any = None,
+    dtype: str | None = None,
+    *,
+    max_memory: int | None = None,
+    check: Callable | None = None,
 ) -> Iterator[Any]:
     """What users hold, checked, as `Data` or `DataInChunks`.
 
@@ -27,18 +41,37 @@ def opened(
         As for `as_weights`.
     dtype : {"float32", "float64"} or None
         As for `as_data`.
+    max_memory : int, optional
+        Bytes that all that is done inside the block may take, besides arrays that are given.
     check : callable, optional
         ``check(X, sample_weight, origin)`` in place of `as_data` and `as_weights`: a layer with messages of its own.
     """
+    with limited(max_memory):
+        X = whole_or_chunks(X, sample_weight, dtype)
+        if isinstance(X, DataInChunks):
+            with ON_HOST.current(), contextlib.closing(X):
+                yield X
+                X.check_stamp()
+            return
+        origin = origin_of(X)
+        with origin.current():
+            array, weights = check(X, sample_weight, origin) if check else _checked(X, sample_weight, origin, dtype)
+            yield Data(array, weights, origin)
+
+
+def whole_or_chunks(X: Any, sample_weight: Any = None, dtype: str | None = None) -> Any:
+    """X itself, where it is an array-like; what a source gives as one array, where that fits into memory; else as
+    `DataInChunks`.
+    """
     source = source_of(X)
-    if source is not None:
-        with ON_HOST.current():
-            yield DataInChunks(source, sample_weight, dtype)
-        return
-    origin = origin_of(X)
-    with origin.current():
-        array, weights = check(X, sample_weight, origin) if check else _checked(X, sample_weight, origin, dtype)
-        yield Data(array, weights, origin)
+    if source is None:
+        return X
+    with ON_HOST.current():
+        found = DataInChunks(source, sample_weight, dtype)
+    if found.whole is None:
+        return found
+    found.close()
+    return found.whole
 
 
 def _checked(X, sample_weight, origin, dtype):
@@ -53,6 +86,12 @@ def opened_batch(X: Any, sample_weight: Any = None, dtype: str | None = None) ->
     with origin.current():
         array = as_data(X, axes=("problems", *ROWS), dtype=dtype)
         yield Batch(array, as_weights(sample_weight, array.shape[:2], origin), origin)
+
+
+def chunk_bytes():
+    """How large a chunk should be at most: two of them are there at a time, and what is worked out from one."""
+    available = available_bytes()
+    return CHUNK_BYTES if available is None else max(1, min(CHUNK_BYTES, available // _CHUNKS))
 
 
 class DataInChunks:
@@ -72,42 +111,62 @@ class DataInChunks:
         What they are computed in.
     held : dtype
         What they are held in: of rows that are read anew, only while they are there.
+    largest : float
+        The largest magnitude of all values.
+    whole : array (n_samples, n_features) or None
+        All rows, if they are not in memory yet and fit there.
 
     Raises
     ------
     ValueError
-        As for `as_data`, with the number of the chunk; if chunks differ in dtype or number of features.
+        As for `as_data`, with the chunk, by number or by its file; if chunks differ in dtype or number of features.
     """
 
     origin = ON_HOST
 
     def __init__(self, source, sample_weight=None, asked=None):
-        self.source, self.asked, self.dtype = source, asked, None
-        self._reading, self._next = iter(()), -1
+        source = source.cut(chunk_bytes())
+        self.source, self.asked, self.dtype, self.largest = source, asked, None, 0.0
+        self.reader = None if source.in_memory else Reader(source)
+        self.stamp, self.last = source.stamp(), -1
         self.places, self.checksums, sizes = [], [], []  # of the chunks that have rows; their places are among all
-        for place, chunk in enumerate(source.chunks()):
+        gathered = _Gathered(source)
+        for place, chunk in enumerate(source.chunks() if self.reader is None else self._all_chunks()):
             if np.shape(chunk)[:1] == (0,):
                 continue
-            array = as_data(chunk, name=f"chunk {place}", dtype=asked)
+            name, first_row = source.told(place)
+            array = as_data(chunk, name=name, dtype=asked, first_row=first_row)
             dtype = computed_in(array.dtype)
             if self.dtype is None:
                 self.dtype, self.n_features, self.held = dtype, array.shape[1], array.dtype
             if (dtype, array.shape[1]) != (self.dtype, self.n_features):
                 raise ValueError(
-                    f"chunk {place} has {array.shape[1]} features of {dtype}, those before it {self.n_features} "
+                    f"{name} has {array.shape[1]} features of {dtype}, those before it {self.n_features} "
                     f"of {self.dtype}: chunks must be of one dtype and one number of features."
                 )
             if array.dtype != self.held or not source.in_memory:
                 self.held = dtype
+            if dtype == np.float64:
+                self.largest = max(self.largest, abs(float(array.max())), abs(float(array.min())))
             self.places.append(place)
             sizes.append(len(array))
             self.checksums.append(self._checksum(array))
+            gathered.add(array)
         if not sizes:
             raise ValueError("X has no chunk with rows; at least one is needed.")
         self.starts = np.cumsum([0, *sizes])
         self.n_samples = int(self.starts[-1])
         self.shape, self.size = (self.n_samples, self.n_features), self.n_samples * self.n_features
+        self.needed = np.ones(len(sizes), bool)  # chunks that are likely to be read in this pass
+        self.whole = gathered.result()
         self.weights = as_weights(sample_weight, self.n_samples)
+
+    def _all_chunks(self):
+        for place in itertools.count():
+            chunk = self.reader.read(place, place + 1)
+            if chunk is None:
+                return
+            yield chunk
 
     @property
     def X(self):
@@ -117,10 +176,15 @@ class DataInChunks:
         """A result: it is NumPy's."""
         return array
 
+    def close(self):
+        """Stop reading ahead."""
+        if self.reader is not None:
+            self.reader.close()
+
     def astype(self, dtype):
         """The same rows in another dtype."""
         other = object.__new__(DataInChunks)
-        other.__dict__ |= {**self.__dict__, "dtype": np.dtype(dtype), "_reading": iter(()), "_next": -1}
+        other.__dict__ |= {**self.__dict__, "dtype": np.dtype(dtype), "needed": self.needed.copy()}
         if dtype != self.dtype:
             other.held = other.dtype
         return other
@@ -135,30 +199,89 @@ class DataInChunks:
 
     def read(self, number):
         """The rows of a chunk, and their weights or None. To read the next one is all that a source need be good at."""
-        place = self.places[number]
-        if place < self._next or self._next < 0:
-            self._reading, self._next = self.source.chunks(), 0
-        for chunk in self._reading:
-            self._next += 1
-            if self._next > place:
-                rows = slice(self.starts[number], self.starts[number + 1])
-                return self._as_before(chunk, number), None if self.weights is None else self.weights[rows]
-        raise ValueError(
-            f"the source had {len(self.places)} chunks with rows and has {number} now: it must not change."
-        )
+        if number <= self.last:
+            self.check_stamp()
+        self.last = number
+        chunk = self.source.chunk(self.places[number]) if self.reader is None else self._read(number)
+        if chunk is None:
+            raise ValueError(
+                f"the source had {len(self.places)} chunks with rows and has {number} now: it must not change."
+            )
+        rows = slice(self.starts[number], self.starts[number + 1])
+        return self._as_before(chunk, number), None if self.weights is None else self.weights[rows]
+
+    def _read(self, number):
+        if not self.needed[number]:  # another kind of pass: it may read all of them
+            self.needed[:] = True
+        later = np.flatnonzero(self.needed[number + 1 :])
+        if len(later):
+            then = self.places[number + 1 + int(later[0])]
+        else:  # the next pass begins, if it is no more than a place in a file
+            then = self.places[int(self.needed.argmax())] if self.source.n_chunks is not None else None
+        return self.reader.read(self.places[number], then)
+
+    def few_rows(self, number, rows):
+        """Some rows (m,) of a chunk, as `read` gives them; None where that takes as long as to read them all."""
+        if self.reader is None or len(rows) > _MOST_FEW:
+            return None
+        found = self.source.rows(self.starts[number] + rows)
+        return None if found is None else self._computed(as_data(found, dtype=self.asked, checked=True))
+
+    def check_stamp(self):
+        """Raise ValueError if the source says that it has changed."""
+        if self.source.stamp() != self.stamp:
+            raise ValueError(f"{self.source.told(0)[0]} has changed since it was first read: it must not change.")
 
     def _as_before(self, chunk, number):
-        array = as_data(chunk, name=f"chunk {self.places[number]}", dtype=self.asked)
+        name = self.source.told(self.places[number])[0]
+        array = as_data(chunk, name=name, dtype=self.asked, checked=True)
         wanted = (int(self.starts[number + 1] - self.starts[number]), self.n_features)
         if array.shape != wanted:
-            raise ValueError(
-                f"chunk {self.places[number]} had the shape {wanted} and has {array.shape} now: it must not change."
-            )
+            raise ValueError(f"{name} had the shape {wanted} and has {array.shape} now: it must not change.")
         if self._checksum(array) != self.checksums[number]:
-            raise ValueError(f"chunk {self.places[number]} has other values than at first: it must not change.")
+            raise ValueError(f"{name} has other values than at first: it must not change.")
+        return self._computed(array)
+
+    def _computed(self, array):
         computed = computed_in(array.dtype) == self.dtype
         return array if computed else values_of(array).astype(self.dtype, copy=False)
 
     def _checksum(self, array):
-        """Of rows that are read anew: what is known of them is believed in the next pass. None of rows in memory."""
-        return None if self.source.in_memory else zlib.crc32(array)
+        """Of rows that are read anew: what is known of them is believed in the next pass. None of rows in memory, or
+        where the source says itself whether it has changed.
+        """
+        return None if self.source.in_memory or self.stamp is not None else zlib.crc32(array)
+
+
+class _Gathered:
+    """Chunks that become one array, as long as there is room for it."""
+
+    def __init__(self, source):
+        available = available_bytes()
+        self.source, self.arrays, self.n_bytes = source, None if source.in_memory else [], 0
+        self.room = _UNKNOWN if available is None else int(_ARRAY_SHARE * available)
+        self.into, self.n_rows = None, 0  # where the number of rows is known
+
+    def add(self, array):
+        if self.arrays is None:
+            return
+        array = values_of(array) if array.dtype == BFLOAT16 else array
+        n, known = len(array), self.source.n_samples
+        self.n_bytes += array.nbytes
+        needed = 2 * self.n_bytes if known is None else known * array[:1].nbytes  # to put them together takes a copy
+        if needed > self.room:
+            if self.source.once:
+                raise ValueError(
+                    f"X can be read once only, and its rows take more than {self.room / 2**20:,.0f} MiB: give a "
+                    "function that returns such an iterable whenever it is called, or files."
+                )
+            self.arrays = self.into = None
+        elif known is None:
+            self.arrays.append(array)
+        else:
+            self.into = np.empty((known, array.shape[1]), array.dtype) if self.into is None else self.into
+            self.into[self.n_rows : self.n_rows + n] = array
+        self.n_rows += n
+
+    def result(self):
+        return self.into if self.into is not None else np.concatenate(self.arrays) if self.arrays else None

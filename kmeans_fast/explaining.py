@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, DTypeLike
 from . import backends
 from .arrays import computed_in, described, name_of
 from .backends.protocol import Problem
-from .door import DataInChunks
+from .door import DataInChunks, whole_or_chunks
 from .engine.checks import check_clusters
 from .engine.fit import second_session
-from .engine.opening import copied_bytes, plan_rows, plan_states
+from .engine.opening import copied_bytes, plan_chunks, plan_rows, plan_states
+from .memory import limited
 from .messages import counted
 from .parameters import checked
-from .sources import source_of
 
 
 def explain(
@@ -29,16 +29,17 @@ def explain(
     dtype: DTypeLike | None = None,
     device: str = "auto",
     n_threads: int | None = None,
+    max_memory: int | str | None = None,
 ) -> str:
     """What a fit would run, and how much memory it takes, in words. Nothing is run.
 
     Parameters
     ----------
     X : array-like (n_samples, n_features), or a tuple (n_samples, n_features)
-        The data, or just its shape (then taken as float32). Rows in chunks are read once.
+        The data, or just its shape (then taken as float32). Rows of `kmeans_fast.sources` are read once.
     n_clusters : int
     sample_weight : array-like (n_samples,), optional
-    init, refine, dtype, device, n_threads
+    init, refine, dtype, device, n_threads, max_memory
         As for `kmeans`.
 
     Returns
@@ -55,22 +56,33 @@ def explain(
     return explained(X, sample_weight is not None, **checked(locals()))[0]
 
 
-def explained(X, weighted, *, n_clusters, device, n_threads, init="k-means++", refine=None, dtype=None):
+def explained(
+    X, weighted, *, n_clusters, device, n_threads, init="k-means++", refine=None, dtype=None, max_memory=None
+):
     """The words of `explain`, and the plan, which on the host tells what a fit takes beside the data."""
-    source = source_of(X)
+    with limited(max_memory):
+        rows = whole_or_chunks(X, None, dtype)
+        if isinstance(rows, DataInChunks):
+            rows.close()
+        gathered = rows is not X and not isinstance(rows, DataInChunks)
+        return _explained(rows, weighted, n_clusters, device, n_threads, init, refine, dtype, gathered)
+
+
+def _explained(X, weighted, n_clusters, device, n_threads, init, refine, dtype, gathered):
     chunks = None  # rows in each, where they are read anew
-    if source is None:
-        (n, d), held, resident = described(X, dtype)
+    if isinstance(X, DataInChunks):
+        (n, d), held, resident = X.shape, X.held, None
+        chunks = None if X.source.in_memory else X.sizes()
     else:
-        data = DataInChunks(source, asked=dtype)
-        (n, d), held, resident = data.shape, data.held, None
-        chunks = None if source.in_memory else data.sizes()
+        (n, d), held, resident = described(X, dtype)
     check_clusters(n, n_clusters)
     second = second_session(n_clusters, n, init, refine)
     dtype = computed_in(held)
     problem = Problem(n, d, n_clusters, dtype, weighted, device, resident, second=second, held=held)
     chosen = backends.select(problem, device)
-    plan, of_chosen = _planned(chosen, problem, n_threads)
+    plan, of_chosen = _planned(chosen, problem, n_threads, chunks)
+    if gathered:
+        of_chosen.append(f"    rows become one array, {problem.data_bytes / 2**20:,.1f} MiB: they fit into memory")
     if chunks is not None:
         of_chosen.append(f"    {_reread(plan_states(chosen, problem, chunks, n_threads), len(chunks))}")
     of = f"{name_of(held)} computed in {dtype}" if problem.narrow else dtype
@@ -83,30 +95,38 @@ def explained(X, weighted, *, n_clusters, device, n_threads, init="k-means++", r
     return "\n".join(lines), plan
 
 
-def _planned(backend, problem, n_threads):
-    """The plan of the backend that is chosen, and the lines about it."""
-    ends = []
+def _planned(backend, problem, n_threads, chunks):
+    """The plan of the backend that is chosen, and the lines about it: of the largest of some chunks, if there are."""
+    ends, in_slices = [], False
     try:
-        problem, in_slices = plan_rows(backend, problem, n_threads, "a fit")
+        if chunks is None:
+            problem, in_slices = plan_rows(backend, problem, n_threads, "a fit")
+        else:
+            found = plan_chunks(backend, problem, chunks, n_threads, "a fit")
+            problem = found._replace(n_samples=max(chunks))
         if in_slices:
             ends = [f"memory is short: rows are copied to {problem.dtype} anew in each pass, some at a time"]
         elif problem.frugal:
             ends = ["memory is short: what only saves time is left out"]
     except MemoryError as error:
+        problem = problem if chunks is None else problem._replace(n_samples=max(chunks))
         ends = [f"a fit is refused: {error}"]
     plan, copied = backend.plan(problem, n_threads), copied_bytes(backend, problem)
     if copied:
         ends.append(f"the rows are copied to {problem.dtype}, {copied / 2**20:,.1f} MiB")
     threads = "" if plan.on_device else f"{counted(plan.n_threads, 'thread')}, "
-    line = f"* {backend.name}: {plan.path}; {threads}workspace {plan.workspace_bytes / 2**20:,.1f} MiB"
+    of = "" if chunks is None else " for a chunk"
+    line = f"* {backend.name}: {plan.path}; {threads}workspace {plan.workspace_bytes / 2**20:,.1f} MiB{of}"
     return plan, [line, *(f"    {note}" for note in (*plan.notes, *ends))]
 
 
 def _reread(states, chunks):
     """What is kept of rows that are read anew in each pass, in words."""
-    kept = "labels"
+    kept, start = "labels", "rows are read anew in each pass"
+    if states.labels_on_disk:
+        return f"{start}; kept in a file: labels"
     if states.kept:
         which = counted(chunks, "chunk") if states.kept == chunks else f"{states.kept:,} of {counted(chunks, 'chunk')}"
         copies = "" if states.problem.copies else ", without copies of rows"
         kept += f", and what techniques know of {which}, {states.n_bytes / 2**20:,.1f} MiB{copies}"
-    return f"rows are read anew in each pass; kept in memory: {kept}"
+    return f"{start}; kept in memory: {kept}"

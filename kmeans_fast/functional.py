@@ -80,6 +80,7 @@ def kmeans(
     dtype: DTypeLike | None = None,
     device: str = "auto",
     n_threads: int | None = None,
+    max_memory: int | str | None = None,
     callback: Callable[[Progress], Any] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -91,7 +92,8 @@ def kmeans(
     X : array-like (n_samples, n_features)
         float32 and float64 are used as they are; other numbers become float64, unless `dtype` says otherwise. Arrays on
         a GPU (CuPy, PyTorch, DLPack) stay there. A list of NumPy arrays is their rows, one array after the other: the
-        result is that of one array.
+        result is that of one array. So it is for rows in files and other `kmeans_fast.sources`: paths of .npy, Parquet
+        and CSV, functions that return an iterable of chunks, and more.
     n_clusters : int
         From 1 to n_samples.
     init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable
@@ -129,6 +131,10 @@ def kmeans(
     n_threads : int, optional
         Default: as many as pay, at most the CPUs by affinity and the container's quota, and what OMP_NUM_THREADS and
         ``threadpoolctl.threadpool_limits`` say. The result does not depend on it.
+    max_memory : int or str, optional
+        Bytes that may be taken besides arrays that are given, or a size such as "8GB"; default: what the system, the
+        container and the process's limits leave. Rows of sources that take more than half of it are read anew in each
+        pass; labels that there is no room for are in a file. The result does not depend on it.
     callback : callable, optional
         Called with a `Progress` after every iteration, which can give the centroids; a true return value ends the fit
         with what has been reached. If it has a method ``on_phase``, that is called with a key of `KMeansResult.timings`
@@ -177,7 +183,7 @@ def kmeans(
     if given["seed"] is None and given["resume"]:
         given["seed"] = seed_in(given["checkpoint"])
     given |= {"n_init": runs(given["n_init"], given["init"]), "seed": seed_of(given["seed"])}
-    with opened(X, sample_weight, given.pop("dtype")) as data:
+    with opened(X, sample_weight, given.pop("dtype"), max_memory=given.pop("max_memory")) as data:
         rng = np.random.RandomState(given["seed"] % 2**32) if callable(given["init"]) else None
         found = fit(data, rng=rng, **given)
         if found.warning:
@@ -302,6 +308,7 @@ def assign(
     dtype: DTypeLike | None = None,
     device: str = "auto",
     n_threads: int | None = None,
+    max_memory: int | str | None = None,
 ) -> tuple[Any, Any]:
     """Label the rows of `X` with their nearest centroids.
 
@@ -312,7 +319,7 @@ def assign(
         Where X is float32 and these are float64, or the other way, distances are those of float64.
     dtype : {"float32", "float64"}, optional
         As for `kmeans`; `centroids` become of this dtype too, and are rounded if it has not their values.
-    device, n_threads
+    device, n_threads, max_memory
         As for `kmeans`.
 
     Returns
@@ -331,8 +338,8 @@ def assign(
     -----
     O(n_samples * n_clusters * n_features); no (n_samples, n_clusters) table is made.
     """
-    how = checked({"dtype": dtype, "device": device, "n_threads": n_threads})
-    with opened(X, dtype=how["dtype"]) as data:
+    how = checked({"dtype": dtype, "device": device, "n_threads": n_threads, "max_memory": max_memory})
+    with opened(X, dtype=how["dtype"], max_memory=how.pop("max_memory")) as data:
         session, nearest = open_beside(data, centroids, "centroids", **how)
         session.assign(nearest)
         return data.back(session.labels), data.back(session.own_distances(nearest))
@@ -347,12 +354,13 @@ def kmeans_plusplus(
     dtype: DTypeLike | None = None,
     device: str = "auto",
     n_threads: int | None = None,
+    max_memory: int | str | None = None,
 ) -> tuple[Any, Any]:
     """Choose rows of `X` as initial centroids by greedy k-means++.
 
     Parameters
     ----------
-    X, n_clusters, sample_weight, seed, dtype, device, n_threads
+    X, n_clusters, sample_weight, seed, dtype, device, n_threads, max_memory
         As for `kmeans`, which starts from these seeds for the same `seed` and ``init_size=None``.
 
     Returns
@@ -368,7 +376,7 @@ def kmeans_plusplus(
     """
     given = checked(locals())
     n_clusters, seed = given.pop("n_clusters"), seed_of(given.pop("seed"))
-    with opened(X, sample_weight, given.pop("dtype")) as data:
+    with opened(X, sample_weight, given.pop("dtype"), max_memory=given.pop("max_memory")) as data:
         check_clusters(data.n_samples, n_clusters)
         session = open_data(data, n_clusters, **given).session
         rows = _seed_rows(session, n_clusters, seed, 0)

@@ -6,6 +6,7 @@ signature and its docstring. Nothing heavy is imported: the table serves ``kmean
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -148,11 +149,28 @@ def _take_dtype(value):
     return name if isinstance(name, str) and name in ("float32", "float64") else _NOT
 
 
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
+    "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40
+}  # fmt: skip
+
+
+def _take_bytes(value):
+    if isinstance(value, str):
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([kmgt]?i?)b?", value.strip().lower())
+        if not found or found[2] not in _UNITS:
+            return _NOT
+        value = int(float(found[1]) * _UNITS[found[2]])
+    fits = isinstance(value, Real) and not isinstance(value, bool) and 1 <= value < 2**63
+    return int(value) if fits else _NOT
+
+
 _DEVICES = ("'auto'", "'cpu'", "'cuda'", "'cuda:N'")
 _DEVICE = Kind(_DEVICES, _either(_DEVICES), _take_device, _DEVICES)
 _DTYPES = ("'float32'", "'float64'")
 _DTYPE = Kind(_DTYPES, _either(_DTYPES), _take_dtype, _DTYPES)
 _PATH = Kind(("a path",), "a path-like", _take_path)
+_SIZES = ("a number of bytes", "a size such as '8GB'")
+_BYTES = Kind(_SIZES, _either(_SIZES), _take_bytes, _SIZES)
 _FLAG = Kind(("True", "False"), "an instance of 'bool'", _take_flag)
 _FUNCTION = Kind(("a callable",), "a callable", lambda value: value if callable(value) else _NOT)
 _ARRAY = Kind(("an array",), "an array-like", _take_array)
@@ -269,6 +287,7 @@ _TABLE = (
         passed=True,
         flag=Flag(("--threads",), "default: all usable CPUs; the answer does not depend on it", "N", everywhere=True),
     ),
+    Parameter("max_memory", None, Rule(_BYTES, _none()), saved=False),
     Parameter("callback", None, Rule(_FUNCTION, _none()), passed=True, saved=False),
     Parameter("checkpoint", None, Rule(_PATH, _none()), passed=True, saved=False),
     Parameter("resume", False, Rule(_FLAG), passed=True, saved=False),

@@ -14,7 +14,7 @@ from support import REPOSITORY, rows
 
 import kmeans_fast
 from kmeans_fast import backends as registry
-from kmeans_fast import reference, sources
+from kmeans_fast import door, reference, sources
 
 PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
 SUFFIXES = ("py", "cu", "hpp", "md", "svg", "png", "jpg", "toml", "json", "yml", "yaml")
@@ -202,11 +202,14 @@ def test_adding_an_estimator(written):
     assert_array_equal(model.predict(X), (X @ model.cluster_centers_.T).argmax(axis=1))
 
 
-def test_adding_a_source(written, monkeypatch):
-    generated = written("kmeans_fast/sources/generated.py").Generated
-    monkeypatch.setattr(sources, "SOURCES", (*sources.SOURCES, generated))
+def test_adding_a_source(written, monkeypatch, tmp_path):
+    archive = written("kmeans_fast/sources/archive.py").Archive
+    monkeypatch.setattr(sources, "SOURCES", (*sources.SOURCES, archive))
     X = rows(300, 4, np.float32)
-    assert_is_the_references(fitted(lambda: (X[at : at + 70].copy() for at in range(0, 300, 70)), 6), X, 6)
+    np.savez(tmp_path / "x.npz", *np.split(X, [70, 200]))
+    for share in (0.0, 0.5):
+        monkeypatch.setattr(door, "_ARRAY_SHARE", share)
+        assert_is_the_references(fitted(archive(tmp_path / "x.npz"), 6), X, 6)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-160, 1e130])

@@ -64,6 +64,11 @@ WRONG = {
     "dtype": (np.float16, "'float32', 'float64' or None", "'float32' or 'float64' or None"),
     "device": ("cuda:", "'auto', 'cpu', 'cuda' or 'cuda:N'", "'auto', 'cpu', 'cuda' or 'cuda:N'"),
     "n_threads": (1.0, "an integer of at least 1 or None", "an int in the range [1, inf) or None"),
+    "max_memory": (
+        "much",
+        "a number of bytes, a size such as '8GB' or None",
+        "a number of bytes or a size such as '8GB' or None",
+    ),
     "callback": ("print", "a callable or None", "a callable or None"),
     "checkpoint": ("", "a path or None", "a path-like or None"),
     "resume": (1, "True or False", "an instance of 'bool'"),

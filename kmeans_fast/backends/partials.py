@@ -69,18 +69,29 @@ class Form(NamedTuple):
                 limb += digit if here.all() else np.where(here, digit, 0)
         return out
 
+    def _digits(self, limbs):
+        """Sums in limbs (limbs, ..., columns), each of 32 bits, the highest with the sign."""
+        digits, carry = np.empty(limbs.shape, np.int64), 0
+        for at, limb in enumerate(limbs):
+            carry = carry + limb
+            digits[at], carry = carry & _MASK, carry >> _BITS
+        digits[-1] = (digits[-1] ^ _SIGN) - _SIGN
+        return digits
+
+    def converted(self, limbs, other):
+        """Sums held in limbs of this form in those of another, whose units are no larger."""
+        exponents = [self.exponent + _BITS * at for at in range(len(limbs))]
+        return sum(map(other.of_integers, self._digits(limbs), exponents))
+
     def rounded(self, limbs):
         """Sums held in limbs (limbs, ..., columns), each rounded once to float64 (..., columns).
 
         All is modulo 2**(32 limbs), and the sums are small enough for their highest bit to be the sign.
         """
-        digits, carry = np.empty(limbs.shape, np.int64), 0
-        for at, limb in enumerate(limbs):
-            carry = carry + limb
-            digits[at], carry = carry & _MASK, carry >> _BITS
+        digits = self._digits(limbs)
         # The leading bits in a word, 62 where there are as many; its lowest bit tells whether any set bit follows. That
         # is more than 53 + 2, so that it is rounded once.
-        word = (digits[-1] ^ _SIGN) - _SIGN
+        word = digits[-1]
         exponent, follows = self.exponent + _BITS * (len(digits) - 1), False
         for digit in digits[-2::-1]:
             room = _BITS

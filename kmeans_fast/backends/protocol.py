@@ -253,12 +253,20 @@ class DetachablePart(Part, Protocol):
     """A part whose rows may leave memory between passes, while what is known of them stays."""
 
     def detach(self) -> None:
-        """Let go of the rows and of all that is only wanted during a pass. But for `labels`, `reset` and `follow`,
-        `attach` comes next.
+        """Let go of the rows and of all that is only wanted during a pass. But for `labels`, `reset`, `resume`,
+        `follow`, `settles` and `unchanged`, `attach` comes next.
         """
 
     def attach(self, X: Any, weights: Any) -> None:
         """Go on with the same rows, wherever they are now."""
+
+    def settles(self) -> bool:
+        """Whether the rows are not needed for the next pass, with the centroids that `follow` has told of: no label
+        changes. If so that pass counts as made, and `unchanged` says what it came to.
+        """
+
+    def unchanged(self, form: partials.Form) -> partials.Partial:
+        """What `accumulate` would have returned."""
 
 
 class Session(Part, Protocol):

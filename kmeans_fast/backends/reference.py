@@ -26,8 +26,10 @@ class ReferenceMasses:
         self.session, self.X, self.n_buckets, self.shift = session, session.X, buckets.count, 0
         self.weights = np.ones(len(self.X)) if session.weights is None else session.weights
         if state is None:
-            state = MassesState(np.ones(len(self.X)), None, 0, buckets.of(session.hashes(slice(None))))
+            state = MassesState(np.ones(len(self.X)), None, 0, None)
         self.d, self.owner, self.joined, self.buckets = state
+        if self.buckets is None:
+            self.buckets = buckets.of(session.hashes(slice(None)))
 
     def _masses(self, d):
         return np.floor(np.ldexp(self.weights * d, self.shift)).astype(np.int64)

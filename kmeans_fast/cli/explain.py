@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..engine.memory import available_bytes
 from ..explaining import explained
+from ..memory import available_bytes
 from .watch import Watch
 
 

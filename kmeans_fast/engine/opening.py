@@ -10,12 +10,16 @@ import numpy as np
 from .. import backends
 from ..arrays import Data, computed_in, origin_of, values_of
 from ..backends.protocol import Backend, Problem
+from . import on_disk
 from .checks import check_magnitudes
 from .memory import allowed_for_states, shortage, too_little
 from .parts import Parts
-from .rereading import RereadPart
+from .rereading import Labels, RereadPart
 from .slices import Slices
 from .update import means
+
+_LABEL_BYTES, _SEEDING_BYTES = 4, 16  # of a row
+_READ_AHEAD = 2  # chunks that are there while one is worked on, itself among them
 
 
 class Opened(NamedTuple):
@@ -75,8 +79,10 @@ class Choice(NamedTuple):
         if isinstance(data, Data):
             problem, in_slices = plan_rows(backend, self.problem, n_threads, what)
             data = Slices(data.X, weights, problem.dtype) if in_slices else data
-        else:
+        elif data.source.in_memory:
             problem = plan_memory(backend, self.problem, n_threads, what)
+        else:
+            problem = plan_chunks(backend, self.problem, data.sizes(), n_threads, what)
         if isinstance(data, Data):
             session = backend.open(_readable(backend, data.X), weights, problem, n_threads)
             session = session if rule is means else Parts([session], rule)
@@ -142,6 +148,24 @@ def choose_checked(X, weights, origin, n_clusters, device, n_threads, second=0):
     return Choice(backends.select(problem, device), problem, weights, n_threads)
 
 
+class _Chunk(NamedTuple):
+    """What a `RereadPart` reads."""
+
+    data: Any
+    number: int
+    backend: Backend
+
+    def __call__(self):
+        X, weights = self.data.read(self.number)
+        return _readable(self.backend, X), weights
+
+    def few(self, numbers):
+        return self.data.few_rows(self.number, numbers)
+
+    def needed(self, whether):
+        self.data.needed[self.number] = whether
+
+
 def _parts(data, weighted, backend, problem, n_threads):
     """A part for each chunk: a session that stays open, or rows that are read anew in each pass."""
 
@@ -149,23 +173,22 @@ def _parts(data, weighted, backend, problem, n_threads):
         own = of_part._replace(n_samples=len(X), n_clusters=n_clusters)
         return backend.open(X, weights if weighted else None, own, n_threads)
 
-    def read(number):
-        X, weights = data.read(number)
-        return _readable(backend, X), weights
-
+    sizes = data.sizes()
+    chunks = [_Chunk(data, number, backend) for number in range(len(sizes))]
     if data.source.in_memory:
-        return [open_session(problem, *read(number), problem.n_clusters) for number in range(len(data.sizes()))]
-    states = plan_states(backend, problem, data.sizes(), n_threads)
+        return [open_session(problem, *chunk(), problem.n_clusters) for chunk in chunks]
+    states = plan_states(backend, problem, sizes, n_threads)
+    labels = Labels(np.cumsum([0, *sizes]), on_disk.empty if states.labels_on_disk else np.empty)
 
     def open_reread(X, weights, n_clusters, keeps):
         return open_session(states.problem if keeps else problem._replace(frugal=True), X, weights, n_clusters)
 
     return [
         RereadPart(
-            functools.partial(read, number), (size, data.n_features), data.dtype, weighted, open_reread,
-            problem.n_clusters, keeps=number < states.kept,
+            chunk, (size, data.n_features), data.dtype, weighted, open_reread, problem.n_clusters,
+            keeps=number < states.kept, room=functools.partial(labels.room, number), seeds_on_disk=states.seeds_on_disk,
         )
-        for number, size in enumerate(data.sizes())
+        for number, (chunk, size) in enumerate(zip(chunks, sizes))
     ]  # fmt: skip
 
 
@@ -196,28 +219,32 @@ def reread_part(rows, n_clusters, device, n_threads):
 
 
 class States(NamedTuple):
-    """What stays in memory between passes of parts whose rows are read anew, besides their labels."""
+    """What stays between passes of parts whose rows are read anew."""
 
     problem: Problem  # that parts whose state stays are opened for
     kept: int  # of how many parts, the first ones
-    n_bytes: int  # at most, all together
+    n_bytes: int  # at most, all together, besides labels
+    labels_on_disk: bool = False  # whether there is no room in memory for these,
+    seeds_on_disk: bool = False  # or for what is known of every row while seeds are drawn from all rows
 
 
 def plan_states(backend, problem, sizes, n_threads):
     """The `States` of parts of these `sizes` in rows: those of all, with copies of the rows or without them, if
     `allowed_for_states` has room for them; else without copies of as many parts as it has room for.
     """
-    allowed = allowed_for_states()
+    allowed, n = allowed_for_states(), sum(sizes)
+    where = {"labels_on_disk": _LABEL_BYTES * n > allowed, "seeds_on_disk": _SEEDING_BYTES * n > allowed}
+    allowed -= 0 if where["labels_on_disk"] else _LABEL_BYTES * n
     for copies in (True, False):
         problem = problem._replace(frugal=False, copies=copies)
         of_part = {size: _state_bytes(backend, problem._replace(n_samples=size), n_threads) for size in set(sizes)}
         if None in of_part.values():
-            return States(problem, 0, 0)
+            return States(problem, 0, 0, **where)
         totals = list(itertools.accumulate(of_part[size] for size in sizes))
         if totals[-1] <= allowed:
-            return States(problem, len(sizes), totals[-1])
+            return States(problem, len(sizes), totals[-1], **where)
     kept = bisect.bisect_right(totals, allowed)
-    return States(problem, kept, totals[kept - 1] if kept else 0)
+    return States(problem, kept, totals[kept - 1] if kept else 0, **where)
 
 
 def _state_bytes(backend, problem, n_threads):
@@ -226,8 +253,17 @@ def _state_bytes(backend, problem, n_threads):
     return backend.plan(problem, n_threads).state_bytes
 
 
-def plan_memory(backend, problem, n_threads, what):
-    """The problem, frugal where there is not memory enough otherwise.
+def plan_chunks(backend, problem, sizes, n_threads, what):
+    """As `plan_memory`, of rows that are read anew in chunks of these `sizes`: a chunk has to fit, as it is read and as
+    the next one is, besides the work on it.
+    """
+    largest = problem._replace(n_samples=max(sizes))
+    found = plan_memory(backend, largest, n_threads, f"{what}, {largest.n_samples:,} rows at a time,", _READ_AHEAD)
+    return found._replace(n_samples=problem.n_samples)
+
+
+def plan_memory(backend, problem, n_threads, what, copies=0):
+    """The problem, frugal where there is not memory enough otherwise, besides so many `copies` of the rows.
 
     Raises
     ------
@@ -237,7 +273,7 @@ def plan_memory(backend, problem, n_threads, what):
     for frugal in (False, True):
         problem = problem._replace(frugal=frugal)
         plan = backend.plan(problem, n_threads)
-        needed = plan.workspace_bytes + copied_bytes(backend, problem)
+        needed = plan.workspace_bytes + copied_bytes(backend, problem) + copies * problem.data_bytes
         available = None if plan.on_device else shortage(needed)
         if available is None:
             return problem

@@ -15,6 +15,21 @@ from .update import means, updated
 _SAMPLE = 1024  # rows for a point in the middle of the data
 
 
+def joined(arrays):
+    """Arrays (n,), one after the other: without a copy where they are all of one array."""
+    first, n = arrays[0], sum(map(len, arrays))
+    base = first.base
+    if isinstance(base, np.ndarray) and base.shape == (n,) and base.dtype == first.dtype:
+        at = base.ctypes.data
+        for array in arrays:
+            if array.ctypes.data != at or not array.flags.c_contiguous:
+                break
+            at += array.nbytes
+        else:
+            return base
+    return np.concatenate(arrays)
+
+
 class Parts:
     """A `kmeans_fast.backends.protocol.Session` made of parts, which may be on any backends.
 
@@ -79,7 +94,7 @@ class Parts:
 
     @property
     def labels(self):
-        return np.concatenate([to_host(part.labels) for part in self.parts])
+        return joined([to_host(part.labels) for part in self.parts])
 
     def reset(self):
         self.each("reset")
@@ -117,7 +132,10 @@ class Parts:
         return float_of(self.total("exact_inertia", centroids))
 
     def own_distances(self, centroids):
-        return np.concatenate([to_host(part.own_distances(centroids)) for part in self.parts])
+        out = np.empty(self.shape[0])
+        for part, start, end in zip(self.parts, self.starts, self.starts[1:]):
+            out[start:end] = to_host(part.own_distances(centroids))
+        return out
 
     def distances(self, centroids, squared=False):
         return np.concatenate([to_host(part.distances(centroids, squared)) for part in self.parts])

@@ -1,14 +1,22 @@
 """A part whose rows are read anew for each pass: what is known of them stays in memory, as much as memory allows.
 
 That is a label for every row and, while seeds are drawn, a distance and a bucket (and the nearest candidate, for
-k-means||). With more memory it is the whole session without its rows: bounds, sums, what techniques have learned.
+k-means||). With more memory it is the whole session without its rows: bounds, sums, what techniques have learned. Then
+rows are not read at all in a pass in which no bound fails.
 """
 
 import contextlib
+from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import to_host
+from ..backends.partials import Form, Ranges
+from ..backends.protocol import MassesState
+from ..reference import row_hash
+from . import on_disk
+
+_REMEMBERED = 8  # this part of the rows, at most, are kept that a draw has looked at
 
 
 def _asked(name, new_distances=False):
@@ -27,13 +35,46 @@ def _asked(name, new_distances=False):
     return method
 
 
+class Labels:
+    """The labels of all rows, in one array that parts write to.
+
+    Parameters
+    ----------
+    starts : ndarray (parts + 1,)
+        Where the rows of each part begin.
+    allocate : callable
+        ``allocate(n, dtype)``: an array.
+    """
+
+    def __init__(self, starts, allocate=np.empty):
+        self.starts, self.allocate, self.array, self.given = starts, allocate, None, set()
+
+    def room(self, number):
+        """Where a part writes its labels from now on. Arrays that have been handed out stay as they are."""
+        if self.array is None or number in self.given:
+            self.array, self.given = self.allocate(int(self.starts[-1]), np.int32), set()
+        self.given.add(number)
+        return self.array[self.starts[number] : self.starts[number + 1]]
+
+
+class Looked(NamedTuple):
+    """What one reading tells of the columns."""
+
+    ranges: Ranges  # of the rows alone
+    weighted: Ranges  # times weights
+    form: Form  # of the sums
+    sums: np.ndarray  # (limbs, n_features), without weights
+
+
 class RereadPart:
     """See `kmeans_fast.backends.protocol.Part`.
 
     Parameters
     ----------
     read : callable
-        ``read()``: the rows (n_samples, n_features) and their weights or None, each time the same.
+        ``read()``: the rows (n_samples, n_features) and their weights or None, each time the same. It may have a method
+        ``few(numbers)`` that reads some rows, or gives None, and one ``needed(whether)`` that hears whether the rows
+        are likely to be read in the next pass.
     shape, dtype, weighted
         Of the rows.
     open_session : callable
@@ -42,66 +83,159 @@ class RereadPart:
     n_clusters : int
     keeps : bool
         Whether to keep such a state.
+    room : callable, optional
+        ``room()``: where to write labels from now on, (n_samples,) int32.
+    seeds_on_disk : bool
+        Whether what is known of every row while seeds are drawn goes to a file.
     """
 
-    def __init__(self, read, shape, dtype, weighted, open_session, n_clusters, keeps=False):
+    def __init__(
+        self, read, shape, dtype, weighted, open_session, n_clusters, keeps=False, room=None, seeds_on_disk=False
+    ):
         self.read, self.open_session, self.n_clusters, self.keeps = read, open_session, n_clusters, keeps
-        self.shape, self.dtype, self.weighted = shape, dtype, weighted
+        self.shape, self.dtype, self.weighted, self.seeds_on_disk = shape, dtype, weighted, seeds_on_disk
+        self.new_room = room or (lambda: np.empty(shape[0], np.int32))
+        self.looked = self.remembered = None
         self._forget()
 
     def _forget(self):
-        self.detached = self.known_labels = None  # a session without its rows; the labels where there is none
+        self.detached = self.settled = None  # a session without its rows; centroids that its labels are right for
+        self.room, self.labelled = None, False
 
     @property
     def labels(self):
-        return self.known_labels if self.detached is None else self.detached.labels
+        if not self.labelled:
+            return None
+        return self.room if self.detached is None else self.detached.labels  # which writes them there, where it has not
 
     def for_clusters(self, n_clusters):
         self._forget()
-        how = (self.dtype, self.weighted, self.open_session, n_clusters, self.keeps)
-        return RereadPart(self.read, self.shape, *how)
+        how = (self.dtype, self.weighted, self.open_session, n_clusters, self.keeps, self.new_room, self.seeds_on_disk)
+        other = RereadPart(self.read, self.shape, *how)
+        other.looked, other.remembered = self.looked, self.remembered
+        return other
 
     def reset(self):
-        self.known_labels = None
+        self.room, self.labelled, self.remembered = None, False, None
+        self._read_next_time()
         if self.detached is not None:
-            self.detached.reset()
+            self._start(self.detached)
+
+    def _start(self, session):
+        """Let a session that is kept write its labels to the room there is for them."""
+        if not self.labelled:
+            self.room = self.new_room()
+            self.room.fill(-1)
+        session.resume(self.room)
 
     @contextlib.contextmanager
     def opened(self):
         """A session on the rows, with the labels that are known, for anything but a pass."""
         session = self.open_session(*self.read(), self.n_clusters, False)
-        if self.labels is not None:
+        if self.labelled:
             session.resume(self.labels)
         yield session
 
+    # ---- passes ----------------------------------------------------------------------------------------------------
+
     @contextlib.contextmanager
     def _opened_for_a_pass(self):
+        self._read_next_time()
         rows = self.read()
         session, self.detached = self.detached, None
         if session is not None:
             session.attach(*rows)
         else:
             session = self.open_session(*rows, self.n_clusters, self.keeps)
-            if self.known_labels is not None:
-                session.resume(self.known_labels)
+            if self.keeps:
+                self._start(session)
+            elif self.labelled:
+                session.resume(self.room)
         yield session
         if self.keeps:
             session.detach()
-            self.detached, self.known_labels = session, None
+            self.detached = session
         else:
-            self.known_labels = to_host(session.labels)
+            found = to_host(session.labels)
+            self.room = self.new_room() if self.room is None else self.room
+            if found is not self.room:
+                np.copyto(self.room, found)
+        self.labelled = True
 
     def assign(self, centroids):
-        with self._opened_for_a_pass() as session:
-            session.assign(centroids)
+        if self.settled is not centroids:
+            with self._opened_for_a_pass() as session:
+                session.assign(centroids)
 
     def accumulate(self, centroids, form):
+        if self.settled is centroids:
+            return self.detached.unchanged(form)
         with self._opened_for_a_pass() as session:
             return session.accumulate(centroids, form)
 
     def follow(self, centroids, shifts):
+        self._read_next_time()
         if self.detached is not None:
             self.detached.follow(centroids, shifts)
+            if self.detached.settles():
+                self.settled = centroids
+                self._tell(False)
+
+    def _read_next_time(self):
+        self.settled = None
+        self._tell(True)
+
+    def _tell(self, needed):
+        if hasattr(self.read, "needed"):
+            self.read.needed(needed)
+
+    # ---- the columns -----------------------------------------------------------------------------------------------
+
+    def _look(self):
+        if self.looked is None:
+            with self.opened() as session:
+                ranges = session.ranges(False)
+                form = Form.of(ranges, self.shape[0])
+                weighted = session.ranges(True) if self.weighted else ranges
+                self.looked = Looked(ranges, weighted, form, session.column_sums(form))
+        return self.looked
+
+    def ranges(self, weighted):
+        return self._look().weighted if weighted else self._look().ranges
+
+    def column_sums(self, form):
+        looked = self._look()
+        return looked.form.converted(looked.sums, form)
+
+    # ---- few rows --------------------------------------------------------------------------------------------------
+
+    def _few(self, numbers):
+        """Some rows without reading them all, or None."""
+        if self.remembered is not None:
+            known, values = self.remembered
+            at = np.minimum(np.searchsorted(known, numbers), max(0, len(known) - 1))
+            if len(known) and (known[at] == numbers).all():
+                return values[at]
+        return self.read.few(numbers) if hasattr(self.read, "few") else None
+
+    def rows(self, numbers):
+        found = self._few(numbers)
+        if found is None:
+            with self.opened() as session:
+                found = session.rows(numbers)
+        return found
+
+    def hashes(self, numbers):
+        found = self._few(numbers)
+        if found is not None:
+            return row_hash(found)
+        with self.opened() as session:
+            return session.hashes(numbers)
+
+    def remember(self, numbers, session):
+        """Keep rows (m,), ascending, that are likely to be asked for by number."""
+        if _REMEMBERED * len(numbers) <= self.shape[0]:
+            self.remembered = numbers, session.rows(numbers)
 
     def cluster_sizes(self):
         return np.bincount(self.labels, minlength=self.n_clusters)
@@ -110,48 +244,101 @@ class RereadPart:
         self._forget()
         return RereadMasses(self, buckets)
 
-    ranges = _asked("ranges")
-    column_sums = _asked("column_sums")
     scatter = _asked("scatter")
     farthest = _asked("farthest")
     exact_inertia = _asked("exact_inertia")
     own_distances = _asked("own_distances")
     distances = _asked("distances")
-    hashes = _asked("hashes")
     digest = _asked("digest")
-    rows = _asked("rows")
     weights_of = _asked("weights_of")
 
 
 class RereadMasses:
-    """See `kmeans_fast.backends.protocol.PartMasses`."""
+    """See `kmeans_fast.backends.protocol.PartMasses`.
+
+    As long as all distances are one number, no distance is kept, and without weights no row is read for a mass.
+    """
 
     def __init__(self, part, buckets):
-        self.part, self.buckets = part, buckets
-        self.state = self.shift = self.candidates = None
+        self.part, self.buckets, self.distance = part, buckets, 1.0  # of all rows; None: they differ
+        self.state, self.kept_on_disk = MassesState(None, None, 0, None), {}
+        self.shift = self.candidates = self.sizes = None  # of the buckets, in rows
 
     @contextlib.contextmanager
     def opened(self):
         with self.part.opened() as session:
-            masses = session.masses(self.buckets, self.state)
+            self.session, state = session, self.state
+            if self.distance is not None:
+                state = state._replace(nearest=np.full(self.part.shape[0], self.distance))
+            masses = session.masses(self.buckets, state)
             if self.shift is not None:
                 masses.weigh(self.shift)
             yield masses
-            self.state = masses.state()
+            self._keep(masses.state())
+            self.session = None
 
-    largest = _asked("largest")
-    rows_in = _asked("rows_in")
-    shares = _asked("shares")
-    exclude = _asked("exclude")
+    def _keep(self, state):
+        if self.distance is not None:
+            state = state._replace(nearest=None, buckets=None if self.part.seeds_on_disk else state.buckets)
+        elif self.part.seeds_on_disk:
+            state = state._replace(**{name: self._on_disk(name, getattr(state, name)) for name in _PER_ROW})
+        self.state = state
 
-    fill = _asked("fill", new_distances=True)
-    join = _asked("join", new_distances=True)
-    begin = _asked("begin", new_distances=True)
+    def _on_disk(self, name, array):
+        if array is None:
+            return None
+        if name not in self.kept_on_disk:
+            self.kept_on_disk[name] = on_disk.empty(len(array), array.dtype)
+        if array is not self.kept_on_disk[name]:
+            np.copyto(self.kept_on_disk[name], array)
+        return self.kept_on_disk[name]
+
+    def largest(self):
+        if self.distance is not None and not self.part.weighted:
+            return self.distance
+        with self.opened() as masses:
+            return masses.largest()
+
+    def fill(self, distance):
+        self.shift, self.distance = None, distance
 
     def weigh(self, shift):
-        self.shift = shift
+        self.shift, is_one = shift, self.distance is not None and not self.part.weighted
+        if is_one and self.sizes is not None:
+            return self.sizes * self._mass_of_one()
         with self.opened() as masses:
-            return masses.weigh(shift)
+            found = masses.weigh(shift)
+        if is_one and self._mass_of_one() > 0:
+            self.sizes = found // self._mass_of_one()
+        return found
+
+    def _mass_of_one(self):
+        return int(np.floor(np.ldexp(self.distance, self.shift)))
+
+    def rows_in(self, wanted):
+        with self.opened() as masses:
+            found = masses.rows_in(wanted)
+            self.part.remember(found[0], self.session)
+        return found
+
+    shares = _asked("shares")
+
+    def exclude(self, number, of_buckets):
+        return self._changing("exclude", number, of_buckets)
+
+    def join(self, candidates):
+        self.shift = None
+        self._changing("join", candidates)
+
+    def begin(self, candidate):
+        self.shift = None
+        self._changing("begin", candidate)
+
+    def _changing(self, name, *arguments):
+        """Ask what is open for something that makes distances differ."""
+        with self.opened() as masses:
+            self.distance = None
+            return getattr(masses, name)(*arguments)
 
     def draw(self, targets, of_buckets):
         with self.opened() as masses:
@@ -167,3 +354,6 @@ class RereadMasses:
             before = masses.weigh(self.shift)
             masses.join(self.candidates[trial : trial + 1])
             of_buckets += masses.weigh(self.shift) - before
+
+
+_PER_ROW = ("nearest", "owner", "buckets")

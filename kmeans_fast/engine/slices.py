@@ -23,6 +23,7 @@ class Slices:
         self.X, self.weights, self.dtype, self.source = X, weights, dtype, self
         self.n_features = X.shape[1]
         self.step = max(1, _SLICE_BYTES // (self.n_features * dtype.itemsize))
+        self.needed = [True] * len(self.sizes())  # nothing is read ahead
 
     def sizes(self):
         """The number of rows of each slice."""
@@ -32,3 +33,7 @@ class Slices:
         """The values of the rows of a slice, and their weights or None."""
         rows = slice(number * self.step, (number + 1) * self.step)
         return values_of(self.X[rows]), None if self.weights is None else self.weights[rows]
+
+    def few_rows(self, number, rows):
+        """Some rows (m,) of a slice."""
+        return values_of(self.X[number * self.step + rows])

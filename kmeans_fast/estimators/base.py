@@ -93,7 +93,8 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features), or a list of NumPy arrays that are its rows one after the other
+        X : array-like (n_samples, n_features), or rows in files and other `kmeans_fast.sources`
+            Paths of .npy, Parquet and CSV, lists of arrays, functions that return an iterable of chunks, and more.
         y : ignored
         sample_weight : array-like (n_samples,), optional
             Not negative; not used to choose the start where `init` is an array or a callable.
@@ -223,8 +224,9 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         """The rows, and what there is to know of their columns: checked, or noted in a fit (`reset`)."""
         if not reset and not hasattr(self, "cluster_centers_"):
             check_is_fitted(self)  # raises; to ask it where there are centroids takes a twentieth of a small prediction
-        dtype = self._checked("dtype")["dtype"]
-        with opened(X, sample_weight, dtype, check=functools.partial(self._validated, dtype, reset)) as data:
+        dtype, max_memory = self._checked("dtype", "max_memory").values()
+        check = functools.partial(self._validated, dtype, reset)
+        with opened(X, sample_weight, dtype, max_memory=max_memory, check=check) as data:
             if isinstance(data, DataInChunks):
                 self._check_columns(data, reset)
             yield data

@@ -83,6 +83,10 @@ class KMeans(_BaseKMeans):
         Go on from `checkpoint`, to the bits that the fit would have had in one go; where there is no file, begin. A
         file of other data or parameters is refused; device, threads and callback may be others. For the
         `random_state` None it is the seed in the file.
+    max_memory : int, str or None, default=None
+        Bytes that a fit or a prediction may take besides arrays that it is given, or a size such as "8GB". None: what
+        the system, the container and the process's limits leave. Rows of `kmeans_fast.sources` that take more than half
+        of it are read anew in each pass. The answer does not depend on it.
 
     Attributes
     ----------
@@ -146,6 +150,7 @@ class KMeans(_BaseKMeans):
         dtype: DTypeLike | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        max_memory: int | str | None = None,
     ) -> None:
         self.n_clusters = n_clusters
         self.init = init
@@ -164,6 +169,7 @@ class KMeans(_BaseKMeans):
         self.dtype = dtype
         self.checkpoint = checkpoint
         self.resume = resume
+        self.max_memory = max_memory
 
     def _cluster(self, data, given):
         if given["algorithm"] == "elkan" and given["n_clusters"] == 1:

@@ -1,30 +1,36 @@
-"""Where rows come from when they are not one array. A new source is a file here and a line in `SOURCES`."""
+"""Where rows come from when they are not one array. A new source is a file here and a line in `SOURCES`.
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+Whatever takes rows takes these too: paths of .npy, Parquet and CSV files, patterns and directories; `Npy`, `Parquet`
+and `Csv`, where there is more to say of them; tables and readers of Arrow; datasets of h5py, Zarr and xarray, and what
+else has a shape, a dtype and slices; lists of arrays; functions that return an iterable of chunks. What fits into
+memory becomes one array. The rest is read anew in each pass, with the same answer.
+"""
 
+from typing import Any
+
+import numpy as np
+
+from .arrow import ArrowReader, ArrowTable
+from .csv import Csv
+from .generated import Generated, Iterated
+from .npy import Mapped, Npy
+from .parquet import Parquet
+from .paths import Paths
+from .protocol import Source
 from .several_arrays import SeveralArrays
+from .sliced import Sliced
 
+__all__ = ["Csv", "Npy", "Parquet"]
 
-class Source(Protocol):
-    """Rows in chunks."""
-
-    in_memory: bool
-    """Whether the chunks are arrays that stay where they are. Otherwise they are read anew in each pass."""
-
-    @classmethod
-    def of(cls, X: Any) -> "Source | None":
-        """The source that what a user passed as X stands for; None where it is of another kind."""
-
-    def chunks(self) -> Iterator[Any]:
-        """The rows from the first on, in array-likes (n, n_features) of one dtype, each time the same."""
-
-
-SOURCES: tuple[type[Source], ...] = (SeveralArrays,)
+SOURCES: tuple[Any, ...] = (
+    SeveralArrays, Paths, Npy, Parquet, Csv, Mapped, ArrowTable, ArrowReader, Sliced, Iterated, Generated,
+)  # fmt: skip
 
 
 def source_of(X: Any) -> Source | None:
     """The source that X stands for; None where X is an array-like."""
+    if type(X) is np.ndarray:
+        return None
     for kind in SOURCES:
         source = kind.of(X)
         if source is not None:

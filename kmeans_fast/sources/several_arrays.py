@@ -2,14 +2,16 @@
 
 import numpy as np
 
+from .protocol import Source
 
-class SeveralArrays:
+
+class SeveralArrays(Source):
     """A list or tuple of NumPy arrays of two dimensions."""
 
     in_memory = True
 
     def __init__(self, arrays):
-        self.arrays = arrays
+        self.arrays, self.n_chunks = arrays, len(arrays)
 
     @classmethod
     def of(cls, X):
@@ -18,5 +20,5 @@ class SeveralArrays:
             return cls(X)
         return None
 
-    def chunks(self):
-        return iter(self.arrays)
+    def chunk(self, number):
+        return self.arrays[number]

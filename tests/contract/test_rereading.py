@@ -7,28 +7,27 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu.seeding import drawing
 from numpy.testing import assert_array_equal
-from support import PART_ENGINES, part, rows, some_weights
+from support import PART_ENGINES, most_bytes, part, rows, some_weights
 
 import kmeans_fast
-from kmeans_fast import reference, sources
+from kmeans_fast import door, reference, sources
 from kmeans_fast.backends import select, use_technique
 from kmeans_fast.backends.cpu import costs
 from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.backends.partials import Form
 from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.backends.reference import ReferenceBackend
-from kmeans_fast.engine import memory, seeding
+from kmeans_fast.engine import memory, on_disk, seeding
 from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.opening import plan_states
 from kmeans_fast.engine.parts import Parts
+from kmeans_fast.sources.protocol import Source
 
 KEPT = [engine for engine in PART_ENGINES if isinstance(engine, tuple) and engine[0] == "kept"]
 
 
-class Chunks:
+class Chunks(Source):
     """A tuple of arrays, copied whenever they are read."""
-
-    in_memory = False
 
     def __init__(self, arrays):
         self.arrays = arrays
@@ -43,6 +42,7 @@ class Chunks:
 
 @pytest.fixture(autouse=True)
 def chunks(monkeypatch):
+    monkeypatch.setattr(door, "_ARRAY_SHARE", 0.0)  # however little they are
     monkeypatch.setattr(sources, "SOURCES", (Chunks, *sources.SOURCES))
 
 
@@ -63,7 +63,7 @@ def test_what_is_kept_saves_work_and_no_bits(monkeypatch, n, d, k, weighted):
     parts = tuple(np.split(X, [n // 3, 2 * n // 3]))
     problem = Problem(n // 3, d, k, X.dtype, weighted, copies=False)
     least = select(problem, "cpu").plan(problem, 2).state_bytes
-    for available in (1 << 40, 2 * least, 0):
+    for available in (1 << 40, 2 * (least + 4 * n), 0):
         monkeypatch.setattr(memory, "available_bytes", lambda free=available: free)
         monkeypatch.setattr(memory, "_NEGLIGIBLE", 1 << 40)  # for the rest there is enough
         found = kmeans_fast.kmeans(parts, k, **how)
@@ -171,7 +171,8 @@ def test_states_are_those_that_fit(monkeypatch):
     backend = select(problem, "cpu")
 
     def states(allowed):
-        monkeypatch.setattr(memory, "available_bytes", lambda: None if allowed is None else 2 * allowed)
+        labels = 4 * sum(sizes)
+        monkeypatch.setattr(memory, "available_bytes", lambda: None if allowed is None else 2 * (allowed + labels))
         return plan_states(backend, problem, sizes, 2)
 
     with_copies = states(1 << 40)
@@ -179,10 +180,11 @@ def test_states_are_those_that_fit(monkeypatch):
     bounds = states(with_copies.n_bytes - 1)
     assert (bounds.kept, bounds.problem.copies) == (3, False)
     assert 8 * 10**6 < bounds.n_bytes < 9 * 10**6
-    assert states(bounds.n_bytes) == bounds
+    assert states(bounds.n_bytes)[:3] == bounds[:3]
     assert states(bounds.n_bytes - 1).kept == 2
     assert states(bounds.n_bytes // 2 - 1).kept == 1
-    assert states(1000) == (bounds.problem, 0, 0)
+    assert states(1000) == (bounds.problem, 0, 0, False, True)
+    assert states(-1000).labels_on_disk
     assert states(None).kept == 3  # a gibibyte
     assert plan_states(ReferenceBackend(), problem, sizes, 2).kept == 0
 
@@ -191,8 +193,9 @@ def test_explain_says_what_is_kept(monkeypatch):
     X = blobs(75_000, 16, 64)
     for available, said in (
         (1 << 40, "labels, and what techniques know of 3 chunks, "),
-        (1_000_000, "labels, and what techniques know of 2 of 3 chunks, 0.4 MiB, without copies of rows"),
-        (0, "kept in memory: labels\n"),
+        (1_600_000, "labels, and what techniques know of 2 of 3 chunks, 0.4 MiB, without copies of rows"),
+        (600_000, "kept in memory: labels\n"),
+        (0, "kept in a file: labels\n"),
     ):
         monkeypatch.setattr(memory, "available_bytes", lambda free=available: free)
         monkeypatch.setattr(memory, "_NEGLIGIBLE", 1 << 40)
@@ -221,3 +224,46 @@ def test_a_forced_technique_makes_the_passes_over_rows_read_anew():
     assert "hamerly, float32" in {step.path for step in found.history}
     assert found.history[-1].scored < 3000
     assert_array_equal(found.labels, kmeans_fast.kmeans(X, 9, init=X[:9], seed=0, device="cpu", tol=0.0).labels)
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+def test_rows_whose_bounds_hold_are_not_read(monkeypatch, tasks):
+    """Two points far apart that each become several centroids, and rows of the one in chunks of their own."""
+    rng, k = np.random.default_rng(0), 8
+    near, far = rng.normal(size=(2, 40_000, 16)).astype(np.float32)
+    far[:, 0] += 200
+    far[:20_000, 1] += 50
+    X = np.concatenate([far, near])
+    init = np.concatenate([X[[0, 30_000]], near[: k - 2]])
+    how = {"init": init, "tol": 0.0, "max_iter": 15, "device": "cpu", "n_threads": tasks}
+    with use_technique("hamerly, float32"):
+        found = kmeans_fast.kmeans(tuple(np.split(X, [20_001, 40_000, 60_007])), k, **how)
+        wanted = kmeans_fast.kmeans(X, k, **how)
+    assert_array_equal(found.labels, wanted.labels)
+    assert_array_equal(found.centroids, wanted.centroids)
+    assert (found.inertia, found.n_iter) == (wanted.inertia, wanted.n_iter)
+    assert [step.changed for step in found.history] == [step.changed for step in wanted.history]
+    assert found.n_iter == 15
+    assert any("rows not read" in step.path for step in found.history)
+    assert min(step.scored for step in found.history) > 0
+
+
+@pytest.mark.parametrize("init", ["k-means++", "k-means||"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_memory_has_no_room_for_is_on_disk(monkeypatch, backend, init, weighted):
+    X = rows(900, 3, np.float32)
+    how = {"init": init, "init_size": None, "seed": 1, "sample_weight": some_weights(900) if weighted else None}
+    wanted = kmeans_fast.kmeans(X, 9, **how)
+    monkeypatch.setattr(memory, "allowed_for_states", lambda: 0)
+    monkeypatch.setattr("kmeans_fast.engine.opening.allowed_for_states", lambda: 0)
+    made, empty = [], on_disk.empty
+    monkeypatch.setattr(on_disk, "empty", lambda n, dtype: made.append(n) or empty(n, dtype))
+    found = kmeans_fast.kmeans(tuple(np.split(X, [100, 400])), 9, **how)
+    assert_array_equal(found.centroids, wanted.centroids)
+    assert_array_equal(found.labels, wanted.labels)
+    assert {100, 300, 500, 900} <= set(made)
+
+
+def test_a_full_disk_is_said_to_be_full():
+    with most_bytes(1 << 16), pytest.raises(OSError, match="File too large"):
+        on_disk.empty(1 << 20, np.int32)

@@ -9,6 +9,7 @@ from support import rows, run_python
 
 import kmeans_fast
 from kmeans_fast import KMeans
+from kmeans_fast import memory as system_memory
 from kmeans_fast.backends import select
 from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.engine import memory
@@ -122,20 +123,20 @@ CASES = {
 
 @pytest.mark.parametrize(("files", "left"), CASES.values(), ids=CASES)
 def test_limits_of_cgroups_are_seen(tmp_path, files, left):
-    assert memory.available_bytes(system(tmp_path, **files)) == left * MIB
+    assert system_memory.available_bytes(system(tmp_path, **files)) == left * MIB
 
 
-@pytest.mark.skipif(memory.resource is None, reason="Windows has no such limits")
+@pytest.mark.skipif(system_memory.resource is None, reason="Windows has no such limits")
 @pytest.mark.parametrize(("limit", "line"), [("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")])
 def test_limits_of_the_process_are_seen(tmp_path, monkeypatch, limit, line):
-    resource = memory.resource
+    resource = system_memory.resource
     limits = {getattr(resource, limit): (500 * MIB, resource.RLIM_INFINITY)}
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda which: limits.get(which, unlimited))
     root = system(tmp_path, **{"proc/self/status": f"Name:\tx\n{line}:\t  {400 * 1024} kB\n"})
-    assert memory.available_bytes(root) == 100 * MIB
+    assert system_memory.available_bytes(root) == 100 * MIB
     (root / "proc/self/status").unlink()
-    assert memory.available_bytes(root) == 500 * MIB  # what is in use is not known
+    assert system_memory.available_bytes(root) == 500 * MIB  # what is in use is not known
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the process does not tell what it has in use")

@@ -6,6 +6,7 @@ from ...kernels.cpu.assignment.arguments import SUMS_ANEW, SUMS_MOVED, Sums
 from ...kernels.cpu.scoring import packing
 from . import costs, techniques
 from .buffers import flat
+from .techniques.bounds import HamerlyBounds
 from .techniques.protocol import Pass, Sizes
 
 
@@ -77,6 +78,16 @@ class Assignment:
     def follow(self, centroids, shifts):
         """The pass was over the centroids before; these are the ones after, and the squared distances between."""
         self.expected, self.shifts = centroids, shifts
+
+    def settles(self):
+        """Whether the bounds say that no label changes with the centroids that `follow` told of: that is a pass."""
+        bounds = self.kept.get(HamerlyBounds)
+        if bounds is None or self.expected is None:
+            return False
+        if not bounds.settle(self.rows.labels, self.passes, self.expected, self.shifts):
+            return False
+        self.passes, self.expected = self.passes + 1, None
+        return True
 
     def assign(self, centroids, center):
         """Find the labels, no other pass being expected to follow."""

@@ -18,8 +18,10 @@ class CpuMasses:
     def __init__(self, session, buckets, state=None):
         self.session, self.n_buckets = session, buckets.count
         if state is None:
-            state = MassesState(np.ones(session.n), None, 0, self._filled(buckets))
+            state = MassesState(np.ones(session.n), None, 0, None)
         self.nearest, self.owner, self.joined, self.buckets = state
+        if self.buckets is None:
+            self.buckets = self._filled(buckets)
         self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
         self.tried, self.latest = None, session  # open on these rows
 

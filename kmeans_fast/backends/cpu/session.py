@@ -18,6 +18,7 @@ from .masses import CpuMasses
 from .planning import shares_sums
 from .silhouettes import silhouettes
 from .tasks import table_tasks, tasks_for
+from .techniques.protocol import Found
 
 
 class CpuSession:
@@ -56,6 +57,22 @@ class CpuSession:
             high, low, count = self.totals
             self._make_totals()
             self.totals.high[0], self.totals.low[0], self.totals.count[0] = high, low, count
+
+    def settles(self):
+        """Whether no label changes with the centroids that come next, as far as is known without the rows: then that
+        pass is made.
+        """
+        known = self.totals is not None and self.moved is not None
+        if not (known and self.assignment.settles()):
+            return False
+        self.moved = 0
+        return True
+
+    def unchanged(self, form):
+        """What `accumulate` returns after a pass in which no label changed, without the rows."""
+        high, low, count = (one[None] for one in self.totals)
+        totals = fixed_point.Totals(np.zeros_like(high), high, low, np.zeros_like(count), count)
+        return self._partial(totals, form, Found(0, 0, 0, "rows not read"))
 
     # ---- statistics ------------------------------------------------------------------------------------------------
 
@@ -155,8 +172,11 @@ class CpuSession:
 
     def accumulate(self, centroids, form):
         found = self._label(centroids)
-        sums = self._limbs(self.totals, self.plan, self.k, self.columns, form)
-        rows = self.totals.count.sum(axis=0)[: self.k]
+        return self._partial(self.totals, form, found)
+
+    def _partial(self, totals, form, found):
+        sums = self._limbs(totals, self.plan, self.k, self.columns, form)
+        rows = totals.count.sum(axis=0)[: self.k]
         return Partial(sums, rows, found.changed, found.rechecked, found.scored, frozenset([found.path]))
 
     def sums_of(self, labels, form):

@@ -1,14 +1,21 @@
 """Hamerly's bounds on the distances of every row, which other techniques write and use too."""
 
+import weakref
+
 import numpy as np
 
+from ....kernels.cpu.assignment import settled
 from ....kernels.cpu.assignment.arguments import NO_BOUNDS, Bounds
+from ....kernels.cpu.exact import distances
 from .. import costs
+from ..buffers import flat
+from ..tasks import tasks_for
 from .protocol import Kept
 
 # Binary orders of magnitude between the data and 1 within which squares of distances neither overflow nor vanish.
 _FARTHEST = 300
 _APART = 60  # and between the scales of two passes
+_MOST_GAPS = 2048  # centroids, for whose distances to each other memory is taken
 
 
 def bounds_memory(sizes):
@@ -30,6 +37,26 @@ def bounds_decline(sizes):
 def is_usual(scale):
     """Whether bounds hold for data that `scale` brings near 1."""
     return abs(np.log2(scale)) <= _FARTHEST
+
+
+_latest: tuple = (lambda: None, None)  # centroids, and their half gaps: many parts ask one after the other
+
+
+def half_gaps(centroids):
+    """Half the distance of each centroid to its nearest neighbour, (k,) float64; 0 where that is much work."""
+    global _latest
+    known, found = _latest
+    if known() is not centroids:
+        k, d = centroids.shape
+        found = np.zeros(k)
+        if k <= _MOST_GAPS:
+            table = np.empty((k, k))
+            columns = distances.columns_padded(centroids)
+            distances.distance_table(1, flat(centroids), columns.ravel(), d, columns.shape[1], table, False)
+            np.fill_diagonal(table, np.inf)
+            found = 0.5 * table.min(axis=1)
+        _latest = weakref.ref(centroids), found
+    return found
 
 
 class HamerlyBounds(Kept):
@@ -63,7 +90,27 @@ class HamerlyBounds(Kept):
 
     def follow(self, coming):
         """Take note of how far centroids have moved; the bounds must hold."""
-        self.drift = (np.sqrt(coming.shifts) * (self.unit * (1 + 2.0**-20)) + 2.0**-100).astype(np.float32)
+        self.drift = self._drifts(coming.shifts)
+
+    def settle(self, labels, number, centroids, shifts):
+        """Whether all hold for the pass after this `number`, with centroids that have moved by these squared `shifts`;
+        then they are brought up to date, as that pass would. The rows are not asked for.
+        """
+        if self.upper is None or self.number != number or not is_usual(self.unit):
+            return False
+        gaps = half_gaps(centroids) * (self.unit * (1 - 2.0**-20))
+        bounds = Bounds(self.upper, self.lower, self._drifts(shifts), gaps.astype(np.float32), self.unit, np.float32(1))
+        tasks = tasks_for(self.session.threads, costs.BOUNDS_ROW * len(labels))
+        failing = np.zeros(tasks, np.int64)
+        settled.settled(tasks, labels, bounds, False, failing)
+        if failing.any():
+            return False
+        settled.settled(tasks, labels, bounds, True, failing)
+        self.number, self.share = number + 1, 0.0
+        return True
+
+    def _drifts(self, shifts):
+        return (np.sqrt(shifts) * (self.unit * (1 + 2.0**-20)) + 2.0**-100).astype(np.float32)
 
     def pays(self):
         """Whether they are likely to skip rows enough, after `follow`."""

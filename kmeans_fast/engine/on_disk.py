@@ -1,0 +1,22 @@
+"""Arrays of rows that memory has no room for: in files without a name, which vanish with them."""
+
+import math
+import os
+import tempfile
+
+import numpy as np
+
+
+def empty(n, dtype):
+    """An array (n,) of any values in a file of the directory for temporary files (TMPDIR).
+
+    Raises
+    ------
+    OSError
+        If the disk has no room for it.
+    """
+    size = math.prod((n, np.dtype(dtype).itemsize))
+    with tempfile.TemporaryFile() as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)  # a hole that a full disk cannot fill would end the process
+        return np.memmap(file, dtype, "r+", shape=(n,)).view(np.ndarray)

@@ -1,0 +1,46 @@
+"""Tables of Arrow in memory, and readers of record batches."""
+
+import sys
+
+from .arrow_columns import as_rows, dtype_of
+from .buffers import Buffers
+from .protocol import CHUNK_BYTES, Source, rows_in
+
+
+class ArrowTable(Source):
+    """A table or a record batch of Arrow; its rows are copied chunk by chunk."""
+
+    def __init__(self, table):
+        self.table, self.buffers = table, Buffers()
+        self.dtype = dtype_of(table.schema, "X")
+        self.n_samples, self.names = table.num_rows, table.schema.names
+        self.step = rows_in(CHUNK_BYTES, table.num_columns, 8)
+        self.n_chunks = -(-self.n_samples // self.step)
+
+    @classmethod
+    def of(cls, X):
+        pa = sys.modules.get("pyarrow")  # without it X is none
+        return cls(X) if pa is not None and isinstance(X, (pa.Table, pa.RecordBatch)) else None
+
+    def chunk(self, number):
+        return as_rows(self.table.slice(number * self.step, self.step), self.dtype, "X", self.buffers)
+
+    def stamp(self):
+        return id(self.table)  # Arrow's memory does not change
+
+
+class ArrowReader(Source):
+    """A reader of record batches: what it gives is gone once it has been read."""
+
+    once = True
+
+    def __init__(self, reader):
+        self.reader, self.dtype, self.names = reader, dtype_of(reader.schema, "X"), reader.schema.names
+
+    @classmethod
+    def of(cls, X):
+        pa = sys.modules.get("pyarrow")
+        return cls(X) if pa is not None and isinstance(X, pa.RecordBatchReader) else None
+
+    def chunks(self):
+        return (as_rows(batch, self.dtype, "X", Buffers()) for batch in self.reader)

@@ -1,0 +1,77 @@
+"""Columns of Arrow as rows of numbers."""
+
+import numpy as np
+
+_HINT = "choose columns of numbers with columns=[...]"
+
+
+def is_vector(kind):
+    """Whether a column holds several numbers a row."""
+    import pyarrow.types as types
+
+    return types.is_fixed_size_list(kind) or types.is_list(kind) or types.is_large_list(kind)
+
+
+def dtype_of(schema, where):
+    """The dtype that rows with columns of this schema have: NumPy's rule.
+
+    Raises
+    ------
+    ValueError
+        For a column that does not hold numbers.
+    """
+    import pyarrow.types as types
+
+    found = []
+    for field in schema:
+        kind = field.type.value_type if is_vector(field.type) else field.type
+        if types.is_decimal(kind) or types.is_null(kind):
+            found.append(np.dtype(np.float64))
+        elif types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind):
+            found.append(np.dtype(kind.to_pandas_dtype()))
+        else:
+            raise ValueError(f"{where}: column {field.name!r} holds {field.type} and no numbers: {_HINT}.")
+    if not found:
+        raise ValueError(f"{where}: there must be at least one column.")
+    found = np.result_type(*found)
+    return found if found in (np.float32, np.float64) else np.dtype(np.float64)
+
+
+def as_rows(table, dtype, where, buffers):
+    """A table as an array (n_samples, n_features) of this dtype; what is missing is NaN.
+
+    A column of lists of one length is as many columns as they are long.
+    """
+    import pyarrow as pa
+
+    if isinstance(table, pa.RecordBatch):
+        table = pa.Table.from_batches([table])
+    columns = [_values(column, name, where) for name, column in zip(table.column_names, table.columns)]
+    widths = [1 if column.ndim == 1 else column.shape[1] for column in columns]
+    out, first = buffers.empty((table.num_rows, sum(widths)), dtype), 0
+    for column, width in zip(columns, widths):
+        out[:, first : first + width] = column if column.ndim == 2 else column[:, None]
+        first += width
+    return out
+
+
+def _values(column, name, where):
+    """One column in NumPy's memory, (rows,) or (rows, width)."""
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    kind = column.type
+    if is_vector(kind):
+        whole = column.combine_chunks()
+        whole = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+        values = whole.flatten()
+        width = len(values) // max(1, len(whole))
+        if types.is_fixed_size_list(kind):
+            width = kind.list_size
+        lengths = whole.value_lengths()
+        if whole.null_count or (len(whole) and set(lengths.unique().to_pylist()) != {width}):
+            raise ValueError(f"{where}: column {name!r} has lists of different lengths, or none, in some rows.")
+        return _values(pa.chunked_array([values]), name, where).reshape(len(whole), width)
+    if types.is_decimal(kind) or types.is_null(kind) or types.is_boolean(kind):
+        column = column.cast(pa.uint8()).cast(pa.float64()) if types.is_boolean(kind) else column.cast(pa.float64())
+    return column.to_numpy()

@@ -1,0 +1,31 @@
+"""Memory for chunks that is used again: new memory costs as much time as the reading of it."""
+
+import math
+import sys
+
+import numpy as np
+
+_MOST = 4  # that are kept
+
+
+def _references(buffers, at):
+    return sys.getrefcount(buffers[at])
+
+
+_FREE = _references([np.empty(0, np.uint8)], 0)  # of one that nobody else has
+
+
+class Buffers:
+    """Arrays in memory that nobody refers to any more."""
+
+    def __init__(self):
+        self.buffers = []
+
+    def empty(self, shape, dtype):
+        """An array with any values."""
+        needed = math.prod(shape) * np.dtype(dtype).itemsize
+        for at, buffer in enumerate(self.buffers):
+            if buffer.size >= needed and _references(self.buffers, at) <= _FREE + 1:  # the loop has it too
+                return self.buffers[at][:needed].view(dtype).reshape(shape)
+        self.buffers = [*self.buffers, np.empty(needed, np.uint8)][-_MOST:]
+        return self.buffers[-1][:needed].view(dtype).reshape(shape)
