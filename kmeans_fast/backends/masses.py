@@ -25,7 +25,7 @@ class Masses:
 
     def __init__(self, session, parts, fine=False):
         self.session, buckets = session, buckets_for(session, fine)
-        self.parts = [part.masses(buckets) for part in parts]
+        self.parts, self.n_buckets = [part.masses(buckets) for part in parts], buckets.count
         self.rescale()
 
     def each(self, name, *arguments):
@@ -34,7 +34,19 @@ class Masses:
 
     def total(self, name, *arguments):
         """The sum of it."""
+        if name == "weigh" and len(self.parts) > 1:
+            return self._weighed(*arguments)
         return merged(self.each(name, *arguments))
+
+    def _weighed(self, shift):
+        """The masses of the buckets, of which there may be more than a part has rows."""
+        total = np.zeros(self.n_buckets, np.int64)
+        for part in self.parts:
+            if hasattr(part, "weigh_into"):
+                part.weigh_into(shift, total)
+            else:
+                total += part.weigh(shift)
+        return total
 
     def largest(self):
         """The largest ``w * d``."""

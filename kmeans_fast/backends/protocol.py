@@ -143,8 +143,13 @@ class PartMasses(Protocol):
     def fill(self, distance: float) -> None:
         """Set all distances."""
 
+    def measure_by(self, shift: int) -> None:
+        """Measure masses by this power of two from now on."""
+
     def weigh(self, shift: int) -> np.ndarray:
-        """Measure masses by this power of two from now on; the mass of each bucket, int64."""
+        """Do that; the mass of each bucket, int64. One with a method ``weigh_into(shift, total)`` adds them to others,
+        where that is less work.
+        """
 
     def draw(self, targets: np.ndarray, of_buckets: np.ndarray) -> np.ndarray:
         """The rows that targets (m,) int64 fall on (`drawing.located`), of a part that is the whole."""
@@ -232,7 +237,7 @@ class Part(Protocol):
         """(n_samples, n_clusters) in the data's dtype."""
 
     def masses(self, buckets: drawing.Buckets, state: MassesState | None = None) -> PartMasses:
-        """Begin to draw, or go on from what another object knew of these rows and buckets: `weigh` comes next then.
+        """Begin to draw, or go on from what another object knew of these rows and buckets: `measure_by` is next then.
         This part's labels are gone.
         """
 

@@ -45,8 +45,11 @@ class ReferenceMasses:
     def fill(self, distance):
         self.d.fill(distance)
 
-    def weigh(self, shift):
+    def measure_by(self, shift):
         self.shift = shift
+
+    def weigh(self, shift):
+        self.measure_by(shift)
         return self._by(self.buckets, self._masses(self.d), self.n_buckets)
 
     def rows_in(self, wanted):

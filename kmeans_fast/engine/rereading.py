@@ -262,7 +262,7 @@ class RereadMasses:
     def __init__(self, part, buckets):
         self.part, self.buckets, self.distance = part, buckets, 1.0  # of all rows; None: they differ
         self.state, self.kept_on_disk = MassesState(None, None, 0, None), {}
-        self.shift = self.candidates = self.sizes = None  # of the buckets, in rows
+        self.shift = self.candidates = None
 
     @contextlib.contextmanager
     def opened(self):
@@ -272,7 +272,7 @@ class RereadMasses:
                 state = state._replace(nearest=np.full(self.part.shape[0], self.distance))
             masses = session.masses(self.buckets, state)
             if self.shift is not None:
-                masses.weigh(self.shift)
+                masses.measure_by(self.shift)
             yield masses
             self._keep(masses.state())
             self.session = None
@@ -303,17 +303,23 @@ class RereadMasses:
         self.shift, self.distance = None, distance
 
     def weigh(self, shift):
-        self.shift, is_one = shift, self.distance is not None and not self.part.weighted
-        if is_one and self.sizes is not None:
-            return self.sizes * self._mass_of_one()
+        self.shift = shift
         with self.opened() as masses:
-            found = masses.weigh(shift)
-        if is_one and self._mass_of_one() > 0:
-            self.sizes = found // self._mass_of_one()
-        return found
+            return masses.weigh(shift)
 
-    def _mass_of_one(self):
-        return int(np.floor(np.ldexp(self.distance, self.shift)))
+    def weigh_into(self, shift, total):
+        """Add the masses of the buckets to others; where all rows have the same mass, as few as there are rows."""
+        if self.distance is None or self.part.weighted:
+            total += self.weigh(shift)
+            return
+        self.shift, buckets = shift, self.state.buckets
+        if buckets is None:
+            with self.opened() as masses:
+                buckets = masses.state().buckets
+                if buckets is None:  # they are on a device
+                    total += masses.weigh(shift)
+                    return
+        np.add.at(total, buckets, int(np.floor(np.ldexp(self.distance, shift))))
 
     def rows_in(self, wanted):
         with self.opened() as masses:

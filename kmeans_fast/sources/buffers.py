@@ -24,8 +24,8 @@ class Buffers:
     def empty(self, shape, dtype):
         """An array with any values."""
         needed = math.prod(shape) * np.dtype(dtype).itemsize
-        for at, buffer in enumerate(self.buffers):
-            if buffer.size >= needed and _references(self.buffers, at) <= _FREE + 1:  # the loop has it too
+        for at in range(len(self.buffers)):  # a loop over them would refer to them
+            if self.buffers[at].size >= needed and _references(self.buffers, at) <= _FREE:
                 return self.buffers[at][:needed].view(dtype).reshape(shape)
         self.buffers = [*self.buffers, np.empty(needed, np.uint8)][-_MOST:]
         return self.buffers[-1][:needed].view(dtype).reshape(shape)

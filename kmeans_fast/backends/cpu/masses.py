@@ -42,9 +42,12 @@ class CpuMasses:
     def fill(self, distance):
         self.nearest.fill(distance)
 
-    def weigh(self, shift):
+    def measure_by(self, shift):
         first = min(shift, 1000)
         self.factors = (math.ldexp(1.0, first), math.ldexp(1.0, shift - first))
+
+    def weigh(self, shift):
+        self.measure_by(shift)
         return self._sums(self.buckets, self.n_buckets)
 
     def _sums(self, groups, n_groups):

@@ -14,10 +14,9 @@ from .tasks import VALUE, in_tasks, tasks_for
 class NumpyMasses(ReferenceMasses):
     """See `kmeans_fast.backends.protocol.PartMasses`."""
 
-    def weigh(self, shift):
+    def measure_by(self, shift):
         first = min(shift, 1000)
         self.factors = math.ldexp(1.0, first), math.ldexp(1.0, shift - first)
-        return super().weigh(shift)
 
     def _masses_of(self, rows, d):
         weighted = self.weights[rows] * d

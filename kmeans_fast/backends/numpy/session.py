@@ -44,6 +44,9 @@ class NumpySession(ReferenceSession):
     def attach(self, X, weights):
         self.X, self.weights = X, weights
 
+    def settles(self):
+        return False  # there are no bounds
+
     def reset(self):
         self.labels, self.totals = np.full(self.shape[0], -1, reference.LABEL), None
 
