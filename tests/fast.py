@@ -24,6 +24,7 @@ SLOW_FILES = (
 SLOW_TESTS = (
     "test_a_fault_in_one_of_our_kernels_is_found",
     "test_seeds_and_samples_are_those_of_one_part",
+    "test_the_tutorial_prints_its_steps_and_writes_a_page",
     "test_threads_of_the_system_find_a_missing_barrier",
     "test_what_is_compiled_is_announced_and_what_is_loaded_is_not",
 )

@@ -3,6 +3,7 @@
 import importlib.util
 import time
 
+from .parser import PROGRAM
 from .tables import duration, pairs, table
 from .watch import Watch
 
@@ -62,6 +63,7 @@ def run(args):
     print(f"Pictures ({duration(time.perf_counter() - started)} in all):")
     for path in written:
         print(f"  {path}")
+    print(f"A whole analysis, step by step: {PROGRAM} demo tutorial")
     if wrong:
         raise RuntimeError(f"{wrong} labels are not nearest centroids: please report this with 'kmeans-fast info'")
 
