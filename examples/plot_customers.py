@@ -3,7 +3,7 @@ Customer segments: mixed columns, missing cells
 ===============================================
 
 A table of customers is never clean: amounts are skewed, some cells are empty, and one column holds words. This page
-prepares it with scikit-learn, asks how many segments there are, and says what each of them is.
+prepares it, asks how many segments there are, and says what each of them is.
 """
 
 # %%
@@ -16,15 +16,13 @@ prepares it with scikit-learn, asks how many segments there are, and says what e
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from sklearn.compose import make_column_transformer
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer
 
 from kmeans_fast import KMeans, choose_k
 from kmeans_fast.metrics import cluster_profiles, compare_labels
 from kmeans_fast.plot import ClustersDisplay, KChoiceDisplay, ProfilesDisplay
-from kmeans_fast.preparation import health
+from kmeans_fast.preparation import health, make_preparation
 
 rng = np.random.default_rng(0)
 GROUPS = {  # rows; age and its spread; usual income, visits a month and basket; shares of app, shop and web
@@ -67,23 +65,22 @@ plt.show()
 # %%
 # Preparation
 # -----------
-# Amounts of money and visits are skewed, so their logarithms are taken. Empty numbers become the median, and numbers
-# are scaled. The channel becomes columns of 0 and 1, and an empty one is a channel of its own. All of it is one
-# transformer, which prepares new customers in the same way.
+# Income, visits and baskets are skewed, so their logarithms are taken. ``make_preparation`` makes the rest, a pipeline
+# of scikit-learn's: empty numbers become the median and empty words the most frequent, numbers are scaled, and words
+# become columns of 0 and 1. New customers will go the same way.
 
-SKEWED = ["income", "visits", "basket"]
-logarithm = FunctionTransformer(np.log1p, feature_names_out="one-to-one")
-prepare = make_column_transformer(
-    (make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), ["age"]),
-    (
-        make_pipeline(SimpleImputer(strategy="median"), logarithm, StandardScaler()),
-        SKEWED,
-    ),
-    (OneHotEncoder(sparse_output=False), ["channel"]),
-    verbose_feature_names_out=False,
-)
+
+def logarithms(table):
+    """Income, visits and basket by their logarithms; the other columns as they are."""
+    skewed = table[["income", "visits", "basket"]]
+    return table.assign(**np.log1p(skewed))
+
+
+recipe = {"missing": "median", "scale": "standard", "categories": "auto"}
+prepare = make_pipeline(FunctionTransformer(logarithms), make_preparation(**recipe))
 prepared = prepare.fit_transform(table)
-print(f"{prepared.shape[1]} columns: {', '.join(prepare.get_feature_names_out())}")
+print(f"{table.shape[1]} columns became {prepared.shape[1]}; a row:")
+print(prepared[0].round(2))
 
 # %%
 # How many segments?
@@ -115,7 +112,7 @@ plt.show()
 # %%
 # The segments in a plane
 # -----------------------
-# What has eight columns is shown by its first two principal components.
+# What has seven columns is shown by its first two principal components.
 
 ClustersDisplay.from_predictions(prepared, labels, model.cluster_centers_)
 plt.show()
