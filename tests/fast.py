@@ -17,8 +17,8 @@ SLOW_FILES = (
     "cuda/test_sanitizers.py",
     "test_asv.py",
     "test_benchmarks.py",
+    "test_code_blocks.py",
     "test_gpu_benchmark.py",
-    "test_readme.py",
     "test_site.py",
 )
 SLOW_TESTS = (

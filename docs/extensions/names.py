@@ -7,6 +7,7 @@ is a warning.
 
 import importlib
 import re
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -69,7 +70,7 @@ class LinkNames(SphinxPostTransform):
     formats = ("html",)
 
     def run(self, **kwargs):
-        if self.env.doc2path(self.env.docname).suffix != ".md":
+        if Path(self.env.doc2path(self.env.docname)).suffix != ".md":
             return
         for literal in list(self.document.findall(nodes.literal)):
             name = NAME.match(literal.astext())
