@@ -25,6 +25,7 @@ class Prepared(NamedTuple):
     complete: np.ndarray | None  # the rows of the file that have a label; None: all
     outliers: np.ndarray | None  # those of `everything` that the fit leaves out; None where they were not looked for
     notes: list[str]
+    done: list[str]  # those of them that say what was done
 
     def rows_of_fit(self):
         """The rows that the fit takes, as they were read where the table's array may not be written to."""
@@ -56,13 +57,14 @@ def spread(values, complete):
 def prepared(args, table, watch):
     """The `Prepared` rows of a table, as the options of a command line ask for. What is found is said."""
     watch.on_phase("looking")
-    rows, notes = table.rows(), []
+    rows, done = table.rows(), []
     if args.categories == "auto":
-        rows, notes = _without_free_texts(rows)
+        rows, done = _without_free_texts(rows)
+    notes = [*done]
     if not watch.quiet:
         found = health(rows, scaled=args.scale != "none")
-        done = {"text": True, "missing": args.missing, "extreme": args.outliers != "keep"}
-        notes += [str(one) for one in found.findings if not done.get(one.kind)]
+        mended = {"text": True, "missing": args.missing, "extreme": args.outliers != "keep"}
+        notes += [str(one) for one in found.findings if not mended.get(one.kind)]
     watch.say(args.file, notes)
     if table.missing and args.missing is None and (absent := rows.missing()).any():
         raise ValueError(
@@ -91,7 +93,8 @@ def prepared(args, table, watch):
         notes.append(f"{told}, with {pca.explained_variance_ratio_.sum():.1%} of the variance")
     watch.say(args.file, notes[said:])
     everything = X if outliers is None else transformed(pipeline, rows) if pipeline.steps else rows.numbers
-    return Prepared(rows, pipeline if pipeline.steps else None, X, everything, complete, outliers, notes)
+    done += notes[said:]
+    return Prepared(rows, pipeline if pipeline.steps else None, X, everything, complete, outliers, notes, done)
 
 
 def _without_free_texts(rows):

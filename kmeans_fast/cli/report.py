@@ -12,8 +12,15 @@ from ..whole_files import WholeFiles
 from .outputs import check_writable
 from .parser import PROGRAM
 from .preparing import prepared
+from .readers.columns import listed
 from .tables import pairs
 from .watch import Watch
+
+SCALES = {
+    "standard": "to mean 0 and standard deviation 1",
+    "robust": "to median 0 and interquartile range 1",
+    "minmax": "to the range 0 to 1",
+}
 
 
 def run(args):
@@ -34,7 +41,8 @@ def run(args):
         found = analyse(
             X, numbers, names=table.names and names, title=args.file.name,
             scale=None if ready.pipeline is None else lambda _: ready.X,
-            of_columns=health(table.rows(), scaled=args.scale != "none"), seed=args.random_state,
+            of_columns=_health(args, table), done=_done(args, ready),
+            made=None if args.pca is None else "component", seed=args.random_state,
             command=shlex.join([PROGRAM, *args.argv]), version=__version__,
             device=args.device, n_threads=args.n_threads,
         )  # fmt: skip
@@ -44,6 +52,25 @@ def run(args):
             files.open(args.output, "w", encoding="utf-8").write(page(found))
     if not args.quiet:
         print(pairs([("clusters", str(found.n_clusters)), ("report", str(args.output))]))
+
+
+def _health(args, table):
+    """The health of a table, without advice for what has been mended."""
+    found = health(table.rows(), scaled=args.scale != "none")
+    mended = {
+        "missing": args.missing, "text": args.categories, "extreme": args.outliers != "keep",
+        "identifier": args.categories in ("auto", "drop"),
+    }  # fmt: skip
+    findings = [one._replace(advice="") if mended.get(one.kind) else one for one in found.findings]
+    return found._replace(findings=findings)
+
+
+def _done(args, ready):
+    """What was done with the rows, in words."""
+    texts = [ready.rows.names[at] for at in ready.rows.texts]
+    levels = [f"each level of {listed(texts)} became a column of 0 and 1"] if texts else []
+    scaled = [] if args.scale == "none" else [f"scaled: columns of numbers, {SCALES[args.scale]}"]
+    return [*ready.done, *levels, *scaled]
 
 
 def _numbered_by_file(found, rows):

@@ -54,8 +54,8 @@ class Analysis(NamedTuple):
 
 
 def analyse(
-    X, numbers, *, names=None, title="", scale=None, of_columns=None, done=(), seed=0, command="", version="",
-    device="auto", n_threads=None,
+    X, numbers, *, names=None, title="", scale=None, of_columns=None, done=(), made=None, seed=0, command="",
+    version="", device="auto", n_threads=None,
 ):  # fmt: skip
     """Analyse rows.
 
@@ -73,6 +73,8 @@ def analyse(
         Of the data as it was found, where X has been made of it; default: that of X.
     done : sequence of str
         What has been done with it to make X.
+    made : str, optional
+        What the columns that `scale` gives are, where they are not those of X: "component", say.
     title, command, version : str
         For the page: of what, how to make it again, and with which version.
     seed, device, n_threads
@@ -94,7 +96,7 @@ def analyse(
     if of_columns is None:
         of_columns = timed("looking at the columns", health, X, names, scale is not None)
     rows = X if scale is None else timed("scaling", scale, X)
-    called = names if rows.shape[1] == len(names) else [f"component {j + 1}" for j in range(rows.shape[1])]
+    called = names if made is None else [f"{made} {j + 1}" for j in range(rows.shape[1])]
     choice, k = None, numbers[0]
     if len(numbers) > 1:
         choice = timed("choosing k", choose_k, rows, numbers, seed=seed, **where)

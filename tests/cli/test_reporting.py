@@ -21,6 +21,26 @@ def test_a_page_is_written(tmp_path, run):
     assert "3 clusters in people.csv" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_page_says_what_was_found_and_what_was_done(tmp_path, run):
+    pandas = pytest.importorskip("pandas")
+    X = make_blobs(400, 2, centers=4, center_box=(-20, 20), random_state=2)[0]
+    table = pandas.DataFrame(X, columns=["age", "spend"])
+    table["town"] = np.where(X[:, 0] > 0, "Rome", "Oslo")
+    table.loc[3, "age"], table.loc[7, "spend"] = np.nan, 1e6
+    table.to_csv(tmp_path / "people.csv", index=False)
+    options = ["--missing", "drop", "--categories", "auto", "--scale", "robust", "--outliers", "exclude", "--pca", "3"]
+    run("report", "people.csv", "-k", "4", *options, "-o", "people.html")
+    text = (tmp_path / "people.html").read_text(encoding="utf-8")
+    for words in (
+        "400 rows, 3 columns.", "<li>1 missing cell in age, in 1 row.</li>",
+        "left out: 1 row of 400 with missing cells", "left out of the fit: 1 row",
+        "each level of &#x27;town&#x27; became a column of 0 and 1",
+        "scaled: columns of numbers, to median 0", "3 principal components", ">town=Rome<", "extreme value",
+    ):  # fmt: skip
+        assert words in text
+    assert "<code>--missing drop</code>" not in text  # advice that was taken
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

@@ -151,7 +151,7 @@ def test_what_was_found_before_and_what_was_done_is_told():
     made = np.column_stack([found["age"].fillna(0.0), found["town"] == "Rome", found["town"] == "Oslo"]).astype(float)
     told = analyse(
         made, [2], names=["age", "town=Rome", "town=Oslo"], of_columns=health(found), done=["filled in: <1 cell>"],
-        scale=lambda rows: rows[:, :2] * 3.0, seed=0,
+        scale=lambda rows: rows[:, :2] * 3.0, made="component", seed=0,
     )  # fmt: skip
     text = page(told)
     shown = " ".join("".join(Page(text).text).split())
