@@ -28,3 +28,13 @@ def test_files_that_the_text_links_to_are_there():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if "://" not in target:
             assert (REPOSITORY / target).exists(), target
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "benchmarks/README.md"])
+def test_programs_and_tests_that_commands_name_are_there(page):
+    """These pages are for developers: their commands take minutes, or change the checkout."""
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"(?:^|\s)((?:benchmarks|docs|tests|tools)/[\w./]+)", "".join(blocks)))
+    assert named
+    assert [path for path in sorted(named) if not (REPOSITORY / path).exists()] == []
