@@ -88,6 +88,19 @@ def test_metrics_are_measured_and_checked(tmp_path):
     assert rows[0].startswith("| silhouette_samples")
 
 
+def test_rows_in_memory_and_in_files_are_measured(tmp_path):
+    path, ways = tmp_path / "scale.json", ["memory", "npy", "parquet", "reading"]
+    how = ("--ways", *ways, "--iterations", 2, "--rounds", 1, "--folder", tmp_path, "--json", path)
+    done = run("scale.py", "--rows", 3000, *how)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = json.loads(path.read_text())["rows"]
+    assert [row["way"] for row in rows] == ways
+    assert all(len(row["iterations"]) == 2 for row in rows[:3])
+    assert len({row["digest"] for row in rows[:3]}) == 1
+    assert "| memory | " in done.stdout
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
 # ---- parts -----------------------------------------------------------------------------------------------------------
 
 
