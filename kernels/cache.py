@@ -1,9 +1,11 @@
 """Where compiled kernels are kept: where nobody else can put anything, because what is there will be executed.
 
-So it belongs to the user and is writable by no one else, and the same holds for every directory above it (which may
-also be root's, or sticky, as /tmp is): who may rename one of those could put another in its place. A directory is
+So it belongs to the user or to root and is writable by no one else, and the same holds for every directory above it
+(which may also be sticky, as /tmp is): who may rename one of those could put another in its place. A directory is
 looked at when it is opened, and what is in it is opened through the descriptor of that directory. Windows, where users'
 directories are private and descriptors of directories are not to be had, goes by names.
+
+Where the user may not write, what is there is read: an image of a container or an administrator may have filled it.
 """
 
 import contextlib
@@ -11,10 +13,12 @@ import os
 import secrets
 import stat
 import sys
+import time
 from pathlib import Path
 
 _BY_DESCRIPTOR = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd and hasattr(os, "geteuid")
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+LONGEST_WAIT = 60.0  # seconds for another process, which may have been stopped
 
 
 def _default_root():
@@ -43,6 +47,15 @@ def directory(name):
         return None
 
 
+def is_writable(name):
+    """Whether the directory `name` can be had, and files can be put into it."""
+    try:
+        with _opened(name, to_write=True):
+            return True
+    except (OSError, RuntimeError):
+        return False
+
+
 def read(name, file):
     """The bytes of a file in the directory `name`; None where there is none, or others might have written it."""
     try:
@@ -62,7 +75,7 @@ def write(name, file, content):
     """Put a file into the directory `name`: whole, or not at all. Whether that succeeded."""
     part = f"{file}.{secrets.token_hex(8)}.part"
     try:
-        with _opened(name) as (path, descriptor):
+        with _opened(name, to_write=True) as (path, descriptor):
             try:
                 if descriptor is None:
                     (path / part).write_bytes(content)
@@ -81,18 +94,64 @@ def write(name, file, content):
         return False
 
 
+def remove(name, file):
+    """Remove a file from the directory `name`. Whether that succeeded."""
+    try:
+        with _opened(name, to_write=True) as (path, descriptor):
+            (path / file).unlink() if descriptor is None else os.unlink(file, dir_fd=descriptor)
+        return True
+    except (OSError, RuntimeError):
+        return False
+
+
+def lock(name, file, waiting):
+    """Have other processes wait that come here with the same arguments; a function that lets them go on.
+
+    ``waiting()`` is called if this process has to wait itself. Nobody waits where there is no such lock: on Windows,
+    and where nothing can be written.
+    """
+    try:
+        with _opened(name, to_write=True) as (_, directory):
+            if directory is None:
+                return lambda: None
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(file, flags, 0o600, dir_fd=directory)
+    except (OSError, RuntimeError):
+        return lambda: None
+    import fcntl
+
+    until = None
+    while until is None or time.monotonic() < until:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system releases it when a process ends
+            break
+        except BlockingIOError:
+            if until is None:
+                waiting()
+                until = time.monotonic() + LONGEST_WAIT
+            time.sleep(0.02)
+        except OSError:  # a file system without locks
+            break
+
+    def release():
+        remove(name, file)
+        os.close(descriptor)
+
+    return release
+
+
 @contextlib.contextmanager
-def _opened(name):
+def _opened(name, to_write=False):
     """The path of the directory `name`, made if it is missing, and a descriptor of it (None on Windows).
 
-    OSError unless it is private and writable.
+    OSError unless it is private, and writable if it is `to_write`.
     """
     path = _path(name)
     if path is None:
         raise FileNotFoundError("there is to be no cache")
     if not _BY_DESCRIPTOR:
         path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK):
+        if to_write and not os.access(path, os.W_OK):
             raise PermissionError(f"{path} is not writable")
         yield path, None
         return
@@ -107,8 +166,10 @@ def _opened(name):
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, 0o700, dir_fd=descriptor)
                 descriptor = _open_directory(part, descriptor, stack)
-        if not (_is_private(os.fstat(descriptor)) and os.access(".", os.W_OK, dir_fd=descriptor)):
-            raise PermissionError(f"{path} is not private and writable")
+        if not _is_private(os.fstat(descriptor)):
+            raise PermissionError(f"others may change what is in {path}")
+        if to_write and not os.access(".", os.W_OK, dir_fd=descriptor):
+            raise PermissionError(f"{path} is not writable")
         yield path, descriptor
 
 
@@ -121,7 +182,7 @@ def _open_directory(name, above, stack):
 
 
 def _is_private(status):
-    return status.st_uid == os.geteuid() and not status.st_mode & _OTHERS_WRITE
+    return status.st_uid in (0, os.geteuid()) and not status.st_mode & _OTHERS_WRITE
 
 
 def _is_safe(status):

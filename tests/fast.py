@@ -22,7 +22,9 @@ SLOW_FILES = (
     "test_site.py",
 )
 SLOW_TESTS = (
+    "test_a_cache_is_filled_shown_checked_and_cleared",
     "test_a_fault_in_one_of_our_kernels_is_found",
+    "test_every_kernel_is_put_to_use",
     "test_seeds_and_samples_are_those_of_one_part",
     "test_the_tutorial_prints_its_steps_and_writes_a_page",
     "test_threads_of_the_system_find_a_missing_barrier",

@@ -127,7 +127,6 @@ def _threading():
 
 def _text(facts):
     cpu, threads, cache = facts["cpu"], facts["threads"], facts["kernel_cache"]
-    kept = f"{cache['directory']} ({cache['files']} files, {cache['bytes'] / 2**20:.1f} MiB)"
     lines = [
         *facts["versions"].items(),
         ("", ""),
@@ -137,7 +136,7 @@ def _text(facts):
         ("vectors", f"{cpu['vector_bytes']} bytes"),
         ("cpus", f"{cpu['usable_cpus']} usable of {cpu['cpus']}"),
         ("threads", ", ".join(f"{limit} by {name}" for name, limit in threads.items() if limit is not None)),
-        ("kernel cache", kept if cache["directory"] else "none: no private, writable directory"),
+        ("kernel cache", kernel_cache.where(cache)),
         ("", ""),
         *((f"backend {name}", reason or "available") for name, reason in facts["backends"].items()),
         ("NVRTC", facts["nvrtc"]),

@@ -7,6 +7,7 @@ from .. import __version__
 from ..parameters import PARAMETERS
 
 PROGRAM = "kmeans-fast"
+COMPILED = ("fits", "bytes", "exponion", "bounds", "trees", "others", "weights", "batches", "silhouettes")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,6 +57,12 @@ def _numbers(text):
     return found
 
 
+def _compiled(text):
+    if text not in COMPILED:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(COMPILED)}, got {text!r}")
+    return text
+
+
 def _number_or_numbers(text):
     """A number of clusters, or several in question."""
     return _numbers(text) if ":" in text or "," in text else _reader(PARAMETERS["n_clusters"].rule)(text)
@@ -85,6 +92,8 @@ def make_parser():
     _add_report(commands)
     _add_explain(commands)
     _add_info(commands)
+    _add_compile(commands)
+    _add_cache(commands)
     _add_demo(commands)
     return parser
 
@@ -390,6 +399,30 @@ def _add_info(commands):
     )
     parser.add_argument("model", type=Path, nargs="?", metavar="MODEL", help="the .npz file of 'fit' or of KMeans.save")
     parser.add_argument("--json", action="store_true", help="machine-readable")
+
+
+def _add_compile(commands):
+    parser = commands.add_parser(
+        "compile",
+        help="compile the kernels ahead of the first fit",
+        description="Compile kernels for this processor, on all cores, so that no fit waits for it: for the image of a "
+        "container, or for all nodes of a cluster that are alike. They are kept where KMEANS_FAST_CACHE_DIR says, by "
+        "default in the user's cache. What is there already is not compiled again.",
+    )
+    parser.add_argument("what", nargs="*", type=_compiled, metavar="WHAT", help=f"any of {', '.join(COMPILED)}")
+    parser.add_argument("--all", action="store_true", help="all of them; else what fits come to use by themselves")
+    parser.add_argument("--quiet", action="store_true", help="print no progress")
+
+
+def _add_cache(commands):
+    parser = commands.add_parser(
+        "cache",
+        help="what is kept of compiled kernels, and how to be rid of it",
+        description="Say where compiled kernels are kept, how many files that are, and how large.",
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--check", action="store_true", help="read all files, and name those that are damaged (exit 1)")
+    group.add_argument("--clear", action="store_true", help="remove all of them; they are compiled anew when needed")
 
 
 def _add_demo(commands):

@@ -58,6 +58,9 @@ class Silent:
     def reading(self, fraction, text):
         """How far reading has come: the share that is done, None if it is not known, and what is read."""
 
+    def working(self, fraction, text):
+        """How far a command that fits nothing has come: the share that is done, and what is."""
+
     def compiling(self, kernel):
         """A kernel is being compiled, in words; None: no more."""
 
@@ -76,6 +79,9 @@ class Lines(Silent):
         self.last = -math.inf
         self.n_samples = self.n_init = self.max_iter = 1
         self.has_compiled = False
+
+    def working(self, fraction, text):
+        self.note(f"{text} ({fraction:.0%})")
 
     def compiling(self, kernel):
         if kernel is not None and not self.has_compiled:
@@ -136,6 +142,10 @@ class Bar(Lines):
 
     def reading(self, fraction, text):
         self.doing, self.share = f"reading, {text}", 0.0 if fraction is None else min(max(fraction, 0.0), 1.0)
+
+    def working(self, fraction, text):
+        self.doing, self.share = text, fraction
+        self._draw()
 
     def compiling(self, kernel):
         self.kernel = kernel

@@ -6,12 +6,16 @@ The script compiles one small kernel family, so that a case takes seconds.
 import os
 import shutil
 import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from kmeans_fast.kernels import cache
 from kmeans_fast.kernels.cpu.runtime.digests import cache_directory
-from support import run_python
+from support import REPOSITORY, names, run_python
 
 SCRIPT = """
 import numpy as np
@@ -270,3 +274,87 @@ def test_code_that_calls_other_code_by_symbol_is_made_anew_with_it(tmp_path):
     called.unlink()
     assert run() == ["ranges"]
     assert run() == ["kept"]
+
+
+TOGETHER = """
+import sys, time
+import numpy as np
+from kmeans_fast.backends.cpu.session import CpuSession
+from kmeans_fast.kernels.cpu.runtime import compiling
+
+compiled = []
+compiling.listeners.append(lambda name, seconds: compiled.append(name) if seconds else None)
+X = np.random.default_rng(0).normal(size=(40, 3))
+print("ready", flush=True)
+sys.stdin.readline()
+assert CpuSession(X, None, 4, 1).distances(X[:4]).shape == (40, 4)
+print(*compiled)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are POSIX's")
+def test_processes_that_start_together_compile_nothing_twice(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "KMEANS_FAST_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", TOGETHER]
+    options = {"env": environment, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **options) for _ in range(3)]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=300)[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert [name for names_of_one in told for name in names_of_one] == ["distance_table"]
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are POSIX's")
+def test_a_process_that_has_been_stopped_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cache, "LONGEST_WAIT", 0.05)
+    waited = []
+    release = cache.lock("kernels", "a.lock", lambda: waited.append("first"))
+    cache.lock("kernels", "b.lock", lambda: waited.append("another file"))()
+    cache.lock("kernels", "a.lock", lambda: waited.append("second"))()
+    assert waited == ["second"]
+    release()
+    cache.lock("kernels", "a.lock", lambda: waited.append("third"))()
+    assert waited == ["second"]
+
+
+@pytest.fixture
+def open_to_all():
+    """A directory that every user may read, as pytest's own are not."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        yield Path(os.path.realpath(place))
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may become another user")
+@pytest.mark.parametrize(("owner", "mode", "is_used"), [(0, 0o755, True), (0, 0o777, False), (4321, 0o755, False)])
+def test_a_cache_that_only_root_can_write_is_read(open_to_all, owner, mode, is_used):
+    """As in the image of a container that runs as another user."""
+    directory = open_to_all / "kernels"
+    directory.mkdir()
+    (directory / "code").write_bytes(b"compiled")
+    (directory / "anothers").write_bytes(b"compiled")
+    os.chown(directory / "anothers", 4321, 4321)
+    os.chown(directory, owner, owner)
+    directory.chmod(mode)
+    code = """
+import fcntl, grp, os, pwd
+from kmeans_fast.kernels import cache
+
+os.setgroups([])
+os.setresgid(12345, 12345, 12345)
+os.setresuid(12345, 12345, 12345)  # not before, because what is imported may be root's alone
+assert cache.read("kernels", "anothers") is None
+assert not cache.is_writable("kernels")
+assert not cache.write("kernels", "more", b"code")
+assert not cache.remove("kernels", "code")
+cache.lock("kernels", "code.lock", lambda: 1 / 0)()
+print(cache.directory("kernels"), cache.read("kernels", "code"))
+"""
+    printed = run_python(code, KMEANS_FAST_CACHE_DIR=open_to_all, HOME="/nonexistent").split()
+    assert printed == ([str(directory), "b'compiled'"] if is_used else ["None", "None"])
+    assert names(directory) == ["anothers", "code"]

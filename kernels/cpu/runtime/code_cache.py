@@ -87,31 +87,45 @@ class CodeCache(NullCache):
         # Numba would fill its tables of all that it can compile first (0.2 s of a process); code that is ready needs
         # the run-time system alone.
         rtsys.initialize(target_context)
-        found = None
+        key = self._key(sig, target_context.codegen())
+        found = self._loaded(key, target_context)
+        if found is None:
+            if _only_kept.get():
+                raise NotKeptError(self.name)
+            if digest(self.module) is not None:
+                compiling.alone(key, f"{self._file(key)}.lock")
+                found = self._loaded(key, target_context)  # another process may have kept it meanwhile
+        if found is None:
+            compiling.begins()
+        else:
+            compiling.done(key)
+        return found
+
+    def _loaded(self, key, target_context):
+        """The code of this key, or None."""
         try:
-            key = self._key(sig, target_context.codegen())
             content = cache.read(DIRECTORY, self._file(key))
             if content is not None and hashlib.sha256(content[32:]).digest() == content[:32]:
                 *known, called, result = pickle.loads(content[32:])
                 # Otherwise it is another signature's file, or a file of what it calls comes from another process.
                 if known == [key, self.callee] and all(functions[name](of) == symbol for symbol, name, of in called):
-                    found = CompileResult._rebuild(target_context, *result)
+                    return CompileResult._rebuild(target_context, *result)
         except Exception:  # whatever a damaged file makes of Numba
-            found = None
-        if found is None:
-            if _only_kept.get():
-                raise NotKeptError(self.name)
-            compiling.begins()
-        return found
+            pass
+        return None
 
     def save_overload(self, sig, data):
         """Keep the code if that can be done."""
+        key = self._key(sig, data.codegen)
+        self._keep(key, data)
+        compiling.done(key)
+
+    def _keep(self, key, data):
         if data.library.has_dynamic_globals:
             return  # addresses of this process
         if digest(self.module) is None:
             return  # nothing would tell when it changes
         library, *rest = data._reduce()
-        key = self._key(sig, data.codegen)
         names = {function.name for function in data.library._final_module.functions if function.is_declaration}
         called = [(symbol, *symbols[symbol]) for symbol in sorted(names & symbols.keys())]
         content = dumps((key, self.callee, called, (_without_bitcode(library), *rest)))

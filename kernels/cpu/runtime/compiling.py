@@ -10,6 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from ... import cache
+from .digests import DIRECTORY
+
 listeners: list[Callable[[str, float | None], object]] = []
 """Called as ``listener(kernel_name, None)`` when the compilation of a kernel begins and as
 ``listener(kernel_name, seconds)`` when it has ended, on the thread that compiles, which need not be the one that asked
@@ -21,7 +24,7 @@ _here = threading.local()
 
 class _Compilation:
     def __init__(self, kernel_name):
-        self.kernel_name, self.started = kernel_name, None
+        self.kernel_name, self.started, self.locks = kernel_name, None, {}
 
 
 @contextlib.contextmanager
@@ -32,6 +35,8 @@ def may_compile(kernel_name: str) -> Iterator[None]:
         yield
     finally:
         _here.compilation = None
+        for key in tuple(compilation.locks):  # of code that could not be compiled
+            compilation.locks.pop(key)()
         if compilation.started is not None:
             seconds = time.perf_counter() - compilation.started
             _logger.info("compiling the kernel %s took %.1f s", kernel_name, seconds)
@@ -45,6 +50,21 @@ def begins() -> None:
         compilation.started = time.perf_counter()
         _logger.info("compiling the kernel %s", compilation.kernel_name)
         _tell(compilation.kernel_name, None)
+
+
+def alone(key, file):
+    """Have other processes wait that are about to compile this code; or wait for one that does."""
+    compilation = getattr(_here, "compilation", None)
+    if compilation is not None:
+        waiting = f"waiting for another process, which compiles the kernel {compilation.kernel_name}"
+        compilation.locks[key] = cache.lock(DIRECTORY, file, lambda: _logger.info(waiting))
+
+
+def done(key):
+    """The code is on disk, or will not be: others need not wait."""
+    compilation = getattr(_here, "compilation", None)
+    if compilation is not None and key in compilation.locks:
+        compilation.locks.pop(key)()
 
 
 def _tell(kernel_name, seconds):

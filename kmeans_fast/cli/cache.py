@@ -1,0 +1,28 @@
+"""``kmeans-fast cache``: what is in the cache of compiled kernels; whether it is whole; an empty one."""
+
+from ..messages import counted
+from . import kernel_cache
+from .tables import pairs
+
+
+def run(args):
+    """Run the subcommand."""
+    if args.clear:
+        removed, left = kernel_cache.clear()
+        if left:
+            raise RuntimeError(f"{counted(left, 'file')} could not be removed: {_places()}")
+        print(f"{counted(removed, 'file')} removed: {_places()}")
+        return 0
+    if args.check:
+        bad = kernel_cache.damaged()
+        print("\n".join([*bad, f"{counted(len(bad), 'damaged file')}: {_places()}"]))
+        return 1 if bad else 0
+    print(pairs([(label, kernel_cache.where(kernel_cache.contents(name))) for label, name in _LABELS]))
+    return 0
+
+
+_LABELS = (("for the CPU", "kernels"), ("for GPUs", "cuda"))
+
+
+def _places():
+    return ", ".join(str(kernel_cache.contents(name)["directory"]) for _, name in _LABELS)

@@ -1,0 +1,55 @@
+"""``kmeans-fast compile``: the kernels of this machine's processor, compiled ahead of the first fit."""
+
+import multiprocessing
+import signal
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+from ..messages import counted
+from . import kernel_cache, progress
+from .every_kernel import DTYPES, USES, compiled
+from .tables import duration
+
+_USUAL = ("fits", "bytes", "exponion", "bounds", "trees")  # what fits come to use by themselves
+
+
+def run(args):
+    """Run the subcommand."""
+    place = kernel_cache.contents()
+    if not place["writable"]:
+        raise RuntimeError(f"compiled kernels cannot be kept: {kernel_cache.where(place)}. {kernel_cache.WAY_OUT}")
+    wanted = args.what or (tuple(USES) if args.all else _USUAL)
+    jobs = [(use, dtype) for use in USES if use in wanted for dtype in DTYPES]
+    began = time.perf_counter()
+    with progress.display(args.quiet) as display:
+        display.phase("compiling")
+        kernels = _compiled_by_processes(jobs, display)
+    seconds = duration(time.perf_counter() - began)
+    print(f"{counted(kernels, 'kernel')} compiled in {seconds}: {kernel_cache.where(kernel_cache.contents())}")
+
+
+def _compiled_by_processes(jobs, display):
+    """How many kernels had to be compiled, in a process for each core: Numba compiles one at a time in a process."""
+    from ..kernels import processors
+
+    kernels, done = 0, 0
+    workers = min(processors.usable_cpus(), len(jobs))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
+    try:
+        for future in as_completed([pool.submit(compiled, *job) for job in jobs]):
+            kernels, done = kernels + len(future.result()), done + 1
+            display.working(done / len(jobs), f"compiling, {counted(kernels, 'kernel')} so far")
+        pool.shutdown()
+    except BaseException as error:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise RuntimeError("a process that compiled has ended: there may be too little memory") from None
+        raise
+    return kernels
+
+
+def _leave_interrupts_to_the_parent():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

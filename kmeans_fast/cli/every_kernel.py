@@ -1,0 +1,107 @@
+"""Small problems that between them use every kernel of the CPU: what they run is compiled, for others to find.
+
+A kernel is compiled for the types that it is called with, so the surest list of these is to call it.
+"""
+
+import warnings
+
+import numpy as np
+
+import kmeans_fast
+from kmeans_fast import metrics
+
+from ..backends import techniques, use_technique
+
+DTYPES = ("float32", "float64")
+
+
+def _rows(n, d, dtype):
+    return np.random.default_rng([n, d]).normal(size=(n, d)).astype(dtype)
+
+
+def _by(name, X, k, **options):
+    """A fit by the technique of this name, from given centroids, where the machine has it."""
+    if not techniques()[name]:
+        with use_technique(name):
+            kmeans_fast.kmeans(X, k, init=X[:k], n_threads=2, **options)
+
+
+def _fits(dtype):
+    X = _rows(600, 5, dtype)
+    found = kmeans_fast.kmeans(X, 4, seed=0, n_threads=2)
+    kmeans_fast.assign(X, found.centroids)
+
+
+def _trees(dtype):
+    _by("kd-tree", _rows(700, 2, dtype), 40)
+    _by("kd-tree", _rows(700, 1, dtype), 40)
+    _by("sorted", _rows(700, 1, dtype), 40)
+
+
+def _bounds(dtype):
+    _by("hamerly, float32", _rows(700, 40, dtype), 70)
+
+
+def _exponion(dtype):
+    _by("exponion", _rows(700, 40, dtype), 70)
+
+
+def _bytes(dtype):
+    X = _rows(700, 40, dtype)
+    _by("hamerly, bytes", X, 70)
+    if not techniques()["bytes"]:
+        with use_technique("bytes"):
+            kmeans_fast.kmeans_plusplus(X, 70, seed=0, n_threads=2)
+
+
+def _weights(dtype):
+    X = _rows(600, 5, dtype)
+    kmeans_fast.kmeans(X, 4, seed=0, sample_weight=1.0 + np.arange(600) % 3, n_threads=2)
+
+
+def _others(dtype):
+    """Other starts, rows in parts, empty clusters, distances to all centroids."""
+    X = _rows(600, 5, dtype)
+    kmeans_fast.kmeans(X, 4, seed=0, init="k-means||")
+    kmeans_fast.kmeans([X[:300], X[300:]], 4, seed=0)
+    kmeans_fast.kmeans(X, 4, seed=0, refine="breathing")
+    kmeans_fast.kmeans(np.repeat(X[:3], 9, axis=0), 5, init=np.repeat(X[:1], 5, axis=0))
+    kmeans_fast.KMeans(4, random_state=0).fit(X).transform(X)
+    X = _rows(310, 300, dtype)  # and sums too large for many threads to have their own
+    kmeans_fast.kmeans(X, 300, init=X[:300], n_threads=64, max_iter=2)
+
+
+def _silhouettes(dtype):
+    metrics.silhouette_score(_rows(600, 5, dtype), np.arange(600) % 4)
+
+
+def _batches(dtype):
+    X = _rows(1000, 40, dtype).reshape(1000, 20, 2)
+    kmeans_fast.kmeans_batch(X, 3, seed=0)
+    kmeans_fast.kmeans_batch(X, 3, seed=0, sample_weight=np.ones((1000, 20)))
+
+
+USES = {
+    "fits": _fits, "bytes": _bytes, "exponion": _exponion, "bounds": _bounds, "trees": _trees, "others": _others,
+    "weights": _weights, "batches": _batches, "silhouettes": _silhouettes,
+}  # fmt: skip  # that which takes longest first
+
+
+def compiled(use, dtype):
+    """Put one of the `USES` to use: the names of the kernels that had to be compiled for it."""
+    from ..kernels.cpu.runtime import compiling
+
+    found = []
+
+    def listener(name, seconds):
+        if seconds is not None:
+            found.append(name)
+
+    compiling.listeners.append(listener)
+    try:
+        with kmeans_fast.use_backend("cpu"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            USES[use](dtype)
+    finally:
+        compiling.listeners.remove(listener)
+    return found

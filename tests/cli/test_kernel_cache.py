@@ -1,0 +1,73 @@
+"""The commands that fill, show, check and clear the cache of compiled kernels."""
+
+import json
+import re
+
+import pytest
+from command_line import check_error, run_process
+from kmeans_fast.kernels import cache
+from kmeans_fast.kernels.cpu.runtime import code_cache
+from kmeans_fast.kernels.cpu.scoring import byte_codes
+
+from kmeans_fast.backends.cpu.backend import module
+from kmeans_fast.cli import every_kernel, main, parser
+
+
+def test_every_kernel_is_put_to_use():
+    """A kernel that is new is to be compiled ahead of time too."""
+    module("session"), module("problems")
+    for dtype in every_kernel.DTYPES:
+        for use in every_kernel.USES:
+            every_kernel.compiled(use, dtype)
+    functions = {name: symbol.__self__ for name, symbol in code_cache.functions.items()}
+    left = {name for name, one in functions.items() if one._compiled is None or not one._body().overloads}
+    assert {name for name in left if byte_codes.AVAILABLE or "byte_codes" not in name} == set()
+
+
+def test_the_parser_knows_what_there_is():
+    assert set(parser.COMPILED) == set(every_kernel.USES)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_a_cache_is_filled_shown_checked_and_cleared(place, capsys):
+    first = run_process(place, "compile", "silhouettes")
+    kernels = int(re.match(r"(\d+) kernels compiled in .* s: ", first.stdout)[1])
+    assert kernels > 4
+    assert str(place / "cache" / "kernels") in first.stdout
+    assert "(100%)" in first.stderr
+    assert run_process(place, "compile", "silhouettes", "--quiet").stdout.startswith("0 kernels compiled in ")
+    kept = [path for path in (place / "cache" / "kernels").iterdir() if path.suffix == ".nbc"]
+    assert not list(place.rglob("*.lock"))
+
+    assert main(["cache"]) == 0
+    assert re.search(r"for the CPU +\S+/kernels \(\d+ files, [\d.]+ MiB\)\n", capsys.readouterr().out)
+    assert main(["cache", "--check"]) == 0
+    assert capsys.readouterr().out.startswith("0 damaged files: ")
+    kept[0].write_bytes(kept[0].read_bytes()[:-1])
+    kept[1].chmod(0o666)
+    assert main(["cache", "--check"]) == 1
+    assert set(capsys.readouterr().out.splitlines()[:-1]) == {kept[0].name, kept[1].name}
+    (place / "cache" / "kernels" / "mine.txt").write_text("not ours")
+    assert main(["cache", "--clear"]) == 0
+    assert [path.name for path in (place / "cache" / "kernels").iterdir()] == ["mine.txt"]
+
+
+def test_where_nothing_can_be_kept_nothing_is_compiled(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", "")
+    assert main(["compile"]) == 1
+    assert "KMEANS_FAST_CACHE_DIR" in check_error(*capsys.readouterr())
+    assert main(["cache", "--check"]) == 0
+    assert main(["info", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])["kernel_cache"]
+    assert told == {"directory": None, "writable": False, "files": 0, "bytes": 0}
+    assert not cache.is_writable("kernels")
+
+
+def test_what_there_is_not_is_refused_by_name(capsys):
+    assert main(["compile", "everything"]) == 2
+    assert "must be one of fits, bytes" in check_error(*capsys.readouterr())
