@@ -126,6 +126,6 @@ def _times(stopwatch):
     yield "seconds", f"{sum(fit.values()):.3f} for the fit: {told(fit)}"
     yield "", f"besides: {told(around)}"
     if stopwatch.kernels:
-        cached = kernel_cache.contents()["directory"]
+        cached = kernel_cache.contents()["writable"]
         later = "later runs find them in the cache" if cached else "at every run, for there is no cache directory"
         yield "compiling", f"{stopwatch.compiling:.1f} s for {counted(len(stopwatch.kernels), 'kernel')}; {later}"

@@ -91,7 +91,7 @@ class Watch:
 
     def _compiles(self, kernel, seconds):
         self.stopwatch.compiled(kernel, seconds)
-        kept = ", once on this machine" if kernel_cache.contents()["directory"] else ""
+        kept = ", once on this machine" if kernel_cache.contents()["writable"] else ""
         self.display.compiling(f"{kernel}{kept}" if seconds is None else None)
 
 
