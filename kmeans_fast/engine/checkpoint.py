@@ -101,13 +101,19 @@ class Keeper:
         """The centroids that a run began with; None if it has not begun."""
         return self.start if run == self.run else None
 
-    def over(self, stage):
-        """The `Run` that a stage of this run came to, without labels; None if it is not over."""
-        return self.stages[stage] if stage < len(self.stages) else None
+    def over(self, stage, start):
+        """The `Run` that a stage of this run came to from `start`, without labels; None if it is not over."""
+        return self._fitting(self.stages[stage], start) if stage < len(self.stages) else None
 
-    def reached(self, stage):
-        """How far a stage of this run has come; None if it has not begun."""
-        return self.latest if stage == len(self.stages) else None
+    def reached(self, stage, start):
+        """How far a stage of this run has come from `start`; None if it has not begun."""
+        return self._fitting(self.latest, start) if stage == len(self.stages) else None
+
+    def _fitting(self, known, start):
+        if known is not None and known.centroids.shape != start.shape:
+            with _told_of(self.path):
+                raise ValueError(f"centroids must have the shape {start.shape}, got {known.centroids.shape}")
+        return known
 
     # ---- what is new -----------------------------------------------------------------------------------------------
 
@@ -240,6 +246,11 @@ def _read(path):
             wanted = (sizes.get(name, len(array)), of["n_features"])
             if array.shape != wanted or array.dtype != of["dtype"] or not np.isfinite(array).all():
                 raise ValueError(f"{name} must be {wanted} finite {of['dtype']}, got {array.shape} {array.dtype}")
+        run, n_init = header["run"], of["n_init"]
+        if run not in range(n_init + 1) or (run == 0) != (header["best"] is None):
+            raise ValueError(f"its run must be one of {n_init}, with the best of those before, got {run!r}")
+        if len(header["stage_history"]) >= of["max_iter"]:
+            raise ValueError(f"it must have fewer than {of['max_iter']} iterations of a run that is not over")
         if arrays.get("centroids", np.empty(0)).shape != arrays.get("before", np.empty(0)).shape:
             raise ValueError("it must have centroids of two iterations")
     return header, arrays

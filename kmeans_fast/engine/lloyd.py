@@ -43,7 +43,9 @@ def lloyd(session, centroids, *, max_iter, threshold, run=0, stage=0, done=0, ev
     events.begin(ITERATING)
     session.reset()
     history, stopped, ahead = [], False, None
-    over, reached = (keeper.over(stage), keeper.reached(stage)) if keeper else (None, None)
+    over = reached = None
+    if keeper is not None:
+        over, reached = keeper.over(stage, centroids), keeper.reached(stage, centroids)
     if over is not None:
         session.assign(over.centroids)
         return over._replace(labels=session.labels)
