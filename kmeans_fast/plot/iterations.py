@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import to_host
 from ..functional import assign, kmeans, kmeans_plusplus
 from ..messages import counted
+from ..parameters import checked
 from ..whole_files import WholeFiles
 from .plane import draw_centroids, draw_regions, draw_rows, limits_of, plane_of
 from .style import BESIDE, CHOSEN, axes_or_new, bare, colours, counts, pyplot
@@ -69,12 +70,13 @@ class IterationsDisplay:
             Where centroids start. Rows at random (by NumPy's generator of this seed) have a longer way to go than seeds
             by k-means++, so there is more to see.
         seed : int
+            Of the start, where it is drawn.
         feature_names, ax
             As for the class and for `plot`.
         **options
             As for `kmeans_fast.kmeans`.
         """
-        X = to_host(X)
+        X, n_clusters = to_host(X), checked({"n_clusters": n_clusters})["n_clusters"]
         if isinstance(init, str):
             if init not in ("random", "k-means++"):
                 raise ValueError(f"init must be 'random', 'k-means++' or an array of centroids, got {init!r}.")

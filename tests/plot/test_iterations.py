@@ -31,6 +31,8 @@ def test_steps_are_those_of_the_fit(X):
         ValueError, match="init must be 'random', 'k-means\\+\\+' or an array of centroids, got 'first'"
     ):
         IterationsDisplay.from_data(X, 3, init="first")
+    with pytest.raises(ValueError, match="n_clusters must be an integer"):
+        IterationsDisplay.from_data(X, 2.5)
     with pytest.raises(ValueError, match="steps must hold the centroids of at least one step"):
         IterationsDisplay(X, [])
 
