@@ -14,7 +14,8 @@ import numpy as np
 from .style import plain
 
 MOST_POINTS = 5000  # that are drawn one by one
-_PIXELS = (420, 300)  # of a density
+_PIXELS = (420, 300)  # of a density, at most
+_ROWS_FOR_ALL = 50_000  # rows from which it has so many; of fewer rows pixels are larger, so that they are not alone
 _CELLS = 1 << 22  # numbers that are counted in at once
 _CHUNK = 1 << 18  # rows at a time
 _SAMPLE = 100_000  # rows that a projection is found with
@@ -115,13 +116,14 @@ def density(
 
     `mixed`: the mean colour of the points, in place of the colour of most.
     """
-    width, height = _PIXELS
-    size, scale = width * height, np.array(_PIXELS) / (high - low)
+    width, height = pixels = pixels_of(len(points))
+    size, scale = width * height, np.array(pixels) / (high - low)
     counts, most, first = (np.zeros(size, np.int64) for _ in range(3))
     total = np.zeros((size, 3))
     labels_at_once = max(1, _CELLS // size)
     for least in range(0, len(palette), labels_at_once):
-        of_labels = _counted(points, labels, range(least, min(least + labels_at_once, len(palette))), low, scale)
+        some = range(least, min(least + labels_at_once, len(palette)))
+        of_labels = _counted(points, labels, some, low, scale, pixels)
         for label, own in enumerate(of_labels, least):
             first[own > most] = label
             most, counts = np.maximum(most, own), counts + own
@@ -133,9 +135,15 @@ def density(
     return np.column_stack([colour, opacity]).reshape(height, width, 4)
 
 
-def _counted(points, labels, which, low, scale):
+def pixels_of(n: int) -> tuple[int, int]:
+    """Width and height of a density of so many points."""
+    share = float(np.clip(np.sqrt(n / _ROWS_FOR_ALL), 1 / 3, 1.0))
+    return round(_PIXELS[0] * share), round(_PIXELS[1] * share)
+
+
+def _counted(points, labels, which, low, scale, pixels):
     """How many points of each of some labels (a range) are in each pixel: (labels, pixels)."""
-    width, height = _PIXELS
+    width, height = pixels
     total = np.zeros(len(which) * width * height, np.int64)
     for start in range(0, len(points), _CHUNK):
         rows = slice(start, start + _CHUNK)

@@ -71,7 +71,7 @@ def test_a_density_counts_every_row(k, monkeypatch):
     monkeypatch.setattr(plane, "_CHUNK", 777)
     monkeypatch.setattr(plane, "_CELLS", 1 << 18)
     np.testing.assert_array_equal(plane.density(points, labels, palette, low, high), picture)
-    width, height = plane._PIXELS
+    width, height = plane.pixels_of(len(points))
     x = ((points[:, 0] - low[0]) / (high[0] - low[0]) * width).astype(int)
     y = ((points[:, 1] - low[1]) / (high[1] - low[1]) * height).astype(int)
     counts = np.zeros((height, width, k), int)
@@ -89,7 +89,8 @@ def test_a_density_counts_every_row(k, monkeypatch):
 def test_millions_are_drawn_as_density():
     X, y = make_blobs(plane.MOST_POINTS + 1, 2, centers=3, random_state=0)
     display = plot.ClustersDisplay.from_predictions(X, y)
-    assert display.rows_.get_array().shape == (plane._PIXELS[1], plane._PIXELS[0], 4)
+    assert display.rows_.get_array().shape == (100, 140, 4)
+    assert plane.pixels_of(10**7) == plane._PIXELS
 
 
 def test_clusters_beside_classes(blobs, model):
