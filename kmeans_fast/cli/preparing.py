@@ -58,8 +58,9 @@ def prepared(args, table, watch):
     """The `Prepared` rows of a table, as the options of a command line ask for. What is found is said."""
     watch.on_phase("looking")
     rows, done = table.rows(), []
+    used = range(len(rows.names))
     if args.categories == "auto":
-        rows, done = _without_free_texts(rows)
+        rows, used, done = _without_free_texts(rows)
     notes = [*done]
     if not watch.quiet:
         found = health(rows, scaled=args.scale != "none")
@@ -68,14 +69,14 @@ def prepared(args, table, watch):
     watch.say(args.file, notes)
     if table.missing and args.missing is None and (absent := rows.missing()).any():
         raise ValueError(
-            f"{table.missing}; every cell must be a finite number or, of categories, a text "
+            f"{table.first_missing(used)}; every cell must be a finite number or, of categories, a text "
             f"({counted(int(absent.sum()), 'row')} of {len(absent):,} have missing cells: --missing drop leaves them "
             "out, --missing median fills them in)"
         )
     said = len(notes)
     rows, complete = _complete(args, rows, notes) if table.missing else (rows, None)
     outliers = _outliers(args, rows, notes) if args.outliers != "keep" else None
-    kept = rows if outliers is None else rows.take(~outliers)
+    kept = rows if outliers is None or not outliers.any() else rows.take(~outliers)
     recipe = checked(
         missing="median" if args.missing == "median" else None,
         scale=None if args.scale == "none" else args.scale,
@@ -92,21 +93,22 @@ def prepared(args, table, watch):
         told = f"{counted(len(pca.components_), 'principal component')} of {pca.n_features_in_} columns"
         notes.append(f"{told}, with {pca.explained_variance_ratio_.sum():.1%} of the variance")
     watch.say(args.file, notes[said:])
-    everything = X if outliers is None else transformed(pipeline, rows) if pipeline.steps else rows.numbers
+    everything = X if kept is rows else transformed(pipeline, rows) if pipeline.steps else rows.numbers
     done += notes[said:]
     return Prepared(rows, pipeline if pipeline.steps else None, X, everything, complete, outliers, notes, done)
 
 
 def _without_free_texts(rows):
-    """Rows without the texts that are no levels, and what to say of it."""
+    """Rows without the texts that are no levels, the columns that are left, and what to say of it."""
     free = {at for at, texts in rows.texts.items() if is_free(texts)}
     if not free:
-        return rows, []
+        return rows, range(len(rows.names)), []
     names = [name for at, name in enumerate(rows.names) if at not in free]
     places = [at for at in range(len(rows.names)) if at not in free]
     texts = {places.index(at): texts for at, texts in rows.texts.items() if at not in free}
     why = "more than half of its rows differ, as in identifiers and free text; --categories can choose it"
-    return Rows(rows.numbers, texts, names), [f"left out: {listed([rows.names[at] for at in sorted(free)])}: {why}"]
+    said = f"left out: {listed([rows.names[at] for at in sorted(free)])}: {why}"
+    return Rows(rows.numbers, texts, names), places, [said]
 
 
 def _complete(args, rows, notes):
@@ -164,9 +166,10 @@ def applied(args, table, pipeline, needed, n_features, watch):
         if args.missing == "drop":
             rows, complete = _complete(args, rows, notes)
         elif (absent := rows.missing(others)).any():
+            n_rows = f"{counted(int(absent.sum()), 'row')} of {len(absent):,}"
             raise ValueError(
-                f"{table.missing}, and the model fills in no cells there ({counted(int(absent.sum()), 'row')} of "
-                f"{len(absent):,} have such cells: --missing drop gives them no label)"
+                f"{table.first_missing(others)}, and the model fills in no cells there ({n_rows} have such cells: "
+                "--missing drop gives them no label)"
             )
     if pipeline is None:
         X = rows.numbers

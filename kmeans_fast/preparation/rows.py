@@ -123,6 +123,8 @@ def texts_of(column: Any, name: str = "") -> np.ndarray:
     if column.dtype.kind in "fiub":
         levels, codes = np.unique(column, return_inverse=True)
         return _texts(levels, name)[codes]
+    if all(isinstance(cell, str) or cell is MISSING for cell in set(column.tolist())):
+        return column
     levels = {}
     codes = [levels.setdefault(cell, len(levels)) if cell == cell else -1 for cell in column.tolist()]
     return _texts(list(levels), name)[codes]

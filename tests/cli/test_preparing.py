@@ -185,6 +185,13 @@ def test_what_cannot_be_prepared_is_refused_with_the_way_out(files, refused, arg
     assert text in refused("fit", *args, "-k", "230" if "0" in args else "2")
 
 
+def test_a_cell_is_named_that_matters(files, refused, frame):
+    """Not the first one, where that is of a column that is left out."""
+    frame.loc[0, "id"] = None
+    frame.to_csv("people.csv", index=False)
+    assert "row 5, column 2 ('age') is empty or NaN" in refused("fit", "people.csv", "-k", "2", "--categories", "auto")
+
+
 def test_what_is_found_is_said(files, run):
     told = run("fit", "people.csv", "-k", "3", "--categories", "auto", "--missing", "median", code=0).err
     assert "left out: 'id': more than half of its rows differ" in told

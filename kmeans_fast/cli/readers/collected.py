@@ -43,7 +43,12 @@ class Table(NamedTuple):
     weights: np.ndarray | None  # (n_samples,), float64
     notes: list[str]  # what was read, what was left out and why, and what was judged, with the option that overrides it
     texts: dict[int, np.ndarray] = {}  # the features that are categories, as `Rows` has them; the others are in `data`
-    missing: str | None = None  # where the first missing cell is, in words; None: there is none
+    missing: dict[int, tuple[int, str]] = {}  # of features with missing cells, the row of the first one, and in words
+
+    def first_missing(self, features):
+        """Where the first missing cell of some features is, in words."""
+        _, at = min((self.missing[at][0], at) for at in features if at in self.missing)
+        return self.missing[at][1]
 
     def rows(self):
         """The features as `Rows`."""
@@ -97,15 +102,15 @@ class Collected:
 
     Attributes
     ----------
-    first_missing : tuple of (int, int) or None
-        The row, as messages name it, and the column of the first missing cell.
+    missing : dict of int to (int, int)
+        The row of the first missing cell of each column that has one, from 0, and as messages name it.
     """
 
     def __init__(self, path, names, chosen, data, n_samples=0, progress=None, missing=False):
         self.path, self.names, self.features, self.progress = path, names, chosen.numbers, progress
         self.chosen = chosen.numbers if chosen.weights is None else [*chosen.numbers, chosen.weights]
         self.n_rows, self._known, self._weights, self._order = 0, n_samples, [], chosen.order
-        self.levels, self._missing, self.first_missing = {index: Levels() for index in chosen.texts}, missing, None
+        self.levels, self._may_miss, self.missing = {index: Levels() for index in chosen.texts}, missing, {}
         if not isinstance(data, np.ndarray):
             check_memory(path, n_samples, len(self.features), data)
             data = np.empty((n_samples, len(self.features)), data)
@@ -134,9 +139,8 @@ class Collected:
                 for position, column in enumerate(block[:n_features]):
                     target[:, position] = column
         line = line_of or (lambda row, first=self.n_rows: first + row + 1)
-        absent = []  # the first missing cell of the rows, and of each column of texts
         if not (finite := np.isfinite(target)).all():
-            missing = np.isnan(target) if self._missing else np.zeros_like(finite)
+            missing = np.isnan(target) if self._may_miss else np.zeros_like(finite)
             bad = ~(finite | missing)
             if bad.any():
                 row, column = np.argwhere(bad)[0].tolist()
@@ -146,18 +150,19 @@ class Collected:
                     f"{self.path}: row {line(row)}, {describe(self.features[column], self.names)} is "
                     f"{value}{f', {what}' if np.isfinite(value) else '; every cell must be a finite number'}"
                 )
-            row, column = np.argwhere(missing)[0].tolist()
-            absent.append((row, self.features[column]))
+            for column in np.flatnonzero(missing.any(axis=0)).tolist():
+                self._note_missing(self.features[column], int(missing[:, column].argmax()), line)
         for (column, levels), array in zip(self.levels.items(), texts, strict=True):
             row = levels.add(array)
             if row is not None:
-                absent.append((row, column))
-        if absent and self.first_missing is None:
-            row, column = min(absent)
-            self.first_missing = line(row), column
+                self._note_missing(column, row, line)
         self.n_rows = end
         if self.progress is not None:
             self.progress(end / self._known if self._known else share, f"{end:,} rows")
+
+    def _note_missing(self, column, row, line):
+        if column not in self.missing:
+            self.missing[column] = self.n_rows + row, line(row)
 
     def _grow(self, least, share):
         rows = int(least / share * 1.01) + 1 if share and share < 1 else least if share else least + least // 2
@@ -170,8 +175,8 @@ class Collected:
             self.data.resize((self.n_rows, self.data.shape[1]), refcheck=False)
         texts = {self._order.index(index): levels.result() for index, levels in self.levels.items()}
         names = [self.names[index] for index in self._order] if self.names else None
-        missing = None
-        if self.first_missing is not None:
-            row, column = self.first_missing
-            missing = f"{self.path}: row {row}, {describe(column, self.names)} is empty or NaN"
+        missing = {
+            self._order.index(column): (row, f"{self.path}: row {line}, {describe(column, self.names)} is empty or NaN")
+            for column, (row, line) in sorted(self.missing.items())
+        }
         return Table(self.data, names, np.concatenate(self._weights) if self._weights else None, notes, texts, missing)
