@@ -58,8 +58,10 @@ class Table(NamedTuple):
 
 def arrow_texts(column):
     """An array of numbers or texts as an Arrow array of texts; whole numbers are ``1``."""
-    import pyarrow
-
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise ImportError("categories need pyarrow: install it (the extra 'cli')") from error
     return pyarrow.array(texts_of(np.asarray(column)), pyarrow.string(), from_pandas=True)
 
 
