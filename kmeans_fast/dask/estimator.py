@@ -20,12 +20,13 @@ class KMeans(_KMeans):
     Where X is no Dask collection, it is `kmeans_fast.KMeans`. The parameters and attributes are those, with these
     differences. A callable `init` is refused. `labels_` and what `predict` and `transform` return are
     Dask arrays with the chunks of X, computed when they are asked for. `n_threads` are those of a task, 1 by default:
-    a worker with several threads runs several tasks at once. `save` and pickles compute `labels_`.
+    a worker with several threads runs several tasks at once. `max_memory` does not count: workers have limits of their
+    own. `save` and pickles compute `labels_`.
 
     Parameters
     ----------
     n_clusters, init, n_init, max_iter, tol, verbose, random_state, copy_x, algorithm, device, n_threads, callback, \
-init_size, refine, dtype, checkpoint, resume
+init_size, refine, dtype, checkpoint, resume, max_memory
         As for `kmeans_fast.KMeans`.
 
     See Also
@@ -37,7 +38,8 @@ init_size, refine, dtype, checkpoint, resume
     >>> import dask.array as da
     >>> import numpy as np
     >>> from kmeans_fast.dask import KMeans
-    >>> X = da.from_array(np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]]), chunks=(4, 2))
+    >>> rows = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> X = da.from_array(rows, chunks=(4, 2))
     >>> model = KMeans(n_clusters=2, random_state=0).fit(X)
     >>> sorted(model.cluster_centers_.tolist())
     [[1.0, 2.0], [10.0, 2.0]]
