@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-DOCS = Path(__file__).parents[1]
+DOCS = Path(__file__).resolve().parents[1]
 REPOSITORY = DOCS.parent
 TABLES = sorted(path.name for path in REPOSITORY.glob("benchmarks/results/*.md"))
 RESULTS = {f"benchmarks/results/{name}": f"results/{name}" for name in TABLES}
@@ -39,8 +39,10 @@ def links_turned(text, folder):
 
 
 def pages_made(app):
-    """A page for each table of results."""
+    """A page for each table of results, and none of those that there were."""
     (DOCS / "results").mkdir(exist_ok=True)
+    for old in {*(DOCS / "results").glob("*.md")} - {DOCS / page for page in RESULTS.values()}:
+        old.unlink()
     for path, page in RESULTS.items():
         text = f"```{{include}} ../../{path}\n```\n"
         if not (DOCS / page).exists() or (DOCS / page).read_text(encoding="utf-8") != text:
@@ -48,7 +50,7 @@ def pages_made(app):
 
 
 def page_read(app, docname, source):
-    path = Path(app.env.doc2path(docname))
+    path = Path(app.env.doc2path(docname)).resolve()
     if path.suffix == ".md":
         source[0] = links_turned(source[0], path.parent)
 
