@@ -24,7 +24,9 @@ SLOW_FILES = (
 SLOW_TESTS = (
     "test_a_cache_is_filled_shown_checked_and_cleared",
     "test_a_fault_in_one_of_our_kernels_is_found",
+    "test_a_fit_on_a_cluster_has_the_bits_of_one_array",
     "test_every_kernel_is_put_to_use",
+    "test_nothing_is_kept_after_a_fit",
     "test_seeds_and_samples_are_those_of_one_part",
     "test_the_tutorial_prints_its_steps_and_writes_a_page",
     "test_threads_of_the_system_find_a_missing_barrier",

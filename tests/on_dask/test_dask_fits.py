@@ -131,7 +131,7 @@ def test_labels_distances_and_seeds_are_those_of_one_array():
         assert_array_equal(one, other)
 
 
-def test_the_estimator_is_that_of_one_array(client):
+def test_the_estimator_is_that_of_one_array():
     frame = pd.DataFrame(X, columns=list("abcd"))
     data = dd.from_pandas(frame, npartitions=3)
     got = on_dask.KMeans(7, random_state=2, tol=0.0).fit(data)
