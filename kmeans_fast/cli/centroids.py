@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..preparation.applying import Shares, original
+from ..preparation.rows import Shares
 from .tables import table
 
 _MOST_COLUMNS, _MOST_CLUSTERS = 8, 20  # of a table for people
@@ -10,7 +10,11 @@ _MOST_COLUMNS, _MOST_CLUSTERS = 8, 20  # of a table for people
 
 def in_data_units(pipeline, centroids, names):
     """(name, column) of every column of the data that counts: numbers (n_clusters,), or the `Shares` of levels."""
-    columns = list(centroids.T) if pipeline is None else original(pipeline, centroids)
+    if pipeline is None:
+        return list(zip(names, centroids.T, strict=True))
+    from ..preparation.applying import original
+
+    columns = original(pipeline, centroids)
     return [(name, column) for name, column in zip(names, columns, strict=True) if column is not None]
 
 

@@ -12,8 +12,6 @@ from .. import KMeans, assign, persistence
 from ..estimators.pipelines import packed
 from ..messages import counted
 from ..parameters import METHODS, PARAMETERS, runs
-from ..preparation.applying import transformed
-from ..preparation.loading import name_columns
 from ..whole_files import WholeFiles
 from . import choose_k
 from .append import Appender
@@ -149,7 +147,11 @@ def _init(args, ready, watch):
             f"{path}: the centroids must have shape ({args.n_clusters}, {width}) (clusters, columns), got "
             f"{centroids.shape}"
         )
-    return centroids if ready.pipeline is None else np.ascontiguousarray(transformed(ready.pipeline, centroids))
+    if ready.pipeline is None:
+        return centroids
+    from ..preparation.applying import transformed
+
+    return np.ascontiguousarray(transformed(ready.pipeline, centroids))
 
 
 def _fit(args, X, weights, init, watch):
@@ -172,9 +174,20 @@ def _write(to, model, pipeline, names, centroids, columns, appender):
             called, values = flat(centroids)
             write_centroids(files, to.centroids, values, called)
         if to.model:
-            whole = model if pipeline is None else Pipeline([*pipeline.steps, ("kmeans", model)])
-            if names and len(set(names)) == len(names):
-                name_columns(whole, names)
+            whole = _named(model, pipeline, names if names and len(set(names)) == len(names) else None)
             persistence.write(files, to.model, *packed(whole, labels=False))
         if appender:
             appender.write(files, *columns)
+
+
+def _named(model, pipeline, names):
+    """The model as it goes into a file, behind its preparation, with names of the columns where there are any."""
+    if pipeline is None:
+        if names:
+            model.feature_names_in_ = np.array(names, dtype=object)
+        return model
+    from ..preparation.loading import name_columns
+
+    if names:
+        name_columns(pipeline, names)
+    return Pipeline([*pipeline.steps, ("kmeans", model)])

@@ -6,10 +6,8 @@ import numpy as np
 
 from ..messages import counted
 from ..preparation import health
-from ..preparation.applying import fills, fitted, leaves, takes_texts, transformed, unknown
 from ..preparation.findings import beyond, fences
-from ..preparation.recipes import checked, is_free
-from ..preparation.rows import Rows
+from ..preparation.rows import Rows, is_free
 from .readers.columns import listed
 
 _LEFT_OUT = -1  # the label of a row that has none
@@ -77,6 +75,24 @@ def prepared(args, table, watch):
     rows, complete = _complete(args, rows, notes) if table.missing else (rows, None)
     outliers = _outliers(args, rows, notes) if args.outliers != "keep" else None
     kept = rows if outliers is None or not outliers.any() else rows.take(~outliers)
+    pipeline, X = _fitted(args, kept)
+    if args.pca is not None:
+        pca = pipeline[-1]
+        told = f"{counted(len(pca.components_), 'principal component')} of {pca.n_features_in_} columns"
+        notes.append(f"{told}, with {pca.explained_variance_ratio_.sum():.1%} of the variance")
+    watch.say(args.file, notes[said:])
+    everything = X if kept is rows else _transformed(pipeline, rows)
+    done += notes[said:]
+    return Prepared(rows, pipeline, X, everything, complete, outliers, notes, done)
+
+
+def _fitted(args, rows):
+    """The Pipeline that the options ask for, None where there is nothing to do, and the rows as it makes them."""
+    if not rows.texts and args.missing != "median" and args.scale == "none" and args.pca is None:
+        return None, rows.numbers
+    from ..preparation.applying import fitted  # which takes time, as it takes much of scikit-learn
+    from ..preparation.recipes import checked
+
     recipe = checked(
         missing="median" if args.missing == "median" else None,
         scale=None if args.scale == "none" else args.scale,
@@ -85,17 +101,17 @@ def prepared(args, table, watch):
         dtype=rows.numbers.dtype,
     )
     try:
-        pipeline, X = fitted(recipe, kept)
+        return fitted(recipe, rows)
     except ValueError as error:
         raise ValueError(f"{args.file}: {error}") from error
-    if args.pca is not None:
-        pca = pipeline[-1]
-        told = f"{counted(len(pca.components_), 'principal component')} of {pca.n_features_in_} columns"
-        notes.append(f"{told}, with {pca.explained_variance_ratio_.sum():.1%} of the variance")
-    watch.say(args.file, notes[said:])
-    everything = X if kept is rows else transformed(pipeline, rows) if pipeline.steps else rows.numbers
-    done += notes[said:]
-    return Prepared(rows, pipeline if pipeline.steps else None, X, everything, complete, outliers, notes, done)
+
+
+def _transformed(pipeline, rows):
+    if pipeline is None:
+        return rows.numbers
+    from ..preparation.applying import transformed
+
+    return transformed(pipeline, rows)
 
 
 def _without_free_texts(rows):
@@ -147,11 +163,28 @@ class Needs(NamedTuple):
     categories: tuple[int, ...]  # among `columns`
 
 
+class _Branch(NamedTuple):
+    """What a preparation does with some columns."""
+
+    columns: list[int]
+    fills: bool  # missing cells
+    takes_texts: bool
+
+
+def _branches(pipeline, n_features):
+    if pipeline is None:
+        return [_Branch(list(range(n_features)), False, False)]
+    from ..preparation.applying import fills, leaves, takes_texts
+
+    found = leaves(pipeline, list(range(n_features)))
+    return [_Branch(columns, fills(steps), takes_texts(steps)) for steps, columns in found]
+
+
 def needs(pipeline, names, n_features):
     """The `Needs` of a model; `pipeline` is None where it takes rows as they are."""
-    branches = [([], list(range(n_features)))] if pipeline is None else leaves(pipeline, list(range(n_features)))
-    used = sorted({column for _, columns in branches for column in columns})
-    texts = {column for steps, columns in branches if takes_texts(steps) for column in columns}
+    branches = _branches(pipeline, n_features)
+    used = sorted({column for branch in branches for column in branch.columns})
+    texts = {column for branch in branches if branch.takes_texts for column in branch.columns}
     categories = tuple(at for at, column in enumerate(used) if column in texts)
     return Needs(used, tuple(names[at] for at in used) if names else (), categories)
 
@@ -159,9 +192,9 @@ def needs(pipeline, names, n_features):
 def applied(args, table, pipeline, needed, n_features, watch):
     """The rows of a table as a model's preparation makes them, and which rows of the file these are; None: all."""
     rows, complete, notes = table.rows(), None, []
-    branches = [] if pipeline is None else leaves(pipeline, list(range(n_features)))
     if table.missing:
-        filled = {needed.columns.index(column) for steps, columns in branches if fills(steps) for column in columns}
+        branches = _branches(pipeline, n_features)
+        filled = {needed.columns.index(column) for branch in branches if branch.fills for column in branch.columns}
         others = [at for at in range(len(rows.names)) if at not in filled]
         if args.missing == "drop":
             rows, complete = _complete(args, rows, notes)
@@ -171,9 +204,10 @@ def applied(args, table, pipeline, needed, n_features, watch):
                 f"{table.first_missing(others)}, and the model fills in no cells there ({n_rows} have such cells: "
                 "--missing drop gives them no label)"
             )
-    if pipeline is None:
-        X = rows.numbers
-    else:
+    X = rows.numbers
+    if pipeline is not None:
+        from ..preparation.applying import transformed, unknown
+
         rows = _numbered_as(rows, needed, n_features)
         for name, levels in unknown(pipeline, rows).items():
             new = f"column {name!r} has levels that the fit has not met ({listed(sorted(levels))})"

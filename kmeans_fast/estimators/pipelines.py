@@ -5,15 +5,15 @@ import os
 from sklearn.pipeline import Pipeline
 
 from .. import estimators, persistence
-from ..preparation.kinds import RULE
-from ..preparation.loading import Reader, name_columns
-from ..preparation.saving import Writer
 from ..whole_files import WholeFiles
 from . import ESTIMATORS
 from .base import _BaseKMeans
 from .kmeans import KMeans
 
-_RULE = f"save takes a fitted kmeans_fast.KMeans, or a fitted sklearn Pipeline whose last step is one: {RULE}"
+_RULE = (
+    "save takes a fitted kmeans_fast.KMeans, or a fitted sklearn Pipeline whose last step is one, after steps among "
+    "StandardScaler, MinMaxScaler, RobustScaler, SimpleImputer, OneHotEncoder, PCA, ColumnTransformer and Pipeline"
+)
 
 
 def save(model: KMeans | Pipeline, path: str | os.PathLike[str], *, labels: bool = True) -> None:
@@ -71,6 +71,8 @@ def packed(model, labels=True):
         raise ValueError(f"{_RULE}; got a Pipeline of {', '.join(type(step).__name__ for _, step in model.steps)}.")
     *before, (name, kmeans) = steps
     header, arrays = kmeans._packed(labels)
+    from ..preparation.saving import Writer  # which takes time, as it takes much of scikit-learn
+
     node = Writer(arrays).node(Pipeline(before))
     header["preparation"] = {"steps": node, "model": name, "n_features_in": int(before[0][1].n_features_in_)}
     header["feature_names"] = persistence.feature_names(before[0][1])
@@ -112,6 +114,8 @@ def load(path: str | os.PathLike[str]) -> KMeans | Pipeline:
     preparation = header["preparation"]
     if preparation is None:
         return model
+    from ..preparation.loading import Reader, name_columns
+
     steps, _ = Reader(arrays).steps(preparation, preparation["n_features_in"])
     if header["feature_names"]:
         name_columns(steps[0][1], header["feature_names"])

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -12,16 +12,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from .loading import columns_of
 from .recipes import Recipe, as_texts
-from .rows import Rows, is_missing
+from .rows import Rows, Shares, is_missing
 from .saving import refuse_many
-
-
-class Shares(NamedTuple):
-    """A column of categories, of centroids: the share of each level."""
-
-    levels: list[str]
-    shares: np.ndarray  # (n_clusters, n_levels)
-
 
 RARE = "(rare)"  # what the levels that share a column are called
 

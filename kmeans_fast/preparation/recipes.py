@@ -13,9 +13,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, RobustScaler
 
 from .exact import ExactPCA, ExactStandardScaler
-from .rows import as_frame, as_rows, is_frame, is_missing, text_columns, texts_of
+from .rows import MOST_LEVELS, as_frame, as_rows, is_frame, is_free, is_missing, text_columns, texts_of
 
-MOST_LEVELS = 20  # columns that the levels of one column become by default
 SCALERS = {"standard": ExactStandardScaler, "robust": RobustScaler, "minmax": MinMaxScaler}
 
 
@@ -169,11 +168,6 @@ class Columns:
         else:
             texts = chosen = [_position(X, column) for column in self.categories]
         return chosen if self.kind == "texts" else [index for index in range(X.shape[1]) if index not in texts]
-
-
-def is_free(texts: np.ndarray) -> bool:
-    """Whether more than half of texts, and more than 20, are unlike all others: identifiers or free text, no levels."""
-    return len(set(texts[~is_missing(texts)].tolist())) > max(MOST_LEVELS, len(texts) // 2)
 
 
 def _position(X, column):

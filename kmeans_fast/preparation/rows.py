@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 MISSING = float("nan")
+MOST_LEVELS = 20  # columns that the levels of one column become by default
 
 
 class Rows(NamedTuple):
@@ -41,6 +42,18 @@ class Rows(NamedTuple):
 def is_missing(texts: np.ndarray) -> np.ndarray:
     """Which of texts, as `Rows` has them, are missing."""
     return texts != texts
+
+
+def is_free(texts: np.ndarray) -> bool:
+    """Whether more than half of texts, and more than 20, are unlike all others: identifiers or free text, no levels."""
+    return len(set(texts[~is_missing(texts)].tolist())) > max(MOST_LEVELS, len(texts) // 2)
+
+
+class Shares(NamedTuple):
+    """A column of categories, of centroids: the share of each level."""
+
+    levels: list[str]
+    shares: np.ndarray  # (n_clusters, n_levels)
 
 
 def is_frame(X: Any) -> bool:
