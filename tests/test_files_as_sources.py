@@ -14,6 +14,7 @@ from support import run_python, some_weights
 
 import kmeans_fast
 from kmeans_fast import KMeans, door, sources
+from kmeans_fast.engine import on_disk
 from kmeans_fast.sources import npy, reading
 
 pa = pytest.importorskip("pyarrow")
@@ -186,6 +187,42 @@ def test_an_estimator_takes_files(tmp_path):
     assert model.n_features_in_ == D
     with pytest.raises(ValueError, match="X has 2 features, but KMeans is expecting 3 features"):
         model.predict(sources.Parquet(path, columns=["a", "b"]))
+
+
+@pytest.mark.parametrize("kind", ["array", "memory map", "npy", "parquet"])
+def test_labels_go_where_the_caller_wants_them(tmp_path, kind):
+    X = data()
+    path = parquet_file(X, tmp_path, 99)
+    model = KMeans(4, random_state=0).fit(X)
+    out = {
+        "array": np.empty(500, np.int32),
+        "memory map": np.lib.format.open_memmap(tmp_path / "m.npy", "w+", np.int32, (500,)),
+        "npy": tmp_path / "labels.npy",
+        "parquet": str(tmp_path / "labels.parquet"),
+    }[kind]
+    found = model.predict(path, out=out)
+    if kind == "parquet":
+        assert found == out
+        found = parquet.read_table(found)["label"].to_numpy()
+    elif kind != "npy":
+        assert found is out
+    assert_array_equal(found, model.labels_)
+    assert found.dtype == np.int32
+
+
+@pytest.mark.parametrize("out", [np.empty(3, np.int32), np.empty(500), "labels.csv", [0]], ids=str)
+def test_no_place_for_labels_is_refused(out):
+    X = data()
+    with pytest.raises(ValueError, match="out must"):
+        KMeans(4, random_state=0).fit(X).predict(X, out=out)
+
+
+def test_distances_that_memory_has_no_room_for_are_on_disk(monkeypatch, tmp_path):
+    X, made, empty = data(), [], on_disk.empty
+    monkeypatch.setattr(on_disk, "allowed_for_states", lambda: 0)
+    monkeypatch.setattr(on_disk, "empty", lambda n, dtype: made.append(n) or empty(n, dtype))
+    assert_array_equal(kmeans_fast.assign(parquet_file(X, tmp_path, 99), X[:5])[1], kmeans_fast.assign(X, X[:5])[1])
+    assert 500 in made
 
 
 def test_what_can_be_read_once_becomes_an_array(monkeypatch):

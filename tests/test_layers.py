@@ -11,7 +11,7 @@ BASE = ("archives", "arrays", "lazy_names", "memory", "messages", "parameters", 
 LAYERS = [  # from the lowest; what stands in one line may import what stands in lines above it only
     {"kernels"},
     set(BASE),
-    {"datasets", "sources"},
+    {"datasets", "label_files", "sources"},
     {"door"},
     {"backends"},
     {"engine"},

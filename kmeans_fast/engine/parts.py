@@ -10,6 +10,7 @@ from ..backends.masses import Masses, Oversampler, Seeder
 from ..backends.partials import Form, float_of, merged
 from ..backends.protocol import Finished, Iteration
 from ..reference import row_hash
+from . import on_disk
 from .update import means, updated
 
 _SAMPLE = 1024  # rows for a point in the middle of the data
@@ -132,7 +133,7 @@ class Parts:
         return float_of(self.total("exact_inertia", centroids))
 
     def own_distances(self, centroids):
-        out = np.empty(self.shape[0])
+        out = on_disk.empty_where_there_is_room(self.shape[0], np.float64)
         for part, start, end in zip(self.parts, self.starts, self.starts[1:]):
             out[start:end] = to_host(part.own_distances(centroids))
         return out

@@ -23,6 +23,7 @@ from ..engine.fit import Fit, fit
 from ..engine.history import Progress
 from ..engine.labelling import open_beside
 from ..engine.update import means
+from ..label_files import check_out, put
 from ..messages import warn
 from ..parameters import DEFAULTS, checked, for_engine, runs
 from ..whole_files import WholeFiles
@@ -169,21 +170,25 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     # ---- rows beside the centroids ----
 
-    def predict(self, X: ArrayLike) -> Any:
+    def predict(self, X: ArrayLike, *, out: Any = None) -> Any:
         """Index of the nearest centroid of every row.
 
         Parameters
         ----------
-        X : array-like (n_samples, n_features)
+        X : array-like (n_samples, n_features), or rows in files and other `kmeans_fast.sources`
+        out : ndarray (n_samples,) of int32 such as a memory map, or path ending in .npy or .parquet, optional
+            Where to write the labels. A file is written whole or not at all; the column of Parquet is "label".
 
         Returns
         -------
         labels : ndarray (n_samples,), int32
+            With `out` that array, a read-only memory map of the .npy file, or the path of the Parquet file.
         """
+        check_out(out)
         with self._opened(X) as data:
             session, centroids = self._session(data)
             session.assign(centroids)
-            return data.back(session.labels)
+            return data.back(session.labels) if out is None else put(to_host(session.labels), out)
 
     def transform(self, X: ArrayLike) -> Any:
         """Distances to the centroids.
