@@ -207,8 +207,11 @@ class DataInChunks:
             raise ValueError(
                 f"the source had {len(self.places)} chunks with rows and has {number} now: it must not change."
             )
-        rows = slice(self.starts[number], self.starts[number + 1])
-        return self._as_before(chunk, number), None if self.weights is None else self.weights[rows]
+        return self._as_before(chunk, number), self.weights_of(number)
+
+    def weights_of(self, number):
+        """The weights of a chunk's rows, or None."""
+        return None if self.weights is None else self.weights[self.starts[number] : self.starts[number + 1]]
 
     def _read(self, number):
         if not self.needed[number]:  # another kind of pass: it may read all of them

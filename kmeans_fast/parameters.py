@@ -287,9 +287,27 @@ _TABLE = (
         passed=True,
         flag=Flag(("--threads",), "default: all usable CPUs; the answer does not depend on it", "N", everywhere=True),
     ),
-    Parameter("max_memory", None, Rule(_BYTES, _none()), saved=False),
+    Parameter(
+        "max_memory",
+        None,
+        Rule(_BYTES, _none()),
+        saved=False,
+        flag=Flag(
+            ("--max-memory",),
+            "memory to take, such as 8GB; FILE may then be larger than that, or a directory or a pattern in quotes: it "
+            "is read anew in each pass",
+            "SIZE",
+        ),
+    ),
     Parameter("callback", None, Rule(_FUNCTION, _none()), passed=True, saved=False),
-    Parameter("checkpoint", None, Rule(_PATH, _none()), passed=True, saved=False),
+    Parameter(
+        "checkpoint",
+        None,
+        Rule(_PATH, _none()),
+        passed=True,
+        saved=False,
+        flag=Flag(("--checkpoint",), "a file to keep how far the fit has come", "PATH", ruled=False),
+    ),
     Parameter("resume", False, Rule(_FLAG), passed=True, saved=False),
 )
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}

@@ -13,7 +13,7 @@ from ..estimators.pipelines import packed
 from ..messages import counted
 from ..parameters import METHODS, PARAMETERS, runs
 from ..whole_files import WholeFiles
-from . import choose_k
+from . import big, choose_k
 from .append import Appender
 from .centroids import flat, in_data_units
 from .fit_report import clusters, report, summary
@@ -36,6 +36,8 @@ class _Destinations(NamedTuple):
 
 def run(args):
     """Run the subcommand; 130 if the fit was interrupted and what it had reached is written."""
+    if args.max_memory is not None:
+        return big.run(args, _destinations(args))
     with Watch(args.quiet) as watch:
         table, weights = _read(args, watch)
         to = _destinations(args)
@@ -156,7 +158,8 @@ def _init(args, ready, watch):
 
 def _fit(args, X, weights, init, watch):
     of_table = {name for name, parameter in PARAMETERS.items() if parameter.flag}  # --dtype is about reading the file
-    given = {name: value for name, value in vars(args).items() if name in of_table} | {"init": init}
+    given = {name: value for name, value in vars(args).items() if name in of_table}
+    given |= {"init": init, "resume": args.resume}
     if not isinstance(init, str):
         given["n_init"] = 1
     watch.display.expect(len(X), runs(given["n_init"], init), args.max_iter)

@@ -197,6 +197,7 @@ def _add_fit(commands):
     )
     group = parser.add_argument_group("the clustering")
     _add_parameters(group, types={"n_clusters": _number_or_numbers})
+    group.add_argument("--resume", action="store_true", help="go on from --checkpoint, if that file is there")
     _add_search(group)
     _add_preparation(parser)
     _add_computing(parser, "float32 stays float32, all else becomes float64")

@@ -71,19 +71,23 @@ init_size, refine, dtype, checkpoint, resume, max_memory
             columns = pd.DataFrame(columns, columns=X.columns)
         validate_data(self, columns, reset=reset, skip_check_array=True)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, *, out: Any = None) -> Any:
         """Index of the nearest centroid of every row.
 
         Parameters
         ----------
         X : Dask array or DataFrame (n_samples, n_features)
+        out : None
+            Where X is no Dask collection, as for `kmeans_fast.KMeans`.
 
         Returns
         -------
         labels : Dask array (n_samples,), int32
         """
         if not is_collection(X):
-            return super().predict(X)
+            return super().predict(X, out=out)
+        if out is not None:
+            raise ValueError("out is not for Dask collections, whose labels are lazy: write them with dask's to_zarr.")
         self._look_at_columns(X)
         return as_array(X).map_blocks(
             tasks.labels, self.cluster_centers_, self._how(), dtype=np.int32, drop_axis=1, meta=np.empty(0, np.int32)

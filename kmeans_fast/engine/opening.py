@@ -159,6 +159,11 @@ class _Chunk(NamedTuple):
         X, weights = self.data.read(self.number)
         return _readable(self.backend, X), weights
 
+    @property
+    def weights(self):
+        """Known without the rows, (n_samples,) or None."""
+        return self.data.weights_of(self.number)
+
     def few(self, numbers):
         return self.data.few_rows(self.number, numbers)
 

@@ -293,9 +293,23 @@ class RereadMasses:
             np.copyto(self.kept_on_disk[name], array)
         return self.kept_on_disk[name]
 
+    # ---- masses: without the rows, where weights and buckets are known -----------------------------------------------
+
+    def _weights(self):
+        """(n_samples,), or 1.0; None where they come with the rows only."""
+        return getattr(self.part.read, "weights", None) if self.part.weighted else 1.0
+
+    def _weighed(self, weights):
+        """Distances times weights: of every row, or one number."""
+        return weights * (self.state.nearest if self.distance is None else self.distance)
+
+    def _masses(self, weights):
+        return np.floor(np.ldexp(self._weighed(weights), self.shift)).astype(np.int64)
+
     def largest(self):
-        if self.distance is not None and not self.part.weighted:
-            return self.distance
+        weights = self._weights()
+        if weights is not None:
+            return float(np.max(self._weighed(weights)))
         with self.opened() as masses:
             return masses.largest()
 
@@ -303,31 +317,37 @@ class RereadMasses:
         self.shift, self.distance = None, distance
 
     def weigh(self, shift):
-        self.shift = shift
-        with self.opened() as masses:
-            return masses.weigh(shift)
+        total = np.zeros(self.buckets.count, np.int64)
+        self.weigh_into(shift, total)
+        return total
 
     def weigh_into(self, shift, total):
-        """Add the masses of the buckets to others; where all rows have the same mass, as few as there are rows."""
-        if self.distance is None or self.part.weighted:
-            total += self.weigh(shift)
+        """Add the masses of the buckets to others: as many as there are rows, not as many as there are buckets."""
+        self.shift, weights, buckets = shift, self._weights(), self.state.buckets
+        if weights is not None and buckets is not None:
+            np.add.at(total, buckets, self._masses(weights))
             return
-        self.shift, buckets = shift, self.state.buckets
-        if buckets is None:
+        with self.opened() as masses:
+            buckets = masses.state().buckets
+            if weights is None or buckets is None:  # they are on a device
+                total += masses.weigh(shift)
+            else:
+                np.add.at(total, buckets, self._masses(weights))
+
+    def shares(self, count):
+        weights = self._weights()
+        if weights is None or self.state.owner is None:
             with self.opened() as masses:
-                buckets = masses.state().buckets
-                if buckets is None:  # they are on a device
-                    total += masses.weigh(shift)
-                    return
-        np.add.at(total, buckets, int(np.floor(np.ldexp(self.distance, shift))))
+                return masses.shares(count)
+        total = np.zeros(count, np.int64)
+        np.add.at(total, self.state.owner, self._masses(weights))
+        return total
 
     def rows_in(self, wanted):
         with self.opened() as masses:
             found = masses.rows_in(wanted)
             self.part.remember(found[0], self.session)
         return found
-
-    shares = _asked("shares")
 
     def exclude(self, number, of_buckets):
         return self._changing("exclude", number, of_buckets)

@@ -31,8 +31,11 @@ class Slices:
 
     def read(self, number):
         """The values of the rows of a slice, and their weights or None."""
-        rows = slice(number * self.step, (number + 1) * self.step)
-        return values_of(self.X[rows]), None if self.weights is None else self.weights[rows]
+        return values_of(self.X[number * self.step : (number + 1) * self.step]), self.weights_of(number)
+
+    def weights_of(self, number):
+        """The weights of a slice, or None."""
+        return None if self.weights is None else self.weights[number * self.step : (number + 1) * self.step]
 
     def few_rows(self, number, rows):
         """Some rows (m,) of a slice."""

@@ -1,6 +1,12 @@
 """Chunks are read on a thread of their own, one ahead of the work on them."""
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+
+# Called with every chunk: its number, how many there are (None where that is not known), the chunk, and the seconds
+# that one waited for it.
+listeners: list[Callable] = []
 
 
 class Reader:
@@ -13,9 +19,13 @@ class Reader:
 
     def read(self, place, then=None):
         """The chunk of this number, or None after the last; then begin to read another, if there is one to come."""
+        started = time.perf_counter()
         future = self.future if self.coming == place else self.pool.submit(self._read, place)
         self.coming = self.future = None
         found = future.result()
+        if found is not None:
+            for listener in listeners:
+                listener(place, self.source.n_chunks, found, time.perf_counter() - started)
         if then is not None and found is not None:
             self.coming, self.future = then, self.pool.submit(self._read, then)
         return found
