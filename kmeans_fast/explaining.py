@@ -88,8 +88,10 @@ def _explained(X, weighted, n_clusters, device, n_threads, init, refine, dtype, 
     of = f"{name_of(held)} computed in {dtype}" if problem.narrow else dtype
     lines = [f"{n:,} x {d:,} {of}, {n_clusters:,} clusters, device={device!r}"]
     for backend in backends.BACKENDS:
-        if backend is chosen:
+        if backend.name == chosen.name:
             lines += of_chosen
+        elif backend is getattr(chosen, "cpu", None):
+            lines.append(f"  {backend.name}: {chosen.instead}")
         else:
             lines.append(f"  {backend.name}: {backends.objection(backend, problem, device) or 'able, but comes later'}")
     return "\n".join(lines), plan

@@ -17,7 +17,7 @@ SEEDING = (Cell(1_000_000, 16, 256, 10.0), Cell(200_000, 32, 1024, 10.0), Cell(1
 MEMORY = Cell(5_000_000, 16, 16)
 MEMORY_WANTED = 0.20  # of X
 FIRST = Cell(100_000, 16, 8)
-COLD_WANTED, CACHED_WANTED = 12.0, 1.5  # seconds
+COLD_WANTED, CACHED_WANTED = 1.5, 1.5  # seconds
 SMALL = Cell(1000, 8, 8)
 SMALL_WANTED = 2.0  # ms
 LIBRARIES = ("kmeans_fast", "sklearn")
@@ -82,7 +82,8 @@ def _memory(unit, stand, context):
 def _first_fit(unit, stand, context, rounds=3):
     """Seconds from the start of a process to its end: import only, and import with a first fit.
 
-    Cold is a first fit with an empty cache of compiled kernels (once: it is long), cached one that finds them.
+    Cold is a first fit with an empty cache of compiled kernels, NumPy's (once: the next one fills the cache), cached
+    one that finds them.
     """
     sizes = sized(FIRST, context.dry_run)[:2]
     result = {"sizes": sizes, "wanted": {"cold": COLD_WANTED, "cached": CACHED_WANTED}, "results": {}}
@@ -96,7 +97,8 @@ def _first_fit(unit, stand, context, rounds=3):
         times = {"import": [seconds("import") for _ in range(rounds)]}
         with tempfile.TemporaryDirectory() as cache:
             if library == "kmeans_fast":
-                times["cold"] = [seconds("first-fit", *sizes, KMEANS_FAST_CACHE_DIR=cache)]
+                times["cold"] = [seconds("first-fit", *sizes, KMEANS_FAST_CACHE_DIR=cache, KMEANS_FAST_WAIT="")]
+                seconds("first-fit", *sizes, KMEANS_FAST_CACHE_DIR=cache)  # fills it
             times["cached"] = [seconds("first-fit", *sizes, KMEANS_FAST_CACHE_DIR=cache) for _ in range(rounds)]
         result["results"][library] = times
     return result

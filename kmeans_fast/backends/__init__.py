@@ -18,6 +18,8 @@ from .cuda import CudaBackend
 from .numpy import NumpyBackend
 from .protocol import Backend
 from .reference import ReferenceBackend
+from .rented import Rental
+from .renting import account_for
 from .steering import techniques as techniques
 from .steering import use_technique as use_technique
 from .steering import without_techniques as without_techniques
@@ -80,10 +82,15 @@ def objection(backend, problem, device, forced=False):
     available, reason = backend.is_available()
     if not available:
         return reason
+    declined = backend.declines(problem) if device == "auto" and not forced else ""  # first: it does not touch a device
+    return declined or _cannot(backend, problem, device)
+
+
+def _cannot(backend, problem, device):
+    """Why the backend could not run the problem if it were available."""
     if device != "auto" and device.split(":")[0] not in backend.devices:
         return f"device={device!r} was asked for and it runs on {' or '.join(backend.devices)}"
-    declined = backend.declines(problem) if device == "auto" and not forced else ""  # first: it does not touch a device
-    return declined or "; ".join(backend.supports(problem))
+    return "; ".join(backend.supports(problem))
 
 
 def select(problem, device="auto"):
@@ -106,7 +113,12 @@ def select(problem, device="auto"):
         return backend
     objections = []
     for backend in BACKENDS:
-        reason = objection(backend, problem, device)
+        reason = _cannot(backend, problem, device) if backend.name == "cpu" else objection(backend, problem, device)
+        if backend.name == "cpu" and not reason:
+            account = account_for(problem)
+            if account is not None:
+                return Rental(account, _named("numpy"), backend)
+            reason = objection(backend, problem, device)
         if not reason:
             return backend
         objections.append((backend, reason))

@@ -32,6 +32,11 @@ class Choice:
         left_out = self._left_out.get()
         return tuple(way for way in self.ways if way.name not in left_out) if left_out else self.ways
 
+    @property
+    def is_restricted(self):
+        """Whether a way is forced or some are left out, in this thread or task."""
+        return self._name.get() is not None or bool(self._left_out.get())
+
     def first(self, objection):
         """The way that is forced, or else the first that nothing speaks against.
 

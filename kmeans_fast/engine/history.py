@@ -53,6 +53,7 @@ class Progress(_Numbers):
         What ran. All give the same labels.
 
         * "float32", "float64", "bytes": every row was scored against every centroid, in that precision.
+        * "numpy, float32": the same by NumPy and its BLAS, where kernels are not compiled, or not yet.
         * "float32, several iterations a launch": the same on a GPU, of a small problem or of several runs at once.
         * "int8", "fp16": on a GPU, every row was scored on tensor cores, in integers of 8 bits or held in 16; the few
           centroids that these left were measured. "int8, sampled", "fp16, sampled": the same for rows without labels,

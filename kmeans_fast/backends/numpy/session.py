@@ -16,7 +16,7 @@ from .scoring import Scorer
 from .sums import Cut, Totals
 from .tasks import VALUE, in_tasks, tasks_for
 
-PATH = "float32"
+PATH = "numpy, float32"
 _MANY_MOVED = 0.5  # the share of rows that changed from which adding all anew is sooner: a move is two additions
 _SAMPLE = 1024  # rows for a point in the middle
 _SCORE, _FEATURE = 0.3, 0.03  # nanoseconds of a score, about, and for each feature
@@ -130,17 +130,13 @@ class NumpySession(ReferenceSession):
 
     def assign(self, centroids):
         self.totals = None
-        self._label(centroids)
+        self.labels[:], _ = self._found(centroids)
 
-    def _label(self, centroids):
-        """New labels; how many rows were measured by D."""
+    def _found(self, centroids):
+        """The labels for centroids, and how many rows were measured by D."""
         n, d = self.shape
-        scorer, labels, measured, lock = (
-            Scorer(centroids, self.shift),
-            np.empty(n, reference.LABEL),
-            [0],
-            threading.Lock(),
-        )
+        scorer, lock = Scorer(centroids, self.shift), threading.Lock()
+        labels, measured = np.empty(n, reference.LABEL), [0]
 
         def task(blocks):
             count = scorer.assign(self.X, blocks, labels)
@@ -149,19 +145,19 @@ class NumpySession(ReferenceSession):
 
         threads = tasks_for(self.threads, n * (len(centroids) * (_SCORE + _FEATURE * d) + VALUE * d))
         in_tasks(threads, n, scorer.rows, task)
-        self.labels = labels
-        return measured[0]
+        return labels, measured[0]
 
     def _advance(self, centroids):
-        """New labels, and their sums; rows whose label changed, and those that were measured by D."""
-        previous, totals = self.labels, self.totals
-        self.totals = None  # while labels and sums do not agree
-        measured = self._label(centroids)
-        changed = np.flatnonzero(self.labels != previous)
-        if totals is None or len(changed) > _MANY_MOVED * len(previous):
+        """Bring labels and sums up to date; rows whose label changed, and those that were measured by D."""
+        totals, self.totals = self.totals, None  # while labels and sums do not agree
+        labels, measured = self._found(centroids)
+        changed = np.flatnonzero(labels != self.labels)
+        if totals is None or len(changed) > _MANY_MOVED * len(labels):
+            self.labels[:] = labels
             self.totals = self._added()
         else:
-            self._move(totals, changed, previous[changed], self.labels[changed])
+            self._move(totals, changed, self.labels[changed], labels[changed])
+            self.labels[changed] = labels[changed]
             self.totals = totals
         return len(changed), measured
 

@@ -1,0 +1,232 @@
+"""NumPy until compiled kernels pay: never more than twice the best in hindsight, and the same bits throughout."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from support import problem, rereading, run_python, some_weights
+
+from kmeans_fast import reference
+from kmeans_fast.backends import BACKENDS, Rental, renting
+from kmeans_fast.backends.protocol import Problem
+from kmeans_fast.engine.lloyd import lloyd
+from kmeans_fast.engine.parts import Parts
+from kmeans_fast.engine.rereading import RereadPart
+
+CPU, NUMPY = (next(backend for backend in BACKENDS if backend.name == name) for name in ("cpu", "numpy"))
+SECONDS = st.floats(0, 20, allow_subnormal=False)
+
+
+class Clock:
+    """It stands still but for `passes`."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def passes(self, seconds):
+        self.now += seconds
+
+
+# ---- the rule of twice ---------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(SECONDS, st.floats(0, 1)), max_size=30), st.floats(0.01, 20))
+def test_never_more_than_twice_the_best_in_hindsight(steps, price):
+    """Steps of fits: seconds in NumPy, and the share of them that kernels take."""
+    clock = Clock()
+    account, bought = renting.Account(price, clock), False
+    for number, (seconds, share) in enumerate(steps):
+        if not bought and account.due(number, seconds):
+            bought = True
+            clock.passes(price)
+        if bought:
+            clock.passes(seconds * share)
+        else:
+            account.paid(number, clock.passes, seconds)
+    slow, quick = np.array([seconds for seconds, _ in steps]), np.array([a * b for a, b in steps])
+    best = min([slow.sum()] + [slow[:at].sum() + price + quick[at:].sum() for at in range(len(steps))])
+    assert clock.now <= 2 * best * (1 + 1e-12)
+
+
+def test_a_step_that_is_known_is_expected_to_take_what_it_took():
+    clock = Clock()
+    account = renting.Account(10.0, clock)
+    assert not account.due("step", 0.0)
+    account.paid("step", clock.passes, 6.0)
+    assert account.due("step", 0.0)
+    assert not account.due("another", 1.0)
+
+
+def test_time_of_a_step_that_fails_is_rent():
+    clock = Clock()
+    account = renting.Account(10.0, clock)
+
+    def fails():
+        clock.passes(3.0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        account.paid("step", fails)
+    assert account.rent == 3.0
+
+
+# ---- changing over -------------------------------------------------------------------------------------------------
+
+
+class Ticks(Clock):
+    """Each step takes a second."""
+
+    def __call__(self):
+        self.now += 1.0
+        return self.now
+
+
+def rental(price, cpu=CPU):
+    return Rental(renting.Account(price, Ticks()), NUMPY, cpu)
+
+
+def opened(rented, X, weights, k):
+    sizes = Problem(*X.shape, k, X.dtype, weights is not None)
+    return rented.open(X, weights, sizes, 2)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("price", range(1, 12))
+def test_a_fit_that_changes_over_after_any_step_has_the_references_bits(price, weighted):
+    X, start = problem(300, 3, 9, np.float32)
+    start[2] += 100.0  # a cluster that is empty at first
+    weights, rented = some_weights(300) if weighted else None, rental(price)
+    wanted = reference.lloyd(X, weights, start, tol=1e-4)
+    session = opened(rented, X, weights, 9)
+    threshold = 1e-4 * session.mean_variance()
+    got = lloyd(session, start, max_iter=300, threshold=threshold)
+    assert_array_equal(got.labels, wanted.labels)
+    assert_array_equal(got.centroids, wanted.centroids)
+    assert (got.inertia, got.n_iter) == (wanted.inertia, wanted.n_iter)
+    paths = [step.path for step in got.history]
+    rented_steps = paths.count("numpy, float32")
+    assert paths[:rented_steps] == ["numpy, float32"] * rented_steps
+    assert rented_steps == min(max(0, price - 1), got.n_iter)  # what comes first is the variance
+    assert rented.name == ("cpu" if rented_steps < got.n_iter else rented.name)
+
+
+@pytest.mark.parametrize("price", [1, 3, 5, 8])
+def test_rows_that_are_read_anew_change_over_too(price):
+    X, start = problem(300, 3, 6, np.float64)
+    rented = rental(price)
+
+    def open_session(X, weights, n_clusters, keeps):
+        return opened(rented, X, weights, n_clusters)
+
+    pieces = np.split(X, [100])
+    parts = [RereadPart(rereading(one, None), one.shape, X.dtype, False, open_session, 6, True) for one in pieces]
+    got, wanted = lloyd(Parts(parts), start, max_iter=9, threshold=0.0), reference.lloyd(X, None, start, 9, 0.0)
+    assert_array_equal(got.labels, wanted.labels)
+    assert_array_equal(got.centroids, wanted.centroids)
+
+
+def test_seeds_are_rent_and_come_from_kernels_where_they_would_be_too_much():
+    X, _ = problem(300, 3, 6, np.float32)
+    words = reference.draws(1, 0, (6, reference.n_trials(6)))
+    for price, rents in ((100.0, True), (0.0, False)):
+        session = opened(rental(price), X, None, 6)
+        assert_array_equal(session.seeder(words).seeds(), reference.kmeans_plusplus(X, None, 6, 1))
+        assert session.rents == rents
+
+
+def test_where_kernels_turn_out_not_to_be_had_numpy_goes_on():
+    class Broken(type(CPU)):
+        def is_available(self):
+            return False, "it is damaged"
+
+    X, start = problem(300, 3, 6, np.float32)
+    rented = rental(0.0, Broken())
+    got, wanted = (
+        lloyd(opened(rented, X, None, 6), start, max_iter=5, threshold=0.0),
+        reference.lloyd(X, None, start, 5),
+    )
+    assert_array_equal(got.labels, wanted.labels)
+    assert rented.name == "numpy"
+
+
+# ---- what compiling costs ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"7", b'{"assign": "x"}', b'{"assign": null}', b"\xff", b'{"assign": [1]}']
+)
+def test_a_damaged_file_of_times_is_no_file(monkeypatch, content):
+    monkeypatch.setattr(renting.cache, "read", lambda name, file: content)
+    assert renting.learnt() == {}
+
+
+def test_times_are_learnt(monkeypatch, tmp_path):
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(tmp_path))
+    usual = renting.price(("float32",))
+    for name, seconds in (("assign", None), ("assign", 30.0), ("means", 0.25), ("other", 1.0)):
+        renting._learn(name, seconds)
+    assert renting.learnt() == {"assign": 30.0, "means": 0.25, "other": 1.0}
+    assert renting.price(("float32",)) == pytest.approx(usual + 30.0 - 3.0 + 0.25 - 0.5)
+    assert renting.price(("kd-tree", "float32")) > renting.price(("float32",))
+    file = next(tmp_path.rglob(renting._TIMES))
+    file.write_text(json.dumps({"assign": 1e9, "means": -1, "pack": 0.5, "weigh": float("nan")}))
+    assert renting.learnt() == {"pack": 0.5}
+    file.chmod(0o666)  # others might have written it
+    assert renting.learnt() == {}
+
+
+# ---- which, in a new process ---------------------------------------------------------------------------------------
+
+FIT = """
+import logging, sys
+import numpy as np
+import kmeans_fast
+
+lines = []
+logger = logging.getLogger("kmeans_fast")
+logger.setLevel(logging.INFO)
+logger.addHandler(type("Keep", (logging.Handler,), {"emit": lambda self, record: lines.append(record.getMessage())})())
+X = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
+model = kmeans_fast.KMeans(4, random_state=0, device=sys.argv[1]).fit(X)
+print(model.backend_, "numba" in sys.modules, len(lines), {step.path for step in model.history_}, *lines)
+print(kmeans_fast.explain(X, 4))
+"""
+in_new_process = functools.partial(run_python, FIT, KMEANS_FAST_WAIT="")
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_where_no_kernel_is_kept_numpy_answers_without_numba(tmp_path, device):
+    printed = in_new_process(device, KMEANS_FAST_CACHE_DIR=tmp_path)
+    assert printed.startswith(
+        "numpy False 1 {'numpy, float32'} NumPy begins: to compile kernels would take about 12 s\n"
+    )
+    assert "  cpu: to compile its kernels would take about 12 s; NumPy begins\n* numpy: " in printed
+    assert (
+        "kernels are compiled once NumPy has taken 12 s in this process, as long as that would take; so far" in printed
+    )
+
+
+def test_kernels_that_are_kept_are_used():
+    run_python(FIT, "cpu")  # compiles them, if no test has yet
+    assert in_new_process("cpu").startswith("cpu True 0 {'float32'}")
+
+
+def test_a_backend_that_is_forced_and_a_wish_to_wait_are_heard(tmp_path):
+    code = """
+        import kmeans_fast
+        from kmeans_fast.backends import select
+        from kmeans_fast.backends.protocol import Problem
+        import numpy as np
+        print(select(Problem(50, 3, 4, np.dtype(np.float32))).name)
+        with kmeans_fast.use_backend("cpu"):
+            print(select(Problem(50, 3, 4, np.dtype(np.float32))).name)
+        """
+    for wait, wanted in (("", "numpy cpu"), ("1", "cpu cpu")):
+        printed = run_python(code, KMEANS_FAST_WAIT=wait, KMEANS_FAST_CACHE_DIR=tmp_path)
+        assert printed.split() == wanted.split()
