@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import threadpoolctl
 from numpy.testing import assert_array_equal
 from support import DTYPES, beside_the_reference, run_python, some_weights, uneven
 
@@ -111,7 +110,8 @@ def test_sums_of_words_that_are_cut_in_halves_often(monkeypatch):
 
 
 def blas_threads():
-    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+    """Of NumPy's BLAS, and of those that were loaded before it was first limited."""
+    return [pool.get_num_threads() for pool in tasks._pools()]
 
 
 def test_blas_has_its_threads_back_also_after_an_error():

@@ -64,7 +64,7 @@ def in_tasks(threads, n, step, task):
 
 @functools.cache
 def _pools():
-    """The thread pools of the BLAS libraries that are loaded; NumPy's is among them."""
+    """The thread pools of the BLAS libraries that are loaded; NumPy's is among them, others may follow."""
     import threadpoolctl
 
     return threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
