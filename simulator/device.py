@@ -2,6 +2,8 @@
 
 import ctypes
 import functools
+import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,6 +18,7 @@ from . import build
 RESIDENT_THREADS = 1536  # of a multiprocessor: some have 2048, Turing's 1024
 
 _GARBAGE = 0xA5  # what fresh memory holds
+_ONE_AT_A_TIME = threading.Lock()  # kernels of a library share its variables
 _CTYPES = {
     np.dtype(np.int32): ctypes.c_int32, np.dtype(np.int64): ctypes.c_int64,
     np.dtype(np.float32): ctypes.c_float, np.dtype(np.float64): ctypes.c_double,
@@ -42,6 +45,54 @@ class SimReport:
         return self.array
 
 
+class SimMark:
+    """Copies happen when somebody waits for them, not before."""
+
+    def __init__(self, copies):
+        self.copies, self.count = copies, copies.enqueued
+
+    def wait(self):
+        self.copies.make(self.count)
+
+    def precede(self):
+        self.copies.make(self.count)
+        self.copies.followed = False
+
+
+class SimCopies:
+    """See `kmeans_fast.backends.cuda.device.Copies`. Until a copy has been waited for its target holds garbage."""
+
+    def __init__(self, memory):
+        self.memory, self.lock, self.pending = memory, threading.Lock(), []
+        self.enqueued = self.made = 0
+        self.followed = False
+
+    def pinned(self, n_bytes):
+        return np.full(n_bytes, _GARBAGE, np.uint8)
+
+    def follow(self):
+        self.followed = True
+
+    def copy(self, target, source):
+        assert self.followed, "the copy may overtake a kernel that reads what it overwrites"
+        target = self.memory(target)
+        assert (target.shape, target.dtype) == (source.shape, source.dtype)
+        target.reshape(-1).view(np.uint8).fill(_GARBAGE)
+        with self.lock:
+            self.pending.append((target, source))
+            self.enqueued += 1
+
+    def record(self):
+        return SimMark(self)
+
+    def make(self, count):
+        with self.lock:
+            while self.made < count:
+                target, source = self.pending.pop(0)
+                target[...] = source
+                self.made += 1
+
+
 class SimDevice:
     """A device of two multiprocessors (see `kmeans_fast.backends.cuda.device.Device`).
 
@@ -53,11 +104,14 @@ class SimDevice:
         "address" or "thread": the interpreter must have been started with the sanitizer's library.
     accumulator_bits : int
         That tensor cores keep of sums of halves.
+    number : int
+        Of the device, where there are several.
     """
 
     OutOfMemory = SimulatedOutOfMemory
 
-    def __init__(self, order=0, sanitizer="", memory_bytes=8 << 30, accumulator_bits=24):
+    def __init__(self, order=0, sanitizer="", memory_bytes=8 << 30, accumulator_bits=24, number=0):
+        self.number, self.used_bytes = number, 0
         self.order, self.sanitizer, self.accumulator_bits = order, sanitizer, accumulator_bits
         exact = functools.partial(_exact_halves, sanitizer, accumulator_bits)
         self.properties = Properties("a simulated GPU", 2, 160 << 10, memory_bytes, "8.0", "none", "g++", exact)
@@ -74,8 +128,15 @@ class SimDevice:
         if self.allocations in self.failing:
             raise SimulatedOutOfMemory
         array = np.empty(shape, dtype)
+        if array.nbytes > self.free_bytes():
+            raise SimulatedOutOfMemory
+        self.used_bytes += array.nbytes
+        weakref.finalize(array, self._freed, array.nbytes)
         array.reshape(-1).view(np.uint8).fill(_GARBAGE)
         return array
+
+    def _freed(self, n_bytes):
+        self.used_bytes -= n_bytes
 
     def write(self, target, array):
         assert (target.shape, target.dtype) == (array.shape, array.dtype)
@@ -86,6 +147,9 @@ class SimDevice:
 
     def report(self, shape, dtype):
         return SimReport(shape, dtype)
+
+    def copies(self):
+        return SimCopies(lambda array: array)
 
     def fill(self, array, value):
         array.fill(value)
@@ -118,7 +182,8 @@ class SimDevice:
 
         def launch():
             self.launches.append(kernel)
-            build.run(library, kernel, blocks, module.threads, arguments, shared_bytes, cooperative, self.order)
+            with _ONE_AT_A_TIME:
+                build.run(library, kernel, blocks, module.threads, arguments, shared_bytes, cooperative, self.order)
 
         launch.arrays = values  # they live as long as the launch
         launch.replaced = lambda others: self.prepare(
@@ -147,7 +212,7 @@ class SimDevice:
         return launch_all
 
     def free_bytes(self):
-        return self.properties.memory_bytes
+        return self.properties.memory_bytes - self.used_bytes
 
     def release(self):
         self.released += 1
@@ -173,19 +238,25 @@ def _argument(value):
 
 
 class SimBackend(CudaBackend):
-    """The CUDA backend on a simulated device; it serves only where it is named."""
+    """The CUDA backend on simulated devices, of which the first is the current one; it serves only where it is named.
+
+    `devices`: values of ``device`` that it serves besides.
+    """
 
     name = "cuda-sim"
     devices: tuple[str, ...] = ()
 
-    def __init__(self, device=None):
-        self.simulated = device or SimDevice()
+    def __init__(self, *simulated, devices=()):
+        self.simulated, self.devices = simulated or (SimDevice(),), devices or self.devices
 
     def is_available(self):
         return (True, "") if build.COMPILER else (False, "there is no C++ compiler")
 
-    def device(self, problem):
-        return self.simulated
+    def current_number(self):
+        return 0
+
+    def numbered(self, number):
+        return self.simulated[number]
 
     def declines(self, problem):
         return "it is for tests"

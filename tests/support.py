@@ -32,7 +32,7 @@ ENGINES = ["reference", "numpy", 1, 2, 3, 7, *["cuda-sim"] * bool(COMPILER), *["
 PART_ENGINES = ["reference", "numpy", 1, 2, *["cuda-sim"] * bool(COMPILER), *["cuda"] * ("cuda" in AVAILABLE)]
 PART_ENGINES += [("reread", engine) for engine in PART_ENGINES if engine != 1]
 _KEEPING = ("kd-tree", "exponion", "hamerly, float32", "hamerly, bytes")
-PART_ENGINES += [("kept", "numpy")]
+PART_ENGINES += [("kept", "numpy"), *[("kept", "cuda-sim")] * bool(COMPILER)]
 PART_ENGINES += [("kept", name) for name, reason in registry.techniques().items() if name in _KEEPING and not reason]
 REPOSITORY = Path(kmeans_fast.__file__).parents[1]
 
@@ -138,13 +138,13 @@ def session(engine, X, weights, n_clusters):
 def part(engine, X, weights, n_clusters):
     """Some of the rows: a `session`, or rows that are read anew each time.
 
-    Then the engine is ("reread", another), which keeps labels only, or ("kept", "numpy" or a technique that is forced).
+    Then the engine is ("reread", another), which keeps labels only, or ("kept", "numpy", "cuda-sim" or a technique that is forced).
     """
     if not isinstance(engine, tuple):
         return session(engine, X, weights, n_clusters)
 
     def opened(X, weights, n_clusters, keeps):
-        if engine[0] == "reread" or engine[1] == "numpy":
+        if engine[0] == "reread" or engine[1] in ("numpy", "cuda-sim"):
             return session(engine[1], X, weights, n_clusters)
         with registry.use_technique(engine[1]):
             return session(2, X, weights, n_clusters)

@@ -52,6 +52,15 @@ class Plan(NamedTuple):
     state_bytes: int | None = None  # that a `DetachablePart` keeps besides labels; None: parts are none
 
 
+class Share(NamedTuple):
+    """Rows that become a part on a device (`Backend.shares`)."""
+
+    n_samples: int
+    device: str  # as `Problem.device` names it
+    stays: bool  # whether the rows are there from the first pass to the last; else they are brought there in each
+    state: bool = False  # whether what is known of rows that are brought stays there (`DetachablePart`)
+
+
 class Iteration(NamedTuple):
     """One step of Lloyd's algorithm."""
 
@@ -379,6 +388,18 @@ class Backend(Protocol):
     def plan(self, problem: Problem, n_threads: int | None) -> Plan: ...
     def open(self, X: Any, weights: Any, problem: Problem, n_threads: int | None) -> Session: ...
 
+    def shares(self, problem: Problem, sizes: Sequence[int] | None = None) -> list[Share] | None:
+        """How rows on the host are shared out to devices, in their order; None: it has no say in that.
+
+        `sizes`: of the chunks that the rows come in, each of which is a share; None: they are an array, to be cut
+        anywhere, or to be opened as one session, if it gives None. MemoryError where there is no room for a share.
+        """
+
+    def brought(self, chunks: list, problem: Problem) -> list:
+        """Functions that give rows and weights (`engine.rereading.RereadPart.read`), in the order in which a pass calls
+        them: as they are, or others that bring the next rows to the device while those before are worked on.
+        """
+
     def batches(self, problem: Problem, problems: int, runs: int, n_threads: int | None) -> str:
         """Why it does not run so many data sets of these sizes together, `runs` in all, from seeds by k-means++ or from
         given centroids; empty if it does. It is asked of a single fit too: one problem with one run. To ask counts:
@@ -392,6 +413,16 @@ class Backend(Protocol):
         """Open data sets X (problems, n_samples, n_features), with weights (problems, n_samples) or None, for `runs` in
         all.
         """
+
+
+class OnHost:
+    """What a `Backend` says of rows that it works on where they are."""
+
+    def shares(self, problem: Problem, sizes: Sequence[int] | None = None) -> list[Share] | None:
+        return None
+
+    def brought(self, chunks: list, problem: Problem) -> list:
+        return chunks
 
 
 class OneByOne:

@@ -7,7 +7,7 @@ from . import silhouettes
 from .drawing import by_content, digest, distinct, located
 from .masses import Masses, Oversampler, Seeder
 from .partials import LEAST, Partial, Ranges
-from .protocol import Finished, Iteration, MassesState, OneByOne, Plan
+from .protocol import Finished, Iteration, MassesState, OneByOne, OnHost, Plan
 from .relocation import farthest
 
 
@@ -250,7 +250,7 @@ class ReferenceSession:
         return None if self.weights is None else self.weights[numbers]
 
 
-class ReferenceBackend(OneByOne):
+class ReferenceBackend(OnHost, OneByOne):
     name = "reference"
     devices: tuple[str, ...] = ("cpu",)
     reads_narrow = False

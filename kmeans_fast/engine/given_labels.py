@@ -38,7 +38,7 @@ def clusters_of(data, labels, n_labels, **how):
     One pass over the rows for their ranges, one for the sums. Sums are exact and rounded once, so means have the same
     bits on every backend.
     """
-    opened = open_data(data, n_labels, **how)
+    opened = open_data(data, n_labels, whole=True, **how)
     session, sizes = opened.session, np.bincount(labels, minlength=n_labels)
     form = Form.of(session.ranges(False), data.n_samples)
     sums = session.sums_of(labels.copy(), form)
@@ -58,7 +58,7 @@ def sums_of_squares(data, labels, n_labels, point, **how):
         for first in range(0, data.n_samples, step):
             here = slice(first, first + step)
             squares = np.ascontiguousarray((to_host(data.X[here]) - point) ** 2)
-            yield open_data(Data(squares, None, ON_HOST), n_labels, **how).session, labels[here]
+            yield open_data(Data(squares, None, ON_HOST), n_labels, whole=True, **how).session, labels[here]
 
     form = Form.of(merged(session.ranges(False) for session, _ in sessions()), data.n_samples)
     return form.rounded(merged(session.sums_of(own.copy(), form) for session, own in sessions()))

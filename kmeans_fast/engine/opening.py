@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import backends
 from ..arrays import Data, computed_in, origin_of, values_of
-from ..backends.protocol import Backend, Problem
+from ..backends.protocol import Backend, Problem, Share
 from . import on_disk
 from .checks import check_magnitudes
 from .memory import allowed_for_states, shortage, too_little
@@ -44,10 +44,14 @@ class Opened(NamedTuple):
     def _session(self, rows, weights, problem, what):
         problem = on_host(problem)._replace(n_samples=len(rows), weighted=weights is not None, second=0, held=None)
         problem = plan_memory(self.backend, problem, self.n_threads, what)
-        return self.backend.open(rows, weights, problem, self.n_threads)
+        shares = self.backend.shares(problem) if isinstance(rows, np.ndarray) else None
+        if shares is None:
+            return self.backend.open(rows, weights, problem, self.n_threads)
+        data = Slices(rows, weights, problem.dtype, [share.n_samples for share in shares])
+        return Parts(_parts(data, weights is not None, self.backend, problem, self.n_threads, shares))
 
 
-def open_data(data, n_clusters, *, device="auto", n_threads=None, second=0, rule=means):
+def open_data(data, n_clusters, *, device="auto", n_threads=None, second=0, rule=means, whole=False):
     """The rows of `data` `Opened` on the backend that serves them, after the memory plan has been checked.
 
     Parameters
@@ -60,8 +64,10 @@ def open_data(data, n_clusters, *, device="auto", n_threads=None, second=0, rule
         Clusters of a second session that will be open beside; 0: there will be none.
     rule : callable
         How centroids follow from sums: see `update.means`.
+    whole : bool
+        Whether what is wanted takes one session on an array; MemoryError where there is no room for that.
     """
-    return choose(data, n_clusters, device=device, n_threads=n_threads, second=second).opened(data, rule)
+    return choose(data, n_clusters, device=device, n_threads=n_threads, second=second).opened(data, rule, whole)
 
 
 class Choice(NamedTuple):
@@ -72,12 +78,17 @@ class Choice(NamedTuple):
     weights: Any  # as they are wanted: None where all are 1
     n_threads: int | None
 
-    def opened(self, data, rule=means):
-        """The rows of `data` `Opened`, after the memory plan has been checked."""
+    def opened(self, data, rule=means, whole=False):
+        """The rows of `data` `Opened`, after the memory plan has been checked; `whole`: an array, as one session."""
         what = f"k-means of {data.n_samples:,} x {data.n_features:,} rows into {self.problem.n_clusters:,} clusters"
         backend, n_threads, weights = self.backend, self.n_threads, self.weights
-        if isinstance(data, Data):
-            problem, in_slices = plan_rows(backend, self.problem, n_threads, what)
+        shares = None if whole else backend.shares(self.problem, None if isinstance(data, Data) else data.sizes())
+        if shares is not None:
+            problem = self.problem
+            if isinstance(data, Data):
+                data = Slices(data.X, weights, problem.dtype, [share.n_samples for share in shares])
+        elif isinstance(data, Data):
+            problem, in_slices = plan_rows(backend, self.problem, n_threads, what, whole)
             data = Slices(data.X, weights, problem.dtype) if in_slices else data
         elif data.source.in_memory:
             problem = plan_memory(backend, self.problem, n_threads, what)
@@ -87,7 +98,7 @@ class Choice(NamedTuple):
             session = backend.open(_readable(backend, data.X), weights, problem, n_threads)
             session = session if rule is means else Parts([session], rule)
         else:
-            session = Parts(_parts(data, weights is not None, backend, problem, n_threads), rule)
+            session = Parts(_parts(data, weights is not None, backend, problem, n_threads, shares), rule)
         return Opened(session, backend, problem, n_threads)
 
     def alone(self, X, number):
@@ -171,30 +182,48 @@ class _Chunk(NamedTuple):
         self.data.needed[self.number] = whether
 
 
-def _parts(data, weighted, backend, problem, n_threads):
-    """A part for each chunk: a session that stays open, or rows that are read anew in each pass."""
+def _parts(data, weighted, backend, problem, n_threads, shares=None):
+    """A part for each chunk: a session that stays open, or rows that are read anew in each pass.
+
+    `shares`: what the backend has to say of each, if it has.
+    """
+    sizes = data.sizes()
+    chunks = [_Chunk(data, number, backend) for number in range(len(sizes))]
+    states = plan_states(backend, problem, sizes, n_threads)
+    labels = Labels(np.cumsum([0, *sizes]), on_disk.empty if states.labels_on_disk else np.empty)
+    if shares is None:
+        in_memory, device = data.source.in_memory, problem.device
+        shares = [Share(n, device, in_memory, number < states.kept) for number, n in enumerate(sizes)]
 
     def open_session(of_part, X, weights, n_clusters):
         own = of_part._replace(n_samples=len(X), n_clusters=n_clusters)
         return backend.open(X, weights if weighted else None, own, n_threads)
 
-    sizes = data.sizes()
-    chunks = [_Chunk(data, number, backend) for number in range(len(sizes))]
-    if data.source.in_memory:
-        return [open_session(problem, *chunk(), problem.n_clusters) for chunk in chunks]
-    states = plan_states(backend, problem, sizes, n_threads)
-    labels = Labels(np.cumsum([0, *sizes]), on_disk.empty if states.labels_on_disk else np.empty)
+    def part(number, share):
+        own = problem._replace(device=share.device)
+        if share.stays:
+            found = open_session(own, *chunks[number](), own.n_clusters)
+            chunks[number].needed(False)
+            return found
 
-    def open_reread(X, weights, n_clusters, keeps):
-        return open_session(states.problem if keeps else problem._replace(frugal=True), X, weights, n_clusters)
+        def open_reread(X, weights, n_clusters, keeps):
+            with_state = states.problem._replace(device=share.device)
+            return open_session(with_state if keeps else own._replace(frugal=True), X, weights, n_clusters)
 
-    return [
-        RereadPart(
-            chunk, (size, data.n_features), data.dtype, weighted, open_reread, problem.n_clusters,
-            keeps=number < states.kept, room=functools.partial(labels.room, number), seeds_on_disk=states.seeds_on_disk,
-        )
-        for number, (chunk, size) in enumerate(zip(chunks, sizes))
-    ]  # fmt: skip
+        return RereadPart(
+            chunks[number], (sizes[number], data.n_features), data.dtype, weighted, open_reread, own.n_clusters,
+            keeps=share.state, room=functools.partial(labels.room, number), seeds_on_disk=states.seeds_on_disk,
+        )  # fmt: skip
+
+    for device in {share.device for share in shares}:
+        numbers = [number for number, share in enumerate(shares) if share.device == device and not share.stays]
+        if numbers:
+            largest = max(sizes[number] for number in numbers)
+            own = problem._replace(device=device, n_samples=largest, weighted=weighted)
+            brought = backend.brought([chunks[number] for number in numbers], own)
+            for number, chunk in zip(numbers, brought):
+                chunks[number] = chunk
+    return [part(number, share) for number, share in enumerate(shares)]
 
 
 def opened_elsewhere(session, n_clusters):
@@ -285,12 +314,12 @@ def plan_memory(backend, problem, n_threads, what, copies=0):
     raise too_little(needed, available, what)
 
 
-def plan_rows(backend, problem, n_threads, what):
+def plan_rows(backend, problem, n_threads, what, whole=False):
     """As `plan_memory`, and whether rows are read in `Slices`, there being no room to copy them all as it takes."""
     try:
         return plan_memory(backend, problem, n_threads, what), False
     except MemoryError:
-        if not copied_bytes(backend, problem):
+        if whole or not copied_bytes(backend, problem):
             raise
     return plan_memory(backend, problem._replace(held=None), n_threads, what), True
 
@@ -303,6 +332,6 @@ def as_problem(X, weights, n_clusters, device="auto", resident=None):
 
 
 def on_host(problem):
-    """The problem on the same device with data on the host."""
-    device = problem.device if problem.resident is None else f"cuda:{problem.resident}"
+    """The problem on the same device, the first of several, with data on the host."""
+    device = problem.device.split(",")[0] if problem.resident is None else f"cuda:{problem.resident}"
     return problem._replace(device=device, resident=None)

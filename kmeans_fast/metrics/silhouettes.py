@@ -140,4 +140,4 @@ def _checked(metric, device, n_threads):
 
 def _opened(data, how):
     """The rows opened on a backend: the one that k-means of as much work would have."""
-    return open_data(data, min(_CLUSTERS, data.n_samples), **how)
+    return open_data(data, min(_CLUSTERS, data.n_samples), whole=True, **how)

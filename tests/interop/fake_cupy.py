@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kmeans_fast.backends.cuda.backend import CudaBackend
-from simulator.device import Pinned, SimBackend, SimDevice, replaced
+from simulator.device import Pinned, SimBackend, SimCopies, SimDevice, replaced
 
 CUDA, HOST = 2, 1  # DLPack's device types
 
@@ -326,8 +326,7 @@ class Gpu(SimDevice):
     """A simulated device whose arrays are the fake CuPy's, on the GPU of a number."""
 
     def __init__(self, number):
-        super().__init__()
-        self.number = number
+        super().__init__(number=number)
         self.uploaded = self.downloaded = 0  # bytes
         self.streams = set()  # those that kernels were launched on
 
@@ -345,6 +344,9 @@ class Gpu(SimDevice):
 
     def fill(self, array, value):
         self._memory(array).fill(value)
+
+    def copies(self):
+        return SimCopies(self._memory)
 
     def argsort(self, keys):
         return ndarray(super().argsort(self._memory(keys)), self.number)
@@ -380,9 +382,10 @@ class GpuBackend(SimBackend):
     def __init__(self):
         self.gpus = [Gpu(0), Gpu(1)]
 
-    def device(self, problem):
-        named = problem.device.partition(":")[2]
-        number = int(named) if named else now.device if problem.resident is None else problem.resident
+    def current_number(self):
+        return now.device
+
+    def numbered(self, number):
         if number >= len(self.gpus):
             raise ValueError(f"there is no GPU {number}")
         return self.gpus[number]

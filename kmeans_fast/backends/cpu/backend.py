@@ -4,6 +4,7 @@ import functools
 import importlib
 
 from ...kernels.undisturbed import undisturbed
+from ..protocol import OnHost
 
 
 @functools.cache
@@ -18,7 +19,7 @@ def module(name):
     return _imported(f".{name}", __package__)
 
 
-class CpuBackend:
+class CpuBackend(OnHost):
     name = "cpu"
     devices: tuple[str, ...] = ("cpu",)
     reads_narrow = False

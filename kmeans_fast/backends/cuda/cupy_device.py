@@ -99,6 +99,48 @@ class CupyReport:
         return self.array
 
 
+class CupyMark:
+    """See `device.Mark`: an event."""
+
+    def __init__(self, copies):
+        self.copies, self.event = copies, cupy.cuda.Event(disable_timing=True)
+        self.event.record(copies.stream)
+
+    def wait(self):
+        self.event.synchronize()
+
+    def precede(self):
+        with self.copies.current():
+            cupy.cuda.get_current_stream().wait_event(self.event)
+
+
+class CupyCopies:
+    """See `device.Copies`: a stream that waits for no other by itself."""
+
+    def __init__(self, current):
+        self.current = current  # a context in which the device is the current one
+        with current():
+            self.stream = cupy.cuda.Stream(non_blocking=True)
+
+    def pinned(self, n_bytes):
+        with self.current():
+            return np.frombuffer(cupy.cuda.alloc_pinned_memory(n_bytes), np.uint8, n_bytes)
+
+    def follow(self):
+        with self.current():
+            event = cupy.cuda.Event(disable_timing=True)
+            event.record()
+            self.stream.wait_event(event)
+
+    def copy(self, target, source):
+        with self.current():
+            target.set(source, stream=self.stream)
+
+    def record(self):
+        with self.current():
+            return CupyMark(self)
+
+
 class CupyDevice:
     """See `device.Device`.
 
@@ -159,6 +201,9 @@ class CupyDevice:
         # Pinned memory must not be given to others while a kernel may still write to it, even if nobody reads it.
         self._reports.append(report)
         return report
+
+    def copies(self):
+        return CupyCopies(self._current)
 
     def fill(self, array, value):
         with self._current():

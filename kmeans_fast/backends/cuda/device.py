@@ -59,6 +59,31 @@ class Report(Protocol):
         """Its values; waits for what was enqueued before `record`, not for what came after."""
 
 
+class Mark(Protocol):
+    """A place in the order of copies."""
+
+    def wait(self) -> None:
+        """Wait for the copies before it."""
+
+    def precede(self) -> None:
+        """Have what the device is given from now on wait for them; the host does not."""
+
+
+class Copies(Protocol):
+    """Copies to the device, in an order of their own."""
+
+    def pinned(self, n_bytes: int) -> np.ndarray:
+        """Memory of the host (n_bytes,) uint8 that they are made from."""
+
+    def follow(self) -> None:
+        """Have the copies from now on wait for what has been enqueued on the device."""
+
+    def copy(self, target: Array, source: np.ndarray) -> None:
+        """Copy pinned memory, which stays as it is until then, to an array of the same shape and dtype."""
+
+    def record(self) -> Mark: ...
+
+
 class Device(Protocol):
     """A GPU. What is enqueued runs in order; nothing waits unless it says so."""
 
@@ -74,6 +99,7 @@ class Device(Protocol):
 
     def report(self, shape: Any, dtype: Any) -> Report: ...
 
+    def copies(self) -> Copies: ...
     def fill(self, array: Array, value: Any) -> None: ...
     def argsort(self, keys: Array) -> Array:
         """int64 positions that sort `keys`, equal ones in their order."""

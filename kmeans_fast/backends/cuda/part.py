@@ -60,6 +60,19 @@ class CudaPart:
         other.known = self.known
         return other
 
+    # ---- rows that are brought for each pass -----------------------------------------------------------------------
+
+    def detach(self):
+        self.X = self.weights = None
+        self.launches.forget()
+
+    def attach(self, X, weights):
+        self.X = there(self.device, X, "the data", self.on_host)
+        self.weights = there(self.device, weights, "the weights", self.on_host) if self.weighted else None
+
+    def settles(self):
+        return False  # to look at the bounds would have the host wait for the device once more
+
     # ---- columns ---------------------------------------------------------------------------------------------------
 
     def ranges(self, weighted):
@@ -141,8 +154,9 @@ class CudaPart:
 
     def resume(self, labels):
         self.reset()
-        self.device.write(self.device_labels, labels)
-        self.labelled = True
+        if labels[0] >= 0:  # otherwise there are none yet
+            self.device.write(self.device_labels, labels)
+            self.labelled = True
 
     def reset(self):
         self.device_labels = allocate(self.device, self.n, np.int32, "labels", fill=-1)

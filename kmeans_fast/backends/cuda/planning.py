@@ -48,10 +48,15 @@ def problems_bytes(problem, problems, runs, properties):
     return whole_runs.workspace_bytes(problem, problems, runs, properties) + 8 * rows * problem.weighted + seeding
 
 
-def _free_bytes(device, needed):
-    """Memory that can be had, after what is kept has been given back if more is needed."""
+def state_bytes(problem, properties):
+    """Device memory that a part keeps between passes whose rows are brought anew."""
+    return _session_bytes(problem, properties)
+
+
+def free_bytes(device, needed=None):
+    """Memory that can be had, after what is kept has been given back if more is `needed`; None: in any case."""
     free = device.free_bytes()
-    if needed > free:
+    if needed is None or needed > free:
         device.release()
         free = device.free_bytes()
     return free
@@ -59,7 +64,7 @@ def _free_bytes(device, needed):
 
 def check_fits(device, needed, problem, problems=1):
     """Raise MemoryError with the numbers if `needed` bytes cannot be had on the device."""
-    free = _free_bytes(device, needed)
+    free = free_bytes(device, needed)
     if needed > free:
         of = f"{problems:,} problems of " if problems > 1 else ""
         what = (

@@ -1,7 +1,7 @@
 """The backend object: what it can run, and sessions."""
 
 from ...kernels import processors
-from ..protocol import OneByOne, Plan
+from ..protocol import OneByOne, OnHost, Plan
 from .session import PATH, NumpySession
 
 _SUM_BYTES = 16  # of a limb: two halves, each in a word
@@ -9,7 +9,7 @@ _THREAD_BYTES = 16 << 20  # tables of scores, blocks of rows in float64
 _ROW_BYTES, _SEEDING_BYTES = 16, 48  # labels of two passes and rows that moved; distances, weights, buckets, masses
 
 
-class NumpyBackend(OneByOne):
+class NumpyBackend(OnHost, OneByOne):
     name = "numpy"
     devices: tuple[str, ...] = ("cpu",)
     reads_narrow = False

@@ -1,0 +1,151 @@
+"""Rows beyond the memory of GPUs: the bits of one CPU, and no more memory than there is. The simulator is the GPU.
+
+A copy to the device is made when somebody waits for it, and leaves garbage until then (`simulator.device.SimCopies`).
+"""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from support import some_weights
+
+import kmeans_fast
+from kmeans_fast import backends as registry
+from kmeans_fast import door
+from kmeans_fast.backends.cuda import sharing, streaming
+from kmeans_fast.backends.protocol import Problem
+from simulator import build
+from simulator.device import SimBackend, SimCopies, SimDevice, SimMark
+
+pytestmark = pytest.mark.skipif(not build.COMPILER, reason="there is no C++ compiler")
+
+N, D, K = 2000, 6, 7
+LABELS, STATES = 90_000, 200_000  # bytes: what is known of rows that are brought is labels, or stays on the device
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """``gpus(bytes, ...)``: have ``device="cuda"`` be GPUs of so much memory."""
+
+    def make(*sizes):
+        devices = [SimDevice(memory_bytes=size, number=number) for number, size in enumerate(sizes)]
+        monkeypatch.setattr(registry, "BACKENDS", (SimBackend(*devices, devices=("cuda",)), *registry.BACKENDS[1:]))
+        return devices
+
+    monkeypatch.setattr(streaming, "_PIECE_BYTES", 1 << 10)
+    monkeypatch.setattr(sharing, "_CHUNK_BYTES", 5000)
+    monkeypatch.setattr(sharing, "_LEAST_ROWS", 32)
+    monkeypatch.setattr(sharing, "_FOR_STATES", 0.9)
+    return make
+
+
+def data(n=N, dtype=np.float32, seed=0):
+    rng = np.random.default_rng(seed)
+    return (4 * rng.integers(0, 5, (n, 1)) + rng.normal(size=(n, D))).astype(dtype)
+
+
+def same(found, wanted):
+    assert_array_equal(found.labels, wanted.labels)
+    assert_array_equal(found.centroids, wanted.centroids)
+    assert (found.inertia, found.n_iter) == (wanted.inertia, wanted.n_iter)
+
+
+def shares_of(n, weighted=False, dtype=np.float32, device="cuda"):
+    return registry.BACKENDS[0].shares(Problem(n, D, K, np.dtype(dtype), weighted, device))
+
+
+OPTIONS = {
+    "k-means++": {},
+    "k-means||": {"init": "k-means||"},
+    "weights": {"sample_weight": some_weights(N)},
+    "seeds of a sample": {"init_size": 400},
+    "several runs": {"n_init": 2, "max_iter": 3},
+    "given centroids": {"init": data(K, seed=1)},
+    "empty clusters": {"init": np.concatenate([data(K - 2, seed=1), np.full((2, D), 1e3, np.float32)])},
+    "breathing": {"refine": "breathing", "max_iter": 3},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("memory", [LABELS, STATES])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_an_array_beyond_the_device_has_the_bits_of_one_that_fits(gpus, options, memory):
+    X, how = data(), {"seed": 3, "max_iter": 6, **OPTIONS[options]}
+    wanted = kmeans_fast.kmeans(X, K, device="cpu", **how)
+    gpus(memory)
+    weighted = "sample_weight" in how
+    shares = shares_of(N, weighted)
+    assert sum(share.n_samples for share in shares) == N
+    assert {share.stays for share in shares} == {True, False}
+    assert shares[-1].state == (memory == STATES)
+    found = kmeans_fast.kmeans(X, K, device="cuda", **how)
+    assert found.backend == "cuda-sim"
+    same(found, wanted)
+
+
+@pytest.mark.parametrize("memory", [LABELS, STATES])
+def test_bounds_leave_rows_out_where_they_stay(gpus, memory):
+    gpus(memory)
+    model = kmeans_fast.KMeans(K, device="cuda", random_state=3).fit(data())
+    assert (model.history_[-1].scored < 0.5 * N) == (memory == STATES)
+
+
+@pytest.mark.parametrize("held", [np.float64, np.float16, np.uint8])
+def test_rows_are_brought_as_they_are_held(gpus, held):
+    X = np.clip(10 * data(), 0, 255).astype(held)
+    how = {"seed": 1, "max_iter": 4, "dtype": None if held == np.float64 else "float32"}
+    wanted = kmeans_fast.kmeans(X, K, device="cpu", **how)
+    gpus(LABELS)
+    problem = Problem(N, D, K, np.dtype(np.float64 if held == np.float64 else np.float32), device="cuda")
+    assert len(registry.BACKENDS[0].shares(problem._replace(held=np.dtype(held)))) > 3
+    same(kmeans_fast.kmeans(X, K, device="cuda", **how), wanted)
+
+
+def test_labels_and_distances_of_an_array_beyond_the_device(gpus):
+    X, centroids = data(), data(K, seed=1)
+    wanted = kmeans_fast.assign(X, centroids, device="cpu")
+    gpus(LABELS)
+    found = kmeans_fast.assign(X, centroids, device="cuda")
+    assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("rows", [100, 334])
+def test_files_are_read_in_chunks_of_which_some_stay(gpus, monkeypatch, tmp_path, rows):
+    X = data()
+    wanted = kmeans_fast.kmeans(X, K, device="cpu", seed=4, max_iter=5)
+    gpus(150_000)
+    np.save(tmp_path / "x.npy", X)
+    monkeypatch.setattr(door, "_ARRAY_SHARE", 0.0)
+    monkeypatch.setattr(door, "chunk_bytes", lambda: rows * D * 4)
+    same(kmeans_fast.kmeans(tmp_path / "x.npy", K, device="cuda", seed=4, max_iter=5), wanted)
+
+
+def test_a_list_of_arrays_beyond_the_device(gpus):
+    X = data()
+    wanted = kmeans_fast.kmeans(X, K, device="cpu", seed=4, max_iter=5)
+    gpus(150_000)
+    same(kmeans_fast.kmeans(np.array_split(X, 9), K, device="cuda", seed=4, max_iter=5), wanted)
+
+
+def test_what_no_chunk_fits_is_refused_with_the_numbers(gpus):
+    gpus(8_000)
+    with pytest.raises(MemoryError, match=r"into 7 clusters, 32 rows at a time, needs .* GiB on a simulated GPU"):
+        kmeans_fast.kmeans(data(), K, device="cuda")
+    with pytest.raises(MemoryError, match=r"2,000 x 6 rows into 7 clusters needs .* GiB on a simulated GPU"):
+        kmeans_fast.metrics.calinski_harabasz_score(data(), np.arange(N) % K, device="cuda")
+
+
+FAULTS = {
+    "kernels do not wait for the copy": (SimMark, "precede"),
+    "pinned memory is filled before it has been sent": (SimMark, "wait"),
+    "copies do not wait for kernels": (SimCopies, "follow"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_wait_that_is_missing_is_found(gpus, monkeypatch, fault):
+    X = data()
+    wanted = kmeans_fast.kmeans(X, K, device="cpu", seed=3, max_iter=4)
+    gpus(LABELS)
+    of, name = FAULTS[fault]
+    monkeypatch.setattr(of, name, lambda self: None)
+    with pytest.raises((AssertionError, ValueError, RuntimeError)):
+        same(kmeans_fast.kmeans(X, K, device="cuda", seed=3, max_iter=4), wanted)
