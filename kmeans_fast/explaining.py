@@ -80,10 +80,12 @@ def _explained(X, weighted, n_clusters, device, n_threads, init, refine, dtype, 
     dtype = computed_in(held)
     problem = Problem(n, d, n_clusters, dtype, weighted, device, resident, second=second, held=held)
     chosen = backends.select(problem, device)
-    plan, of_chosen = _planned(chosen, problem, n_threads, chunks)
+    plan, of_chosen, shares = _planned(chosen, problem, n_threads, chunks)
     if gathered:
         of_chosen.append(f"    rows become one array, {problem.data_bytes / 2**20:,.1f} MiB: they fit into memory")
-    if chunks is not None:
+    if shares is not None:
+        of_chosen += [f"    {line}" for line in _shared_out(shares)]
+    elif chunks is not None:
         of_chosen.append(f"    {_reread(plan_states(chosen, problem, chunks, n_threads), len(chunks))}")
     of = f"{name_of(held)} computed in {dtype}" if problem.narrow else dtype
     lines = [f"{n:,} x {d:,} {of}, {n_clusters:,} clusters, device={device!r}"]
@@ -98,10 +100,18 @@ def _explained(X, weighted, n_clusters, device, n_threads, init, refine, dtype, 
 
 
 def _planned(backend, problem, n_threads, chunks):
-    """The plan of the backend that is chosen, and the lines about it: of the largest of some chunks, if there are."""
-    ends, in_slices = [], False
+    """The plan of the backend that is chosen, the lines about it, and its shares if it has some.
+
+    Of the largest chunk or share that is read anew, if there are.
+    """
+    ends, in_slices, shares = [], False, None
     try:
-        if chunks is None:
+        shares = backend.shares(problem, chunks)
+        if shares is not None:
+            passing = [share.n_samples for share in shares if not share.stays]
+            chunks = passing or [share.n_samples for share in shares]
+            problem = problem._replace(n_samples=max(chunks))
+        elif chunks is None:
             problem, in_slices = plan_rows(backend, problem, n_threads, "a fit")
         else:
             found = plan_chunks(backend, problem, chunks, n_threads, "a fit")
@@ -119,7 +129,20 @@ def _planned(backend, problem, n_threads, chunks):
     threads = "" if plan.on_device else f"{counted(plan.n_threads, 'thread')}, "
     of = "" if chunks is None else " for a chunk"
     line = f"* {backend.name}: {plan.path}; {threads}workspace {plan.workspace_bytes / 2**20:,.1f} MiB{of}"
-    return plan, [line, *(f"    {note}" for note in (*plan.notes, *ends))]
+    return plan, [line, *(f"    {note}" for note in (*plan.notes, *ends))], shares
+
+
+def _shared_out(shares):
+    """Which rows are on which device, in words."""
+    for device in dict.fromkeys(share.device for share in shares):
+        own = [share for share in shares if share.device == device]
+        stay, brought = (sum(one.n_samples for one in own if one.stays == stays) for stays in (True, False))
+        line = f"{device}: {stay:,} rows stay there"
+        if brought:
+            times = counted(sum(not one.stays for one in own), "chunk")
+            kept = "stays there too" if own[-1].state else "is labels in memory"
+            line += f", {brought:,} are brought there in each pass, in {times}; what is known of these {kept}"
+        yield line
 
 
 def _reread(states, chunks):

@@ -138,7 +138,7 @@ def session(engine, X, weights, n_clusters):
 def part(engine, X, weights, n_clusters):
     """Some of the rows: a `session`, or rows that are read anew each time.
 
-    Then the engine is ("reread", another), which keeps labels only, or ("kept", "numpy", "cuda-sim" or a technique that is forced).
+    Then the engine is ("reread", another), which keeps labels only, or ("kept", another or a technique that is forced).
     """
     if not isinstance(engine, tuple):
         return session(engine, X, weights, n_clusters)

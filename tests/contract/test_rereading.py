@@ -22,6 +22,7 @@ from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.opening import plan_states
 from kmeans_fast.engine.parts import Parts
 from kmeans_fast.sources.protocol import Source
+from simulator.device import SimBackend
 
 KEPT = [engine for engine in PART_ENGINES if isinstance(engine, tuple) and engine[0] == "kept"]
 
@@ -106,7 +107,7 @@ def test_neither_rows_nor_weights_are_held_between_passes(engine):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("engine", [engine for engine in KEPT if engine[1] != "numpy"], ids=str)
+@pytest.mark.parametrize("engine", [engine for engine in KEPT if engine[1] not in ("numpy", "cuda-sim")], ids=str)
 def test_sums_that_all_threads_share_are_made_anew(monkeypatch, engine, weighted):
     monkeypatch.setattr(costs, "PRIVATE_BYTES", 0)
     X, k, weights = rows(600, 3, np.float64), 200, some_weights(600) if weighted else None
@@ -256,6 +257,7 @@ def test_what_memory_has_no_room_for_is_on_disk(monkeypatch, backend, init, weig
     wanted = kmeans_fast.kmeans(X, 9, **how)
     monkeypatch.setattr(memory, "allowed_for_states", lambda: 0)
     monkeypatch.setattr("kmeans_fast.engine.opening.allowed_for_states", lambda: 0)
+    monkeypatch.setattr(SimBackend, "shares", lambda *_: None)  # no chunk stays on the device
     made, empty = [], on_disk.empty
     monkeypatch.setattr(on_disk, "empty", lambda n, dtype: made.append(n) or empty(n, dtype))
     found = kmeans_fast.kmeans(tuple(np.split(X, [100, 400])), 9, **how)

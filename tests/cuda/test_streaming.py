@@ -6,13 +6,13 @@ A copy to the device is made when somebody waits for it, and leaves garbage unti
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from support import some_weights
+from support import some_weights, uneven
 
 import kmeans_fast
 from kmeans_fast import backends as registry
 from kmeans_fast import door
 from kmeans_fast.backends.cuda import sharing, streaming
-from kmeans_fast.backends.protocol import Problem
+from kmeans_fast.backends.protocol import Problem, Share
 from simulator import build
 from simulator.device import SimBackend, SimCopies, SimDevice, SimMark
 
@@ -81,13 +81,6 @@ def test_an_array_beyond_the_device_has_the_bits_of_one_that_fits(gpus, options,
     same(found, wanted)
 
 
-@pytest.mark.parametrize("memory", [LABELS, STATES])
-def test_bounds_leave_rows_out_where_they_stay(gpus, memory):
-    gpus(memory)
-    model = kmeans_fast.KMeans(K, device="cuda", random_state=3).fit(data())
-    assert (model.history_[-1].scored < 0.5 * N) == (memory == STATES)
-
-
 @pytest.mark.parametrize("held", [np.float64, np.float16, np.uint8])
 def test_rows_are_brought_as_they_are_held(gpus, held):
     X = np.clip(10 * data(), 0, 255).astype(held)
@@ -97,6 +90,18 @@ def test_rows_are_brought_as_they_are_held(gpus, held):
     problem = Problem(N, D, K, np.dtype(np.float64 if held == np.float64 else np.float32), device="cuda")
     assert len(registry.BACKENDS[0].shares(problem._replace(held=np.dtype(held)))) > 3
     same(kmeans_fast.kmeans(X, K, device="cuda", **how), wanted)
+
+
+def test_rows_left_by_bounds_are_scored_where_these_stay(gpus, monkeypatch):
+    X = uneven(1500, 24, np.float32, "clouds")
+    wanted = kmeans_fast.kmeans(X, 90, device="cpu", seed=1, max_iter=9)
+    gpus(1 << 30)
+    shares = [Share(500, "cuda:0", number == 0, number > 0) for number in range(3)]
+    monkeypatch.setattr(SimBackend, "shares", lambda self, problem, sizes=None: shares)
+    monkeypatch.setattr(SimBackend, "batches", lambda *_: "it is to be a session")
+    found = kmeans_fast.kmeans(X, 90, device="cuda", seed=1, max_iter=9)
+    same(found, wanted)
+    assert any("hamerly" in step.path and step.scored < 1500 for step in found.history)
 
 
 def test_labels_and_distances_of_an_array_beyond_the_device(gpus):
@@ -123,6 +128,18 @@ def test_a_list_of_arrays_beyond_the_device(gpus):
     wanted = kmeans_fast.kmeans(X, K, device="cpu", seed=4, max_iter=5)
     gpus(150_000)
     same(kmeans_fast.kmeans(np.array_split(X, 9), K, device="cuda", seed=4, max_iter=5), wanted)
+
+
+@pytest.mark.parametrize("memory", [LABELS, STATES, 1 << 30])
+def test_explain_says_which_rows_stay(gpus, memory):
+    gpus(memory)
+    text = kmeans_fast.explain(data(), K, device="cuda")
+    stay = sum(share.n_samples for share in shares_of(N) or () if share.stays)
+    known = "stays there too" if memory == STATES else "is labels in memory"
+    line = f"cuda:0: {stay:,} rows stay there, {N - stay:,} are brought there in each pass, in "
+    assert (line in text and f"what is known of these {known}" in text) == (memory < 1 << 30), text
+    gpus(8_000)
+    assert "a fit is refused: k-means of 2,000 x 6 rows" in kmeans_fast.explain(data(), K, device="cuda")
 
 
 def test_what_no_chunk_fits_is_refused_with_the_numbers(gpus):

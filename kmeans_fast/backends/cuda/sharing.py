@@ -1,4 +1,4 @@
-"""Rows on the host shared out to GPUs: as many as there is room for stay on one, the rest is brought there in each pass.
+"""Rows on the host shared out to GPUs: as many as there is room for stay, the rest is brought there in each pass.
 
 Every device has room for two chunks of rows, one that is worked on and the next one, and for the work on one.
 """
@@ -63,8 +63,7 @@ def _of_array(problem, found):
     rows = _poured(n, [room.most(problem, n, room.staying, room.free) for room in found])
     if sum(rows) == n:
         return [Share(own, room.name, True) for own, room in zip(rows, found) if own]
-    own = [len(some) for some in np.array_split(range(n), len(found))]
-    for room, n_own in zip(found, own):
+    for room, n_own in zip(found, _poured(n, [n] * len(found))):
         chunk = room.most(problem, _most_rows(problem, n_own), room.passing, room.free // 2)
         if chunk < min(n_own, _LEAST_ROWS):
             _refuse(problem, room, min(n_own, _LEAST_ROWS))

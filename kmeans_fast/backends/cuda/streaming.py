@@ -101,7 +101,7 @@ class Uploads:
 
 
 class Brought:
-    """A chunk as a `kmeans_fast.engine.rereading.RereadPart` reads it: brought to the device, few rows from the host."""
+    """A chunk as an `engine.rereading.RereadPart` reads it: brought to the device, or few rows from the host."""
 
     def __init__(self, uploads, number, chunk):
         self.uploads, self.number = uploads, number
