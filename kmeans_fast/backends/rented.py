@@ -7,7 +7,7 @@ import math
 from ..kernels import processors
 from . import renting
 from .numpy.session import NumpySession
-from .protocol import OneByOne
+from .protocol import OneByOne, OnHost
 
 _logger = logging.getLogger("kmeans_fast")
 # Nanoseconds on one core: of a value in a pass, of a score, and of each feature of a score; candidates of a seed.
@@ -27,7 +27,7 @@ def pass_seconds(n, d, k, threads):
     return _LEAST + 1e-9 * n * (k * (_SCORE + _FEATURE * d) + _VALUE * d) / threads
 
 
-class Rental(OneByOne):
+class Rental(OnHost, OneByOne):
     """A `kmeans_fast.backends.protocol.Backend` for one problem: what runs it is its name.
 
     Parameters

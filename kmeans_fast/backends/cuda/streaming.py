@@ -101,11 +101,11 @@ class Uploads:
 
 
 class Brought:
-    """A chunk as an `engine.rereading.RereadPart` reads it: brought to the device, or few rows from the host."""
+    """A chunk as an `engine.rereading.RereadPart` reads it: brought to the device; weights and few rows on the host."""
 
     def __init__(self, uploads, number, chunk):
         self.uploads, self.number = uploads, number
-        self.few, self.needed = chunk.few, chunk.needed
+        self.few, self.needed, self.weights = chunk.few, chunk.needed, chunk.weights
 
     def __call__(self):
         return self.uploads.bring(self.number)
