@@ -9,8 +9,9 @@ import numpy as np
 from ..arrays import to_host
 from ..functional import assign
 from ..messages import counted
-from .plane import beyond, draw_centroids, draw_regions, draw_rows, limits_of, plane_of
-from .style import axes_or_new, bare, colours
+from ..metrics.inputs import numbers_of
+from .plane import beyond, coded, draw_centroids, draw_regions, draw_rows, limits_of, plane_of, predicted
+from .style import PALETTE, axes_or_new, bare, colours, legend, plain
 
 
 class ClustersDisplay:
@@ -23,9 +24,10 @@ class ClustersDisplay:
     Parameters
     ----------
     X : array (n_samples, n_features)
-    labels : array (n_samples,), int
-        From 0.
+    labels : array (n_samples,)
+        Numbers from 0; or anything else that can be ordered, such as texts: then a legend names the colours.
     centroids : array (n_clusters, n_features), optional
+        Those of the labels 0, 1 and so on.
     feature_names : sequence of str, optional
         Of two features.
 
@@ -48,15 +50,13 @@ class ClustersDisplay:
         Parameters
         ----------
         estimator : KMeans
-            Fitted.
+            Fitted; or a pipeline that ends in one: then rows are drawn as its steps before make them.
         X : array-like (n_samples, n_features)
         ax : matplotlib.axes.Axes, optional
         regions : bool
             Whether to colour where each centroid is nearest, of two features.
         """
-        labels, centroids = to_host(estimator.predict(X)), to_host(estimator.cluster_centers_)
-        names = getattr(estimator, "feature_names_in_", None)
-        return cls(to_host(X), labels, centroids, names).plot(ax, regions=regions)
+        return cls(*predicted(estimator, X)).plot(ax, regions=regions)
 
     @classmethod
     def from_predictions(
@@ -65,7 +65,7 @@ class ClustersDisplay:
     ) -> ClustersDisplay:  # fmt: skip
         """Plot what is known already; the parameters are those of the class and of `plot`."""
         centroids = None if centroids is None else to_host(centroids)
-        return cls(to_host(X), to_host(labels), centroids, feature_names).plot(ax, regions=regions)
+        return cls(to_host(X), labels, centroids, feature_names).plot(ax, regions=regions)
 
     def plot(self, ax: Any = None, *, regions: bool = True) -> ClustersDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
@@ -73,13 +73,21 @@ class ClustersDisplay:
         self.figure_, self.regions_, self.centroids_ = self.ax_.figure, None, None
         plane = plane_of(self.X, self.feature_names)
         points = plane.projected(self.X)
-        k = int(self.labels.max()) + 1 if self.centroids is None else len(self.centroids)
+        if self.centroids is None:
+            labels, called = coded(self.labels)
+        else:
+            labels, called = numbers_of(self.labels, len(points), len(self.centroids)), range(len(self.centroids))
+        k = len(called)
+        if len(labels) != len(points):
+            raise ValueError(f"X and labels must have the same number of rows, got {len(points)} and {len(labels)}.")
         palette, limits = colours(k), limits_of(points)
         if regions and self.X.shape[1] == 2 and self.centroids is not None:
             self.regions_ = draw_regions(self.ax_, self._nearest, palette, limits)
-        self.rows_ = draw_rows(self.ax_, points, self.labels, palette, limits)
+        self.rows_ = draw_rows(self.ax_, points, labels, palette, limits)
         if self.centroids is not None:
             self.centroids_ = draw_centroids(self.ax_, plane.projected(self.centroids), range(k))
+        elif called != list(range(k)) and k <= len(PALETTE):
+            legend(self.ax_, palette, [plain(name) for name in called])
         left_out = beyond(points, limits)
         title = f"{counted(len(self.X), 'row')} in {counted(k, 'cluster')}"
         title += f", {left_out:,} of them far outside" if left_out else ""

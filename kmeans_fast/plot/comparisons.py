@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import to_host
 from ..metrics.comparison import UNMATCHED, LabelComparison, compare_labels
-from .plane import draw_centroids, draw_rows, limits_of, plane_of
+from .plane import draw_centroids, draw_rows, limits_of, plane_of, predicted
 from .style import CHOSEN, PALETTE, RIGHT, WRONG, axes_or_new, bare, colours, legend, named, percent, plain, pyplot
 
 _NO_CLASS = (0.6, 0.6, 0.6)  # of rows whose cluster stands for no class
@@ -44,9 +44,8 @@ class LabelComparisonDisplay:
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any, y_true: Any, *, ax: Any = None) -> LabelComparisonDisplay:
         """Predict, compare, and plot; `ax` is a sequence of three axes."""
-        labels, centroids = to_host(estimator.predict(X)), to_host(estimator.cluster_centers_)
-        names = getattr(estimator, "feature_names_in_", None)
-        return cls(to_host(X), compare_labels(y_true, labels), centroids, names).plot(ax)
+        rows, labels, centroids, names = predicted(estimator, X)
+        return cls(rows, compare_labels(y_true, labels), centroids, names).plot(ax)
 
     @classmethod
     def from_predictions(

@@ -9,7 +9,9 @@ import numpy as np
 from ..arrays import to_host
 from ..messages import counted
 from ..metrics import silhouette_samples
-from .style import BESIDE, CHOSEN, axes_or_new, bare, colours, counts, percent
+from ..metrics.inputs import values_on_host
+from .plane import coded
+from .style import BESIDE, CHOSEN, axes_or_new, bare, colours, counts, named, percent, plain
 
 _SILHOUETTE_ROWS = 10_000  # that silhouettes are taken of, among themselves
 
@@ -20,8 +22,8 @@ class SilhouetteDisplay:
     Parameters
     ----------
     silhouettes : array (n_samples,)
-    labels : array (n_samples,), int
-        From 0.
+    labels : array (n_samples,)
+        Numbers from 0, or anything else that can be ordered, such as texts.
 
     Attributes
     ----------
@@ -45,7 +47,7 @@ class SilhouetteDisplay:
     @classmethod
     def of_sample(cls, X: Any, labels: Any, *, seed: int = 0) -> SilhouetteDisplay:
         """Work silhouettes out, of 10,000 rows at most and at least one of each cluster, drawn by `seed`."""
-        X, labels = to_host(X), to_host(labels)
+        X, labels = to_host(X), values_on_host(labels, "labels")
         if len(X) > _SILHOUETTE_ROWS:
             drawn = np.random.default_rng(seed).choice(len(X), _SILHOUETTE_ROWS, replace=False)
             rows = np.union1d(drawn, np.unique(labels, return_index=True)[1])
@@ -56,11 +58,12 @@ class SilhouetteDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
         self.ax_ = axes_or_new(ax, figsize=(7, 5.5))
         self.figure_ = self.ax_.figure
-        k = int(self.labels.max()) + 1
-        palette, gap, start = colours(k), max(1, len(self.labels) // (15 * k)), 0
+        labels, called = coded(self.labels)
+        k = len(called)
+        palette, gap, start = colours(k), max(1, len(labels) // (15 * k)), 0
         middles = []
         for cluster in range(k):
-            own = np.sort(self.silhouettes[self.labels == cluster])
+            own = np.sort(self.silhouettes[labels == cluster])
             self.ax_.fill_betweenx(np.arange(start, start + len(own)), 0, own, color=palette[cluster], linewidth=0)
             middles.append(start + len(own) / 2)
             start += len(own) + gap
@@ -71,7 +74,7 @@ class SilhouetteDisplay:
             textcoords="offset points", color=CHOSEN,
         )  # fmt: skip
         self.ax_.set(xlabel="silhouette", ylabel="cluster, its rows by silhouette", title=counted(k, "cluster"))
-        self.ax_.set_yticks(middles if k <= 30 else [], range(k) if k <= 30 else [])
+        self.ax_.set_yticks(middles if k <= 30 else [], map(plain, called) if k <= 30 else [])
         bare(self.ax_)
         return self
 
@@ -126,8 +129,8 @@ class SizesDisplay:
 
     Parameters
     ----------
-    labels : array (n_samples,), int
-        From 0.
+    labels : array (n_samples,)
+        Numbers from 0, or anything else that can be ordered, such as texts.
 
     Attributes
     ----------
@@ -146,23 +149,27 @@ class SizesDisplay:
     @classmethod
     def from_predictions(cls, labels: Any, *, ax: Any = None) -> SizesDisplay:
         """Count, and plot."""
-        return cls(to_host(labels)).plot(ax)
+        return cls(labels).plot(ax)
 
     def plot(self, ax: Any = None) -> SizesDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
-        sizes = np.bincount(self.labels)
+        labels, called = coded(self.labels)
+        sizes = np.bincount(labels)
         order, k = np.argsort(-sizes, kind="stable"), len(sizes)
         self.ax_ = axes_or_new(ax, figsize=(7, 4.2))
         self.figure_ = self.ax_.figure
         self.ax_.bar(range(k), sizes[order], color=colours(k)[order])
-        self.ax_.set_xticks(range(k) if k <= 40 else [], order if k <= 40 else [])
+        if k <= 40:
+            named(self.ax_.xaxis, [plain(called[cluster]) for cluster in order], 40)
+        else:
+            self.ax_.set_xticks([])
         if k <= 20:
             for place, cluster in enumerate(order):
-                share = percent(sizes[cluster] / len(self.labels))
+                share = percent(sizes[cluster] / len(labels))
                 self.ax_.annotate(
                     share, (place, sizes[cluster]), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=9
                 )
-        title = f"{counted(len(self.labels), 'row')} in {counted(k, 'cluster')}"
+        title = f"{counted(len(labels), 'row')} in {counted(k, 'cluster')}"
         self.ax_.set(xlabel="cluster", ylabel="rows", title=title)
         counts(self.ax_.yaxis)
         bare(self.ax_)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import check_finite, to_host
+from ..metrics.inputs import values_on_host
 from .style import plain
 
 MOST_POINTS = 5000  # that are drawn one by one
@@ -24,6 +26,35 @@ _REGION = 0.13  # opacity of a region
 _TAIL, _BEYOND = 0.005, 1.0  # a share of the points on each side, and how far beyond the others, in ranges, is shown
 _MOST_NUMBERED = 40  # centroids
 _EDGE = 0.05  # of the range, that is left free around the rows
+_MOST_NUMBERS = 10_000  # from 0, that are taken for the numbers of clusters, of however few rows
+
+
+def coded(labels: Any) -> tuple[np.ndarray, list]:
+    """Labels (n,) as numbers from 0, and what each number is called.
+
+    Numbers of clusters, from 0, stay what they are. Others, -1 among them, and texts are numbered in their order.
+    """
+    found = values_on_host(labels, "labels")
+    if found.ndim != 1 or not len(found):
+        raise ValueError(f"labels must be one for each row, (n_samples,), got shape {found.shape}.")
+    if found.dtype.kind in "iu" and found.min() >= 0 and found.max() < max(_MOST_NUMBERS, len(found)):
+        return found, list(range(int(found.max()) + 1))
+    if found.dtype.kind == "f":
+        check_finite(found, "labels")
+    try:
+        names, codes = np.unique(found, return_inverse=True)
+    except TypeError as error:
+        raise ValueError(f"labels must be of one kind that can be ordered, integers or strings: {error}.") from error
+    return codes.reshape(-1), names.tolist()
+
+
+def predicted(estimator: Any, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    """Rows as the last step of an estimator sees them, their labels, its centroids, and the names of its features."""
+    if hasattr(estimator, "steps"):
+        before, estimator = estimator[:-1], estimator[-1]
+        X = before.transform(X) if len(before) else X
+    labels, names = to_host(estimator.predict(X)), getattr(estimator, "feature_names_in_", None)
+    return to_host(X), labels, to_host(estimator.cluster_centers_), names
 
 
 class Plane(NamedTuple):

@@ -69,7 +69,7 @@ def legend(ax, palette, names):
     handles = [Patch(color=colour, label=name) for colour, name in zip(palette, names)]
     wide = max(map(len, names))
     ax.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=3.4, fontsize="small", frameon=False,
+        handles=handles, loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=4.2, fontsize="small", frameon=False,
         ncols=max(1, min(len(names), 42 // (wide + 5))), handlelength=1.0,
     )  # fmt: skip
 

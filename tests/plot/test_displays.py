@@ -252,3 +252,34 @@ def test_one_row_and_no_history():
     )
     with pytest.raises(ValueError, match="history is empty"):
         plot.ConvergenceDisplay([]).plot()
+
+
+def test_labels_may_be_texts_and_any_numbers(blobs):
+    X, y = blobs
+    species = np.array(["Adelie", "Chinstrap", "Gentoo", "King"])[y]
+    display = plot.ClustersDisplay.from_predictions(X, species)
+    np.testing.assert_allclose(display.rows_.get_facecolors()[:, :3], style.colours(4)[y])
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == sorted(set(species))
+    blades = plot.SilhouetteDisplay.from_predictions(X, species)
+    assert [text.get_text() for text in blades.ax_.get_yticklabels()] == sorted(set(species))
+    sizes = plot.SizesDisplay.from_predictions(species[y < 3])
+    assert {text.get_text() for text in sizes.ax_.get_xticklabels()} == set(species[y < 3])
+    outside = plot.ClustersDisplay.from_predictions(X, y - 1)  # -1 has a colour of its own
+    np.testing.assert_allclose(outside.rows_.get_facecolors()[:, :3], style.colours(4)[y])
+    for labels, text in ((y[:-1], "same number of rows, got 400 and 399"), ([None] * 400, "of one kind")):
+        with pytest.raises(ValueError, match=text):
+            plot.ClustersDisplay.from_predictions(X, labels)
+    with pytest.raises(ValueError, match="integers, the numbers of centroids"):
+        plot.ClustersDisplay.from_predictions(X, species, X[:4])
+
+
+def test_pipelines_are_drawn_as_their_last_step_sees_them(blobs):
+    preprocessing, pipeline = pytest.importorskip("sklearn.preprocessing"), pytest.importorskip("sklearn.pipeline")
+    X, y = blobs
+    scaler = preprocessing.StandardScaler()
+    model = pipeline.make_pipeline(scaler, KMeans(4, random_state=0)).fit(X)
+    display = plot.ClustersDisplay.from_estimator(model, X)
+    np.testing.assert_array_equal(display.rows_.get_offsets(), scaler.transform(X))
+    np.testing.assert_array_equal(display.centroids_.get_offsets(), model[-1].cluster_centers_)
+    beside = plot.LabelComparisonDisplay.from_estimator(model, X, y)
+    assert beside.axes_[0].get_title() == "known classes"
