@@ -39,7 +39,7 @@ def shown(columns, order):
     if len(order) > _MOST_CLUSTERS:
         text += f"\n... and {len(order) - _MOST_CLUSTERS} more clusters"
     if len(columns) > _MOST_COLUMNS:
-        text += f"\n... and {len(columns) - _MOST_COLUMNS} more columns"
+        text += f"\n... and {len(columns) - _MOST_COLUMNS:,} more columns"
     return text
 
 

@@ -257,7 +257,7 @@ def _findings(columns, n, incomplete, scaled):
         widest, narrowest = (choose(varied, key=lambda column: column.deviation) for choose in (max, min))
         if widest.deviation > _UNLIKE * narrowest.deviation:
             times = widest.deviation / narrowest.deviation
-            words = f"Scales differ: {widest.name} varies {times:,.0f} times as much as {narrowest.name}"
+            words = f"Scales differ: {widest.name} varies {_times(times)} times as much as {narrowest.name}"
             advice = "--scale standard gives all columns a say"
             add(
                 "scales",
@@ -280,6 +280,10 @@ def _listed(columns):
     rest = len(columns) - _NAMED
     shown = [*(column.name for column in columns[:_NAMED]), *([f"{rest} more"] if rest > 0 else [])]
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+
+
+def _times(ratio):
+    return f"{ratio:,.0f}" if ratio < 1e6 else f"{ratio:.1e}"
 
 
 def _are(columns):

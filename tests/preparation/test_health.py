@@ -66,6 +66,11 @@ def test_numbers_are_those_of_numpy_in_blocks_of_rows(monkeypatch):
         assert [column.extreme for column in found.columns] == [0, 0, 0, 1]
 
 
+def test_scales_of_any_size_are_short_to_read():
+    X = np.arange(1.0, 31).reshape(-1, 1) % 7 * [1e150, 1e-150]
+    assert str(health(X).findings[0]).startswith("Scales differ: x0 varies 1.0e+300 times as much as x1")
+
+
 def test_arrays_of_objects_have_texts_too():
     found = health(np.array([["a", 1], [None, 2], ["b", None]], object), ["word", "number"])
     assert [(column.name, column.kind, column.missing, column.levels) for column in found.columns] == [
