@@ -163,4 +163,6 @@ def _text(level, name):
     if isinstance(level, Real):
         return repr(float(level))
     where = f"column {name!r}: " if name else ""
-    raise ValueError(f"{where}categories must be texts or numbers, got {level!r} of type {type(level).__name__}.")
+    kind = type(level).__name__
+    way_out = "leave the column out, or make it one of them"
+    raise ValueError(f"{where}categories must be texts or numbers, got {level!r} of type {kind}: {way_out}.")

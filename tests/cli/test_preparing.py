@@ -130,6 +130,34 @@ def test_rows_are_written_with_what_became_of_them(files, run, frame, kind):
         assert (files / "out.csv").read_text().splitlines()[4].endswith(",,,0")
 
 
+@pytest.mark.parametrize("way", ["auto", "drop"])
+def test_dates_are_left_out_of_every_kind_of_file(files, run, frame, way):
+    frame["joined"] = pandas.date_range("2020-01-01", periods=N)
+    options = ["-k", "3", "--missing", "median", "--scale", "standard", "--categories", way]
+    for kind in ("csv", "parquet"):
+        getattr(frame, f"to_{kind}")(f"dated.{kind}", index=False)
+        told = run("fit", f"dated.{kind}", *options, "--labels", f"{kind}.npy", "--model", f"{kind}.npz").err
+    assert "left out: column 6 ('joined'): it is of type timestamp" in told
+    assert_array_equal(np.load("parquet.npy"), np.load("csv.npy"))
+    model = kmeans_fast.load("parquet.npz")
+    assert_array_equal(model.predict(frame[model.feature_names_in_]), np.load("csv.npy"))
+
+
+def test_only_what_can_be_chosen_is_proposed(files, refused, frame):
+    frame.assign(joined=pandas.Timestamp(0)).to_parquet("dated.parquet", index=False)
+    said = refused("fit", "dated.parquet", "-k", "3", "--missing", "median", "--categories", "city")
+    assert "--columns 2-5 chooses the others" in said
+    frame[["city"]].dropna().to_csv("city.csv", index=False)
+    assert "--categories auto makes columns" in refused("fit", "city.csv", "-k", "2")
+
+
+def test_flags_of_text_meet_a_model_of_numbers(files, run, refused, frame):
+    frame[["age"]].assign(vip=frame["income"] > 0).to_parquet("flags.parquet", index=False)
+    pandas.DataFrame({"age": [1.0], "vip": [True]}).to_csv("flags.csv", index=False)
+    run("fit", "flags.parquet", "-k", "2", "--missing", "drop", "--model", "flags.npz", *QUIET)
+    assert "write 1 for true and 0 for false" in refused("predict", "flags.npz", "flags.csv")
+
+
 def test_nulls_and_nan_are_missing_alike(files, run):
     import pyarrow
     from pyarrow import parquet

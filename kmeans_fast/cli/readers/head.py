@@ -121,7 +121,10 @@ def refuse_unclear(head, chosen, selection, path):
     else:
         text = numbered(others)
         way_out = "choose columns with --columns" if text.endswith("...") else f"--columns {text} chooses the others"
-        if selection.prepares and index in head.texts:
+    if selection.prepares and index in head.texts:
+        if not others:
+            way_out += ", --categories auto makes columns of 0 and 1 of texts"
+        else:
             way_out += ", --categories auto makes columns of 0 and 1 of texts, --categories drop leaves them out"
     raise ValueError(f"{path}: {where} {why}{more}; every feature must be a number: {way_out}")
 

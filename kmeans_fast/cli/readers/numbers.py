@@ -144,6 +144,9 @@ def _bad_cell(text, where, dialect):
     hint = ""
     if is_number(text, other):
         hint = f" (if the {'comma' if other == ',' else 'point'} is its decimal mark: --decimal {other})"
+    elif text.lower() in ("true", "false"):
+        hint = " (write 1 for true and 0 for false, as Parquet's booleans count; fit, choose-k and report take them as "
+        hint += "--categories)"
     elif text.lower().lstrip("+-") not in ("nan", "inf", "infinity"):
         hint = " (choose columns with --columns; fit, choose-k and report take texts as --categories)"
     return ValueError(f"{where} is {text!r}; every cell must be a finite number{hint}")

@@ -41,12 +41,13 @@ def _read(file, path, selection, dtype, progress):
         raise ValueError(f"{path}: damaged: it tells of {n_samples} rows")
     index = _index_columns(file.schema_arrow, path)
     texts = [column for column, kind in enumerate(kinds) if _is_text(kind)]
-    columns = selection.chosen(names, len(names), index, texts)
+    others = _no_features(kinds, selection, index)
+    columns = selection.chosen(names, len(names), index | others, texts)
     features, weights = columns.numbers, columns.weights
     chosen = [*features, *([] if weights is None else [weights]), *columns.texts]
     as_vectors = len(columns.order) == len(features) == 1 and _is_list(kinds[features[0]])
     numbers = chosen[as_vectors : len(chosen) - len(columns.texts)]
-    _check_numbers(numbers, names, kinds, selection, path)
+    _check_numbers(numbers, columns.texts, names, kinds, selection, path)
     _check_texts(columns.texts, names, kinds, path)
     kind = kinds[features[0]].value_type if as_vectors else None
     if as_vectors and (not _is_number(kind) or types.is_decimal(kind)):
@@ -72,8 +73,18 @@ def _read(file, path, selection, dtype, progress):
         table.add(block, texts=cells)
     if table is None or (not table.data.shape[1] and not columns.texts):
         raise ValueError(f"{path}: {describe(features[0], names)} must hold at least one list with elements, got none")
-    found = table.result(left_out(chosen, names, len(names), index))
+    notes = left_out([*chosen, *others], names, len(names), index)
+    notes += [f"left out: {describe(column, names)}: {why}" for column, why in others.items() if column not in chosen]
+    found = table.result(notes)
     return found._replace(names=None) if as_vectors else found
+
+
+def _no_features(kinds, selection, index):
+    """Dates and such, and why they are no features: in text they would be texts of which nearly all rows differ."""
+    if not selection.by_default or selection.categories not in ("auto", "drop"):
+        return {}
+    others = [i for i, kind in enumerate(kinds) if not (_is_number(kind) or _is_text(kind) or _is_list(kind))]
+    return {i: f"it is of type {kinds[i]}, neither numbers nor text" for i in others if i not in index}
 
 
 def _index_columns(schema, path):
@@ -119,15 +130,15 @@ def _texts(array):
     return array if _is_text(array.type) else arrow_texts(_numbers(array))
 
 
-def _check_numbers(columns, names, kinds, selection, path):
+def _check_numbers(columns, texts, names, kinds, selection, path):
     bad = [index for index in columns if not _is_number(kinds[index])]
     if not bad:
         return
     way_out = "choose columns with --columns"
-    numbers = [index for index in columns if _is_number(kinds[index])]
+    numbers = sorted([*texts, *(index for index in columns if _is_number(kinds[index]))])
     if selection.by_default and 0 < len(numbers) < 50:
         way_out = f"--columns {numbered(numbers, len(numbers))} chooses the others"
-    if selection.prepares and all(_is_text(kinds[index]) for index in bad):
+    if selection.prepares and any(_is_text(kinds[index]) for index in bad):
         way_out += ", --categories auto makes columns of 0 and 1 of texts, --categories drop leaves them out"
     more = f", one of {len(bad)} columns without numbers" if len(bad) > 1 else ""
     raise ValueError(
