@@ -4,6 +4,8 @@ Customer segments: mixed columns, missing cells
 
 A table of customers is never clean: amounts are skewed, some cells are empty, and one column holds words. This page
 prepares it, asks how many segments there are, and says what each of them is.
+
+The data are made so as to show the method; they prove nothing about how well it does on other data.
 """
 
 # %%

@@ -5,6 +5,8 @@ Outliers, as in fraud
 Most payments follow habits, and habits are clusters. A payment that is far from every habit is worth a look. This page
 scores two hundred thousand made-up payments by their distance from the nearest centroid, compared with the other
 payments of its cluster, and then sees how many of the frauds among them that finds.
+
+The data are made so as to show the method; they prove nothing about how well it does on other data.
 """
 
 # %%

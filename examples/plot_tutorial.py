@@ -5,6 +5,8 @@ The tutorial: from a table to clusters
 Three kinds of penguin were weighed, and their bills were measured. Can the kinds be told apart by the numbers alone?
 This page makes such data, scales and splits them, clusters one part, labels the other, and looks at what is right and
 what is not. Then: how many clusters are there, where does k-means fail, and what about five million rows?
+
+The data are made so as to show the method; they prove nothing about how well it does on other data.
 """
 
 # %%

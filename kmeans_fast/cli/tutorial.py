@@ -69,7 +69,7 @@ def run(output, quick=False):
     print(f"(quick: {_QUICK[0][1]:,} rows stand for the millions of the last step)\n" if quick else "", flush=True)
     namespace, steps = {"__name__": "tutorial"}, []
     with plt.rc_context(_STYLE):
-        for number, block in enumerate(blocks, 1):
+        for number, block in enumerate(_as_run(blocks, _QUICK if quick else ()), 1):
             print(f"{number}. {block.title}", flush=True)
             with Watch() as watch:
                 watch.display.phase(block.title)
@@ -83,6 +83,16 @@ def run(output, quick=False):
             files.open(output / f"tutorial-{number:02}-{name}.png").write(picture.png)
         files.open(page, "w", encoding="utf-8").write(_page(introduction, steps))
     print(f"All of it on a page ({duration(time.perf_counter() - started)}), its pictures beside it:\n  {page}")
+
+
+def _as_run(blocks, constants):
+    """Blocks, whose titles say where a constant has another value than the script gives it."""
+    for name, value in constants:
+        of = re.compile(rf"^{name} = ", re.MULTILINE)
+        blocks = [
+            each._replace(title=f"{each.title}, here {value:,}") if of.search(each.code) else each for each in blocks
+        ]
+    return blocks
 
 
 def _step(block, namespace, constants):
