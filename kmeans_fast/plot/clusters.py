@@ -76,7 +76,7 @@ class ClustersDisplay:
         if self.centroids is None:
             labels, called = coded(self.labels)
         else:
-            labels, called = numbers_of(self.labels, len(points), len(self.centroids)), range(len(self.centroids))
+            labels, called = numbers_of(self.labels, len(points), len(self.centroids)), list(range(len(self.centroids)))
         k = len(called)
         if len(labels) != len(points):
             raise ValueError(f"X and labels must have the same number of rows, got {len(points)} and {len(labels)}.")
