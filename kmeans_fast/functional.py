@@ -127,7 +127,7 @@ def kmeans(
         GPU reads float16, bfloat16, int8, uint8 and bool as they are for "float32", which has all their values, and
         nothing is copied. A CPU makes a copy or, where memory is short, one of some rows at a time. Numbers of other
         types are rounded to `dtype` if it has not their value.
-    device : {"auto", "cpu", "cuda", "cuda:N"}
+    device : {"auto", "cpu", "cuda", "cuda:N", "cuda:N,M"}
     n_threads : int, optional
         Default: as many as pay, at most the CPUs by affinity and the container's quota, and what OMP_NUM_THREADS and
         ``threadpoolctl.threadpool_limits`` say. The result does not depend on it.

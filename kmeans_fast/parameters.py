@@ -137,9 +137,10 @@ def _take_path(value):
 
 
 def _take_device(value):
-    name, colon, number = value.partition(":") if isinstance(value, str) else ("", "", "")
-    there_is = name in ("auto", "cpu", "cuda") and (not colon or (name == "cuda" and number.isdecimal()))
-    return value if there_is else _NOT
+    name, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+    numbers = rest.split(",")
+    named = name == "cuda" and all(one.isdecimal() for one in numbers) and len(set(map(int, numbers))) == len(numbers)
+    return value if name in ("auto", "cpu", "cuda") and (not colon or named) else _NOT
 
 
 def _take_dtype(value):
@@ -164,7 +165,7 @@ def _take_bytes(value):
     return int(value) if fits else _NOT
 
 
-_DEVICES = ("'auto'", "'cpu'", "'cuda'", "'cuda:N'")
+_DEVICES = ("'auto'", "'cpu'", "'cuda'", "'cuda:N'", "'cuda:N,M'")
 _DEVICE = Kind(_DEVICES, _either(_DEVICES), _take_device, _DEVICES)
 _DTYPES = ("'float32'", "'float64'")
 _DTYPE = Kind(_DTYPES, _either(_DTYPES), _take_dtype, _DTYPES)
@@ -278,7 +279,7 @@ _TABLE = (
         "auto",
         Rule(_DEVICE),
         passed=True,
-        flag=Flag(("--device",), "auto, cpu, cuda or cuda:N (default: %(default)s)", "D", everywhere=True),
+        flag=Flag(("--device",), "auto, cpu, cuda, cuda:N or cuda:N,M (default: %(default)s)", "D", everywhere=True),
     ),
     Parameter(
         "n_threads",

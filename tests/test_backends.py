@@ -215,7 +215,7 @@ def test_a_gpu_whose_kernels_cannot_be_compiled_is_not_available(monkeypatch):
     ids=["kmeans", "assign", "kmeans_plusplus", "explain"],
 )
 def test_a_device_that_does_not_exist_is_refused_with_the_rule_and_the_value(device, call):
-    with pytest.raises(ValueError, match="'auto', 'cpu', 'cuda' or 'cuda:N'") as caught:
+    with pytest.raises(ValueError, match="'auto', 'cpu', 'cuda', 'cuda:N' or 'cuda:N,M'") as caught:
         call(device)
     assert repr(device) in str(caught.value)
 

@@ -62,7 +62,11 @@ WRONG = {
     "copy_x": (1, "True or False", "an instance of 'bool'"),
     "algorithm": ("full", "'auto', 'lloyd' or 'elkan'", "a str among {'auto', 'lloyd', 'elkan'}"),
     "dtype": (np.float16, "'float32', 'float64' or None", "'float32' or 'float64' or None"),
-    "device": ("cuda:", "'auto', 'cpu', 'cuda' or 'cuda:N'", "'auto', 'cpu', 'cuda' or 'cuda:N'"),
+    "device": (
+        "cuda:",
+        "'auto', 'cpu', 'cuda', 'cuda:N' or 'cuda:N,M'",
+        "'auto', 'cpu', 'cuda', 'cuda:N' or 'cuda:N,M'",
+    ),
     "n_threads": (1.0, "an integer of at least 1 or None", "an int in the range [1, inf) or None"),
     "max_memory": (
         "much",

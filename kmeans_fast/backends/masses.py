@@ -35,13 +35,13 @@ class Masses:
     def total(self, name, *arguments):
         """The sum of it."""
         if name == "weigh" and len(self.parts) > 1:
-            return self._weighed(*arguments)
+            return self.weighed(*arguments, self.parts)
         return merged(self.each(name, *arguments))
 
-    def _weighed(self, shift):
+    def weighed(self, shift, parts):
         """The masses of the buckets, of which there may be more than a part has rows."""
         total = np.zeros(self.n_buckets, np.int64)
-        for part in self.parts:
+        for part in parts:
             if hasattr(part, "weigh_into"):
                 part.weigh_into(shift, total)
             else:

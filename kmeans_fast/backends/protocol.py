@@ -6,6 +6,7 @@ to the host. Labels and distances are arrays of the kind that the data is: NumPy
 for data on a device.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -400,6 +401,9 @@ class Backend(Protocol):
         them: as they are, or others that bring the next rows to the device while those before are worked on.
         """
 
+    def as_here(self, problem: Problem) -> contextlib.AbstractContextManager:
+        """A context in which another thread works with the device of a problem as this one does."""
+
     def batches(self, problem: Problem, problems: int, runs: int, n_threads: int | None) -> str:
         """Why it does not run so many data sets of these sizes together, `runs` in all, from seeds by k-means++ or from
         given centroids; empty if it does. It is asked of a single fit too: one problem with one run. To ask counts:
@@ -423,6 +427,9 @@ class OnHost:
 
     def brought(self, chunks: list, problem: Problem) -> list:
         return chunks
+
+    def as_here(self, problem: Problem) -> contextlib.AbstractContextManager:
+        return contextlib.nullcontext()
 
 
 class OneByOne:

@@ -90,6 +90,6 @@ class Elsewhere(NamedTuple):
 
     n_clusters: int
 
-    def opened(self, data: RowsElsewhere, rule: Any) -> Any:
-        """The rows `Opened`."""
+    def opened(self, data: RowsElsewhere, rule: Any, whole: bool = False) -> Any:
+        """The rows `Opened`; they are no array that could be `whole`."""
         return opened_elsewhere(RemoteParts(data, self.n_clusters, rule), self.n_clusters)

@@ -11,6 +11,7 @@ from .. import backends
 from ..arrays import Data, computed_in, origin_of, values_of
 from ..backends.protocol import Backend, Problem, Share
 from . import on_disk
+from .at_once import PartsAtOnce, Threads
 from .checks import check_magnitudes
 from .memory import allowed_for_states, shortage, too_little
 from .parts import Parts
@@ -48,7 +49,7 @@ class Opened(NamedTuple):
         if shares is None:
             return self.backend.open(rows, weights, problem, self.n_threads)
         data = Slices(rows, weights, problem.dtype, [share.n_samples for share in shares])
-        return Parts(_parts(data, weights is not None, self.backend, problem, self.n_threads, shares))
+        return _several(data, weights is not None, self.backend, problem, self.n_threads, shares)
 
 
 def open_data(data, n_clusters, *, device="auto", n_threads=None, second=0, rule=means, whole=False):
@@ -98,7 +99,7 @@ class Choice(NamedTuple):
             session = backend.open(_readable(backend, data.X), weights, problem, n_threads)
             session = session if rule is means else Parts([session], rule)
         else:
-            session = Parts(_parts(data, weights is not None, backend, problem, n_threads, shares), rule)
+            session = _several(data, weights is not None, backend, problem, n_threads, shares, rule)
         return Opened(session, backend, problem, n_threads)
 
     def alone(self, X, number):
@@ -182,7 +183,20 @@ class _Chunk(NamedTuple):
         self.data.needed[self.number] = whether
 
 
-def _parts(data, weighted, backend, problem, n_threads, shares=None):
+def _several(data, weighted, backend, problem, n_threads, shares, rule=means):
+    """A session on rows in chunks, of which the backend may have `shares`.
+
+    Devices are asked at the same time, unless they would both read from a source that is read in order.
+    """
+    parts, devices = _parts(data, weighted, backend, problem, n_threads, shares), [one.device for one in shares or ()]
+    in_memory = isinstance(data, Slices) or data.source.in_memory or all(one.stays for one in shares or ())
+    if len(set(devices)) < 2 or not in_memory:
+        return Parts(parts, rule)
+    threads = Threads(devices, lambda device: backend.as_here(problem._replace(device=device)))
+    return PartsAtOnce(parts, threads, rule)
+
+
+def _parts(data, weighted, backend, problem, n_threads, shares):
     """A part for each chunk: a session that stays open, or rows that are read anew in each pass.
 
     `shares`: what the backend has to say of each, if it has.

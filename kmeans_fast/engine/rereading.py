@@ -6,6 +6,7 @@ rows are not read at all in a pass in which no bound fails.
 """
 
 import contextlib
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -48,13 +49,15 @@ class Labels:
 
     def __init__(self, starts, allocate=np.empty):
         self.starts, self.allocate, self.array, self.given = starts, allocate, None, set()
+        self.lock = threading.Lock()
 
     def room(self, number):
         """Where a part writes its labels from now on. Arrays that have been handed out stay as they are."""
-        if self.array is None or number in self.given:
-            self.array, self.given = self.allocate(int(self.starts[-1]), np.int32), set()
-        self.given.add(number)
-        return self.array[self.starts[number] : self.starts[number + 1]]
+        with self.lock:  # parts of several devices ask at the same time
+            if self.array is None or number in self.given:
+                self.array, self.given = self.allocate(int(self.starts[-1]), np.int32), set()
+            self.given.add(number)
+            return self.array[self.starts[number] : self.starts[number + 1]]
 
 
 class Looked(NamedTuple):

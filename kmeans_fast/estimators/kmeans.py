@@ -50,7 +50,7 @@ class KMeans(_BaseKMeans):
         For compatibility; X is never modified.
     algorithm : {"auto", "lloyd", "elkan"}, default="auto"
         All give the same answer, and all are run by the fastest exact path.
-    device : {"auto", "cpu", "cuda", "cuda:N"}, default="auto"
+    device : {"auto", "cpu", "cuda", "cuda:N", "cuda:N,M"}, default="auto"
         A device named is used or refused with the reason; "auto" never fails for want of one.
     n_threads : int or None, default=None
         None: as many as pay, at most the CPUs by affinity and the container's quota, and what OMP_NUM_THREADS and

@@ -31,7 +31,7 @@ from kmeans_fast import available_backends
         (["fit", "data.npy", "-k", "3", "--labels", "no/labels.npy"], "does not exist"),
         (
             ["fit", "data.npy", "-k", "3", "--device", "tpu"],
-            "--device: must be 'auto', 'cpu', 'cuda' or 'cuda:N', got 'tpu'",
+            "--device: must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'cuda:N,M', got 'tpu'",
         ),
         (["fit", "nothing.npy", "-k", "3"], "no such file"),
         (["fit", ".", "-k", "3"], "directory"),

@@ -8,6 +8,7 @@ import ctypes
 import functools
 import importlib
 import sys
+import threading
 import types
 
 import numpy as np
@@ -18,9 +19,11 @@ from support import DTYPES, rows, some_weights
 
 from kmeans_fast import reference
 from kmeans_fast.arrays import Data
+from kmeans_fast.backends.cuda import streaming
 from kmeans_fast.backends.cuda.problems import CudaProblems
 from kmeans_fast.backends.cuda.runs import Layout
 from kmeans_fast.backends.cuda.session import CudaSession
+from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.engine.fit import initial_centroids
 from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.parts import Parts
@@ -40,10 +43,13 @@ class Array(np.ndarray):
     def data(self):
         return types.SimpleNamespace(ptr=self.ctypes.data)
 
-    def set(self, array):
+    def set(self, array, stream=None):
         assert type(array) is np.ndarray
         assert (array.shape, array.dtype) == (self.shape, self.dtype)
-        self[...] = array
+        if stream is None:
+            self[...] = array
+        else:
+            stream.pending.append((self, array))
 
 
 def on_gpu(array):
@@ -99,6 +105,17 @@ def launch_kernel(
         run()
 
 
+class Numbers(threading.local):
+    """Of the devices that are current in a thread, the innermost last."""
+
+    def __init__(self):
+        numbers = [0]
+        self.append, self.pop, self.at = numbers.append, numbers.pop, numbers.__getitem__
+
+    def __getitem__(self, place):
+        return self.at(place)
+
+
 streams = []  # those that are current instead, the innermost last
 
 
@@ -108,6 +125,16 @@ class Stream:
     def __init__(self, non_blocking):
         assert non_blocking
         self.ptr, self.captured = 90, None
+        self.pending, self.waited = [], 0  # copies, made when somebody waits for them
+
+    def wait_event(self, event):
+        assert event.recorded
+        self.waited += 1
+
+    def make(self, count):
+        for target, source in self.pending[:count]:
+            target[...] = source
+        self.pending[:count] = []
 
     def __enter__(self):
         streams.append(self)
@@ -136,7 +163,7 @@ def make_modules(compiled):
         "major": 9, "minor": 0,
     }  # fmt: skip
 
-    current = [0]  # numbers of the devices that are current, the innermost last
+    current = Numbers()
 
     class Device:
         def __init__(self, number=None):
@@ -153,11 +180,28 @@ def make_modules(compiled):
         def __init__(self, block=False, disable_timing=False, interprocess=False):
             self.recorded = False
 
-        def record(self):
-            self.recorded = True
+        def record(self, stream=None):
+            self.recorded, self.stream = True, stream
 
         def synchronize(self):
             assert self.recorded
+            if self.stream is not None:
+                self.stream.make(len(self.stream.pending))
+
+    class Current:
+        """The current stream of a device."""
+
+        def __init__(self):
+            self.ptr = STREAM + current[-1]
+
+        def wait_event(self, event):
+            event.synchronize()
+
+        def __enter__(self):
+            assert self.ptr == STREAM + current[-1], "the stream of another device"
+
+        def __exit__(self, *_):
+            pass
 
     runtime = types.SimpleNamespace(
         getDevice=lambda: current[-1],
@@ -171,8 +215,8 @@ def make_modules(compiled):
             launchKernel=launch_kernel, launchCooperativeKernel=launch_cooperative_kernel,
             occupancyMaxActiveBlocksPerMultiprocessor=lambda address, threads, shared_bytes: 2,
         ),
-        get_current_stream=lambda: streams[-1] if streams else types.SimpleNamespace(ptr=STREAM + current[-1]),
-        Stream=Stream,
+        get_current_stream=lambda: streams[-1] if streams else Current(),
+        Stream=Stream, alloc_pinned_memory=bytearray,
     )  # fmt: skip
     cupy.__version__ = "14.2.0"
     cupy.empty = lambda shape, dtype: on_gpu(np.full(shape, 0x5A, dtype))
@@ -316,3 +360,25 @@ def test_all_modules_are_compiled_at_once_and_only_once(device_module, monkeypat
     device.compile(modules[:2])
     device.compile(modules)
     assert sorted(asked) == sorted(modules)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_rows_are_brought_through_pinned_memory(device_module, monkeypatch, number):
+    monkeypatch.setattr(streaming, "_PIECE_BYTES", 1000)
+    device, X, weights = device_module.CupyDevice(number), rows(700, 5, np.float32), some_weights(700)
+    parts = list(zip(np.split(X, [300, 500]), np.split(weights, [300, 500])))
+    problem = Problem(300, 5, 3, X.dtype, True)
+    uploads = streaming.Uploads(device, [lambda part=part: part for part in parts], 300, problem)
+    for at in (0, 1, 2, 0, 2):
+        found, own = uploads.bring(at)
+        assert_array_equal(device.download(found.array), parts[at][0])
+        assert_array_equal(device.download(own.array), parts[at][1])
+    assert uploads.copies.stream.waited >= 5
+    del uploads  # waits for what nobody has asked for
+
+
+def test_another_thread_enqueues_where_this_one_does(device_module):
+    device = device_module.CupyDevice(1)
+    with device.as_here():
+        assert device_module.current_device() == 1
+    assert device_module.current_device() == 0

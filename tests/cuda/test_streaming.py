@@ -3,6 +3,9 @@
 A copy to the device is made when somebody waits for it, and leaves garbage until then (`simulator.device.SimCopies`).
 """
 
+import contextlib
+import threading
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -10,9 +13,14 @@ from support import some_weights, uneven
 
 import kmeans_fast
 from kmeans_fast import backends as registry
-from kmeans_fast import door
+from kmeans_fast import door, reference
+from kmeans_fast.backends.cpu.session import CpuSession
 from kmeans_fast.backends.cuda import sharing, streaming
+from kmeans_fast.backends.cuda.session import CudaSession
 from kmeans_fast.backends.protocol import Problem, Share
+from kmeans_fast.engine import seeding
+from kmeans_fast.engine.at_once import PartsAtOnce, Threads
+from kmeans_fast.engine.lloyd import lloyd
 from simulator import build
 from simulator.device import SimBackend, SimCopies, SimDevice, SimMark
 
@@ -166,3 +174,89 @@ def test_a_wait_that_is_missing_is_found(gpus, monkeypatch, fault):
     monkeypatch.setattr(of, name, lambda self: None)
     with pytest.raises((AssertionError, ValueError, RuntimeError)):
         same(kmeans_fast.kmeans(X, K, device="cuda", seed=3, max_iter=4), wanted)
+
+
+# ---- several GPUs --------------------------------------------------------------------------------------------------
+
+MEMORIES = {
+    "both hold their rows": (1 << 30, 1 << 30),
+    "one is too small": (1 << 30, LABELS),
+    "both are": (LABELS, 70_000),
+}
+
+
+@pytest.mark.parametrize("memories", MEMORIES)
+@pytest.mark.parametrize("options", ["k-means++", "k-means||", "weights", "seeds of a sample", "empty clusters"])
+def test_several_gpus_have_the_bits_of_one_cpu(gpus, options, memories):
+    X, how = data(), {"seed": 3, "max_iter": 6, **OPTIONS[options]}
+    wanted = kmeans_fast.kmeans(X, K, device="cpu", **how)
+    devices = gpus(*MEMORIES[memories])
+    same(kmeans_fast.kmeans(X, K, device="cuda:0,1", **how), wanted)
+    for device in devices:
+        assert {"update_sums", "trials" if options != "k-means||" else "join"} & set(device.launches)
+
+
+def test_rows_are_shared_out_evenly_as_far_as_they_fit(gpus):
+    gpus(1 << 30, 1 << 30)
+    assert [(share.n_samples, share.device) for share in shares_of(N, device="cuda:1,0")] == [
+        (1000, "cuda:1"), (1000, "cuda:0")
+    ]  # fmt: skip
+    assert [share.n_samples for share in shares_of(1, device="cuda:0,1")] == [1]
+    gpus(1 << 30, LABELS)
+    first, second = shares_of(N, device="cuda:0,1")
+    assert first.n_samples > second.n_samples
+    assert first.stays
+    assert second.stays
+
+
+def test_gpus_are_asked_at_the_same_time(gpus, monkeypatch):
+    gpus(1 << 30, 1 << 30)
+    both = threading.Barrier(2)
+    accumulate = CudaSession.accumulate
+    monkeypatch.setattr(CudaSession, "accumulate", lambda *given: (both.wait(60) and None) or accumulate(*given))
+    kmeans_fast.kmeans(data(), K, device="cuda:0,1", seed=1, max_iter=3)
+
+
+def test_a_gpu_that_fails_ends_the_fit_when_no_other_is_at_work(gpus, monkeypatch):
+    _, second = gpus(1 << 30, 1 << 30)
+    second.failing = {60}
+    second.release = lambda: second.failing.add(61)
+    with pytest.raises(MemoryError, match="on a simulated GPU"):
+        kmeans_fast.kmeans(data(), K, device="cuda:0,1", seed=1, max_iter=3)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_files_on_several_gpus(gpus, monkeypatch, tmp_path, streams):
+    X = data()
+    wanted = kmeans_fast.kmeans(X, K, device="cpu", seed=4, max_iter=5)
+    gpus(*((LABELS, LABELS) if streams else (1 << 30, 1 << 30)))
+    np.save(tmp_path / "x.npy", X)
+    monkeypatch.setattr(door, "_ARRAY_SHARE", 0.0)
+    monkeypatch.setattr(door, "chunk_bytes", lambda: 150 * D * 4)
+    same(kmeans_fast.kmeans(tmp_path / "x.npy", K, device="cuda:0,1", seed=4, max_iter=5), wanted)
+
+
+def test_a_cpu_and_two_gpus_as_parts_of_one_session():
+    X, weights = data(), some_weights(N)
+    gpus = [SimDevice(number=number) for number in range(2)]
+    at = [700, 1500]
+    x, w = np.split(X, at), np.split(weights, at)
+    parts = [CpuSession(x[0], w[0], K, 2), *(CudaSession(*one, K, on_host=True) for one in zip(gpus, x[1:], w[1:]))]
+    session = PartsAtOnce(parts, Threads(["cpu", "cuda:0", "cuda:1"], lambda device: contextlib.nullcontext()))
+    numbers = seeding.kmeans_plusplus(session, K, 3, 0)
+    assert_array_equal(numbers, reference.kmeans_plusplus(X, weights, K, 3))
+    found, wanted = (
+        lloyd(session, X[numbers], max_iter=8, threshold=0.0),
+        reference.lloyd(X, weights, X[numbers], 8, 0.0),
+    )
+    assert_array_equal(found.labels, wanted.labels)
+    assert_array_equal(found.centroids, wanted.centroids)
+
+
+def test_several_gpus_are_named_apart_and_all_there(gpus):
+    gpus(1 << 30, 1 << 30)
+    with pytest.raises(ValueError, match=r"device must be .*'cuda:N,M', got 'cuda:0,0'"):
+        kmeans_fast.kmeans(data(), K, device="cuda:0,0")
+    text = kmeans_fast.explain(data(), K, device="cuda:0,1")
+    assert "cuda:0: 1,000 rows stay there" in text
+    assert "cuda:1: 1,000 rows stay there" in text

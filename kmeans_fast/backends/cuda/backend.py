@@ -92,6 +92,9 @@ class CudaBackend:
         uploads = Uploads(self.device(problem), chunks, problem.n_samples, problem)
         return [Brought(uploads, number, chunk) for number, chunk in enumerate(chunks)]
 
+    def as_here(self, problem):
+        return self.device(problem).as_here()
+
     def batches(self, problem, problems, runs, n_threads):
         from .planning import free_bytes, problems_bytes
         from .runs import objection

@@ -183,6 +183,17 @@ class CupyDevice:
         """A context in which this device is the current one; to change it takes the host longer than to ask."""
         return _AS_IT_IS if current_device() == self.number else cupy.cuda.Device(self.number)
 
+    def as_here(self):
+        with self._current():
+            stream = cupy.cuda.get_current_stream()
+
+        @contextlib.contextmanager
+        def entered():
+            with cupy.cuda.Device(self.number), stream:
+                yield
+
+        return entered()
+
     def empty(self, shape, dtype):
         with self._current():
             return cupy.empty(shape, dtype)

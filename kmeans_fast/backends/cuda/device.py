@@ -4,6 +4,7 @@
 Nothing else in this folder knows more of a device than what is written here.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -124,6 +125,9 @@ class Device(Protocol):
 
     def together(self, launches: list[Launch]) -> Callable[[], None]:
         """Launches that are enqueued as one. To make it takes as long as some tens of launches."""
+
+    def as_here(self) -> contextlib.AbstractContextManager:
+        """A context in which another thread enqueues where this one does."""
 
     def free_bytes(self) -> int:
         """Memory that can still be had."""
