@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # signatures in `help` read as they are written here
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..arrays import to_host
 from ..functional import assign
 from ..messages import counted
 from ..metrics.inputs import numbers_of
-from .plane import beyond, coded, draw_centroids, draw_regions, draw_rows, limits_of, plane_of, predicted
+from .plane import beyond, coded, draw_centroids, draw_regions, draw_rows, limits_of, plane_of, predicted, rows_of
 from .style import PALETTE, axes_or_new, bare, colours, legend, plain
 
 
@@ -64,36 +65,38 @@ class ClustersDisplay:
         regions: bool = True,
     ) -> ClustersDisplay:  # fmt: skip
         """Plot what is known already; the parameters are those of the class and of `plot`."""
-        centroids = None if centroids is None else to_host(centroids)
-        return cls(to_host(X), labels, centroids, feature_names).plot(ax, regions=regions)
+        return cls(X, labels, centroids, feature_names).plot(ax, regions=regions)
 
     def plot(self, ax: Any = None, *, regions: bool = True) -> ClustersDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
         self.ax_ = axes_or_new(ax, figsize=(7.5, 5.5))
         self.figure_, self.regions_, self.centroids_ = self.ax_.figure, None, None
-        plane = plane_of(self.X, self.feature_names)
-        points = plane.projected(self.X)
-        if self.centroids is None:
+        X, names = rows_of(self.X, self.feature_names)
+        centroids = None if self.centroids is None else to_host(self.centroids)
+        plane = plane_of(X, names)
+        points = plane.projected(X)
+        if centroids is None:
             labels, called = coded(self.labels)
         else:
-            labels, called = numbers_of(self.labels, len(points), len(self.centroids)), list(range(len(self.centroids)))
+            labels, called = numbers_of(self.labels, len(X), len(centroids)), list(range(len(centroids)))
         k = len(called)
         if len(labels) != len(points):
             raise ValueError(f"X and labels must have the same number of rows, got {len(points)} and {len(labels)}.")
         palette, limits = colours(k), limits_of(points)
-        if regions and self.X.shape[1] == 2 and self.centroids is not None:
-            self.regions_ = draw_regions(self.ax_, self._nearest, palette, limits)
+        if regions and X.shape[1] == 2 and centroids is not None:
+            self.regions_ = draw_regions(self.ax_, functools.partial(_nearest, centroids), palette, limits)
         self.rows_ = draw_rows(self.ax_, points, labels, palette, limits)
-        if self.centroids is not None:
-            self.centroids_ = draw_centroids(self.ax_, plane.projected(self.centroids), range(k))
+        if centroids is not None:
+            self.centroids_ = draw_centroids(self.ax_, plane.projected(centroids), range(k))
         elif called != list(range(k)) and k <= len(PALETTE):
             legend(self.ax_, palette, [plain(name) for name in called])
         left_out = beyond(points, limits)
-        title = f"{counted(len(self.X), 'row')} in {counted(k, 'cluster')}"
+        title = f"{counted(len(X), 'row')} in {counted(k, 'cluster')}"
         title += f", {left_out:,} of them far outside" if left_out else ""
         self.ax_.set(title=title, xlabel=plane.names[0], ylabel=plane.names[1])
         bare(self.ax_)
         return self
 
-    def _nearest(self, points):
-        return assign(points.astype(self.centroids.dtype), np.ascontiguousarray(self.centroids), device="cpu")[0]
+
+def _nearest(centroids, points):
+    return assign(points.astype(centroids.dtype), np.ascontiguousarray(centroids), device="cpu")[0]

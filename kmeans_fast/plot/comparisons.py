@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import to_host
 from ..metrics.comparison import UNMATCHED, LabelComparison, compare_labels
-from .plane import draw_centroids, draw_rows, limits_of, plane_of, predicted
+from .plane import draw_centroids, draw_rows, limits_of, plane_of, predicted, rows_of
 from .style import CHOSEN, PALETTE, RIGHT, WRONG, axes_or_new, bare, colours, legend, named, percent, plain, pyplot
 
 _NO_CLASS = (0.6, 0.6, 0.6)  # of rows whose cluster stands for no class
@@ -52,8 +52,7 @@ class LabelComparisonDisplay:
         cls, X: Any, y_true: Any, labels: Any, centroids: Any = None, *, feature_names: Any = None, ax: Any = None
     ) -> LabelComparisonDisplay:
         """Compare, and plot; `ax` is a sequence of three axes."""
-        centroids = None if centroids is None else to_host(centroids)
-        return cls(to_host(X), compare_labels(y_true, labels), centroids, feature_names).plot(ax)
+        return cls(X, compare_labels(y_true, labels), centroids, feature_names).plot(ax)
 
     def plot(self, ax: Any = None) -> LabelComparisonDisplay:
         """Draw it on three axes, or on those of a new figure. Returns this display."""
@@ -64,8 +63,11 @@ class LabelComparisonDisplay:
         if len(self.axes_) != 3:
             raise ValueError(f"ax must be a sequence of 3 axes, got {len(self.axes_)}.")
         self.figure_ = self.axes_[0].figure
-        plane = plane_of(self.X, self.feature_names)
-        points = plane.projected(self.X)
+        X, names = rows_of(self.X, self.feature_names)
+        if len(X) != len(found.right):
+            raise ValueError(f"X must have the rows that were compared, {len(found.right)}, got {len(X)}.")
+        plane = plane_of(X, names)
+        points = plane.projected(X)
         limits, count = limits_of(points), len(found.classes)
         palette, verdict = np.vstack([colours(count), _NO_CLASS]), np.array([RIGHT, WRONG])
         right, unmatched = int(found.right.sum()), bool((found.predicted == UNMATCHED).any())
@@ -76,7 +78,7 @@ class LabelComparisonDisplay:
             (
                 (~found.right).astype(np.int32),
                 verdict,
-                f"{right:,} of {len(self.X):,} right ({found.accuracy:.1%})",
+                f"{right:,} of {len(X):,} right ({found.accuracy:.1%})",
                 True,
             ),
         )
@@ -86,7 +88,8 @@ class LabelComparisonDisplay:
             bare(panel)
         self.axes_[0].set_ylabel(plane.names[1])
         if self.centroids is not None:
-            draw_centroids(self.axes_[1], plane.projected(self.centroids), range(len(self.centroids)))
+            centroids = to_host(self.centroids)
+            draw_centroids(self.axes_[1], plane.projected(centroids), range(len(centroids)))
         if count <= len(PALETTE):
             legend(self.axes_[0], palette[:count], [plain(name) for name in found.classes])
         if unmatched:

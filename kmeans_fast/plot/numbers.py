@@ -58,16 +58,17 @@ class SilhouetteDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
         self.ax_ = axes_or_new(ax, figsize=(7, 5.5))
         self.figure_ = self.ax_.figure
+        silhouettes = to_host(self.silhouettes)
         labels, called = coded(self.labels)
         k = len(called)
         palette, gap, start = colours(k), max(1, len(labels) // (15 * k)), 0
         middles = []
         for cluster in range(k):
-            own = np.sort(self.silhouettes[labels == cluster])
+            own = np.sort(silhouettes[labels == cluster])
             self.ax_.fill_betweenx(np.arange(start, start + len(own)), 0, own, color=palette[cluster], linewidth=0)
             middles.append(start + len(own) / 2)
             start += len(own) + gap
-        mean = float(np.mean(self.silhouettes))
+        mean = float(np.mean(silhouettes))
         self.ax_.axvline(mean, color=CHOSEN, linestyle="--", linewidth=1.2)
         self.ax_.annotate(
             f"mean {mean:.2f}", (mean, 1), xycoords=("data", "axes fraction"), xytext=(5, -12),

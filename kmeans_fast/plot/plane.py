@@ -48,13 +48,34 @@ def coded(labels: Any) -> tuple[np.ndarray, list]:
     return codes.reshape(-1), names.tolist()
 
 
+def rows_of(X: Any, names: Any = None) -> tuple[np.ndarray, Any]:
+    """Rows as an array (n_samples, n_features) of finite numbers, and names of features: those given, or a table's own.
+
+    Raises
+    ------
+    ValueError
+        If the rows are no such numbers, or there is not a name for each feature.
+    """
+    names = getattr(X, "columns", None) if names is None else names
+    rows = to_host(X)
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise ValueError(f"X must have the shape (n_samples, n_features), at least one of each, got {rows.shape}.")
+    if rows.dtype.kind not in "biuf":
+        raise ValueError(f"X must be numbers, got dtype {rows.dtype}: leave out other columns, or encode them.")
+    rows = rows.astype(np.float64) if rows.dtype.kind == "b" else rows
+    check_finite(rows, "X")
+    if names is not None and len(names) != rows.shape[1]:
+        raise ValueError(f"feature_names must be {rows.shape[1]}, one for each feature, got {len(names)}.")
+    return rows, names
+
+
 def predicted(estimator: Any, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
     """Rows as the last step of an estimator sees them, their labels, its centroids, and the names of its features."""
     if hasattr(estimator, "steps"):
         before, estimator = estimator[:-1], estimator[-1]
         X = before.transform(X) if len(before) else X
     labels, names = to_host(estimator.predict(X)), getattr(estimator, "feature_names_in_", None)
-    return to_host(X), labels, to_host(estimator.cluster_centers_), names
+    return X, labels, to_host(estimator.cluster_centers_), names
 
 
 class Plane(NamedTuple):

@@ -283,3 +283,37 @@ def test_pipelines_are_drawn_as_their_last_step_sees_them(blobs):
     np.testing.assert_array_equal(display.centroids_.get_offsets(), model[-1].cluster_centers_)
     beside = plot.LabelComparisonDisplay.from_estimator(model, X, y)
     assert beside.axes_[0].get_title() == "known classes"
+
+
+def test_rows_may_be_lists_and_tables(blobs, model):
+    pandas = pytest.importorskip("pandas")
+    X, y = blobs
+    found = compare_labels(y, model.labels_)
+    frame = pandas.DataFrame(X, columns=["bill", "mass"])
+    for rows, name in ((X.tolist(), "feature 1"), (frame, "bill")):
+        clusters = plot.ClustersDisplay(rows, y.tolist(), model.cluster_centers_.tolist()).plot()
+        assert clusters.ax_.get_xlabel() == name
+        np.testing.assert_array_equal(clusters.rows_.get_offsets(), X)
+        assert plot.LabelComparisonDisplay(rows, found).plot().axes_[0].get_xlabel() == name
+
+
+@pytest.mark.parametrize(
+    ("rows", "names", "text"),
+    [
+        (np.zeros(400), None, r"shape \(n_samples, n_features\), at least one of each, got \(400,\)"),
+        (np.full((400, 2), np.nan), None, r"X contains NaN at \(0, 0\)"),
+        (np.full((400, 3), np.inf), None, r"X contains infinity at \(0, 0\)"),
+        (np.full((400, 2), "a"), None, "X must be numbers"),
+        (np.zeros((400, 2)), ["a"], "feature_names must be 2, one for each feature, got 1"),
+    ],
+)
+def test_rows_that_cannot_be_drawn_are_refused(blobs, rows, names, text):
+    found = compare_labels(blobs[1], blobs[1])
+    for display in (
+        plot.ClustersDisplay(rows, blobs[1], feature_names=names),
+        plot.LabelComparisonDisplay(rows, found, feature_names=names),
+    ):
+        with pytest.raises(ValueError, match=text):
+            display.plot()
+    with pytest.raises(ValueError, match="X must have the rows that were compared, 400, got 3"):
+        plot.LabelComparisonDisplay(np.zeros((3, 2)), found).plot()
