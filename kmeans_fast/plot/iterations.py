@@ -13,7 +13,7 @@ from ..functional import assign, kmeans, kmeans_plusplus
 from ..messages import counted
 from ..parameters import checked
 from ..whole_files import WholeFiles
-from .plane import draw_centroids, draw_regions, draw_rows, limits_of, plane_of
+from .plane import draw_centroids, draw_regions, draw_rows, limits_of, plane_of, rows_of
 from .style import BESIDE, CHOSEN, axes_or_new, bare, colours, counts, pyplot
 
 _MOST_STEPS = 25  # that an animation shows; of more, those early on, where most happens, are denser
@@ -53,7 +53,8 @@ class IterationsDisplay:
     def __init__(self, X: Any, steps: Any, feature_names: Any = None):
         if not len(steps):
             raise ValueError("steps must hold the centroids of at least one step, got none.")
-        self.X, self.steps, self.feature_names = X, [np.asarray(step) for step in steps], feature_names
+        self.X, self.feature_names = rows_of(X, feature_names)
+        self.steps = [np.asarray(step) for step in steps]
 
     @classmethod
     def from_data(

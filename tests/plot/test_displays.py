@@ -295,6 +295,7 @@ def test_rows_may_be_lists_and_tables(blobs, model):
         assert clusters.ax_.get_xlabel() == name
         np.testing.assert_array_equal(clusters.rows_.get_offsets(), X)
         assert plot.LabelComparisonDisplay(rows, found).plot().axes_[0].get_xlabel() == name
+        assert plot.IterationsDisplay(rows, [X[:2], X[2:4]]).plot().ax_.get_xlabel() == name
 
 
 @pytest.mark.parametrize(
@@ -315,5 +316,7 @@ def test_rows_that_cannot_be_drawn_are_refused(blobs, rows, names, text):
     ):
         with pytest.raises(ValueError, match=text):
             display.plot()
+    with pytest.raises(ValueError, match=text):
+        plot.IterationsDisplay(rows, [np.zeros((2, 2))], feature_names=names)
     with pytest.raises(ValueError, match="X must have the rows that were compared, 400, got 3"):
         plot.LabelComparisonDisplay(np.zeros((3, 2)), found).plot()

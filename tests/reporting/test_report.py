@@ -11,6 +11,7 @@ import pytest
 
 import kmeans_fast
 from kmeans_fast.datasets import make_blobs
+from kmeans_fast.metrics import compare_labels
 from kmeans_fast.preparation.findings import health
 from kmeans_fast.reporting import analyse, page
 
@@ -189,3 +190,25 @@ def test_pages_of_odd_data_are_made(rows, numbers):
 def test_a_column_that_is_constant_but_for_rounding_does_not_vary():
     X = np.column_stack([np.random.default_rng(0).normal(size=300), np.full(300, 0.1)])
     assert [line for line in health(X, ["a", "b"], False).remarks if "varies" in line] == []
+
+
+def test_letters_that_no_font_has_are_told_once(monkeypatch):
+    from kmeans_fast.plot import ConfusionDisplay
+    from kmeans_fast.reporting import pictures
+
+    monkeypatch.setattr(pictures, "_MORE_LETTERS", ())
+    display = ConfusionDisplay(compare_labels(["\U00010330", "\U00010331"], [0, 1]))
+    with pytest.warns(UserWarning, match="install a font") as said:
+        pictures.picture(display, "title", "alternative")
+    assert [str(one.message)[:42] for one in said] == ["Some letters of names are in no font that "]
+
+
+def test_numbers_are_short():
+    from kmeans_fast.reporting.page import _number
+
+    assert [_number(value) for value in (1234, 0.12345, 98765.4, 6.17211e15)] == [
+        "1,234",
+        "0.1235",
+        "98,765",
+        "6.172e+15",
+    ]
