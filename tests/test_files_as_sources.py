@@ -210,7 +210,9 @@ def test_labels_go_where_the_caller_wants_them(tmp_path, kind):
     assert found.dtype == np.int32
 
 
-@pytest.mark.parametrize("out", [np.empty(3, np.int32), np.empty(500), "labels.csv", [0]], ids=str)
+@pytest.mark.parametrize(
+    "out", [np.zeros(3, np.int32), np.zeros(500), "labels.csv", [0]], ids=["short", "float64", "csv", "list"]
+)
 def test_no_place_for_labels_is_refused(out):
     X = data()
     with pytest.raises(ValueError, match="out must"):
