@@ -5,9 +5,9 @@ from pathlib import Path
 
 from .. import __version__
 from ..parameters import PARAMETERS
+from . import option_texts
 
 PROGRAM = "kmeans-fast"
-COMPILED = ("fits", "bytes", "exponion", "bounds", "trees", "others", "weights", "batches", "silhouettes")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -15,66 +15,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{PROGRAM}: error: {message} (see '{self.prog} --help')\n")
-
-
-def _delimiter(text):
-    value = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
-    if len(value) != 1 or not value.isascii() or value in '"\r\n\0':
-        raise argparse.ArgumentTypeError(f"must be one ASCII character, 'tab' or 'space', got {text!r}")
-    return value
-
-
-def _encoding(text):
-    try:
-        "a".encode(text)
-    except (LookupError, ValueError):
-        raise argparse.ArgumentTypeError(f"must be an encoding that Python knows, got {text!r}") from None
-    return text
-
-
-def _shape(text):
-    try:
-        sizes = [int(part.replace("_", "")) for part in text.split(",")]
-    except ValueError:
-        sizes = []
-    if len(sizes) != 2 or min(sizes) < 1:
-        raise argparse.ArgumentTypeError(f"must be ROWS,COLUMNS such as 1000000,16, got {text!r}")
-    return tuple(sizes)
-
-
-def _numbers(text):
-    """Numbers of clusters: 2:20 (both included), 10:100:10, or 2,4,8."""
-    try:
-        if ":" in text:
-            first, last, *step = (int(part) for part in text.split(":"))
-            found = sorted(range(first, last + 1, *step))
-        else:
-            found = sorted({int(part) for part in text.split(",")})
-    except (ValueError, TypeError):
-        found = []
-    if not found or found[0] < 1:
-        raise argparse.ArgumentTypeError(f"must be numbers such as 2:20, 10:100:10 or 2,4,8, got {text!r}")
-    return found
-
-
-def _compiled(text):
-    if text not in COMPILED:
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(COMPILED)}, got {text!r}")
-    return text
-
-
-def _number_or_numbers(text):
-    """A number of clusters, or several in question."""
-    return _numbers(text) if ":" in text or "," in text else _reader(PARAMETERS["n_clusters"].rule)(text)
-
-
-def _path_ending(*endings):
-    def parse(text):
-        if Path(text).suffix.lower() not in endings:
-            raise argparse.ArgumentTypeError(f"must end in {' or '.join(endings)}, got {text!r}")
-        return Path(text)
-
-    return parse
 
 
 def make_parser():
@@ -122,7 +62,7 @@ def _add_input(parser, **how):
     )
     group.add_argument(
         "--delimiter",
-        type=_delimiter,
+        type=option_texts.delimiter,
         metavar="C",
         help="of a text file: one character, 'tab', or 'space' for runs of blanks; default: found from the first rows",
     )
@@ -130,7 +70,7 @@ def _add_input(parser, **how):
         "--decimal", choices=(".", ","), default=".", help="decimal mark of a text file (default: a point)"
     )
     group.add_argument(
-        "--encoding", type=_encoding, metavar="NAME", help="of a text file, such as latin-1; default: UTF-8"
+        "--encoding", type=option_texts.encoding, metavar="NAME", help="of a text file, such as latin-1; default: UTF-8"
     )
     group.add_argument(
         "--quotes",
@@ -151,18 +91,8 @@ def _add_parameters(group, *names, everywhere=False, types=None):
         if flag is not None and (name in names if names else flag.everywhere == everywhere):
             how = {"dest": name, "help": flag.help, "metavar": flag.metavar, "required": flag.required}
             how["default"] = default if flag.default is None else flag.default
-            read = (types or {}).get(name) or (_reader(rule) if flag.ruled else None)
+            read = (types or {}).get(name) or (option_texts.by_rule(rule) if flag.ruled else None)
             group.add_argument(*flag.names, type=read, **how)
-
-
-def _reader(rule):
-    def read(text):
-        try:
-            return rule.read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return read
 
 
 def _add_computing(parser, auto_dtype):
@@ -196,16 +126,18 @@ def _add_fit(commands):
         "--weights", metavar="COLUMN", help="the column (name or number) of sample weights, or a .npy file of them"
     )
     group = parser.add_argument_group("the clustering")
-    _add_parameters(group, types={"n_clusters": _number_or_numbers})
+    _add_parameters(group, types={"n_clusters": option_texts.number_or_numbers})
     group.add_argument("--resume", action="store_true", help="go on from --checkpoint, if that file is there")
     _add_search(group)
     _add_preparation(parser)
     _add_computing(parser, "float32 stays float32, all else becomes float64")
     group = parser.add_argument_group("the output")
     group.add_argument("-o", "--output", type=Path, metavar="DIR", help="write all three files into this directory")
-    group.add_argument("--labels", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv")
-    group.add_argument("--centroids", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv")
-    group.add_argument("--model", type=_path_ending(".npz"), metavar="PATH", help=".npz, for 'predict'")
+    group.add_argument("--labels", type=option_texts.path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv")
+    group.add_argument(
+        "--centroids", type=option_texts.path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv"
+    )
+    group.add_argument("--model", type=option_texts.path_ending(".npz"), metavar="PATH", help=".npz, for 'predict'")
     _add_append(group)
     group.add_argument(
         "--distances",
@@ -230,7 +162,11 @@ def _add_predict(commands):
     )
     _add_computing(parser, "that of the model's centroids")
     parser.add_argument(
-        "-o", "--output", type=_path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv; default: CSV on stdout"
+        "-o",
+        "--output",
+        type=option_texts.path_ending(".npy", ".csv"),
+        metavar="PATH",
+        help=".npy or .csv; default: CSV on stdout",
     )
     _add_append(parser)
     parser.add_argument(
@@ -263,7 +199,7 @@ def _add_choose_k(commands):
     _add_input(parser)
     group = parser.add_argument_group("the choice")
     group.add_argument(
-        "-k", type=_numbers, default=list(range(2, 21)), metavar="NUMBERS",
+        "-k", type=option_texts.numbers, default=list(range(2, 21)), metavar="NUMBERS",
         help="2:20, 10:100:10 or 2,4,8 (default: 2:20)",
     )  # fmt: skip
     _add_search(group)
@@ -271,7 +207,7 @@ def _add_choose_k(commands):
     _add_preparation(parser)
     _add_computing(parser, "float32 stays float32, all else becomes float64")
     group = parser.add_argument_group("the output")
-    group.add_argument("--picture", type=_path_ending(".png", ".svg"), metavar="PATH", help=".png or .svg")
+    group.add_argument("--picture", type=option_texts.path_ending(".png", ".svg"), metavar="PATH", help=".png or .svg")
     group.add_argument("--quiet", action="store_true", help="print no progress, and nothing below the table")
     group.add_argument("--json", action="store_true", help="print JSON in place of the table")
 
@@ -286,7 +222,7 @@ def _add_report(commands):
     _add_input(parser)
     group = parser.add_argument_group("the analysis")
     group.add_argument(
-        "-k", dest="n_clusters", type=_number_or_numbers, default=list(range(2, 21)), metavar="K",
+        "-k", dest="n_clusters", type=option_texts.number_or_numbers, default=list(range(2, 21)), metavar="K",
         help="number of clusters; or 2:20, 10:100:10 or 2,4,8, of which one is chosen (default: 2:20)",
     )  # fmt: skip
     _add_parameters(group, "random_state")
@@ -294,7 +230,7 @@ def _add_report(commands):
     _add_computing(parser, "float32 stays float32, all else becomes float64")
     group = parser.add_argument_group("the output")
     group.add_argument(
-        "-o", "--output", type=_path_ending(".html"), default=Path("report.html"), metavar="PATH",
+        "-o", "--output", type=option_texts.path_ending(".html"), default=Path("report.html"), metavar="PATH",
         help="default: report.html",
     )  # fmt: skip
     group.add_argument("--quiet", action="store_true", help="print no progress and nothing else")
@@ -324,7 +260,7 @@ def _add_preparation(parser):
     )
     group.add_argument(
         "--max-categories",
-        type=_number_from(2),
+        type=option_texts.number_from(2),
         default=20,
         metavar="N",
         help="columns that the levels of one column become, at most; the rarest, and those that are new to 'predict', "
@@ -332,49 +268,18 @@ def _add_preparation(parser):
     )
     group.add_argument(
         "--pca",
-        type=_components,
+        type=option_texts.components,
         metavar="N|SHARE",
         help="cluster in so many principal components, or in as many as have this share of the variance, such as 0.95",
     )
     group.add_argument(
         "--outliers",
-        type=_reach,
+        type=option_texts.reach,
         default="keep",
         metavar="keep|exclude|N",
         help="'exclude' leaves rows out of the fit that have a value more than 8, or N, interquartile ranges beyond "
         "the quartiles of its column; they are labelled after it, and marked (default: keep)",
     )
-
-
-def _number_from(least):
-    def read(text):
-        if not text.isascii() or not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, got {text!r}")
-        return int(text)
-
-    return read
-
-
-def _components(text):
-    try:
-        value = int(text) if text.isdigit() else float(text)
-    except ValueError:
-        value = 0
-    if not (0 < value < 1 or (isinstance(value, int) and value >= 1)):
-        raise argparse.ArgumentTypeError(f"must be a number of components, or a share below 1, got {text!r}")
-    return value
-
-
-def _reach(text):
-    if text in ("keep", "exclude"):
-        return {"keep": "keep", "exclude": 8.0}[text]
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be 'keep', 'exclude' or a number of at least 0, got {text!r}")
-    return value
 
 
 def _add_explain(commands):
@@ -387,7 +292,7 @@ def _add_explain(commands):
     _add_input(parser, nargs="?")
     group = parser.add_argument_group("the clustering")
     _add_parameters(group, "n_clusters", "init", "refine")
-    group.add_argument("--shape", type=_shape, metavar="ROWS,COLUMNS", help="in place of FILE")
+    group.add_argument("--shape", type=option_texts.shape, metavar="ROWS,COLUMNS", help="in place of FILE")
     _add_computing(parser, "that of a fit of FILE; float32 for a shape")
 
 
@@ -410,7 +315,8 @@ def _add_compile(commands):
         "container, or for all nodes of a cluster that are alike. They are kept where KMEANS_FAST_CACHE_DIR says, by "
         "default in the user's cache. What is there already is not compiled again.",
     )
-    parser.add_argument("what", nargs="*", type=_compiled, metavar="WHAT", help=f"any of {', '.join(COMPILED)}")
+    known = ", ".join(option_texts.COMPILED)
+    parser.add_argument("what", nargs="*", type=option_texts.compiled, metavar="WHAT", help=f"any of {known}")
     parser.add_argument("--all", action="store_true", help="all of them; else what fits come to use by themselves")
     parser.add_argument("--quiet", action="store_true", help="print no progress")
 

@@ -59,6 +59,7 @@ def test_fit_chooses_first(blobs, run, tmp_path):
     [
         (["choose-k", "blobs.npy", "-k", "8:2"], "must be numbers such as 2:20"),
         (["choose-k", "blobs.npy", "-k", "0:4"], "must be numbers such as 2:20"),
+        (["choose-k", "blobs.npy", "-k", "2:9999999999"], "must be at most 100,000 numbers"),
         (["choose-k", "blobs.npy", "-k", "2:700"], "-k must be at most the number of rows, 600, got 700"),
         (["choose-k", "blobs.npy", "--trials", "0", "--search", "random"], "n_trials must be an integer of at least 1"),
         (["choose-k", "blobs.npy", "--picture", "choice.jpg"], "must end in .png or .svg"),

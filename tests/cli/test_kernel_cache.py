@@ -10,7 +10,7 @@ from kmeans_fast.kernels.cpu.runtime import code_cache
 from kmeans_fast.kernels.cpu.scoring import byte_codes
 
 from kmeans_fast.backends.cpu.backend import module
-from kmeans_fast.cli import every_kernel, main, parser
+from kmeans_fast.cli import every_kernel, main, option_texts
 
 
 def test_every_kernel_is_put_to_use():
@@ -25,7 +25,7 @@ def test_every_kernel_is_put_to_use():
 
 
 def test_the_parser_knows_what_there_is():
-    assert set(parser.COMPILED) == set(every_kernel.USES)
+    assert set(option_texts.COMPILED) == set(every_kernel.USES)
 
 
 @pytest.fixture
