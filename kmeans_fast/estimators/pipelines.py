@@ -66,16 +66,18 @@ def packed(model, labels=True):
     if not isinstance(model, Pipeline):
         way = "; KMeans.from_sklearn makes one of scikit-learn's" if _is_sklearns(model) else ""
         raise ValueError(f"{_RULE}; got {type(model).__name__}{way}.")
-    steps = [(name, step) for name, step in model.steps if step not in (None, "passthrough")]
+    from ..preparation.saving import Writer, doing  # which takes time, as it takes much of scikit-learn
+
+    steps = doing(model.steps)
     if len(steps) < 2 or not isinstance(steps[-1][1], _BaseKMeans):
         raise ValueError(f"{_RULE}; got a Pipeline of {', '.join(type(step).__name__ for _, step in model.steps)}.")
     *before, (name, kmeans) = steps
     header, arrays = kmeans._packed(labels)
-    from ..preparation.saving import Writer  # which takes time, as it takes much of scikit-learn
-
-    node = Writer(arrays).node(Pipeline(before))
-    header["preparation"] = {"steps": node, "model": name, "n_features_in": int(before[0][1].n_features_in_)}
-    header["feature_names"] = persistence.feature_names(before[0][1])
+    node, first = Writer(arrays).node(Pipeline(before)), before[0][1]
+    while type(first) is Pipeline:
+        first = doing(first.steps)[0][1]
+    header["preparation"] = {"steps": node, "model": name, "n_features_in": int(first.n_features_in_)}
+    header["feature_names"] = persistence.feature_names(first)
     header["arrays"] = sorted(arrays)
     return header, arrays
 

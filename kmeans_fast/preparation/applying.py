@@ -220,7 +220,8 @@ def _levels(encoder):
     rare = getattr(encoder, "infrequent_categories_", None) or [None] * len(encoder.categories_)
     found = []
     for levels, few in zip(encoder.categories_, rare, strict=True):
-        found.append([level for level in levels.tolist() if few is None or level not in set(few)])
+        shared = set() if few is None else set(few)
+        found.append([level for level in levels.tolist() if level not in shared])
         found[-1] += [] if few is None else [RARE]
     return found
 

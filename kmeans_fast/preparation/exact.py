@@ -1,5 +1,7 @@
 """scikit-learn's scaler and PCA with sums that are the same for every order of the rows and number of threads."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn import decomposition, preprocessing
 from sklearn.utils.extmath import svd_flip
@@ -7,6 +9,7 @@ from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted, validate_dat
 
 _NUMBERS = 1 << 18  # taken at a time
 _PIECES = 3
+_LARGEST, _FARTHEST = 1e290, 1e140  # values, and how far they may be from the mean: their squares are added
 _ROWS, _BITS = 4096, 20  # sums of so many products of so many bits each are below 2**53, so exact in float64
 
 
@@ -21,12 +24,12 @@ class ExactStandardScaler(preprocessing.StandardScaler):
         n = len(X)
         mean, low, high = _means(X)
         farthest = np.maximum(high - mean, mean - low)
-        with np.errstate(over="ignore", invalid="ignore"):
-            var = _column_sums(X, np.square(farthest), lambda rows: np.square(rows - mean)) / n
-        _refuse_too_large(var, high, low)
+        _refuse_too_large(farthest, _FARTHEST)
+        var = _column_sums(X, np.square(farthest), lambda rows: np.square(rows - mean)) / n
         # scikit-learn's rule: a spread that the rounding of n numbers can explain is none.
         eps = np.finfo(np.float64).eps
-        constant = var <= n * eps * var + np.square(n * mean * eps)
+        with np.errstate(over="ignore"):
+            constant = var <= n * eps * var + np.square(n * mean * eps)
         self.mean_ = mean if self.with_mean or self.with_std else None
         self.var_ = var if self.with_std else None
         self.scale_ = np.where(constant, 1.0, np.sqrt(var)) if self.with_std else None
@@ -47,13 +50,21 @@ class ExactPCA(decomposition.PCA):
         X = validate_data(self, X, dtype=FLOAT_DTYPES, ensure_min_samples=2)
         n, d = X.shape
         wanted = self.n_components
+        if self.whiten:
+            raise ValueError(
+                "whiten must be False: scores are in the units of the data; sklearn.decomposition.PCA whitens."
+            )
+        if wanted is not None and not isinstance(wanted, Real):
+            raise ValueError(f"n_components must be a number or None, got {wanted!r}.")
         if wanted is not None and not 0 < wanted <= (min(n, d) if wanted >= 1 else 1):
             raise ValueError(
                 f"n_components must be from 1 to {min(n, d)}, the lesser of rows and columns, or a share of the "
                 f"variance below 1, got {wanted!r}."
             )
         self.mean_, low, high = _means(X)
-        variances, vectors = np.linalg.eigh(_covariance(X, self.mean_, np.maximum(high - self.mean_, self.mean_ - low)))
+        farthest = np.maximum(high - self.mean_, self.mean_ - low)
+        _refuse_too_large(farthest, _FARTHEST)
+        variances, vectors = np.linalg.eigh(_covariance(X, self.mean_, farthest))
         variances, vectors = np.maximum(variances[::-1], 0.0), vectors[:, ::-1].T
         _, vectors = svd_flip(u=None, v=vectors, u_based_decision=False)
         total = variances.sum()
@@ -92,15 +103,14 @@ class ExactPCA(decomposition.PCA):
 def _means(X):
     """Means, least and largest values of the columns, float64."""
     low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
-    _refuse_too_large(np.zeros(1), high, low)
+    _refuse_too_large(np.maximum(high, -low), _LARGEST)
     mean = _column_sums(X, np.maximum(-low, high), lambda rows: rows) / len(X)
     return np.where(low == high, low, mean), low, high
 
 
-def _refuse_too_large(parts, high, low):
-    with np.errstate(over="ignore"):
-        if not np.isfinite(parts).all() or not np.isfinite(high - low).all():
-            raise ValueError(f"the values are too large to scale (up to {np.maximum(high, -low).max():.3g})")
+def _refuse_too_large(sizes, most):
+    if sizes.max() > most:
+        raise ValueError(f"the values are too large to scale (up to {sizes.max():.3g}; they may be up to {most:.0e})")
 
 
 def _column_sums(X, largest, function):

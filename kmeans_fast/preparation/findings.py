@@ -134,7 +134,8 @@ def health(X: Any, feature_names: Sequence[str] | None = None, scaled: bool = Fa
     """
     rows = as_rows(X, feature_names)
     columns = {index: _of_texts(rows.names[index], texts) for index, texts in rows.texts.items()}
-    columns |= _of_numbers(rows)
+    with np.errstate(over="ignore", invalid="ignore"):  # of values near the largest float the spread is infinite
+        columns |= _of_numbers(rows)
     found = [columns[index] for index in range(len(rows.names))]
     incomplete = int(rows.missing().sum()) if any(column.missing for column in found) else 0
     return Health(len(rows.numbers), found, _findings(found, len(rows.numbers), incomplete, scaled))

@@ -82,7 +82,7 @@ class Kind(NamedTuple):
 def _pca(cls):
     parameters = {
         "copy": is_flag,
-        "whiten": is_flag,
+        "whiten": _is_one_of(False) if cls is ExactPCA else is_flag,
         "n_components": lambda value: value == "mle" or _is_share_or_count(value),
         "svd_solver": _is_one_of("auto", "full", "covariance_eigh", "arpack", "randomized"),
     }
@@ -141,6 +141,6 @@ def are_texts(values):
 
 
 def check_names(names):
-    """Raise ValueError needed_by names are such as steps may have."""
+    """Raise ValueError unless names are such as steps may have."""
     fine = all(isinstance(name, str) and name and "__" not in name for name in names) and len(set(names)) == len(names)
     require(fine, f"the steps must have different names without '__', got {names!r}")

@@ -176,7 +176,8 @@ class Reader:
                     and at == sorted(set(at)) and at[-1] < len(levels),
                     "levels that are infrequent must be some, not all",
                 )  # fmt: skip
-            frequent = [level for index, level in enumerate(levels) if index not in set(at or ())]
+            few = set(at or ())
+            frequent = [level for index, level in enumerate(levels) if index not in few]
             columns.append([*levels, *frequent])  # once: infrequent, twice: frequent
         longest = max(map(len, columns))
         cells = np.empty((longest, n_in), object)

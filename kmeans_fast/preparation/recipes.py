@@ -2,7 +2,8 @@
 
 from __future__ import annotations  # signatures in `help` read as they are written here
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,21 +109,30 @@ def make_preparation(
     >>> model[-1].labels_.tolist()
     [0, 0, 0, 1, 0, 1]
     """
+    if isinstance(categories, Iterable) and not isinstance(categories, str):
+        categories = tuple(categories)
     given = checked(missing=missing, scale=scale, max_categories=max_categories, pca=pca)
     if categories is None:
         steps = given.number_steps()
-    elif isinstance(categories, str) and categories not in ("auto", "drop"):
+    elif not _is_choice(categories):
         raise ValueError(
             f"categories must be 'auto', 'drop', a sequence of names or positions, or None, got {categories!r}."
         )
     else:
-        chosen = categories if isinstance(categories, str) else tuple(categories)
-        kinds = [("numbers", _pipeline(given.number_steps()), Columns("numbers", chosen))]
-        if chosen != "drop":
-            kinds.append(("categories", _pipeline(given.text_steps()), Columns("texts", chosen)))
+        kinds = [("numbers", _pipeline(given.number_steps()), Columns("numbers", categories))]
+        if categories != "drop":
+            kinds.append(("categories", _pipeline(given.text_steps()), Columns("texts", categories)))
         steps = [("columns", ColumnTransformer(kinds))]
     steps += given.last_steps()
     return Pipeline(steps or [("as it is", "passthrough")])
+
+
+def _is_choice(categories):
+    if isinstance(categories, str):
+        return categories in ("auto", "drop")
+    if not isinstance(categories, tuple):
+        return False
+    return all(isinstance(one, (str, Integral)) and not isinstance(one, bool) for one in categories)
 
 
 def _pipeline(steps):
@@ -136,8 +146,8 @@ def checked(missing=None, scale=None, max_categories=MOST_LEVELS, pca=None, dtyp
             raise ValueError(f"{name} must be {', '.join(map(repr, known))} or None, got {value!r}.")
     if isinstance(max_categories, bool) or not isinstance(max_categories, (int, np.integer)) or max_categories < 2:
         raise ValueError(f"max_categories must be an integer of at least 2, got {max_categories!r}.")
-    is_number = isinstance(pca, (int, float, np.number)) and not isinstance(pca, bool)
-    if pca is not None and not (is_number and (0 < pca < 1 or (pca >= 1 and pca == int(pca)))):
+    is_number = isinstance(pca, Real) and not isinstance(pca, bool)
+    if pca is not None and not (is_number and (0 < pca < 1 or (pca >= 1 and float(pca).is_integer()))):
         raise ValueError(f"pca must be a number of components, a share below 1, or None, got {pca!r}.")
     if pca is not None:
         pca = int(pca) if pca >= 1 else float(pca)
@@ -167,6 +177,8 @@ class Columns:
                 chosen = [index for index, texts in as_rows(X).texts.items() if not is_free(texts)]
         else:
             texts = chosen = [_position(X, column) for column in self.categories]
+            if len(set(chosen)) < len(chosen):
+                raise ValueError(f"categories: every column may be chosen once, got {list(self.categories)}.")
         return chosen if self.kind == "texts" else [index for index in range(X.shape[1]) if index not in texts]
 
 

@@ -123,6 +123,8 @@ def _numbers(X, places):
         return found
     kept = X if len(places) == X.shape[1] else X[:, places]
     try:
+        if kept.dtype.kind not in "fiubO":
+            raise TypeError(f"the dtype is {kept.dtype}")
         return np.asarray(kept, kept.dtype if kept.dtype in (np.float32, np.float64) else np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"X must hold numbers and texts: {error}.") from error

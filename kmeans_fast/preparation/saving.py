@@ -25,7 +25,7 @@ class Writer:
         """The node of a fitted step; ValueError if no file can hold it."""
         self._n_nodes += 1
         if type(step) is Pipeline:
-            steps = [[name, self.node(inner)] for name, inner in step.steps if inner not in (None, "passthrough")]
+            steps = [[name, self.node(inner)] for name, inner in doing(step.steps)]
             return {"kind": "Pipeline", "parameters": {}, "fitted": {"steps": steps}}
         if type(step) is ColumnTransformer:
             return self._columns(step)
@@ -46,6 +46,7 @@ class Writer:
             inner = "passthrough" if identity else inner
             positions = _positions(step, columns)
             if len(positions):
+                inner = "passthrough" if _does_nothing(inner) else inner
                 chosen.append([name, inner if isinstance(inner, str) else self.node(inner), positions])
         fitted = {"transformers": chosen, "n_features_in": int(step.n_features_in_)}
         return {"kind": "ColumnTransformer", "parameters": {}, "fitted": fitted}
@@ -89,6 +90,17 @@ class Writer:
             value = np.asarray(value)
             kind = np.float32 if value.dtype == np.float32 else np.float64
             self.arrays[f"step{number}_{name}"] = np.ascontiguousarray(value, kind)
+
+
+def doing(steps: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The named steps that do something."""
+    return [(name, step) for name, step in steps if not _does_nothing(step)]
+
+
+def _does_nothing(step):
+    if type(step) is Pipeline:
+        return not doing(step.steps)
+    return step is None or (isinstance(step, str) and step == "passthrough")
 
 
 def _positions(step, columns):

@@ -66,6 +66,19 @@ def test_values_too_large_to_scale_are_refused(options):
         fitted(checked(**options), as_rows(X))
 
 
+@pytest.mark.parametrize("size", [1e160, 8.9e307])  # squares of the first, and sums of the second, are infinite
+@pytest.mark.parametrize("step", [ExactPCA(1), ExactStandardScaler()], ids=str)
+def test_values_whose_squares_are_infinite_are_refused(step, size):
+    with pytest.raises(ValueError, match="too large to scale"):
+        step.fit(np.array([[size, 1.0], [-size, 2], [size, 3]]))
+
+
+def test_what_exact_components_are_not_made_for_is_refused():
+    for options, text in (({"whiten": True}, "whiten must be False"), ({"n_components": "mle"}, "must be a number")):
+        with pytest.raises(ValueError, match=text):
+            ExactPCA(**options).fit(rows(20, 3, np.float64))
+
+
 @pytest.mark.parametrize("wanted", [None, 1, 4, 0.5, 0.999])
 @pytest.mark.parametrize("n", [3, 40, 5000])
 def test_components_are_those_of_scikit_learn(n, wanted):

@@ -79,12 +79,20 @@ def test_arrays_of_objects_have_texts_too():
     ]
 
 
+def test_of_the_largest_numbers_the_spread_is_infinite_and_nothing_is_warned_of():
+    found = health(np.array([[1e308, 1.0], [-1e308, 2], [1e308, 3]]))
+    assert found.columns[0].deviation == np.inf
+    assert "x0 varies inf times as much as x1" in str(found)
+
+
 @pytest.mark.parametrize(
     ("X", "text"),
     [
         ([1.0, 2.0], "2 dimensions"),
         (np.array([[object()], [1]]), "must hold numbers and texts"),
         (np.array([["a"], [object()]], object), "categories must be texts or numbers"),
+        (np.array([[1 + 2j]]), "must hold numbers and texts: the dtype is complex128"),
+        (np.array([["2020-01-01"]], "M8[D]"), "must hold numbers and texts: the dtype is datetime64"),
     ],
 )
 def test_other_data_is_refused(X, text):

@@ -124,6 +124,8 @@ def test_saving_and_loading_keep_every_bit(tmp_path, seed, scale, pca, most, dty
         ({"pca": 0}, "pca must be a number of components"),
         ({"pca": 1.5}, "pca must be a number of components"),
         ({"pca": True}, "pca must be a number of components"),
+        ({"pca": float("inf")}, "pca must be a number of components"),
+        *(({"categories": one}, "categories must be 'auto', 'drop', a sequence") for one in (3, [1.5], [True], [None])),
     ],
 )
 def test_other_options_are_refused(options, text):
@@ -137,6 +139,22 @@ def test_other_options_are_refused(options, text):
 def test_categories_that_are_not_there_are_refused(column, text):
     with pytest.raises(ValueError, match=text):
         make_preparation(categories=[column]).fit(people())
+
+
+def test_a_column_of_categories_counts_once():
+    with pytest.raises(ValueError, match="every column may be chosen once"):
+        make_preparation(categories=["city", 3]).fit(people())
+
+
+def test_steps_that_do_nothing_are_not_in_the_file(tmp_path):
+    frame = people()[["spend", "floor"]]
+    model = make_pipeline(
+        make_pipeline(make_preparation(), make_preparation(scale="standard")), KMeans(2, random_state=0)
+    )
+    kmeans_fast.save(model.fit(frame), tmp_path / "m.npz")
+    assert_array_equal(kmeans_fast.load(tmp_path / "m.npz").predict(frame), model.predict(frame))
+    with pytest.raises(ValueError, match="got a Pipeline of Pipeline, KMeans"):
+        kmeans_fast.save(make_pipeline(make_preparation(), KMeans(2)).fit(frame), tmp_path / "m.npz")
 
 
 @pytest.mark.parametrize(

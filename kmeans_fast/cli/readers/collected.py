@@ -76,7 +76,7 @@ class Levels:
         array = array.dictionary_encode() if not hasattr(array, "dictionary") else array
         stripped = [None if text is None else text.strip(" \t") for text in array.dictionary.to_pylist()]
         numbers = [-1 if text is None else self._numbers.setdefault(text, len(self._numbers)) for text in stripped]
-        codes = array.indices.fill_null(len(numbers)).to_numpy()
+        codes = array.indices.cast("int64").fill_null(len(numbers)).to_numpy()
         self._codes.append(np.array([*numbers, -1], np.int32)[codes])
         absent = self._codes[-1] < 0
         return int(absent.argmax()) if absent.any() else None

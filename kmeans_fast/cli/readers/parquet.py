@@ -126,7 +126,12 @@ def _check_texts(columns, names, kinds, path):
 
 
 def _texts(array):
+    from pyarrow import compute, string, types
 
+    if types.is_boolean(array.type):
+        return compute.if_else(array, "True", "False")
+    if types.is_integer(array.type):
+        return array.cast(string())
     return array if _is_text(array.type) else arrow_texts(_numbers(array))
 
 
