@@ -153,13 +153,35 @@ def test_where_kernels_turn_out_not_to_be_had_numpy_goes_on():
     )
     assert_array_equal(got.labels, wanted.labels)
     assert rented.name == "numpy"
+    assert rented.account.price == np.inf
+
+
+def test_for_kernels_that_are_not_to_be_had_nothing_is_paid(monkeypatch):
+    monkeypatch.delenv(renting.ENVIRONMENT, raising=False)
+    monkeypatch.setattr(renting, "_accounts", {})
+    monkeypatch.setattr(renting, "_nothing_kept", lambda: True)
+    sizes = Problem(300, 3, 6, np.dtype(np.float32))
+    renting.account_for(sizes).price = np.inf
+    assert renting.account_for(sizes) is None
 
 
 # ---- what compiling costs ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"7", b'{"assign": "x"}', b'{"assign": null}', b"\xff", b'{"assign": [1]}']
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b'{"assign": "x"}',
+        b'{"assign": null}',
+        b"\xff",
+        b'{"assign": [1]}',
+        b'{"assign": 1%b}' % (b"0" * 400),
+        b"[" * 100_000,
+    ],
 )
 def test_a_damaged_file_of_times_is_no_file(monkeypatch, content):
     monkeypatch.setattr(renting.cache, "read", lambda name, file: content)

@@ -13,6 +13,7 @@ import functools
 import importlib.util
 import json
 import logging
+import math
 import os
 import sys
 import time
@@ -43,7 +44,7 @@ def learnt():
     try:
         found = json.loads(cache.read(DIRECTORY, _TIMES) or b"{}")
         return {name: float(of) for name, of in found.items() if isinstance(name, str) and 0 < float(of) <= _LONGEST}
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
 
 
@@ -132,7 +133,8 @@ def account_for(problem, n_threads=None):
     if kind not in _accounts:
         _accounts[kind] = Account(price(missing))
         _logger.info("NumPy begins: to compile kernels would take about %.0f s", _accounts[kind].price)
-    return None if _accounts[kind].bought else _accounts[kind]
+    found = _accounts[kind]
+    return None if found.bought or found.price == math.inf else found  # infinite: there is nothing to be had
 
 
 def forget_what_is_missing():

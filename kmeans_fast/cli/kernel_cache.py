@@ -1,5 +1,6 @@
 """What the on-disk cache of compiled kernels holds, so that a slow first run can be explained."""
 
+import contextlib
 import hashlib
 import os
 
@@ -17,7 +18,10 @@ def contents(name="kernels"):
     directory = cache.directory(name)
     if directory is None:
         return {"directory": None, "writable": False, "files": 0, "bytes": 0}
-    sizes = [entry.stat().st_size for entry in _files(directory)]
+    sizes = []
+    for entry in _files(directory):
+        with contextlib.suppress(FileNotFoundError):  # another process has removed it
+            sizes.append(entry.stat().st_size)
     return {
         "directory": str(directory),
         "writable": cache.is_writable(name),

@@ -10,7 +10,7 @@ from kmeans_fast.kernels.cpu.runtime import code_cache
 from kmeans_fast.kernels.cpu.scoring import byte_codes
 
 from kmeans_fast.backends.cpu.backend import module
-from kmeans_fast.cli import every_kernel, main, option_texts
+from kmeans_fast.cli import every_kernel, kernel_cache, main, option_texts
 
 
 def test_every_kernel_is_put_to_use():
@@ -66,6 +66,20 @@ def test_where_nothing_can_be_kept_nothing_is_compiled(tmp_path, monkeypatch, ca
     told = json.loads(capsys.readouterr().out.splitlines()[-1])["kernel_cache"]
     assert told == {"directory": None, "writable": False, "files": 0, "bytes": 0}
     assert not cache.is_writable("kernels")
+
+
+def test_a_file_that_another_process_removes_meanwhile_is_not_counted(place, monkeypatch):
+    for name in ("a.nbc", "b.lock"):
+        assert cache.write("kernels", name, b"code")
+    listed = kernel_cache._files
+
+    def then_removed(directory):
+        found = listed(directory)
+        cache.remove("kernels", "b.lock")
+        return found
+
+    monkeypatch.setattr(kernel_cache, "_files", then_removed)
+    assert kernel_cache.contents()["files"] == 1
 
 
 def test_what_there_is_not_is_refused_by_name(capsys):
