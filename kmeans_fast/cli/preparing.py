@@ -78,7 +78,7 @@ def prepared(args, table, watch):
     pipeline, X = _fitted(args, kept)
     if args.pca is not None:
         pca = pipeline[-1]
-        told = f"{counted(len(pca.components_), 'principal component')} of {pca.n_features_in_} columns"
+        told = f"{counted(len(pca.components_), 'principal component')} of {pca.n_features_in_:,} columns"
         notes.append(f"{told}, with {pca.explained_variance_ratio_.sum():.1%} of the variance")
     watch.say(args.file, notes[said:])
     everything = X if kept is rows else _transformed(pipeline, rows)

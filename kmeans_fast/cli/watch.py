@@ -10,7 +10,7 @@ from .stopwatch import Stopwatch
 
 _WORDS = {
     "reading": "reading",
-    "looking": "looking at the columns",
+    "looking": "looking at the columns and preparing them",
     "preparing": "preparing",
     "choosing": "choosing k",
     "analysing": "analysing",
