@@ -41,8 +41,9 @@ class ExactPCA(decomposition.PCA):
     """PCA with exact covariances, and scores of a row that do not depend on the other rows.
 
     `n_components` is a number of components, a share of the variance below 1, or None: all. Fitting takes O(n_samples *
-    n_features**2 + n_features**3) time and no copy of the rows. Scores are sums in the order of the features, so that they are the same
-    for any number of rows and threads; the components are LAPACK's, whose last bits may differ between machines.
+    n_features**2 + n_features**3) time and no copy of the rows. Scores are sums in the order of the features, so that
+    they are the same for any number of rows and threads; the components are LAPACK's, whose last bits may differ
+    between machines.
     """
 
     def fit(self, X, y=None):
