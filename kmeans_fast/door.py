@@ -129,8 +129,25 @@ class DataInChunks:
         self.source, self.asked, self.dtype, self.largest = source, asked, None, 0.0
         self.reader = None if source.in_memory else Reader(source)
         self.stamp, self.last = source.stamp(), -1
-        self.places, self.checksums, sizes = [], [], []  # of the chunks that have rows; their places are among all
+        self.places, self.checksums = [], []  # of the chunks that have rows; their places are among all
         gathered = _Gathered(source)
+        try:
+            sizes = self._look_at_all(gathered)
+            if not sizes:
+                raise ValueError("X has no chunk with rows; at least one is needed.")
+            self.starts = np.cumsum([0, *sizes])
+            self.n_samples = int(self.starts[-1])
+            self.whole = gathered.result()
+            self.weights = as_weights(sample_weight, self.n_samples)
+        except BaseException:
+            self.close()
+            raise
+        self.shape, self.size = (self.n_samples, self.n_features), self.n_samples * self.n_features
+        self.needed = np.ones(len(sizes), bool)  # chunks that are likely to be read in this pass
+
+    def _look_at_all(self, gathered):
+        """Check and note every chunk, and pass it on; the numbers of rows of those that have any."""
+        source, asked, sizes = self.source, self.asked, []
         for place, chunk in enumerate(source.chunks() if self.reader is None else self._all_chunks()):
             if np.shape(chunk)[:1] == (0,):
                 continue
@@ -152,14 +169,7 @@ class DataInChunks:
             sizes.append(len(array))
             self.checksums.append(self._checksum(array))
             gathered.add(array)
-        if not sizes:
-            raise ValueError("X has no chunk with rows; at least one is needed.")
-        self.starts = np.cumsum([0, *sizes])
-        self.n_samples = int(self.starts[-1])
-        self.shape, self.size = (self.n_samples, self.n_features), self.n_samples * self.n_features
-        self.needed = np.ones(len(sizes), bool)  # chunks that are likely to be read in this pass
-        self.whole = gathered.result()
-        self.weights = as_weights(sample_weight, self.n_samples)
+        return sizes
 
     def _all_chunks(self):
         for place in itertools.count():
@@ -232,8 +242,10 @@ class DataInChunks:
 
     def check_stamp(self):
         """Raise ValueError if the source says that it has changed."""
-        if self.source.stamp() != self.stamp:
-            raise ValueError(f"{self.source.told(0)[0]} has changed since it was first read: it must not change.")
+        now = self.source.stamp()
+        if now != self.stamp:
+            name = next(one[0] for one, before in zip(now, self.stamp) if one != before)
+            raise ValueError(f"{name} has changed since it was first read: it must not change.")
 
     def _as_before(self, chunk, number):
         name = self.source.told(self.places[number])[0]
@@ -283,8 +295,10 @@ class _Gathered:
             self.arrays.append(array)
         else:
             self.into = np.empty((known, array.shape[1]), array.dtype) if self.into is None else self.into
-            self.into[self.n_rows : self.n_rows + n] = array
+            self.into[self.n_rows : self.n_rows + n] = array[: known - self.n_rows]
         self.n_rows += n
 
     def result(self):
+        if self.into is not None and self.n_rows != len(self.into):
+            raise ValueError(f"X says that it has {len(self.into):,} rows and gave {self.n_rows:,}.")
         return self.into if self.into is not None else np.concatenate(self.arrays) if self.arrays else None

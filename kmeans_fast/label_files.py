@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .archives import write_header
-from .whole_files import WholeFiles
+from .whole_files import WholeFiles, check_writable
 
 _ROWS = 1 << 20  # at a time
 
@@ -16,8 +16,14 @@ def check_out(out):
     if isinstance(out, (str, os.PathLike)):
         if os.path.splitext(out)[1].lower() not in _WRITERS:
             raise ValueError(f"out must be an array of int32 or a path ending in {' or '.join(_WRITERS)}, got {out!r}.")
-    elif out is not None and not (isinstance(out, np.ndarray) and out.ndim == 1 and out.dtype == np.int32):
-        raise ValueError(f"out must be an array (n_samples,) of int32 or a path, got {type(out).__name__}.")
+        check_writable(out)
+        if os.path.splitext(out)[1].lower() == ".parquet":
+            _pyarrow()
+    elif out is not None:
+        if not (isinstance(out, np.ndarray) and out.ndim == 1 and out.dtype == np.int32):
+            raise ValueError(f"out must be an array (n_samples,) of int32 or a path, got {type(out).__name__}.")
+        if not out.flags.writeable:
+            raise ValueError("out must be an array that may be written to, got a read-only one.")
 
 
 def put(labels: np.ndarray, out: Any) -> Any:
@@ -50,14 +56,19 @@ def _write_npy(file, labels):
         file.write(labels[rows].data.cast("B"))
 
 
-def _write_parquet(file, labels):
+def _pyarrow():
     try:
-        import pyarrow as pa
-        from pyarrow import parquet
+        import pyarrow
+        import pyarrow.parquet
     except ImportError as error:
         raise ImportError("writing Parquet needs pyarrow: install it (the extra 'cli').") from error
+    return pyarrow
+
+
+def _write_parquet(file, labels):
+    pa = _pyarrow()
     schema = pa.schema([("label", pa.int32())])
-    with parquet.ParquetWriter(file, schema) as writer:
+    with pa.parquet.ParquetWriter(file, schema) as writer:
         for rows in _blocks(labels):
             writer.write_table(pa.table({"label": labels[rows]}, schema))
 

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import functools
 import os
 import secrets
 import stat
@@ -11,10 +12,11 @@ _OWN_STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # names of what the process h
 class WholeFiles(contextlib.AbstractContextManager):
     """Several files that appear together when the block ends, or not at all if it raises.
 
-    Each is written under a new name in the directory of its target, flushed to the disk and then renamed, so that an
-    old file is replaced only by a complete new one. Nothing is left of a file that could not be written. The target of
-    a symbolic link is replaced, and a file keeps its permissions. What is no file (a device, a pipe, the process's own
-    standard output) is written to directly.
+    Each is written in the directory of its target, flushed to the disk and then renamed, so that an old file is
+    replaced only by a complete new one. Nothing is left of a file that could not be written. Where the system allows it
+    (Linux), a file has no name until it is complete, so that nothing is left when the process is killed either;
+    elsewhere it has a new one, ``.kmeans-fast-*.partial``. The target of a symbolic link is replaced, and a file keeps
+    its permissions. What is no file (a device, a pipe, the process's own standard output) is written to directly.
 
     Examples
     --------
@@ -31,7 +33,7 @@ class WholeFiles(contextlib.AbstractContextManager):
 
     def __init__(self):
         self._files = []
-        self._renames = []  # (new name, target)
+        self._renames = []  # (file, new name, target)
 
     def open(self, path, mode="wb", **options):
         """A file to write `path` with, closed and renamed when the block ends.
@@ -56,12 +58,12 @@ class WholeFiles(contextlib.AbstractContextManager):
             target = os.path.realpath(path)
             if old is not None and not os.access(target, os.W_OK):
                 raise PermissionError(13, "the file may not be written", path)
-            partial = os.path.join(os.path.dirname(target), f".kmeans-fast-{secrets.token_hex(8)}.partial")
-            self._renames.append((partial, target))
+            partial = _new_name(os.path.dirname(target))
             try:
                 file = open(partial, mode, opener=_create, **options)  # noqa: SIM115
             except OSError as error:
                 raise type(error)(error.errno, error.strerror, path) from None
+            self._renames.append((file, partial, target))
             if old is not None and hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
         self._files.append(file)
@@ -75,9 +77,9 @@ class WholeFiles(contextlib.AbstractContextManager):
             for file in self._files:
                 with contextlib.suppress(OSError):  # what could not be flushed is of no use
                     file.close()
-            for partial, _ in self._renames:
+            for _, partial, _ in self._renames:
                 with contextlib.suppress(OSError):  # it has been renamed, or could not be made
-                    os.unlink(partial)
+                    os.unlink(partial)  # nor has one that never had a name
 
     def _finish(self):
         """All bytes of all files are on the disk before the first old one is replaced."""
@@ -85,13 +87,56 @@ class WholeFiles(contextlib.AbstractContextManager):
             file.flush()
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 os.fsync(file.fileno())
+        for file, partial, _ in self._renames:
+            if not os.path.exists(partial):
+                _link(file.fileno(), partial)
+        for file in self._files:
             file.close()
-        for partial, target in self._renames:
+        for _, partial, target in self._renames:
             os.replace(partial, target)
+
+
+def check_writable(path):
+    """Raise OSError if one may not write a file at `path`; what is there stays."""
+    with contextlib.suppress(_Nothing), WholeFiles() as files:
+        files.open(path)
+        raise _Nothing
+
+
+class _Nothing(Exception):
+    """There is nothing to write."""
+
+
+def _new_name(directory):
+    return os.path.join(directory, f".kmeans-fast-{secrets.token_hex(8)}.partial")
+
+
+def _link(descriptor, path):
+    """Give a name to an open file that has none."""
+    os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=0)  # with a descriptor os.link follows links, as documented
+
+
+@functools.cache
+def _takes_nameless(directory):
+    """Whether files without a name can be made in a directory, and get one later."""
+    name = _new_name(directory)
+    try:
+        descriptor = os.open(directory, os.O_TMPFILE | os.O_WRONLY)
+        try:
+            _link(descriptor, name)
+        finally:
+            os.close(descriptor)
+        os.unlink(name)
+    except (OSError, AttributeError):  # other systems, file systems on a network, no /proc
+        return False
+    return True
 
 
 def _create(path, flags):
     """A new file, never one that is there already or that a link points at, with the permissions of all new files."""
+    directory = os.path.dirname(path)
+    if _takes_nameless(directory):
+        return os.open(directory, os.O_TMPFILE | os.O_WRONLY, 0o666)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     return os.open(path, flags, 0o666)
 

@@ -10,7 +10,7 @@ import pytest
 from support import names, run_python
 
 import kmeans_fast
-from kmeans_fast import archives
+from kmeans_fast import archives, whole_files
 from kmeans_fast.whole_files import WholeFiles
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="links, pipes, permissions and limits are POSIX's")
@@ -179,3 +179,34 @@ def test_many_writers_of_one_path_leave_one_whole_file(here):
     assert not errors
     assert names(here) == ["model.npz"]
     assert np.array_equal(kmeans_fast.load("model.npz").cluster_centers_, model.cluster_centers_)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files without a name are Linux's")
+def test_nothing_is_left_of_a_process_that_is_killed(here):
+    if not whole_files._takes_nameless(str(here)):
+        pytest.skip("this file system has no files without a name, or no /proc leads to them")
+    (here / "a").write_text("old")
+    run_python(
+        """
+        import os, signal
+        from kmeans_fast.whole_files import WholeFiles
+
+        child = os.fork()
+        if child == 0:
+            with WholeFiles() as files:
+                files.open("a").write(b"new" * 10**6)
+                os.kill(os.getpid(), signal.SIGKILL)
+        assert os.waitpid(child, 0)[1] == signal.SIGKILL
+        """
+    )
+    assert names(here) == ["a"]
+    assert (here / "a").read_text() == "old"
+
+
+def test_where_every_file_has_a_name(here, monkeypatch):
+    monkeypatch.setattr(whole_files, "_takes_nameless", lambda directory: False)
+    with WholeFiles() as files:
+        files.open("a").write(b"1")
+        assert len(names(here)) == 1
+        assert names(here)[0].endswith(".partial")
+    assert names(here) == ["a"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..archives import read_arrays, write_arrays
 from ..messages import warn
-from ..whole_files import WholeFiles
+from ..whole_files import WholeFiles, check_writable
 from .history import Progress
 from .lloyd import Reached, Run
 
@@ -92,7 +92,7 @@ class Keeper:
         self.start, self.stages, self.latest = None, [], None  # of the run that is not over
         if resume and os.path.exists(path):
             self._go_on()
-        _check_writable(path)
+        check_writable(path)
         self.last, self.cost = time.perf_counter(), _FIRST
 
     # ---- what is known ---------------------------------------------------------------------------------------------
@@ -254,14 +254,3 @@ def _read(path):
         if arrays.get("centroids", np.empty(0)).shape != arrays.get("before", np.empty(0)).shape:
             raise ValueError("it must have centroids of two iterations")
     return header, arrays
-
-
-class _Nothing(Exception):
-    """There is nothing to write."""
-
-
-def _check_writable(path):
-    """Raise OSError if one may not write at `path`; what is there stays."""
-    with contextlib.suppress(_Nothing), WholeFiles() as files:
-        files.open(path)
-        raise _Nothing

@@ -1,5 +1,6 @@
 """Tables of Arrow in memory, and readers of record batches."""
 
+import copy
 import sys
 
 from .arrow_columns import as_rows, dtype_of
@@ -14,8 +15,18 @@ class ArrowTable(Source):
         self.table, self.buffers = table, Buffers()
         self.dtype = dtype_of(table.schema, "X")
         self.n_samples, self.names = table.num_rows, table.schema.names
-        self.step = rows_in(CHUNK_BYTES, table.num_columns, 8)
+        self.n_features = as_rows(table.slice(0, 1), self.dtype, "X", self.buffers).shape[1]  # lists are several
+        self._cut(CHUNK_BYTES)
+
+    def _cut(self, n_bytes):
+        self.step = rows_in(n_bytes, self.n_features, self.dtype.itemsize)
         self.n_chunks = -(-self.n_samples // self.step)
+
+    def cut(self, n_bytes):
+        other = copy.copy(self)
+        other.buffers = Buffers()
+        other._cut(n_bytes)
+        return other
 
     @classmethod
     def of(cls, X):
@@ -26,7 +37,10 @@ class ArrowTable(Source):
         return as_rows(self.table.slice(number * self.step, self.step), self.dtype, "X", self.buffers)
 
     def stamp(self):
-        return id(self.table)  # Arrow's memory does not change
+        return (("X", id(self.table)),)  # Arrow's memory does not change
+
+    def told(self, number):
+        return "X", number * self.step
 
 
 class ArrowReader(Source):

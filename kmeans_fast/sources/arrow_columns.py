@@ -1,8 +1,26 @@
 """Columns of Arrow as rows of numbers."""
 
+import collections
+
 import numpy as np
 
 _HINT = "choose columns of numbers with columns=[...]"
+
+
+def check_names(names, columns):
+    """The columns to read: those, or all of these names.
+
+    Raises
+    ------
+    ValueError
+        If one of them is missing, or there are two of its name.
+    """
+    found, columns = collections.Counter(names), list(names if columns is None else columns)
+    for name in columns:
+        if found[name] != 1:
+            how_many = "more than one" if name in found else "no"
+            raise ValueError(f"{how_many} column {name!r} among {', '.join(map(repr, names[:20]))}")
+    return columns
 
 
 def is_vector(kind):

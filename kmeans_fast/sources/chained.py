@@ -35,4 +35,4 @@ class Chained(Source):
         return part.told(own)
 
     def stamp(self):
-        return tuple(part.stamp() for part in self.parts)
+        return tuple(one for part in self.parts for one in part.stamp())

@@ -4,9 +4,9 @@ import os
 
 import numpy as np
 
-from .arrow_columns import as_rows
+from .arrow_columns import as_rows, check_names
 from .buffers import Buffers
-from .files import matching, stamp_of
+from .files import matching, stamp_of, unpacked
 from .protocol import CHUNK_BYTES, Source
 
 _ENDINGS = (".csv", ".tsv")
@@ -24,12 +24,12 @@ class Csv(Source):
     header : bool, default=True
         Whether the first line of each file names the columns.
     delimiter : str, default=","
-        What separates cells; for a file that ends in .tsv a tab.
+        What separates cells; for a file that ends in .tsv (also packed) a tab.
 
     Raises
     ------
     ValueError
-        If there is no such file or column, or a cell is not a number.
+        If there is no such file or column, a cell is not a number, or columns of a file are not those of the first.
     ImportError
         Without pyarrow.
 
@@ -49,35 +49,43 @@ class Csv(Source):
         several = isinstance(path, (list, tuple))
         self.paths = [one for each in (path if several else [path]) for one in matching(each, _ENDINGS)]
         self.columns, self.header, self.delimiter = columns, header, delimiter
-        self.buffers = Buffers()
+        self.buffers, self.places = Buffers(), []  # of the chunks: the file, and the number of the first row there
 
     def chunks(self):
+        number, expected = 0, None
         for path in self.paths:
-            for batch in self._batches(path):
+            first_row = 0
+            for batch in self._batches(path, expected):
                 if batch.num_rows:
+                    self.places[number:] = [(path, first_row)]
                     yield as_rows(batch, self.dtype, path, self.buffers)
+                    number, first_row = number + 1, first_row + batch.num_rows
+            expected = expected or self.names
 
-    def _batches(self, path):
+    def _batches(self, path, expected):
+        """What a file holds, in columns of the names that are `expected`, if they are known from files before it."""
         import pyarrow as pa
         from pyarrow import csv
 
-        tab = "\t" if os.path.splitext(path)[1].lower() == ".tsv" else ","
+        tab = "\t" if os.path.splitext(unpacked(path))[1].lower() == ".tsv" else ","
         read = csv.ReadOptions(block_size=CHUNK_BYTES, autogenerate_column_names=not self.header)
         parse = csv.ParseOptions(delimiter=self.delimiter or tab)
         try:
             with csv.open_csv(path, read, parse) as reader:
                 names = reader.schema.names
-            missing = [name for name in self.columns or () if name not in names]
-            if missing:
-                raise ValueError(f"no column {missing[0]!r} among {', '.join(map(repr, names[:20]))}")
-            self.names = list(self.columns or names)
-            self.n_features = len(self.names)
-            numbers = dict.fromkeys(self.names, pa.float64())
-            convert = csv.ConvertOptions(include_columns=self.names, column_types=numbers)
+            chosen = check_names(names, self.columns or expected)
+            if self.columns is None and len(chosen) != len(names):
+                raise ValueError(f"it has {len(names)} columns, the files before it {len(chosen)}: choose columns")
+            self.names, self.n_features = chosen, len(chosen)
+            numbers = dict.fromkeys(chosen, pa.float64())
+            convert = csv.ConvertOptions(include_columns=chosen, column_types=numbers)
             with csv.open_csv(path, read, parse, convert) as reader:
                 yield from reader
         except (OSError, ValueError) as error:  # also pyarrow's own
             raise ValueError(f"{path}: not a table of numbers: {error}") from error
+
+    def told(self, number):
+        return self.places[number]
 
     def stamp(self):
         return stamp_of(self.paths)

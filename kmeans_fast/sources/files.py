@@ -4,11 +4,26 @@ import glob
 import os
 from pathlib import Path
 
+_PACKED = (".gz", ".bz2", ".zst")
+
 
 def stamp_of(paths):
-    """The sizes and times of files, which change whenever the files do."""
-    found = [os.stat(path) for path in paths]
-    return tuple((one.st_ino, one.st_size, one.st_mtime_ns) for one in found)
+    """The sizes and times of files by their names, which change whenever the files do."""
+    return tuple((path, *_looks(path)) for path in paths)
+
+
+def _looks(path):
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def unpacked(path):
+    """A path without the ending that says how the file is packed."""
+    stem, ending = os.path.splitext(os.fspath(path))
+    return stem if ending.lower() in _PACKED else os.fspath(path)
 
 
 def matching(path, endings):
@@ -21,7 +36,7 @@ def matching(path, endings):
     """
     path = os.path.expanduser(os.fspath(path))
     if os.path.isdir(path):
-        found = sorted(str(one) for one in Path(path).rglob("*") if one.suffix.lower() in endings)
+        found = sorted(str(one) for one in Path(path).rglob("*") if Path(unpacked(one)).suffix.lower() in endings)
         what = f"a file that ends in {' or '.join(endings)}"
     elif os.path.exists(path):
         return [path]

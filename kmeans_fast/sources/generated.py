@@ -3,13 +3,19 @@
 import sys
 from collections.abc import Iterator
 
+import numpy as np
+
 from .arrow_columns import as_rows, dtype_of
 from .buffers import Buffers
 from .protocol import Source
 
 
 def _rows(chunk):
-    """A chunk as an array-like: tables of Arrow are told apart."""
+    """A chunk as an array-like that stays as it is, whatever its maker does when it is asked for the next one."""
+    if hasattr(chunk, "clone"):  # PyTorch's
+        return chunk.clone()
+    if isinstance(chunk, np.ndarray):
+        return np.array(chunk, order="C", subok=True)
     pa = sys.modules.get("pyarrow")
     if pa is not None and isinstance(chunk, (pa.Table, pa.RecordBatch)):
         return as_rows(chunk, dtype_of(chunk.schema, "a chunk"), "a chunk", Buffers())

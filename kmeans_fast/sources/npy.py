@@ -43,10 +43,10 @@ class Npy(Source):
         self._describe(array.shape, array.dtype, array.offset, array.flags.c_contiguous)
 
     def _describe(self, shape, dtype, offset, by_rows):
-        if len(shape) != 2 or 0 in shape or dtype.kind not in "fiub":
+        if len(shape) != 2 or shape[1] == 0 or dtype.kind not in "fiub":
             raise ValueError(
-                f"{self.path}: an array of numbers with 2 dimensions, at least one row and one column is needed, got "
-                f"shape {shape} of {dtype}."
+                f"{self.path}: an array of numbers with 2 dimensions and at least one column is needed, got shape "
+                f"{shape} of {dtype}."
             )
         self.n_samples, self.n_features = shape
         self.dtype, self.offset, self.by_rows = dtype, offset, by_rows
@@ -119,11 +119,18 @@ class Mapped(Npy):
         if available is None or X.nbytes <= available:
             return None  # pages of a file that nobody needs are given back
         found = cls.__new__(cls)
-        found.path = os.fspath(X.filename)
+        found.path, found.map = os.fspath(X.filename), X
         first = np.frombuffer(X._mmap, np.uint8, 1).__array_interface__["data"][0]
         at = X.__array_interface__["data"][0] - first
         start = base.offset - base.offset % mmap.ALLOCATIONGRANULARITY  # NumPy begins a map there
         found._describe(X.shape, X.dtype, start + at, True)
+        return found if os.path.exists(found.path) else None
+
+    def chunk(self, number):
+        found = super().chunk(number)
+        first = number * self.step
+        if found[0].tobytes() != self.map[first].tobytes():
+            raise ValueError(f"{self.path}: another file has this name since it was mapped: map it again.")
         return found
 
 

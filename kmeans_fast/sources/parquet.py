@@ -1,13 +1,24 @@
 """Parquet: a file, several, a directory or a pattern."""
 
-import os
+import copy
+import itertools
+from typing import Any, NamedTuple
 
-from .arrow_columns import as_rows, dtype_of, is_vector
+from .arrow_columns import as_rows, check_names, dtype_of, is_vector
 from .buffers import Buffers
 from .files import matching, stamp_of
 from .protocol import CHUNK_BYTES, Source
 
 _ENDINGS = (".parquet", ".pq")
+
+
+class _Group(NamedTuple):
+    """A row group that is read."""
+
+    fragment: Any  # its file
+    number: int
+    first_row: int
+    n_values: int  # of the columns that are read
 
 
 class Parquet(Source):
@@ -49,50 +60,65 @@ class Parquet(Source):
         try:
             import pyarrow.dataset as dataset
             import pyarrow.parquet as parquet
+            from pyarrow.fs import LocalFileSystem
         except ImportError as error:
             raise ImportError("reading Parquet needs pyarrow: install it (the extra 'cli').") from error
         several = isinstance(path, (list, tuple))
         self.paths = [one for each in (path if several else [path]) for one in matching(each, _ENDINGS)]
-        self.where = os.fspath(self.paths[0]) if len(self.paths) == 1 else f"{self.paths[0]} and those after it"
         self.filter = parquet.filters_to_expression(filter) if isinstance(filter, (list, tuple)) else filter
-        try:
-            whole = dataset.dataset(self.paths, format="parquet")
-            schema = whole.schema
-            missing = [name for name in columns or () if name not in schema.names]
-            if missing:
-                raise ValueError(f"no column {missing[0]!r} among {', '.join(map(repr, schema.names[:20]))}")
-            self.columns = list(schema.names if columns is None else columns)
-            self._plan(whole)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{self.where}: not Parquet with these columns: {error}") from error
-        chosen = [schema.field(name) for name in self.columns]
-        self.dtype = dtype_of(chosen, self.where)
-        plain = not any(is_vector(field.type) for field in chosen)
-        self.n_features, self.names = (len(chosen), self.columns) if plain else (None, None)
-        self.buffers = Buffers()
+        self.columns, self.groups, self.n_rows = None if columns is None else list(columns), [], 0
+        kind, files, fields, known = dataset.ParquetFileFormat(), LocalFileSystem(), [], None
+        for path in self.paths:
+            try:
+                fragment = kind.make_fragment(path, files)
+                schema = fragment.physical_schema
+                if known is None or not schema.equals(known):
+                    self.columns = check_names(schema.names, self.columns)
+                    chosen, known = [schema.field(name) for name in self.columns], schema
+                    dtype_of(chosen, path)
+                    fields += chosen
+                self._look(fragment, chosen)
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{path}: not Parquet with these columns: {error}") from error
+        self.dtype = dtype_of(fields, self.paths[0])  # of all files: none is rounded to the dtype of another
+        plain = not any(is_vector(field.type) for field in fields)
+        self.n_features, self.names = (len(self.columns), self.columns) if plain else (None, None)
+        self.n_samples = self.n_rows if self.filter is None else None
+        self._cut(CHUNK_BYTES)
 
-    def _plan(self, whole):
-        """The pieces that are chunks: a fragment of row groups of one file, and the number of its first row there."""
-        self.pieces, rows, most = [], 0, max(1, CHUNK_BYTES // (8 * max(1, len(self.columns))))
-        for fragment in {fragment.path: fragment for fragment in whole.get_fragments()}.values():
-            wanted = None
-            if self.filter is not None:
-                wanted = {one.id for part in fragment.split_by_row_group(self.filter) for one in part.row_groups}
-            together, taken, first, begin = [], 0, 0, 0
-            for number in range(fragment.metadata.num_row_groups):
-                size = fragment.metadata.row_group(number).num_rows
-                if size and (wanted is None or number in wanted):
-                    if together and taken + size > most:
-                        self.pieces.append((fragment.subset(row_group_ids=together), begin))
-                        together, taken = [], 0
-                    begin = begin if together else first
-                    together, taken = [*together, number], taken + size
-                first += size
-            if together:
-                self.pieces.append((fragment.subset(row_group_ids=together), begin))
-            rows += first
+    def _look(self, fragment, chosen):
+        """Note the row groups of a file."""
+        wanted = None
+        if self.filter is not None:
+            wanted = {one.id for part in fragment.split_by_row_group(self.filter) for one in part.row_groups}
+        facts, first = fragment.metadata, 0
+        vectors = {field.name for field in chosen if is_vector(field.type)}
+        leaves = [at for at in range(facts.num_columns) if _is_in(vectors, facts.schema.column(at).path)]
+        for number in range(facts.num_row_groups):
+            group = facts.row_group(number)
+            if group.num_rows and (wanted is None or number in wanted):
+                n_values = (len(chosen) - len(vectors)) * group.num_rows
+                n_values += sum(group.column(at).num_values for at in leaves)
+                self.groups.append(_Group(fragment, number, first, n_values))
+            first += group.num_rows
+        self.n_rows += first
+
+    def _cut(self, n_bytes):
+        """Make the pieces that are chunks: row groups of one file, and the number of its first row there."""
+        self.pieces, self.buffers, together, taken = [], Buffers(), [], 0
+        most = n_bytes // self.dtype.itemsize
+        for group, after in zip(self.groups, [*self.groups[1:], None]):
+            together, taken = [*together, group], taken + group.n_values
+            if after is None or after.fragment is not group.fragment or taken + after.n_values > most:
+                numbers = [one.number for one in together]
+                self.pieces.append((group.fragment.subset(row_group_ids=numbers), together[0].first_row))
+                together, taken = [], 0
         self.n_chunks = len(self.pieces)
-        self.n_samples = rows if self.filter is None else None
+
+    def cut(self, n_bytes):
+        other = copy.copy(self)
+        other._cut(n_bytes)
+        return other
 
     def chunk(self, number):
         fragment, _ = self.pieces[number]
@@ -110,3 +136,8 @@ class Parquet(Source):
         if self.filter is None:
             return fragment.path, first
         return f"{fragment.path}, the chosen ones of its rows from {first:,} on,", 0
+
+
+def _is_in(names, path):
+    """Whether a column of the file, called by its path, is of one of these columns; names may have dots."""
+    return not names.isdisjoint(itertools.accumulate(path.split("."), "{}.{}".format))

@@ -4,11 +4,10 @@ import os
 
 from .chained import Chained
 from .csv import Csv
-from .files import matching
+from .files import matching, unpacked
 from .npy import Npy
 from .parquet import Parquet
 
-_PACKED = (".gz", ".bz2", ".xz", ".zst")
 _KINDS = {".npy": Npy, ".parquet": Parquet, ".pq": Parquet, ".csv": Csv, ".tsv": Csv}
 
 
@@ -17,8 +16,7 @@ def _is_path(X):
 
 
 def _ending(path):
-    path = os.fspath(path)
-    return os.path.splitext(path.removesuffix(next((one for one in _PACKED if path.endswith(one)), "")))[1].lower()
+    return os.path.splitext(unpacked(path))[1].lower()
 
 
 class Paths:

@@ -61,7 +61,9 @@ class Source:
         return None
 
     def stamp(self) -> Any:
-        """What changes whenever the rows do, such as the sizes and times of files; None: the rows must be compared."""
+        """What changes whenever the rows do, such as the sizes and times of files: a tuple of tuples that begin with a
+        name. None: the rows must be compared.
+        """
         return None
 
     def told(self, number: int) -> tuple[str, int]:
