@@ -158,16 +158,16 @@ def test_a_fit_has_the_bits_of_one_array(monkeypatch, tmp_path, maker, fits):
     assert_array_equal(kmeans_fast.assign(source, wanted.centroids)[0], wanted.labels)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=20)
 @given(
     maker=st.sampled_from(["parquet", "Npy", "sliced", "function"]),
     dtype=st.sampled_from([np.float32, np.float64, np.int16]),
-    rows=st.integers(1, 300),
+    rows=st.integers(1, 150),
     n_bytes=st.integers(1, 1 << 14),
     init=st.sampled_from(["k-means++", "k-means||", "random"]),
 )
 def test_any_source_in_chunks_of_any_size(tmp_path_factory, maker, dtype, rows, n_bytes, init):
-    X = data(300, dtype, seed=rows)
+    X = data(150, dtype, seed=rows)
     source = MAKERS[maker](X, tmp_path_factory.mktemp("any"), rows)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(door, "chunk_bytes", lambda: n_bytes)
