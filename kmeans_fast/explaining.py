@@ -153,5 +153,9 @@ def _reread(states, chunks):
     if states.kept:
         which = counted(chunks, "chunk") if states.kept == chunks else f"{states.kept:,} of {counted(chunks, 'chunk')}"
         copies = "" if states.problem.copies else ", without copies of rows"
-        kept += f", and what techniques know of {which}, {states.n_bytes / 2**20:,.1f} MiB{copies}"
+        kept += f", and what techniques know of {which}{copies}"
+    if states.sums:
+        kept += ", and the sums of the others" if states.kept else ", and the sums of each chunk"
+    if states.n_bytes:
+        kept += f", {states.n_bytes / 2**20:,.1f} MiB"
     return f"{start}; kept in memory: {kept}"

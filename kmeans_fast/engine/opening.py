@@ -222,11 +222,13 @@ def _parts(data, weighted, backend, problem, n_threads, shares):
 
         def open_reread(X, weights, n_clusters, keeps):
             with_state = states.problem._replace(device=share.device)
-            return open_session(with_state if keeps else own._replace(frugal=True), X, weights, n_clusters)
+            with_state = with_state if keeps and share.state else own._replace(frugal=True)
+            return open_session(with_state, X, weights, n_clusters)
 
         return RereadPart(
             chunks[number], (sizes[number], data.n_features), data.dtype, weighted, open_reread, own.n_clusters,
-            keeps=share.state, room=functools.partial(labels.room, number), seeds_on_disk=states.seeds_on_disk,
+            keeps=share.state or states.sums, room=functools.partial(labels.room, number),
+            seeds_on_disk=states.seeds_on_disk,
         )  # fmt: skip
 
     for device in {share.device for share in shares}:
@@ -274,25 +276,36 @@ class States(NamedTuple):
     n_bytes: int  # at most, all together, besides labels
     labels_on_disk: bool = False  # whether there is no room in memory for these,
     seeds_on_disk: bool = False  # or for what is known of every row while seeds are drawn from all rows
+    sums: bool = False  # whether of the other parts the sums of the clusters stay, which do not grow with the rows
 
 
 def plan_states(backend, problem, sizes, n_threads):
     """The `States` of parts of these `sizes` in rows: those of all, with copies of the rows or without them, if
-    `allowed_for_states` has room for them; else without copies of as many parts as it has room for.
+    `allowed_for_states` has room for them; else without copies of as many parts as it has room for, and the sums of the
+    others.
     """
     allowed, n = allowed_for_states(), sum(sizes)
     where = {"labels_on_disk": _LABEL_BYTES * n > allowed, "seeds_on_disk": _SEEDING_BYTES * n > allowed}
     allowed -= 0 if where["labels_on_disk"] else _LABEL_BYTES * n
+
+    def totals(problem):
+        """Of the first parts, none to all."""
+        of_part = {size: _state_bytes(backend, problem._replace(n_samples=size), n_threads) for size in set(sizes)}
+        return None if None in of_part.values() else [0, *itertools.accumulate(of_part[size] for size in sizes)]
+
     for copies in (True, False):
         problem = problem._replace(frugal=False, copies=copies)
-        of_part = {size: _state_bytes(backend, problem._replace(n_samples=size), n_threads) for size in set(sizes)}
-        if None in of_part.values():
+        full = totals(problem)
+        if full is None:
             return States(problem, 0, 0, **where)
-        totals = list(itertools.accumulate(of_part[size] for size in sizes))
-        if totals[-1] <= allowed:
-            return States(problem, len(sizes), totals[-1], **where)
-    kept = bisect.bisect_right(totals, allowed)
-    return States(problem, kept, totals[kept - 1] if kept else 0, **where)
+        if full[-1] <= allowed:
+            return States(problem, len(sizes), full[-1], **where)
+    least = totals(problem._replace(frugal=True))
+    sums = least[-1] <= allowed
+    if sums:
+        full = [bounds + least[-1] - own for bounds, own in zip(full, least)]
+    kept = max(0, bisect.bisect_right(full, allowed) - 1)
+    return States(problem, kept, full[kept] if kept or sums else 0, sums=sums, **where)
 
 
 def _state_bytes(backend, problem, n_threads):

@@ -63,8 +63,8 @@ def test_what_is_kept_saves_work_and_no_bits(monkeypatch, n, d, k, weighted):
     whole, scored = kmeans_fast.kmeans(X, k, **how), []
     parts = tuple(np.split(X, [n // 3, 2 * n // 3]))
     problem = Problem(n // 3, d, k, X.dtype, weighted, copies=False)
-    least = select(problem, "cpu").plan(problem, 2).state_bytes
-    for available in (1 << 40, 2 * (least + 4 * n), 0):
+    least, sums = (select(problem, "cpu").plan(one, 2).state_bytes for one in (problem, problem._replace(frugal=True)))
+    for available in (1 << 40, 2 * (least + 2 * sums + 4 * n), 0):
         monkeypatch.setattr(memory, "available_bytes", lambda free=available: free)
         monkeypatch.setattr(memory, "_NEGLIGIBLE", 1 << 40)  # for the rest there is enough
         found = kmeans_fast.kmeans(parts, k, **how)
@@ -184,7 +184,10 @@ def test_states_are_those_that_fit(monkeypatch):
     assert states(bounds.n_bytes)[:3] == bounds[:3]
     assert states(bounds.n_bytes - 1).kept == 2
     assert states(bounds.n_bytes // 2 - 1).kept == 1
-    assert states(1000) == (bounds.problem, 0, 0, False, True)
+    sums = 3 * backend.plan(problem, 2).state_bytes
+    assert 0 < sums < bounds.n_bytes / 50
+    assert states(sums) == (bounds.problem, 0, sums, False, True, True)
+    assert states(sums - 1) == (bounds.problem, 0, 0, False, True, False)
     assert states(-1000).labels_on_disk
     assert states(None).kept == 3  # a gibibyte
     assert plan_states(ReferenceBackend(), problem, sizes, 2).kept == 0
@@ -194,7 +197,8 @@ def test_explain_says_what_is_kept(monkeypatch):
     X = blobs(75_000, 16, 64)
     for available, said in (
         (1 << 40, "labels, and what techniques know of 3 chunks, "),
-        (1_600_000, "labels, and what techniques know of 2 of 3 chunks, 0.4 MiB, without copies of rows"),
+        (1_600_000, "know of 2 of 3 chunks, without copies of rows, and the sums of the others, 0.5 MiB\n"),
+        (800_000, "kept in memory: labels, and the sums of each chunk, 0.1 MiB\n"),
         (600_000, "kept in memory: labels\n"),
         (0, "kept in a file: labels\n"),
     ):
@@ -202,6 +206,23 @@ def test_explain_says_what_is_kept(monkeypatch):
         monkeypatch.setattr(memory, "_NEGLIGIBLE", 1 << 40)
         text = kmeans_fast.explain(tuple(np.split(X, 3)), 64, device="cpu", n_threads=2)
         assert said in text
+
+
+def test_sums_that_are_kept_are_not_made_again(monkeypatch):
+    """Nor are the ranges of the columns, which say how sums are held: those of the rows are found in the first pass."""
+    X, k = blobs(75_000, 16, 64), 64
+    how = {"init": X[:k], "max_iter": 8, "tol": 0.0, "device": "cpu", "n_threads": 2}
+    whole, parts, asked, ranges = kmeans_fast.kmeans(X, k, **how), tuple(np.split(X, 3)), [], CpuSession.ranges
+    monkeypatch.setattr(CpuSession, "ranges", lambda *given: asked.append(0) or ranges(*given))
+    monkeypatch.setattr(memory, "_NEGLIGIBLE", 1 << 40)  # for the rest there is enough
+    for available in (800_000, 600_000):
+        monkeypatch.setattr(memory, "available_bytes", lambda free=available: free)
+        asked.clear()
+        found = kmeans_fast.kmeans(parts, k, **how)
+        assert_array_equal(found.labels, whole.labels)
+        assert_array_equal(found.centroids, whole.centroids)
+        assert (len(asked) <= 12) == (available == 800_000)
+        assert min(step.scored for step in found.history) == len(X)
 
 
 @pytest.mark.parametrize("engine", ["reference", 2])
