@@ -23,7 +23,7 @@ from common.jobs import Job, Section
 from common.report import Output
 from common.supervisor import START, supervised
 from common.worker import work
-from gpu_parts import batch, ceilings, cells, check, fits, iterations, narrow, report, ways, wrong
+from gpu_parts import batch, ceilings, cells, check, fits, iterations, narrow, report, streamed, ways, wrong
 
 SECTIONS = {
     "check": Section(check.units, check.run, 220, 60),
@@ -31,6 +31,7 @@ SECTIONS = {
     "iterations": Section(keys(cells.GRID + cells.SMALL), iterations.run, 140, 40),
     "batch": Section(batch.units, batch.run, 40, 15),
     "narrow": Section(narrow.units, narrow.run, 25, 10),
+    "streamed": Section(streamed.units, streamed.run, 50, 20),
     "ways": Section(keys(cells.GRID), ways.run, 60, 20),
     "fits": Section(keys(cells.GRID), fits.run, 65, 20),
     "wrong": Section(wrong.units, wrong.run, 45, 15),

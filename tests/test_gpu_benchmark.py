@@ -66,6 +66,10 @@ def test_a_dry_run_measures_everything(dry_run, parts):
     for result in results["narrow"].values():
         assert result["labels_wrong"] == 0
         assert all("median" in one for one in result["results"].values())
+    for result in results["streamed"].values():
+        assert result["labels_wrong"] == 0
+        shares = [one["brought"] for one in result["results"].values()]
+        assert shares[0] == 0 < shares[1] < shares[2]
     for result in results["ways"].values():
         few = result["shape"][1] <= 4
         assert [name for name, one in result["results"].items() if "late" in one] == [

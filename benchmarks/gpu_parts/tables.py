@@ -3,7 +3,7 @@
 import numpy as np
 from common.report import table
 
-from . import batch, ceilings, cells, check, fits, iterations, narrow, ways
+from . import batch, ceilings, cells, check, fits, iterations, narrow, streamed, ways
 from .ours import NAME
 
 _KEPT = {True: 2, False: 14}  # last lines of a program that are shown, by whether all was well
@@ -163,6 +163,19 @@ def _narrow(results, contents):
     return [text, table(["n, d, k", *names], rows)], _missing(results)
 
 
+def _streamed(results, contents):
+    rows = []
+    for result in results.values():
+        for name, one in result.get("results", {}).items():
+            if "median" in one:
+                rows.append([result["cell"], name, f"{one['brought']:.0%}", _ms(one["median"]), f"{one['rate']:.3g}"])
+    text = (
+        f"Iterations of rows on the host, medians of {streamed.ITERATIONS}, where the GPU may hold so much of what all"
+        " rows take; the others are brought there in each."
+    )
+    return [text, table("n, d, k | room | rows brought | ms | GB/s of these", rows)], _missing(results)
+
+
 def _fits(results, contents):
     rows = []
     for result in results.values():
@@ -208,6 +221,7 @@ BODIES = {
     "iterations": _iterations,
     "batch": _batch,
     "narrow": _narrow,
+    "streamed": _streamed,
     "ways": _ways,
     "fits": _fits,
     "wrong": _wrong,
