@@ -260,6 +260,8 @@ class SimBackend(CudaBackend):
         return 0
 
     def numbered(self, number):
+        if number >= len(self.simulated):
+            raise ValueError(f"there is no simulated GPU {number}")
         return self.simulated[number]
 
     def declines(self, problem):

@@ -23,7 +23,7 @@ from support import REPOSITORY
 from kmeans_fast import backends as registry
 from kmeans_fast.cli import main
 from simulator.build import COMPILER
-from simulator.device import SimBackend
+from simulator.device import SimBackend, SimDevice
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -122,7 +122,7 @@ def run_python(block, names, monkeypatch):
             if not COMPILER:
                 pytest.skip("there is no C++ compiler for the simulator of a GPU")
             others = [backend for backend in registry.BACKENDS if backend.name != "cuda"]
-            patched.setattr(registry, "BACKENDS", (OnSimulatedGpu(), *others))
+            patched.setattr(registry, "BACKENDS", (OnSimulatedGpu(SimDevice(), SimDevice(number=1)), *others))
         exec(compile(block.code, block.where, "exec"), names)
 
 

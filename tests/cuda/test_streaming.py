@@ -257,6 +257,8 @@ def test_several_gpus_are_named_apart_and_all_there(gpus):
     gpus(1 << 30, 1 << 30)
     with pytest.raises(ValueError, match=r"device must be .*'cuda:N,M', got 'cuda:0,0'"):
         kmeans_fast.kmeans(data(), K, device="cuda:0,0")
+    with pytest.raises(RuntimeError, match=r"device='cuda:1,2' cannot be used: there is no simulated GPU 2"):
+        kmeans_fast.kmeans(data(), K, device="cuda:1,2")
     text = kmeans_fast.explain(data(), K, device="cuda:0,1")
     assert "cuda:0: 1,000 rows stay there" in text
     assert "cuda:1: 1,000 rows stay there" in text
