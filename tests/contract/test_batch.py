@@ -203,7 +203,7 @@ def test_what_is_refused_is_named(change, given, message):
 def test_a_plan_that_does_not_fit_is_refused_before_anything_is_made(how, monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 1 << 20)
     monkeypatch.setattr(memory, "_NEGLIGIBLE", 0)  # one after the other they take little
-    monkeypatch.setattr(planning, "_free_bytes", lambda *_: 1 << 20)  # of a device
+    monkeypatch.setattr(planning, "free_bytes", lambda *_: 1 << 20)  # of a device
     X = np.zeros((2, 300_000, 1), np.float32)
     with pytest.raises(MemoryError, match=r"2 problems.*0\.00 GiB are available"):
         kmeans_fast.kmeans_batch(X, 2, n_init=8)
