@@ -76,6 +76,21 @@ def test_the_plan_covers_what_a_fit_allocates(init, second):
     assert peak < 2 * planned
 
 
+def test_the_plan_of_numpy_covers_rows_that_are_wide():
+    data = rows(4, 16_384, np.float32)
+    with kmeans_fast.use_backend("numpy"):
+        problem = Problem(*data.shape, 3, data.dtype)
+        backend = select(problem)
+    planned, session = backend.plan(problem, 1).workspace_bytes, backend.open(data, None, problem, 1)
+    tracemalloc.start()
+    try:
+        session.own_distances(data[:3], np.zeros(4, np.int8))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < planned
+
+
 MIB = 1 << 20
 
 

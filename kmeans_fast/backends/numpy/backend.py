@@ -2,10 +2,12 @@
 
 from ...kernels import processors
 from ..protocol import OneByOne, OnHost, Plan
+from . import exact
 from .session import PATH, NumpySession
 
 _SUM_BYTES = 16  # of a limb: two halves, each in a word
-_THREAD_BYTES = 16 << 20  # tables of scores, blocks of rows in float64
+_THREAD_BYTES = 16 << 20  # tables of scores, rows that these leave open
+_SCORE_BYTES = 16 * 5  # a cluster, of the fewest rows of a table
 _ROW_BYTES, _SEEDING_BYTES = 16, 48  # labels of two passes and rows that moved; distances, weights, buckets, masses
 
 
@@ -32,7 +34,8 @@ class NumpyBackend(OnHost, OneByOne):
         columns, threads = problem.n_features + problem.weighted, _threads(n_threads)
         limbs = 1 if problem.dtype.itemsize == 4 and not problem.weighted else 2
         totals = k * columns * limbs * _SUM_BYTES
-        workspace = n * (_ROW_BYTES + _SEEDING_BYTES) + 2 * totals + threads * (totals // 2 + _THREAD_BYTES)
+        of_thread = totals // 2 + _THREAD_BYTES + k * _SCORE_BYTES + exact.meter_bytes(problem.n_features)
+        workspace = n * (_ROW_BYTES + _SEEDING_BYTES) + 2 * totals + threads * of_thread
         workspace += k * columns * 40
         notes = ("labels by products of matrices, those that float32 leaves open by D; no compiler",)
         return Plan(PATH, threads, workspace, notes, state_bytes=totals + n * 4)

@@ -18,6 +18,11 @@ def rows_at_a_time(n_features):
     return max(1, min(fitting, _MOST_VALUES // n_features))
 
 
+def meter_bytes(n_features):
+    """What a `Meter` takes."""
+    return 16 * n_features * rows_at_a_time(n_features)
+
+
 class Meter:
     """``meter(rows, others)``: D between rows (m, n_features) and float64 others, as many or one: (m,) float64.
 
