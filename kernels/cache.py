@@ -118,26 +118,35 @@ def lock(name, file, waiting):
             descriptor = os.open(file, flags, 0o600, dir_fd=directory)
     except (OSError, RuntimeError):
         return lambda: None
-    import fcntl
-
-    until = None
-    while until is None or time.monotonic() < until:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system releases it when a process ends
-            break
-        except BlockingIOError:
-            if until is None:
-                waiting()
-                until = time.monotonic() + LONGEST_WAIT
-            time.sleep(0.02)
-        except OSError:  # a file system without locks
-            break
+    try:
+        _wait(descriptor, waiting)
+    except BaseException:  # interrupted
+        os.close(descriptor)
+        raise
 
     def release():
         remove(name, file)
         os.close(descriptor)
 
     return release
+
+
+def _wait(descriptor, waiting):
+    """Until the file is locked, others have kept it for too long, or there are no locks."""
+    import fcntl
+
+    until = None
+    while until is None or time.monotonic() < until:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system releases it when a process ends
+            return
+        except BlockingIOError:
+            if until is None:
+                waiting()
+                until = time.monotonic() + LONGEST_WAIT
+            time.sleep(0.02)
+        except OSError:  # a file system without locks
+            return
 
 
 @contextlib.contextmanager

@@ -322,6 +322,20 @@ def test_a_process_that_has_been_stopped_is_not_waited_for_for_ever(tmp_path, mo
     assert waited == ["second"]
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files")
+def test_a_process_that_is_interrupted_while_it_waits_leaves_no_file_open(tmp_path, monkeypatch):
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(tmp_path))
+    release, before = cache.lock("kernels", "a.lock", lambda: None), len(os.listdir("/proc/self/fd"))
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.lock("kernels", "a.lock", interrupted)
+    assert len(os.listdir("/proc/self/fd")) == before
+    release()
+
+
 @pytest.fixture
 def open_to_all():
     """A directory that every user may read, as pytest's own are not."""
