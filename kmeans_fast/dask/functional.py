@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..engine.checkpoint import seed_in
-from ..engine.checks import check_clusters
+from ..engine.checks import check_centroids, check_clusters, given_centroids
 from ..engine.fit import fit
 from ..engine.history import Progress
 from ..engine.opening import open_data
@@ -136,6 +136,11 @@ def assign(
     squared_distances : Dask array (n_samples,), float64
         Both with the chunks of X, and computed when they are asked for: together, if they are computed together.
 
+    Raises
+    ------
+    ValueError
+        For centroids outside the rules, at once; for rows outside them when the result is computed.
+
     Examples
     --------
     >>> import dask.array as da
@@ -146,9 +151,10 @@ def assign(
     ([0, 0, 1], [0.0, 1.0, 1.0])
     """
     how = how_of(checked({"dtype": dtype, "device": device, "n_threads": n_threads}))
-    array = as_array(X)
+    array, centroids = as_array(X), given_centroids(centroids, "centroids")
+    check_centroids(centroids, array, name="centroids")
     table = array.map_blocks(
-        tasks.labels_and_distances, np.asarray(centroids), how, dtype=np.float64, chunks=(array.chunks[0], (2,)),
+        tasks.labels_and_distances, centroids, how, dtype=np.float64, chunks=(array.chunks[0], (2,)),
         meta=np.empty((0, 2)),
     )  # fmt: skip
     return table[:, 0].astype(LABEL), table[:, 1]

@@ -218,6 +218,8 @@ def _run(centroids, inertia, n_used, n_iter, history):
 
 
 def _history(rows):
+    if not all(isinstance(value, (int, float, str)) for row in rows for value in row):
+        raise ValueError("its history must be of numbers and words")
     return [Progress(*row) for row in rows]
 
 
@@ -249,6 +251,13 @@ def _read(path):
         run, n_init = header["run"], of["n_init"]
         if run not in range(n_init + 1) or (run == 0) != (header["best"] is None):
             raise ValueError(f"its run must be one of {n_init}, with the best of those before, got {run!r}")
+        if type(of["seed"]) is not int or not 0 <= of["seed"] < 2**64:
+            raise ValueError(f"its seed must be a whole number from 0 to 2**64 - 1, got {of['seed']!r}")
+        if bool(header["stage_history"]) != ("centroids" in arrays):
+            raise ValueError("it must have the history of just the run whose centroids it has")
+        told = [*(stage[1:4] for stage in header["stages"]), *([header["best"]] if header["best"] else [])]
+        if not all(len(numbers) == 3 and np.isfinite(numbers).all() for numbers in told):
+            raise ValueError(f"the numbers of its runs must be finite, got {told}")
         if len(header["stage_history"]) >= of["max_iter"]:
             raise ValueError(f"it must have fewer than {of['max_iter']} iterations of a run that is not over")
         if arrays.get("centroids", np.empty(0)).shape != arrays.get("before", np.empty(0)).shape:

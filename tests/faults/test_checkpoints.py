@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 
 import numpy as np
@@ -204,6 +205,10 @@ def test_damaged_files_are_refused(tmp_path):
         lambda: written(header={"run": 0, "more": 1}),
         lambda: written(header={"stage_history": [[1, 2]]}),
         lambda: written(header={"stage_history": header["stage_history"] * 80}),
+        lambda: written(header={"stage_history": []}),
+        lambda: written(header={"stage_history": [[None] * len(row) for row in header["stage_history"]]}),
+        *(lambda seed=seed: written(header={"of": header["of"] | {"seed": seed}}) for seed in ("3", -1, 3.0, 2**64)),
+        lambda: written(header={"stages": [[9, math.nan, 9, 4, []]]}, stages=arrays["start"]),
         lambda: written(header={"stages": [[9, 1.0, 9, 4, []]]}),
         lambda: written(header={"run": 1}),
         lambda: written(header={"run": 7, "best": [1.0, 9, 4]}, best=arrays["start"]),

@@ -1,21 +1,26 @@
-"""One cluster of two worker processes for all tests here."""
+"""One cluster of two worker processes for all tests here that leave it whole."""
 
 import pytest
+
+_HOW = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
 
 
 @pytest.fixture(scope="session")
 def cluster():
-    distributed = pytest.importorskip("distributed")
-    how = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with distributed.LocalCluster(**how) as found:
+    with pytest.importorskip("distributed").LocalCluster(**_HOW) as found:
         yield found
 
 
 @pytest.fixture
 def client(cluster):
     """A client that is current while a test runs."""
-    from distributed import Client
+    with pytest.importorskip("distributed").Client(cluster) as found:
+        yield found
 
-    with Client(cluster) as found:
-        found.wait_for_workers(2, timeout=60)
+
+@pytest.fixture
+def own_client():
+    """The client of a cluster of the test's own, whose workers may be killed: nobody waits for new ones."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(**_HOW) as cluster, distributed.Client(cluster) as found:
         yield found

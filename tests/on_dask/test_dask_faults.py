@@ -43,13 +43,11 @@ def killer(prefix, flag):
     [
         ("kmeans-weigh", {"init_size": 300}),
         ("kmeans-trials", {"init_size": None}),
-        ("kmeans-rows_in", {"init": "k-means||"}),
         ("kmeans-accumulate", {"init_size": 300}),
-        ("kmeans-exact_inertia", {"init_size": 300}),
         ("kmeans-merged", {"init_size": 300}),
     ],
 )
-def test_a_worker_is_killed(client, tmp_path, prefix, options):
+def test_a_worker_is_killed(own_client, tmp_path, prefix, options):
     flag = tmp_path / "killed"
     options = {"seed": 4, "max_iter": 6, **options}
     heard = []
@@ -57,15 +55,12 @@ def test_a_worker_is_killed(client, tmp_path, prefix, options):
     def callback(step):
         heard.append(step.iteration)
         if step.iteration == 2 and prefix in ("kmeans-accumulate", "kmeans-merged"):
-            client.register_plugin(killer(prefix, flag))
+            own_client.register_plugin(killer(prefix, flag))
 
     if prefix not in ("kmeans-accumulate", "kmeans-merged"):
-        client.register_plugin(killer(prefix, flag))
-    try:
-        data = da.from_array(X, chunks=(500, 5))
-        got = on_dask.kmeans(data, 6, **options, callback=callback)
-    finally:
-        client.unregister_worker_plugin("killer")
+        own_client.register_plugin(killer(prefix, flag))
+    data = da.from_array(X, chunks=(500, 5))
+    got = on_dask.kmeans(data, 6, **options, callback=callback)
     assert flag.exists()
     wanted = kmeans_fast.kmeans(X, 6, **options)
     assert_array_equal(got.centroids, wanted.centroids)
