@@ -1,32 +1,21 @@
 """Tables of Arrow in memory, and readers of record batches."""
 
-import copy
 import sys
 
 from .arrow_columns import as_rows, dtype_of
 from .buffers import Buffers
-from .protocol import CHUNK_BYTES, Source, rows_in
+from .protocol import CHUNK_BYTES, ByRows, Source
 
 
-class ArrowTable(Source):
+class ArrowTable(ByRows):
     """A table or a record batch of Arrow; its rows are copied chunk by chunk."""
 
     def __init__(self, table):
-        self.table, self.buffers = table, Buffers()
+        self.table = table
         self.dtype = dtype_of(table.schema, "X")
         self.n_samples, self.names = table.num_rows, table.schema.names
-        self.n_features = as_rows(table.slice(0, 1), self.dtype, "X", self.buffers).shape[1]  # lists are several
+        self.n_features = as_rows(table.slice(0, 1), self.dtype, "X", Buffers()).shape[1]  # lists are several
         self._cut(CHUNK_BYTES)
-
-    def _cut(self, n_bytes):
-        self.step = rows_in(n_bytes, self.n_features, self.dtype.itemsize)
-        self.n_chunks = -(-self.n_samples // self.step)
-
-    def cut(self, n_bytes):
-        other = copy.copy(self)
-        other.buffers = Buffers()
-        other._cut(n_bytes)
-        return other
 
     @classmethod
     def of(cls, X):

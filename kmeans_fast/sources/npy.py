@@ -1,20 +1,18 @@
 """Arrays in .npy files, and other arrays on disk: read by blocks, so that no pages of a map count as our memory."""
 
-import copy
 import mmap
 import os
 
 import numpy as np
 
 from ..memory import available_bytes
-from .buffers import Buffers
 from .files import stamp_of
-from .protocol import CHUNK_BYTES, Source, rows_in
+from .protocol import CHUNK_BYTES, ByRows
 
 _DAMAGED = (ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, RecursionError)
 
 
-class Npy(Source):
+class Npy(ByRows):
     """A .npy file of one array of two dimensions, of any size.
 
     Parameters
@@ -50,18 +48,7 @@ class Npy(Source):
             )
         self.n_samples, self.n_features = shape
         self.dtype, self.offset, self.by_rows = dtype, offset, by_rows
-        self.buffers = Buffers()
         self._cut(CHUNK_BYTES)
-
-    def _cut(self, n_bytes):
-        self.step = rows_in(n_bytes, self.n_features, self.dtype.itemsize)
-        self.n_chunks = -(-self.n_samples // self.step)
-
-    def cut(self, n_bytes):
-        other = copy.copy(self)
-        other.buffers = Buffers()
-        other._cut(n_bytes)
-        return other
 
     def chunk(self, number):
         start = number * self.step

@@ -1,9 +1,12 @@
 """What a source is: rows that come in chunks, each time the same."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from .buffers import Buffers
 
 CHUNK_BYTES = 1 << 24  # of a chunk whose size is ours to choose: large for a disk, small beside a budget
 
@@ -69,3 +72,19 @@ class Source:
     def told(self, number: int) -> tuple[str, int]:
         """What messages call a chunk, and the number that its first row has there."""
         return f"chunk {number}", 0
+
+
+class ByRows(Source):
+    """A source of known shape and dtype that may be cut between any two rows."""
+
+    step: int  # rows of a chunk
+    buffers: Buffers
+
+    def _cut(self, n_bytes):
+        self.step, self.buffers = rows_in(n_bytes, self.n_features, self.dtype.itemsize), Buffers()
+        self.n_chunks = -(-self.n_samples // self.step)
+
+    def cut(self, n_bytes):
+        other = copy.copy(self)
+        other._cut(n_bytes)
+        return other

@@ -1,15 +1,13 @@
 """What has a shape, a dtype and slices, but is no array in memory: of h5py, Zarr, xarray and others."""
 
-import copy
-
 import numpy as np
 
-from .protocol import CHUNK_BYTES, Source, rows_in
+from .protocol import CHUNK_BYTES, ByRows
 
 _IN_MEMORY = ("__array_interface__", "__cuda_array_interface__", "__dlpack__", "tocsr", "todense", "iloc")
 
 
-class Sliced(Source):
+class Sliced(ByRows):
     """The rows of such an object, as many at a time as its own chunks have, or several of those."""
 
     def __init__(self, X):
@@ -19,16 +17,11 @@ class Sliced(Source):
         self._cut(CHUNK_BYTES)
 
     def _cut(self, n_bytes):
-        self.step = rows_in(n_bytes, self.n_features, self.dtype.itemsize)
+        super()._cut(n_bytes)
         own = getattr(self.X, "chunks", None)  # of the file: to cut them is to unpack them twice
         if own and isinstance(own[0], int) and own[0] > 0:
             self.step = max(own[0], self.step // own[0] * own[0])
         self.n_chunks = -(-self.n_samples // self.step)
-
-    def cut(self, n_bytes):
-        other = copy.copy(self)
-        other._cut(n_bytes)
-        return other
 
     @classmethod
     def of(cls, X):
