@@ -1,6 +1,5 @@
 """``kmeans-fast compile``: the kernels of this machine's processor, compiled ahead of the first fit."""
 
-import gc
 import multiprocessing
 import signal
 import time
@@ -36,9 +35,9 @@ def _compiled_by_processes(jobs, display):
 
     kernels, done = 0, 0
     workers = min(processors.usable_cpus(), len(jobs))
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
     try:
-        for future in as_completed([pool.submit(_done, *job) for job in jobs]):
+        for future in as_completed([pool.submit(compiled, *job) for job in jobs]):
             kernels, done = kernels + len(future.result()), done + 1
             display.working(done / len(jobs), f"compiling, {counted(kernels, 'kernel')} so far")
         pool.shutdown()
@@ -52,13 +51,5 @@ def _compiled_by_processes(jobs, display):
     return kernels
 
 
-def _begin():
-    """Leave interrupts to the parent, and garbage until a job is done: to look for it takes a seventh of compiling."""
+def _leave_interrupts_to_the_parent():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.disable()
-
-
-def _done(use, dtype):
-    found = compiled(use, dtype)
-    gc.collect()
-    return found

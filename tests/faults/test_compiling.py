@@ -1,5 +1,8 @@
 """What is said of compilations, and what happens where nothing can be compiled."""
 
+import contextlib
+import gc
+
 import pytest
 from support import run_python
 
@@ -61,6 +64,22 @@ assert any(level == "WARNING" for level, _ in records)
 """,
         KMEANS_FAST_CACHE_DIR="",
     )
+
+
+@pytest.mark.parametrize("looked_for", [True, False])
+def test_garbage_is_not_looked_for_while_kernels_are_compiled(looked_for):
+    compiling = pytest.importorskip("kmeans_fast.kernels.cpu.runtime.compiling", reason="Numba compiles kernels")
+    before = gc.isenabled()
+    try:
+        (gc.enable if looked_for else gc.disable)()
+        with contextlib.suppress(ZeroDivisionError), compiling.may_compile("kernel"):
+            assert gc.isenabled() == looked_for  # it may be loaded
+            compiling.begins()
+            assert not gc.isenabled()
+            raise ZeroDivisionError
+        assert gc.isenabled() == looked_for
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 FIT = """

@@ -5,6 +5,7 @@ not announced.
 """
 
 import contextlib
+import gc
 import logging
 import threading
 import time
@@ -25,6 +26,7 @@ _here = threading.local()
 class _Compilation:
     def __init__(self, kernel_name):
         self.kernel_name, self.started, self.locks = kernel_name, None, {}
+        self.collects = False  # whether garbage is to be looked for again afterwards
 
 
 @contextlib.contextmanager
@@ -37,6 +39,8 @@ def may_compile(kernel_name: str) -> Iterator[None]:
         _here.compilation = None
         for key in tuple(compilation.locks):  # of code that could not be compiled
             compilation.locks.pop(key)()
+        if compilation.collects:
+            gc.enable()
         if compilation.started is not None:
             seconds = time.perf_counter() - compilation.started
             _logger.info("compiling the kernel %s took %.1f s", kernel_name, seconds)
@@ -48,6 +52,10 @@ def begins() -> None:
     compilation = getattr(_here, "compilation", None)
     if compilation is not None and compilation.started is None:
         compilation.started = time.perf_counter()
+        # To look for garbage takes a seventh of compiling, most of whose objects live to its end. A process compiles
+        # one kernel at a time and does not fork meanwhile (`undisturbed`): it is switched on again by who did this.
+        compilation.collects = gc.isenabled()
+        gc.disable()
         _logger.info("compiling the kernel %s", compilation.kernel_name)
         _tell(compilation.kernel_name, None)
 

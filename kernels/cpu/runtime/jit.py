@@ -28,10 +28,12 @@ from numba.extending import intrinsic
 from ...undisturbed import held_at_fork, undisturbed
 from . import code_cache, compiling
 from .code_cache import CodeCache, EntryCache
+from .pipeline import KernelCompiler
 from .teams import team_for
 
 # Kernels allocate nothing, so Numba need not count references to their arrays (`_nrt`).
 _OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "_nrt": False}
+_OPTIONS["pipeline_class"] = KernelCompiler
 
 
 def inner(function, **options):
