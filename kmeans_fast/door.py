@@ -111,8 +111,8 @@ class DataInChunks:
         What they are computed in.
     held : dtype
         What they are held in: of rows that are read anew, only while they are there.
-    largest : float
-        The largest magnitude of all values.
+    largest, largest_at : float, str or None
+        The largest magnitude of all values, and what messages call its place; 0.0 and None where all are float32.
     whole : array (n_samples, n_features) or None
         All rows, if they are not in memory yet and fit there.
 
@@ -126,7 +126,7 @@ class DataInChunks:
 
     def __init__(self, source, sample_weight=None, asked=None):
         source = source.cut(chunk_bytes())
-        self.source, self.asked, self.dtype, self.largest = source, asked, None, 0.0
+        self.source, self.asked, self.dtype, self.largest, self.largest_at = source, asked, None, 0.0, None
         self.reader = None if source.in_memory else Reader(source)
         self.stamp, self.last = source.stamp(), -1
         self.places, self.checksums = [], []  # of the chunks that have rows; their places are among all
@@ -164,12 +164,19 @@ class DataInChunks:
             if array.dtype != self.held or not source.in_memory:
                 self.held = dtype
             if dtype == np.float64:
-                self.largest = max(self.largest, abs(float(array.max())), abs(float(array.min())))
+                self._compare(array, name, first_row)
             self.places.append(place)
             sizes.append(len(array))
             self.checksums.append(self._checksum(array))
             gathered.add(array)
         return sizes
+
+    def _compare(self, array, name, first_row):
+        high, low = float(array.max()), float(array.min())
+        if max(high, -low) > self.largest:
+            self.largest = max(high, -low)
+            row, column = divmod(int(array.argmax() if high >= -low else array.argmin()), array.shape[1])
+            self.largest_at = f"{name} at ({row + first_row}, {column})"
 
     def _all_chunks(self):
         for place in itertools.count():

@@ -14,7 +14,7 @@ from support import run_python, some_weights
 
 import kmeans_fast
 from kmeans_fast import KMeans, door, sources
-from kmeans_fast.engine import on_disk
+from kmeans_fast.engine import on_disk, seeding
 from kmeans_fast.sources import npy, reading
 
 pa = pytest.importorskip("pyarrow")
@@ -291,6 +291,14 @@ def bad(X, row, column, value):
             lambda path: parquet_directory(bad(data(), 350, 1, np.nan), path, 90),
             r"more.c\.parquet contains NaN at \(150, 1\)",
         ),
+        (
+            lambda path: npy_file(bad(data(dtype=np.float64), 350, 2, -1e200), path),
+            r"X has, in .*x\.npy at \(350, 2\), values up to 1e\+200; .* Scale the data",
+        ),
+        (
+            lambda path: parquet_directory(bad(data(dtype=np.float64), 350, 1, 1e200), path, 90),
+            r"X has, in .*more.c\.parquet at \(150, 1\), values up to 1e\+200; .* Scale the data",
+        ),
         (lambda path: path / "no.npy", "no.npy: there must be such a file, and there is none"),
         (lambda path: str(path / "*.parquet"), "there must be such a file"),
         (lambda path: path, "there must be a file that ends in .npy or .parquet"),
@@ -348,6 +356,26 @@ def test_errors_of_a_function_arrive():
 
     with pytest.raises(OSError, match="the tape is torn"):
         kmeans_fast.kmeans(failing, 3, seed=0)
+
+
+@pytest.mark.parametrize(("kind", "most"), [(npy_file, 2), (lambda X, path: parquet_file(X, path, 2000), 3)])
+def test_default_seeds_of_many_rows_take_few_passes(tmp_path, monkeypatch, kind, most):
+    """One for the masses of the rows, one to draw a sample, and one for its rows where they have no place in a file."""
+    X, places = data(20_000), []
+    monkeypatch.setattr(seeding, "_LEAST_ROWS", 256)  # few of them
+    monkeypatch.setattr(seeding, "_ROWS_A_CLUSTER", 16)
+    monkeypatch.setattr(seeding, "_LEAST_WORK", 1)
+    monkeypatch.setattr("kmeans_fast.sources.parquet.CHUNK_BYTES", 1)
+    monkeypatch.setattr(door, "CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr(reading, "listeners", [lambda place, *_: places.append(place)])
+    file, passes, found = kind(X, tmp_path), [], []
+    for init in ("k-means++", X[:4]):
+        places.clear()
+        found.append(kmeans_fast.kmeans(file, 4, init=init, seed=0, max_iter=1))
+        passes.append(len(places) / len(set(places)))
+    assert len(set(places)) >= 9
+    assert passes[0] - passes[1] == most
+    assert_array_equal(found[0].centroids, kmeans_fast.kmeans(X, 4, seed=0, max_iter=1).centroids)
 
 
 def test_chunks_are_read_ahead_one_at_a_time():

@@ -84,7 +84,7 @@ def targets_of(words, total):
     return (high * of_high + (middle >> half) + (carried >> half)).astype(np.int64)
 
 
-def located(targets, of_buckets, rows_in):
+def located(targets, of_buckets, rows_in, least=1):
     """The first row, in the order of the content, whose cumulative mass exceeds each of `targets` (m,) int64.
 
     Parameters
@@ -95,6 +95,8 @@ def located(targets, of_buckets, rows_in):
     rows_in : callable
         ``rows_in(wanted)``: the rows in the buckets for which `wanted` (buckets,) bool is true, in the order of their
         content, and their masses.
+    least : int
+        How many targets may always be looked for at once.
 
     Returns
     -------
@@ -104,7 +106,7 @@ def located(targets, of_buckets, rows_in):
     """
     found = np.empty(len(targets), np.int64)
     order = np.argsort(targets)  # so that no bucket is looked through more often than it must
-    together = max(1, len(of_buckets) // _TOGETHER)
+    together = max(1, least, len(of_buckets) // _TOGETHER)
     for first in range(0, len(targets), together):
         part = order[first : first + together]
         found[part] = _located_together(targets[part], of_buckets, rows_in)

@@ -8,6 +8,7 @@ from .drawing import buckets_for, by_content, located, targets_of
 from .partials import merged
 
 _TOO_SMALL = 1 << 44  # a total mass below this is measured anew, by another power of two
+_FEW_ROWS = 1 << 18  # so many are always looked through at once, although they are many of all
 
 
 class Masses:
@@ -73,7 +74,9 @@ class Masses:
         targets = targets_of(words, min(max(self.mass, 0), 2**63 - 1))  # as it is, unless another thread writes to X
         if len(self.parts) == 1:
             return self.parts[0].draw(targets, self.of_buckets)
-        return located(targets, self.of_buckets, self._rows_in)
+        # Rows that are read anew are read for every call of `_rows_in`.
+        least = _FEW_ROWS * len(self.of_buckets) // self.session.shape[0]
+        return located(targets, self.of_buckets, self._rows_in, least)
 
     def _rows_in(self, wanted):
         found = self.each("rows_in", wanted)

@@ -16,11 +16,12 @@ def check_magnitudes(data):
     weights = data.weights
     if data.dtype == np.float32 and weights is None:
         return  # 2 * 3.4e38 squared and summed is far inside float64
-    largest = getattr(data, "largest", 0.0)  # of rows in chunks of float64 it is known
+    largest, at = getattr(data, "largest", 0.0), getattr(data, "largest_at", None)  # known of chunks of float64
     if not largest:
         largest = max(max(abs(float(values.max())), abs(float(values.min()))) for values in _values(data))
     heaviest = 1.0 if weights is None else float(weights.max())
-    _check_largest("X has", largest, data.n_samples * data.n_features, heaviest)
+    who = "X has" if at is None else f"X has, in {at},"
+    _check_largest(who, largest, data.n_samples * data.n_features, heaviest)
     if weights is not None:
         _check_products(data)
 
