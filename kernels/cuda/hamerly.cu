@@ -67,8 +67,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) filter_rows(
       }
     }
     __syncthreads();
-    if (t == 0 && left_count) base = (i64)atomicAdd((u64*)n_left, (u64)left_count);
+    const int left = left_count;  // nobody reads it after the next barrier: thread 0 may be at the next rows then
+    if (t == 0 && left) base = (i64)atomicAdd((u64*)n_left, (u64)left);
     __syncthreads();
-    if (t < left_count) rows_left[base + t] = remaining[t];
+    if (t < left) rows_left[base + t] = remaining[t];
   }
 }

@@ -39,6 +39,20 @@ def test_the_order_of_threads_and_blocks_does_not_matter(order, n, d, k, dtype):
     check(fitted(SimDevice(order=order), X, weights, k), X, weights, k)
 
 
+@pytest.mark.parametrize("order", [0, 1, 9])
+def test_blocks_that_filter_rows_in_several_rounds(order):
+    n, d, k = 6400, 40, 50  # more rows than a launch has threads
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(k, d)) * 4 / np.sqrt(2 * d)
+    X = (centres[rng.integers(k, size=n)] + rng.normal(size=(n, d))).astype(np.float32)
+    session = CudaSession(SimDevice(order=order), X, None, k, on_host=True)
+    found = lloyd(session, X[:k].astype(np.float64), max_iter=6, threshold=0.0)
+    expected = reference.lloyd(X, None, X[:k], 6, 0.0)
+    assert any("hamerly" in step.path for step in found.history)
+    assert_array_equal(found.labels, expected.labels)
+    assert_array_equal(found.centroids, expected.centroids)
+
+
 # ---- waiting -------------------------------------------------------------------------------------------------------
 
 
