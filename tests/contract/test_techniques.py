@@ -14,6 +14,7 @@ from kmeans_fast.backends.cpu.techniques import CHOICE, TECHNIQUES
 from kmeans_fast.backends.cpu.techniques.protocol import Technique
 from kmeans_fast.backends.cuda.runs import PATH
 from kmeans_fast.backends.cuda.scorers.operands import OPERANDS
+from kmeans_fast.backends.numpy.session import PATH as OF_NUMPY
 from kmeans_fast.backends.protocol import Problem
 
 NAMES = [technique.name for technique in TECHNIQUES]
@@ -227,7 +228,7 @@ def test_every_path_is_documented_and_no_other():
     text = text[text.index("path : str") : text.index("stage : int")]
     documented = {part for part in text.split('"')[1::2] if part != "exponion"}
     documented.remove("hamerly")
-    ran = {path for technique in TECHNIQUES for path in technique.paths} | {"float64"}
+    ran = {path for technique in TECHNIQUES for path in technique.paths} | {"float64", OF_NUMPY}
     ran |= {PATH, *(operand.name + how for operand in OPERANDS for how in ("", ", sampled"))}  # a GPU's
     assert documented == ran - {"exponion"}
     assert '"exponion"' in text
