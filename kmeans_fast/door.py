@@ -44,10 +44,11 @@ def opened(
     max_memory : int, optional
         Bytes that all that is done inside the block may take, besides arrays that are given.
     check : callable, optional
-        ``check(X, sample_weight, origin)`` in place of `as_data` and `as_weights`: a layer with messages of its own.
+        ``check(X, sample_weight, origin, head)`` in place of `as_data` and `as_weights`: a layer with messages of its
+        own. `head` is that of the source that X came from, whose values have been checked; None where it has none.
     """
     with limited(max_memory):
-        X = whole_or_chunks(X, sample_weight, dtype)
+        X, head = whole_or_chunks(X, sample_weight, dtype)
         if isinstance(X, DataInChunks):
             with ON_HOST.current(), contextlib.closing(X):
                 yield X
@@ -55,23 +56,26 @@ def opened(
             return
         origin = origin_of(X)
         with origin.current():
-            array, weights = check(X, sample_weight, origin) if check else _checked(X, sample_weight, origin, dtype)
+            if check:
+                array, weights = check(X, sample_weight, origin, head)
+            else:
+                array, weights = _checked(X, sample_weight, origin, dtype)
             yield Data(array, weights, origin)
 
 
-def whole_or_chunks(X: Any, sample_weight: Any = None, dtype: str | None = None) -> Any:
+def whole_or_chunks(X: Any, sample_weight: Any = None, dtype: str | None = None) -> tuple[Any, Any]:
     """X itself, where it is an array-like; what a source gives as one array, where that fits into memory; else as
-    `DataInChunks`.
+    `DataInChunks`. And the source's `head`.
     """
     source = source_of(X)
     if source is None:
-        return X
+        return X, None
     with ON_HOST.current():
         found = DataInChunks(source, sample_weight, dtype)
     if found.whole is None:
-        return found
+        return found, found.head
     found.close()
-    return found.whole
+    return found.whole, found.head
 
 
 def _checked(X, sample_weight, origin, dtype):
@@ -184,6 +188,11 @@ class DataInChunks:
             if chunk is None:
                 return
             yield chunk
+
+    @property
+    def head(self):
+        """A table without rows that has the names of the columns, or None."""
+        return self.source.head
 
     @property
     def X(self):

@@ -61,7 +61,7 @@ def explained(
 ):
     """The words of `explain`, and the plan, which on the host tells what a fit takes beside the data."""
     with limited(max_memory):
-        rows = whole_or_chunks(X, None, dtype)
+        rows, _ = whole_or_chunks(X, None, dtype)
         if isinstance(rows, DataInChunks):
             rows.close()
         gathered = rows is not X and not isinstance(rows, DataInChunks)

@@ -13,17 +13,18 @@ except ImportError:  # Windows has no such limits
     resource = None  # type: ignore[assignment]
 
 _UNLIMITED = 1 << 60  # version 1 of cgroups says "no limit" by a number just below 2^63
-_budget: contextvars.ContextVar = contextvars.ContextVar("budget", default=None)  # (bytes, what was in use before)
+_budgets: contextvars.ContextVar = contextvars.ContextVar("budgets", default=())  # (bytes, what was in use before) each
 
 
 @contextlib.contextmanager
 def limited(budget):
-    """While it lasts, so many bytes more than now can be had; None: as many as there are."""
-    token = _budget.set(None if budget is None else (budget, _own_bytes()))
+    """While it lasts, at most so many bytes more than now can be had; None: as many as before. It lifts no other."""
+    own = () if budget is None else ((budget, _own_bytes()),)
+    token = _budgets.set((*_budgets.get(), *own))
     try:
         yield
     finally:
-        _budget.reset(token)
+        _budgets.reset(token)
 
 
 def _own_bytes():
@@ -31,11 +32,10 @@ def _own_bytes():
     return _fields(Path("/proc/self/status")).get("RssAnon", 0)
 
 
-def _left_of_budget():
-    if _budget.get() is None:
-        return []
-    budget, before = _budget.get()
-    return [max(0, budget - max(0, _own_bytes() - before))]
+def _left_of_budgets():
+    budgets = _budgets.get()
+    now = _own_bytes() if budgets else 0
+    return [max(0, budget - max(0, now - before)) for budget, before in budgets]
 
 
 def _text(path):
@@ -108,5 +108,5 @@ def available_bytes(root="/"):
         _left_in(place, "memory.limit_in_bytes", "memory.usage_in_bytes")
         for place in cgroups.directories(root, "memory")
     ]
-    found += _left_of_limits(root) + _left_of_budget()
+    found += _left_of_limits(root) + _left_of_budgets()
     return min((number for number in found if number is not None), default=None)

@@ -47,7 +47,7 @@ def run(args, to):
             if to.labels:
                 write_labels(files, to.labels, model.labels_)
             if to.centroids:
-                write_centroids(files, to.centroids, model.cluster_centers_, rows.names)
+                write_centroids(files, to.centroids, model.cluster_centers_, persistence.feature_names(model))
             if to.model:
                 persistence.write(files, to.model, *packed(model, labels=False))
     said = _summary(args, model, watch, to)

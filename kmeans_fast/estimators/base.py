@@ -233,7 +233,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         check = functools.partial(self._validated, dtype, reset)
         with opened(X, sample_weight, dtype, max_memory=max_memory, check=check) as data:
             if isinstance(data, DataInChunks):
-                self._check_columns(data, reset)
+                self._check_columns(data, reset, data.head)
             yield data
 
     def _session(self, data):
@@ -246,9 +246,13 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     # ---- scikit-learn's layer around the door ----
 
-    def _validated(self, dtype, reset, X, sample_weight, origin):
+    def _validated(self, dtype, reset, X, sample_weight, origin, head):
         """Rows and weights for `opened`, with scikit-learn's checks and messages where it has them."""
-        X = self._rows(X, origin, dtype, reset)
+        if head is None:
+            X = self._rows(X, origin, dtype, reset)
+        else:
+            X = as_data(X, dtype=dtype, checked=True)
+            self._check_columns(X, reset, head)
         if sample_weight is None:
             return X, None
         if origin.resident is not None or on_gpu(sample_weight):
@@ -277,8 +281,11 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         self._check_columns(array, reset)
         return array
 
-    def _check_columns(self, rows, reset):
-        """The number of columns of rows that have no names for them."""
+    def _check_columns(self, rows, reset, head=None):
+        """The number of columns of an array or of chunks, and their names, which are those of `head`, if there are."""
+        if head is not None or (not reset and hasattr(self, "feature_names_in_")):
+            validate_data(self, rows if head is None else head, reset=reset, skip_check_array=True)
+            return
         _check_n_features(self, rows, reset=reset)
         if reset:
             self.__dict__.pop("feature_names_in_", None)

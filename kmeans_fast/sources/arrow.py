@@ -2,7 +2,7 @@
 
 import sys
 
-from .arrow_columns import as_rows, dtype_of
+from .arrow_columns import as_rows, dtype_of, head_of
 from .buffers import Buffers
 from .protocol import CHUNK_BYTES, ByRows, Source
 
@@ -13,7 +13,7 @@ class ArrowTable(ByRows):
     def __init__(self, table):
         self.table = table
         self.dtype = dtype_of(table.schema, "X")
-        self.n_samples, self.names = table.num_rows, table.schema.names
+        self.n_samples, self.head = table.num_rows, head_of(table.schema)
         self.n_features = as_rows(table.slice(0, 1), self.dtype, "X", Buffers()).shape[1]  # lists are several
         self._cut(CHUNK_BYTES)
 
@@ -38,7 +38,7 @@ class ArrowReader(Source):
     once = True
 
     def __init__(self, reader):
-        self.reader, self.dtype, self.names = reader, dtype_of(reader.schema, "X"), reader.schema.names
+        self.reader, self.dtype, self.head = reader, dtype_of(reader.schema, "X"), head_of(reader.schema)
 
     @classmethod
     def of(cls, X):

@@ -30,6 +30,14 @@ def is_vector(kind):
     return types.is_fixed_size_list(kind) or types.is_list(kind) or types.is_large_list(kind)
 
 
+def head_of(schema):
+    """A table without rows that has these columns; None where one of them holds several features."""
+    import pyarrow as pa
+
+    schema = pa.schema(list(schema))
+    return None if any(is_vector(field.type) for field in schema) else schema.empty_table()
+
+
 def dtype_of(schema, where):
     """The dtype that rows with columns of this schema have: NumPy's rule.
 

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from .arrow_columns import as_rows, check_names
+from .arrow_columns import as_rows, check_names, head_of
 from .buffers import Buffers
 from .files import matching, stamp_of, unpacked
 from .protocol import CHUNK_BYTES, Source
@@ -60,7 +60,7 @@ class Csv(Source):
                     self.places[number:] = [(path, first_row)]
                     yield as_rows(batch, self.dtype, path, self.buffers)
                     number, first_row = number + 1, first_row + batch.num_rows
-            expected = expected or self.names
+            expected = expected or self.chosen
 
     def _batches(self, path, expected):
         """What a file holds, in columns of the names that are `expected`, if they are known from files before it."""
@@ -76,10 +76,11 @@ class Csv(Source):
             chosen = check_names(names, self.columns or expected)
             if self.columns is None and len(chosen) != len(names):
                 raise ValueError(f"it has {len(names)} columns, the files before it {len(chosen)}: choose columns")
-            self.names, self.n_features = chosen, len(chosen)
+            self.chosen, self.n_features = chosen, len(chosen)
             numbers = dict.fromkeys(chosen, pa.float64())
             convert = csv.ConvertOptions(include_columns=chosen, column_types=numbers)
             with csv.open_csv(path, read, parse, convert) as reader:
+                self.head = head_of(reader.schema) if self.header else None  # else they are named by their places
                 yield from reader
         except (OSError, ValueError) as error:  # also pyarrow's own
             raise ValueError(f"{path}: not a table of numbers: {error}") from error

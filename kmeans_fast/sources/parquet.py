@@ -4,7 +4,7 @@ import copy
 import itertools
 from typing import Any, NamedTuple
 
-from .arrow_columns import as_rows, check_names, dtype_of, is_vector
+from .arrow_columns import as_rows, check_names, dtype_of, head_of, is_vector
 from .buffers import Buffers
 from .files import matching, stamp_of
 from .protocol import CHUNK_BYTES, Source
@@ -81,8 +81,8 @@ class Parquet(Source):
             except (OSError, ValueError) as error:
                 raise ValueError(f"{path}: not Parquet with these columns: {error}") from error
         self.dtype = dtype_of(fields, self.paths[0])  # of all files: none is rounded to the dtype of another
-        plain = not any(is_vector(field.type) for field in fields)
-        self.n_features, self.names = (len(self.columns), self.columns) if plain else (None, None)
+        self.head = head_of(chosen) if not any(is_vector(field.type) for field in fields) else None
+        self.n_features = None if self.head is None else len(self.columns)
         self.n_samples = self.n_rows if self.filter is None else None
         self._cut(CHUNK_BYTES)
 

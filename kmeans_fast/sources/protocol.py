@@ -33,8 +33,8 @@ class Source:
     dtype: np.dtype | None = None
     """What is known before anything is read."""
 
-    names: list[str] | None = None
-    """Of the columns."""
+    head: Any = None
+    """A table without rows that has the columns, where each is a feature and has a name; known once a chunk is read."""
 
     n_chunks: int | None = None
     """How many there are, where `chunk` reads any of them."""

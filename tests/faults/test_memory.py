@@ -143,6 +143,16 @@ def test_limits_of_cgroups_are_seen(tmp_path, files, left):
     assert system_memory.available_bytes(system(tmp_path, **files)) == left * MIB
 
 
+def test_a_budget_inside_another_does_not_lift_it(monkeypatch):
+    monkeypatch.setattr(system_memory, "_own_bytes", lambda: 0)
+    with system_memory.limited(1000):
+        for inner, left in ((None, 1000), (5000, 1000), (10, 10)):
+            with system_memory.limited(inner):
+                assert system_memory.available_bytes() == left
+            assert system_memory.available_bytes() == 1000
+    assert system_memory.available_bytes() != 1000
+
+
 @pytest.mark.skipif(system_memory.resource is None, reason="Windows has no such limits")
 @pytest.mark.parametrize(("limit", "line"), [("RLIMIT_AS", "VmSize"), ("RLIMIT_DATA", "VmData")])
 def test_limits_of_the_process_are_seen(tmp_path, monkeypatch, limit, line):
