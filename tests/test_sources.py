@@ -78,7 +78,7 @@ def test_an_estimator_takes_arrays_in_chunks():
         ([np.zeros((3, 2)), np.zeros((3, 2), np.float32)], "chunk 1 has 2 features of float32"),
         ([np.zeros((3, 2)), np.full((3, 2), np.nan)], r"chunk 1 contains NaN at \(0, 0\)"),
         ([np.zeros((0, 2))], "no chunk with rows"),
-        ([np.zeros((3, 2)), np.full((3, 2), 1e200)], "X has values up to 1e\\+200"),
+        ([np.zeros((3, 2)), np.full((3, 2), 1e200)], r"X has, in chunk 1 at \(0, 0\), values up to 1e\+200"),
         ([np.zeros((1, 2))], "n_samples=1 should be >= n_clusters=2"),
     ],
 )
