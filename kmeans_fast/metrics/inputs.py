@@ -32,6 +32,11 @@ def opened_rows(X):
         yield data
 
 
+def column_names(X):
+    """The names of a table's columns, of pandas, Polars or Arrow; None of what has none."""
+    return getattr(X, "column_names", getattr(X, "columns", None))
+
+
 def codes_of(labels, n_samples):
     """`labels` as int32 (n_samples,), numbers from 0 in the order of the labels; how many labels there are.
 

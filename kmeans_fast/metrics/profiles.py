@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..engine.given_labels import clusters_of, sums_of_squares
 from ..parameters import checked
-from .inputs import codes_of, distinct, opened_rows
+from .inputs import codes_of, column_names, distinct, opened_rows
 
 _SHOWN = 3  # features of a cluster that are printed
 _NOTABLE = 0.2  # Cohen's "small effect": below, a feature does not set a cluster apart
@@ -151,7 +151,7 @@ def _narrow(codes, k):
 def _names(given, X, n_features):
     """The names of the features."""
     if given is None:
-        columns = getattr(X, "columns", None)
+        columns = column_names(X)
         given = [f"x{j}" for j in range(n_features)] if columns is None else columns
     names = () if isinstance(given, str) else tuple(map(str, given))
     if len(names) != n_features:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import check_finite, to_host
-from ..metrics.inputs import values_on_host
+from ..metrics.inputs import column_names, values_on_host
 from .style import plain
 
 MOST_POINTS = 5000  # that are drawn one by one
@@ -56,7 +56,7 @@ def rows_of(X: Any, names: Any = None) -> tuple[np.ndarray, Any]:
     ValueError
         If the rows are no such numbers, or there is not a name for each feature.
     """
-    names = getattr(X, "columns", None) if names is None else names
+    names = column_names(X) if names is None else names
     rows = to_host(X)
     if rows.ndim != 2 or 0 in rows.shape:
         raise ValueError(f"X must have the shape (n_samples, n_features), at least one of each, got {rows.shape}.")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas
+import pyarrow
 import pytest
 from labellings import labelled
 from numpy.testing import assert_allclose, assert_array_equal
@@ -56,6 +57,7 @@ def test_names_of_features_are_those_of_a_table():
     table = pandas.DataFrame(X, columns=["age", "income"])
     found = metrics.cluster_profiles(table, labels)
     assert found.feature_names == ("age", "income")
+    assert_same(metrics.cluster_profiles(pyarrow.table(table), labels), found)
     assert_same(metrics.cluster_profiles(X, labels, ["age", "income"]), found)
     first = str(found).splitlines()[1]
     assert first.split()[:2] == ["0", "20"]
