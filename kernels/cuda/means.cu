@@ -215,6 +215,7 @@ __device__ __forceinline__ Made make_centroid(i64 c, const i64* cells, const i64
     if (lane == 0)  // D adds in the order of the features; beyond d the squares are zero
       for (int i = 0; i < 32; ++i) total = total + squares[half][begin + i];
   }
+  __syncwarp();  // the next cluster begins with half 0, and a shuffle puts no reads before writes
   norm = warp_sum(norm);
   difference = warp_sum(difference);
   if (packed.panels && lane == 0) pack_norm(norm, c, frame, packed);
