@@ -23,11 +23,18 @@ def lazy_names(
 
     def __getattr__(name: str) -> Any:
         if name in rooms:
-            return importlib.import_module(f".{name}", package)
+            return _imported(f".{name}", package)
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f".{home[name]}", package), name)
+        value = getattr(_imported(f".{home[name]}", package), name)
         setattr(sys.modules[package], name, value)
         return value
 
     return __getattr__, lambda: sorted({*home, *rooms, *sys.modules[package].__all__})
+
+
+def _imported(name, package):
+    """A module. An interrupt in the middle of an import may leave Python's lock of imports taken for ever."""
+    from .kernels.undisturbed import undisturbed
+
+    return undisturbed(importlib.import_module, name, package)
