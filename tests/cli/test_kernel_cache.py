@@ -19,7 +19,8 @@ def test_every_kernel_is_put_to_use():
     for dtype in every_kernel.DTYPES:
         for use in every_kernel.USES:
             every_kernel.compiled(use, dtype)
-    functions = {name: symbol.__self__ for name, symbol in code_cache.functions.items()}
+    ours = {name: symbol for name, symbol in code_cache.functions.items() if name.startswith("kmeans_fast.")}
+    functions = {name: symbol.__self__ for name, symbol in ours.items()}
     left = {name for name, one in functions.items() if one._compiled is None or not one._body().overloads}
     assert {name for name in left if byte_codes.AVAILABLE or "byte_codes" not in name} == set()
 
