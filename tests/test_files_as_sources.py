@@ -176,7 +176,7 @@ def test_any_source_in_chunks_of_any_size(tmp_path_factory, maker, dtype, rows, 
 
 
 def test_an_estimator_takes_files(tmp_path):
-    X, path = data(), None
+    X = data()
     path = parquet_file(X, tmp_path, 99)
     wanted = KMeans(4, random_state=0).fit(X)
     model = KMeans(4, random_state=0, max_memory="1GB").fit(str(path))
@@ -189,36 +189,6 @@ def test_an_estimator_takes_files(tmp_path):
         model.predict(sources.Parquet(path, columns=["a", "b"]))
     with pytest.raises(ValueError, match="X has 2 features, but KMeans is expecting 3 features"):
         wanted.predict(sources.Parquet(path, columns=["a", "b"]))
-
-
-@pytest.mark.parametrize("kind", ["array", "memory map", "npy", "parquet"])
-def test_labels_go_where_the_caller_wants_them(tmp_path, kind):
-    X = data()
-    path = parquet_file(X, tmp_path, 99)
-    model = KMeans(4, random_state=0).fit(X)
-    out = {
-        "array": np.empty(500, np.int32),
-        "memory map": np.lib.format.open_memmap(tmp_path / "m.npy", "w+", np.int32, (500,)),
-        "npy": tmp_path / "labels.npy",
-        "parquet": str(tmp_path / "labels.parquet"),
-    }[kind]
-    found = model.predict(path, out=out)
-    if kind == "parquet":
-        assert found == out
-        found = parquet.read_table(found)["label"].to_numpy()
-    elif kind != "npy":
-        assert found is out
-    assert_array_equal(found, model.labels_)
-    assert found.dtype == np.int32
-
-
-@pytest.mark.parametrize(
-    "out", [np.zeros(3, np.int32), np.zeros(500), "labels.csv", [0]], ids=["short", "float64", "csv", "list"]
-)
-def test_no_place_for_labels_is_refused(out):
-    X = data()
-    with pytest.raises(ValueError, match="out must"):
-        KMeans(4, random_state=0).fit(X).predict(X, out=out)
 
 
 def test_distances_that_memory_has_no_room_for_are_on_disk(monkeypatch, tmp_path):
