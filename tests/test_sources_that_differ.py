@@ -12,7 +12,7 @@ from kmeans_fast import door, sources
 from kmeans_fast.sources import npy
 
 pa = pytest.importorskip("pyarrow")
-parquet = pytest.importorskip("pyarrow.parquet")
+csv, parquet = (pytest.importorskip(f"pyarrow.{name}") for name in ("csv", "parquet"))
 
 pytestmark = pytest.mark.usefixtures("here")
 X = np.random.default_rng(0).normal(size=(500, 3))
@@ -61,6 +61,17 @@ def test_a_file_may_be_named_twice():
         assert len(kmeans_fast.kmeans([path, path], 2, seed=0).labels) == 2 * len(X)
 
 
+@pytest.mark.parametrize("path", ["data", "data/*", "data/**", "./data/**/*.parquet", "data/*.parquet"])
+def test_files_of_a_directory_that_ends_as_they_do_are_read_once(path):
+    """Spark writes such directories."""
+    os.makedirs("data/1.parquet")
+    write("data/1.parquet/a.parquet", X[:200])
+    write("data/1.parquet/b.parquet", X[200:])
+    wanted = kmeans_fast.kmeans(X, 2, seed=0).labels
+    for rows in (path, sources.Parquet(path)):
+        assert_array_equal(kmeans_fast.kmeans(rows, 2, seed=0).labels, wanted)
+
+
 def test_two_columns_of_one_name_are_refused():
     parquet.write_table(pa.table([X[:, 0], X[:, 1]], names=["a", "a"]), "x.parquet")
     with open("x.csv", "w") as file:
@@ -84,6 +95,17 @@ def test_packed_text_is_found_and_has_its_delimiter():
     with gzip.open("data/x.tsv.gz", "wt") as file:
         file.write("a\tb\n1\t2\n3\t4\n")
     assert_array_equal(means("data"), [[2.0, 3.0]])
+
+
+def test_names_in_text_are_looked_at_again_when_it_has_changed(monkeypatch):
+    opened, open_csv = [], csv.open_csv
+    monkeypatch.setattr(csv, "open_csv", lambda *how: opened.append(how) or open_csv(*how))
+    np.savetxt("x.csv", X, header="a,b,c", comments="", delimiter=",")
+    source = sources.Csv("x.csv")
+    assert [len(list(source.chunks())) for _ in range(3)] == [1, 1, 1]
+    assert len(opened) == 4
+    np.savetxt("x.csv", X[:, :2], header="c,a", comments="", delimiter=",", fmt="%.17g")
+    assert_array_equal(np.concatenate(list(source.chunks())), X[:, :2])
 
 
 def test_what_is_wrong_in_text_is_said_with_file_and_row(monkeypatch):
@@ -159,13 +181,3 @@ def test_a_map_of_a_file_that_is_another_now(monkeypatch):
         means(mapped)
     os.unlink("x.npy")
     assert_array_equal(means(mapped), means(X))
-
-
-def test_no_place_for_labels_is_refused_before_any_work():
-    model, out = kmeans_fast.KMeans(2, random_state=0).fit(X), np.empty(500, np.int32)
-    out.flags.writeable = False
-    with pytest.raises(ValueError, match="may be written to"):
-        model.predict(None, out=out)
-    for path in ("no/labels.npy", "no/labels.parquet"):
-        with pytest.raises(FileNotFoundError, match="labels"):
-            model.predict(None, out=path)

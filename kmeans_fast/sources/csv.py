@@ -46,13 +46,15 @@ class Csv(Source):
             import pyarrow.csv  # noqa: F401
         except ImportError as error:
             raise ImportError("reading CSV needs pyarrow: install it (the extra 'cli').") from error
-        several = isinstance(path, (list, tuple))
-        self.paths = [one for each in (path if several else [path]) for one in matching(each, _ENDINGS)]
+        self.paths = matching(path, _ENDINGS)
         self.columns, self.header, self.delimiter = columns, header, delimiter
         self.buffers, self.places = Buffers(), []  # of the chunks: the file, and the number of the first row there
+        self.looked_at, self.chosen = None, {}  # the stamp of the files, and the columns to read of each
 
     def chunks(self):
-        number, expected = 0, None
+        number, expected, stamp = 0, None, self.stamp()
+        if stamp != self.looked_at:
+            self.looked_at, self.chosen = stamp, {}
         for path in self.paths:
             first_row = 0
             for batch in self._batches(path, expected):
@@ -60,7 +62,7 @@ class Csv(Source):
                     self.places[number:] = [(path, first_row)]
                     yield as_rows(batch, self.dtype, path, self.buffers)
                     number, first_row = number + 1, first_row + batch.num_rows
-            expected = expected or self.chosen
+            expected = expected or self.chosen[path]
 
     def _batches(self, path, expected):
         """What a file holds, in columns of the names that are `expected`, if they are known from files before it."""
@@ -71,19 +73,23 @@ class Csv(Source):
         read = csv.ReadOptions(block_size=CHUNK_BYTES, autogenerate_column_names=not self.header)
         parse = csv.ParseOptions(delimiter=self.delimiter or tab)
         try:
-            with csv.open_csv(path, read, parse) as reader:
-                names = reader.schema.names
-            chosen = check_names(names, self.columns or expected)
-            if self.columns is None and len(chosen) != len(names):
-                raise ValueError(f"it has {len(names)} columns, the files before it {len(chosen)}: choose columns")
-            self.chosen, self.n_features = chosen, len(chosen)
-            numbers = dict.fromkeys(chosen, pa.float64())
+            if path not in self.chosen:  # to look at the names is to parse the first block
+                with csv.open_csv(path, read, parse) as reader:
+                    self.chosen[path] = self._choose(reader.schema.names, expected)
+            chosen = self.chosen[path]
+            self.n_features, numbers = len(chosen), dict.fromkeys(chosen, pa.float64())
             convert = csv.ConvertOptions(include_columns=chosen, column_types=numbers)
             with csv.open_csv(path, read, parse, convert) as reader:
                 self.head = head_of(reader.schema) if self.header else None  # else they are named by their places
                 yield from reader
         except (OSError, ValueError) as error:  # also pyarrow's own
             raise ValueError(f"{path}: not a table of numbers: {error}") from error
+
+    def _choose(self, names, expected):
+        chosen = check_names(names, self.columns or expected)
+        if self.columns is None and len(chosen) != len(names):
+            raise ValueError(f"it has {len(names)} columns, the files before it {len(chosen)}: choose columns")
+        return chosen
 
     def told(self, number):
         return self.places[number]

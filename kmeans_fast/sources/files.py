@@ -27,22 +27,32 @@ def unpacked(path):
 
 
 def matching(path, endings):
-    """The files that a path stands for, a pattern or a directory included, in the order of their names.
+    """The files that a path stands for, a pattern or a directory included, in the order of their names; of a list of
+    paths, those of each.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If a path stands for none.
     """
+    if isinstance(path, (list, tuple)):
+        return [file for one in path for file in matching(one, endings)]
     path = os.path.expanduser(os.fspath(path))
     if os.path.isdir(path):
-        found = sorted(str(one) for one in Path(path).rglob("*") if Path(unpacked(one)).suffix.lower() in endings)
-        what = f"a file that ends in {' or '.join(endings)}"
+        found, what = _below(path, endings), f"a file that ends in {' or '.join(endings)}"
     elif os.path.exists(path):
         return [path]
     else:
         found = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
+        found = [file for one in found for file in (_below(one, endings) if os.path.isdir(one) else [one])]
+        found = list({os.path.abspath(file): file for file in found}.values())  # "**" matches directories and files
         what = "such a file"
     if not found:
         raise ValueError(f"{path}: there must be {what}, and there is none.")
     return found
+
+
+def _below(directory, endings):
+    """Files; what ends so may be a directory, as Spark writes them."""
+    found = (one for one in Path(directory).rglob("*") if Path(unpacked(one)).suffix.lower() in endings)
+    return sorted(str(one) for one in found if one.is_file())

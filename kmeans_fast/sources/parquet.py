@@ -63,8 +63,7 @@ class Parquet(Source):
             from pyarrow.fs import LocalFileSystem
         except ImportError as error:
             raise ImportError("reading Parquet needs pyarrow: install it (the extra 'cli').") from error
-        several = isinstance(path, (list, tuple))
-        self.paths = [one for each in (path if several else [path]) for one in matching(each, _ENDINGS)]
+        self.paths = matching(path, _ENDINGS)
         self.filter = parquet.filters_to_expression(filter) if isinstance(filter, (list, tuple)) else filter
         self.columns, self.groups, self.n_rows = None if columns is None else list(columns), [], 0
         kind, files, fields, known = dataset.ParquetFileFormat(), LocalFileSystem(), [], None

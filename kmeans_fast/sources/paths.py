@@ -19,6 +19,22 @@ def _ending(path):
     return os.path.splitext(unpacked(path))[1].lower()
 
 
+def named(X):
+    """The kind of source that a path stands for, or a list of paths, and the files.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they are not of one kind.
+    """
+    files = matching(X, tuple(_KINDS))
+    kinds = {_KINDS.get(_ending(file)) for file in files}
+    if len(kinds) > 1 or None in kinds:
+        endings = ", ".join(sorted({_ending(file) or "none" for file in files}))
+        raise ValueError(f"X names files, which must all end in one of {', '.join(_KINDS)}; got {endings}.")
+    return kinds.pop(), files
+
+
 class Paths:
     """A path, a pattern, a directory, or a list of them."""
 
@@ -27,12 +43,7 @@ class Paths:
         several = isinstance(X, (list, tuple)) and len(X) > 0
         if not (_is_path(X) or (several and all(map(_is_path, X)))):
             return None
-        paths = [one for each in (X if several else [X]) for one in matching(each, tuple(_KINDS))]
-        kinds = {_KINDS.get(_ending(path)) for path in paths}
-        if len(kinds) > 1 or None in kinds:
-            endings = ", ".join(sorted({_ending(path) or "none" for path in paths}))
-            raise ValueError(f"X names files, which must all end in one of {', '.join(_KINDS)}; got {endings}.")
-        kind = kinds.pop()
+        kind, files = named(X)
         if kind is Npy:
-            return Npy(paths[0]) if len(paths) == 1 else Chained([Npy(path) for path in paths])
-        return kind(paths)
+            return Npy(files[0]) if len(files) == 1 else Chained([Npy(file) for file in files])
+        return kind(files)
