@@ -11,6 +11,7 @@ from ..estimators.pipelines import packed
 from ..messages import counted
 from ..parameters import METHODS, PARAMETERS, runs
 from ..sources import source_of
+from ..sources.paths import named
 from ..sources.reading import listeners
 from ..whole_files import WholeFiles
 from .outputs import write_centroids, write_labels
@@ -70,13 +71,12 @@ def _check(args):
 
 
 def _source(args):
-    columns = None if args.columns is None else [name.strip() for name in args.columns.split(",")]
-    found = source_of(args.file)
-    if columns is None:
-        return found
-    if not isinstance(found, (sources.Parquet, sources.Csv)):
+    if args.columns is None:
+        return source_of(args.file)
+    kind, files = named(args.file)  # columns that are not chosen may hold anything
+    if kind is sources.Npy:
         raise ValueError(f"--columns with --max-memory is for columns with names, of Parquet or CSV; got {args.file}")
-    return type(found)(found.paths, columns=columns)
+    return kind(files, columns=[name.strip() for name in args.columns.split(",")])
 
 
 class _Reading(Watch):
@@ -100,11 +100,9 @@ class _Reading(Watch):
         now = time.monotonic()
         if number == 0:
             self.passes, self.begun = self.passes + 1, now
-        self.rows, self.n_bytes, self.waited = (
-            self.rows + len(chunk),
-            self.n_bytes + chunk.nbytes,
-            self.waited + seconds,
-        )
+        self.rows += len(chunk)
+        self.n_bytes += chunk.nbytes
+        self.waited += seconds
         if now - self.last < _SECONDS_BETWEEN or self.iterating:
             return
         self.last = now
@@ -145,8 +143,7 @@ def _report(said, n_init, max_iter, converged):
     if len(found) > len(shown):
         text += f"\n... and {counted(len(found) - len(shown), 'smaller cluster')}"
     end = "interrupted" if said["interrupted"] else "converged" if converged else ""
-    passes = f"{said['passes']:,} {'time' if said['passes'] == 1 else 'times'}"
-    read = f"{passes}, {said['rows_read']:,} rows, {said['bytes_read'] / 2**20:,.0f} MiB"
+    read = f"{counted(said['passes'], 'time')}, {said['rows_read']:,} rows, {said['bytes_read'] / 2**20:,.0f} MiB"
     facts = [
         ("rows", f"{n:,} of {counted(said['n_features'], 'column')}"),
         ("inertia", f"{said['inertia']:.10g}"),

@@ -40,7 +40,8 @@ def test_files_and_report(X, capsys):
 def test_columns_of_files_that_match_a_pattern(X, capsys):
     pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     for number, part in enumerate(np.split(X, 4)):
-        parquet.write_table(pa.table(dict(zip("abc", part.T))), f"{number}.parquet", row_group_size=999)
+        columns = {**dict(zip("abc", part.T)), "word": ["x"] * len(part)}  # which is not chosen
+        parquet.write_table(pa.table(columns), f"{number}.parquet", row_group_size=999)
     fit("*.parquet", "-k", 3, "--columns", "c,a")
     wanted = kmeans_fast.KMeans(3, random_state=0).fit(X[:, [2, 0]])
     assert_array_equal(np.load("out/*.parquet-labels.npy"), wanted.labels_)
