@@ -20,15 +20,10 @@ from . import on_disk
 _REMEMBERED = 8  # this part of the rows, at most, are kept that a draw has looked at
 
 
-def _asked(name, new_distances=False):
-    """A method that opens the rows, asks what is open for the same, and closes them.
-
-    Where it sets `new_distances`, the power of two by which masses were measured no longer fits and is forgotten.
-    """
+def _asked(name):
+    """A method that opens the rows, asks what is open for the same, and closes them."""
 
     def method(self, *arguments):
-        if new_distances:
-            self.shift = None
         with self.opened() as session:
             return getattr(session, name)(*arguments)
 
@@ -77,7 +72,7 @@ class RereadPart:
     read : callable
         ``read()``: the rows (n_samples, n_features) and their weights or None, each time the same. It may have a method
         ``few(numbers)`` that reads some rows, or gives None, and one ``needed(whether)`` that hears whether the rows
-        are likely to be read in the next pass.
+        are likely to be read in the next pass; and an attribute ``weights``, where these are known without the rows.
     shape, dtype, weighted
         Of the rows.
     open_session : callable
@@ -235,6 +230,15 @@ class RereadPart:
         with self.opened() as session:
             return session.hashes(numbers)
 
+    def weights_of(self, numbers):
+        if not self.weighted:
+            return None
+        weights = getattr(self.read, "weights", None)  # known without the rows
+        if weights is not None:
+            return weights[numbers]
+        with self.opened() as session:
+            return session.weights_of(numbers)
+
     def remember(self, numbers, session):
         """Keep rows (m,), ascending, that are likely to be asked for by number."""
         if _REMEMBERED * len(numbers) <= self.shape[0]:
@@ -253,7 +257,6 @@ class RereadPart:
     own_distances = _asked("own_distances")
     distances = _asked("distances")
     digest = _asked("digest")
-    weights_of = _asked("weights_of")
 
 
 class RereadMasses:

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -237,6 +238,13 @@ def test_rows_are_hashed_once_for_all_seeds(monkeypatch, engine):
     assert sorted(size for size in hashed if size > 1000) == [2000, 3000]
     monkeypatch.undo()
     assert_array_equal(X[numbers], X[reference.kmeans_plusplus(X, None, 20, 3)])
+
+
+@pytest.mark.parametrize("weights", [None, some_weights(300)], ids=["none", "some"])
+def test_weights_are_known_without_the_rows(weights):
+    one, numbers = part(("reread", "reference"), rows(300, 4, np.float32), weights, 5), np.array([3, 0, 9])
+    one.read = SimpleNamespace(weights=weights)  # nothing that could be called
+    assert_array_equal(one.weights_of(numbers), None if weights is None else weights[numbers])
 
 
 def test_a_forced_technique_makes_the_passes_over_rows_read_anew():
