@@ -44,22 +44,24 @@ def opened(
     max_memory : int, optional
         Bytes that all that is done inside the block may take, besides arrays that are given.
     check : callable, optional
-        ``check(X, sample_weight, origin, head)`` in place of `as_data` and `as_weights`: a layer with messages of its
-        own. `head` is that of the source that X came from, whose values have been checked; None where it has none.
+        ``check(X, sample_weight, origin, read, head)`` in place of `as_data` and `as_weights`: a layer with messages of
+        its own. `read`: whether X has been read from a source, so that its values have been checked; `head` is that of
+        the source, or None.
     """
     with limited(max_memory):
-        X, head = whole_or_chunks(X, sample_weight, dtype)
-        if isinstance(X, DataInChunks):
-            with ON_HOST.current(), contextlib.closing(X):
-                yield X
-                X.check_stamp()
+        rows, head = whole_or_chunks(X, sample_weight, dtype)
+        if isinstance(rows, DataInChunks):
+            with ON_HOST.current(), contextlib.closing(rows):
+                yield rows
+                rows.check_stamp()
             return
-        origin = origin_of(X)
+        origin, read = origin_of(rows), rows is not X
         with origin.current():
             if check:
-                array, weights = check(X, sample_weight, origin, head)
+                array, weights = check(rows, sample_weight, origin, read, head)
             else:
-                array, weights = _checked(X, sample_weight, origin, dtype)
+                array = as_data(rows, dtype=dtype, checked=read)
+                weights = as_weights(sample_weight, len(array), origin)
             yield Data(array, weights, origin)
 
 
@@ -76,11 +78,6 @@ def whole_or_chunks(X: Any, sample_weight: Any = None, dtype: str | None = None)
         return found, found.head
     found.close()
     return found.whole, found.head
-
-
-def _checked(X, sample_weight, origin, dtype):
-    X = as_data(X, dtype=dtype)
-    return X, as_weights(sample_weight, len(X), origin)
 
 
 @contextlib.contextmanager
@@ -116,7 +113,8 @@ class DataInChunks:
     held : dtype
         What they are held in: of rows that are read anew, only while they are there.
     largest, largest_at : float, str or None
-        The largest magnitude of all values, and what messages call its place; 0.0 and None where all are float32.
+        The largest magnitude of all values, and what messages call its place; 0.0 and None of float32 without weights,
+        for which there is no rule (`engine.checks.check_magnitudes`).
     whole : array (n_samples, n_features) or None
         All rows, if they are not in memory yet and fit there.
 
@@ -136,7 +134,7 @@ class DataInChunks:
         self.places, self.checksums = [], []  # of the chunks that have rows; their places are among all
         gathered = _Gathered(source)
         try:
-            sizes = self._look_at_all(gathered)
+            sizes = self._look_at_all(gathered, sample_weight is not None)
             if not sizes:
                 raise ValueError("X has no chunk with rows; at least one is needed.")
             self.starts = np.cumsum([0, *sizes])
@@ -149,7 +147,7 @@ class DataInChunks:
         self.shape, self.size = (self.n_samples, self.n_features), self.n_samples * self.n_features
         self.needed = np.ones(len(sizes), bool)  # chunks that are likely to be read in this pass
 
-    def _look_at_all(self, gathered):
+    def _look_at_all(self, gathered, weighted):
         """Check and note every chunk, and pass it on; the numbers of rows of those that have any."""
         source, asked, sizes = self.source, self.asked, []
         for place, chunk in enumerate(source.chunks() if self.reader is None else self._all_chunks()):
@@ -167,8 +165,8 @@ class DataInChunks:
                 )
             if array.dtype != self.held or not source.in_memory:
                 self.held = dtype
-            if dtype == np.float64:
-                self._compare(array, name, first_row)
+            if dtype == np.float64 or weighted:
+                self._compare(values_of(array), name, first_row)
             self.places.append(place)
             sizes.append(len(array))
             self.checksums.append(self._checksum(array))

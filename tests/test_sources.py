@@ -7,6 +7,7 @@ from support import rows, some_weights
 
 import kmeans_fast
 from kmeans_fast import KMeans, door
+from kmeans_fast.engine.checks import check_magnitudes
 
 pytestmark = pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 
@@ -85,6 +86,16 @@ def test_an_estimator_takes_arrays_in_chunks():
 def test_chunks_that_do_not_fit_are_refused(chunks, message):
     with pytest.raises(ValueError, match=message):
         kmeans_fast.kmeans(chunks, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int8])
+def test_magnitudes_are_known_from_the_first_reading(dtype):
+    X = (10 * rows(300, 4, np.float32)).astype(dtype)
+    as_given = None if dtype == np.float64 else "float32"
+    with door.opened(chunked(X, "generator"), some_weights(300), as_given) as data:
+        assert data.largest == abs(X.astype(np.float64)).max()
+        data.read = None
+        check_magnitudes(data)
 
 
 def test_a_source_that_changes_is_refused():

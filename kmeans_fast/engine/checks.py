@@ -16,7 +16,7 @@ def check_magnitudes(data):
     weights = data.weights
     if data.dtype == np.float32 and weights is None:
         return  # 2 * 3.4e38 squared and summed is far inside float64
-    largest, at = getattr(data, "largest", 0.0), getattr(data, "largest_at", None)  # known of chunks of float64
+    largest, at = getattr(data, "largest", 0.0), getattr(data, "largest_at", None)  # known of chunks
     if not largest:
         largest = max(max(abs(float(values.max())), abs(float(values.min()))) for values in _values(data))
     heaviest = 1.0 if weights is None else float(weights.max())

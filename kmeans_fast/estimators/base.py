@@ -246,13 +246,13 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
 
     # ---- scikit-learn's layer around the door ----
 
-    def _validated(self, dtype, reset, X, sample_weight, origin, head):
+    def _validated(self, dtype, reset, X, sample_weight, origin, read, head):
         """Rows and weights for `opened`, with scikit-learn's checks and messages where it has them."""
-        if head is None:
-            X = self._rows(X, origin, dtype, reset)
-        else:
+        if read:
             X = as_data(X, dtype=dtype, checked=True)
             self._check_columns(X, reset, head)
+        else:
+            X = self._rows(X, origin, dtype, reset)
         if sample_weight is None:
             return X, None
         if origin.resident is not None or on_gpu(sample_weight):
