@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..backends.drawing import buckets_for
-from ..backends.masses import Masses, Oversampler, Seeder
+from ..backends.masses import Masses
 from ..engine.parts import Parts
 from ..engine.refinement import common_shift
 from ..engine.update import means
@@ -85,11 +85,8 @@ class RemoteParts(Parts):
 
     # ---- drawing ---------------------------------------------------------------------------------------------------
 
-    def seeder(self, words):
-        return Seeder(self, RemoteMasses(self), words)
-
-    def oversampler(self):
-        return Oversampler(RemoteMasses(self, fine=True))
+    def _masses(self, fine=False):
+        return RemoteMasses(self, fine)
 
 
 class RemoteMasses(Masses):

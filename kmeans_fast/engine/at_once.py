@@ -1,12 +1,11 @@
 """Parts on several devices, asked at the same time: a thread for each device."""
 
 import contextvars
-import copy
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
-from ..backends.masses import Masses, Oversampler, Seeder
+from ..backends.masses import Masses
 from ..backends.partials import merged
 from .parts import Parts
 from .update import means
@@ -67,11 +66,6 @@ class PartsAtOnce(Parts):
         super().__init__(parts, rule)
         self.threads = threads
 
-    def for_clusters(self, n_clusters):
-        other = copy.copy(self)
-        other.form, other.parts = self.form, self.each("for_clusters", n_clusters)
-        return other
-
     def each(self, name, *arguments):
         return self.threads.each(self.parts, name, arguments)
 
@@ -81,11 +75,8 @@ class PartsAtOnce(Parts):
 
         return merged(self.threads.ask(of_device))
 
-    def seeder(self, words):
-        return Seeder(self, MassesAtOnce(self), words)
-
-    def oversampler(self):
-        return Oversampler(MassesAtOnce(self, fine=True))
+    def _masses(self, fine=False):
+        return MassesAtOnce(self, fine)
 
 
 class MassesAtOnce(Masses):

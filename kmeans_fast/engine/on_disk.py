@@ -1,6 +1,5 @@
 """Arrays of rows that memory has no room for: in files without a name, which vanish with them."""
 
-import math
 import os
 import tempfile
 
@@ -17,7 +16,7 @@ def empty(n, dtype):
     OSError
         If the disk has no room for it.
     """
-    size = math.prod((n, np.dtype(dtype).itemsize))
+    size = n * np.dtype(dtype).itemsize
     with tempfile.TemporaryFile() as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)  # a hole that a full disk cannot fill would end the process

@@ -1,5 +1,6 @@
 """Rows in several parts, as one session: what the parts return is merged, and nothing depends on how rows were cut."""
 
+import copy
 import functools
 
 import numpy as np
@@ -53,8 +54,8 @@ class Parts:
         self.center = self.scatter = None  # a point, and the weighted sum of squared distances to it
 
     def for_clusters(self, n_clusters):
-        other = Parts([part.for_clusters(n_clusters) for part in self.parts], self.rule)
-        other.form, other.center, other.scatter = self.form, self.center, self.scatter
+        other = copy.copy(self)
+        other.form, other.parts = self.form, self.each("for_clusters", n_clusters)
         return other
 
     def each(self, name, *arguments):
@@ -143,11 +144,14 @@ class Parts:
 
     # ---- drawing ---------------------------------------------------------------------------------------------------
 
+    def _masses(self, fine=False):
+        return Masses(self, self.parts, fine)
+
     def seeder(self, words):
-        return Seeder(self, Masses(self, self.parts), words)
+        return Seeder(self, self._masses(), words)
 
     def oversampler(self):
-        return Oversampler(Masses(self, self.parts, fine=True))
+        return Oversampler(self._masses(fine=True))
 
     def by_part(self, name, numbers):
         """What a method of the parts returns of the rows of these numbers that are there, and their places."""

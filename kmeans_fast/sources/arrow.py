@@ -28,9 +28,6 @@ class ArrowTable(ByRows):
     def stamp(self):
         return (("X", id(self.table)),)  # Arrow's memory does not change
 
-    def told(self, number):
-        return "X", number * self.step
-
 
 class ArrowReader(Source):
     """A reader of record batches: what it gives is gone once it has been read."""

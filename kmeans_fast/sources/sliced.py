@@ -33,6 +33,3 @@ class Sliced(ByRows):
 
     def chunk(self, number):
         return np.asarray(self.X[number * self.step : (number + 1) * self.step])
-
-    def told(self, number):
-        return "X", number * self.step
