@@ -65,6 +65,22 @@ def seed_of(seed):
     return int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else seed % 2**64
 
 
+def fit_options(arguments):
+    """The checked arguments of `kmeans`, with the seed and the number of runs that they come to."""
+    given = checked(arguments)
+    if given["seed"] is None and given["resume"]:
+        given["seed"] = seed_in(given["checkpoint"])
+    return given | {"n_init": runs(given["n_init"], given["init"]), "seed": seed_of(given["seed"])}
+
+
+def result_of(found, data):
+    """A `Fit` of `data` as users get it, who are warned of too few clusters."""
+    if found.warning:
+        warn(found.warning, FewClustersWarning)
+    of_the_run = (found.inertia, found.n_iter, found.backend, found.history, found.timings)
+    return KMeansResult(data.back(found.centroids), data.back(found.labels), *of_the_run)
+
+
 def kmeans(
     X: ArrayLike,
     n_clusters: int,
@@ -179,17 +195,10 @@ def kmeans(
     >>> sorted(result.centroids.ravel().tolist())
     [0.5, 10.5]
     """
-    given = checked(locals())
-    if given["seed"] is None and given["resume"]:
-        given["seed"] = seed_in(given["checkpoint"])
-    given |= {"n_init": runs(given["n_init"], given["init"]), "seed": seed_of(given["seed"])}
+    given = fit_options(locals())
     with opened(X, sample_weight, given.pop("dtype"), max_memory=given.pop("max_memory")) as data:
         rng = np.random.RandomState(given["seed"] % 2**32) if callable(given["init"]) else None
-        found = fit(data, rng=rng, **given)
-        if found.warning:
-            warn(found.warning, FewClustersWarning)
-        of_the_run = (found.inertia, found.n_iter, found.backend, found.history, found.timings)
-        return KMeansResult(data.back(found.centroids), data.back(found.labels), *of_the_run)
+        return result_of(fit(data, rng=rng, **given), data)
 
 
 class KMeansBatchResult(NamedTuple):

@@ -9,15 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ..engine.checkpoint import seed_in
 from ..engine.checks import check_centroids, check_clusters, given_centroids
 from ..engine.fit import fit
 from ..engine.history import Progress
 from ..engine.opening import open_data
 from ..engine.seeding import kmeans_plusplus as _seed_rows
-from ..functional import FewClustersWarning, KMeansResult, seed_of
-from ..messages import warn
-from ..parameters import checked, runs
+from ..functional import KMeansResult, fit_options, result_of, seed_of
+from ..parameters import checked
 from ..reference import LABEL
 from . import tasks
 from .partitions import as_array, opened
@@ -90,8 +88,9 @@ def kmeans(
     Notes
     -----
     O(n_samples * n_clusters * n_features) an iteration, over all workers. An iteration sends the centroids to each
-    partition and brings back one sum of exact integers, about ``3 * n_clusters * n_features`` numbers of 8 bytes, which
-    are merged in a tree. A worker that is lost costs what it knew of its rows, and does not change the answer.
+    partition and brings back one sum of exact integers: ``n_clusters * n_features`` numbers of 8 bytes, or two or three
+    times as many where the data need more digits. Sums are merged in a tree. A worker that is lost costs what it knew
+    of its rows, and does not change the answer.
 
     Examples
     --------
@@ -105,17 +104,10 @@ def kmeans(
     >>> result.labels.compute().tolist()
     [0, 0, 1, 1]
     """
-    given = checked(locals())
-    if given["seed"] is None and given["resume"]:
-        given["seed"] = seed_in(given["checkpoint"])
-    given |= {"n_init": runs(given["n_init"], given["init"]), "seed": seed_of(given["seed"])}
+    given = fit_options(locals())
     with opened(X, sample_weight, how_of(given)) as data:
         del given["dtype"]
-        found = fit(data, **given)
-        if found.warning:
-            warn(found.warning, FewClustersWarning)
-        of_the_run = (found.inertia, found.n_iter, found.backend, found.history, found.timings)
-        return KMeansResult(found.centroids, data.back(found.labels), *of_the_run)
+        return result_of(fit(data, **given), data)
 
 
 def assign(
