@@ -13,6 +13,7 @@ import numpy as np
 
 _EVERY = 0.002  # seconds between looks at the memory
 _CLUSTERED_ROWS = 256  # for each cluster, in a sample of FAISS
+WORKERS, PARTITIONS = 2, 4  # of Dask; of each of them
 
 
 class Peak:
@@ -56,7 +57,7 @@ def _ours(X, start, iterations, budget):
 
 
 def memory(path, start, iterations, budget):
-    """The whole file as an array. To read it is not measured."""
+    """The whole file as an array. To read it counts in the total, not in an iteration."""
     return _ours(np.load(path), start, iterations, None)
 
 
@@ -105,14 +106,14 @@ def faiss(path, start, iterations, budget):
     return model.centroids, [time.perf_counter() - began], {}
 
 
-def _on_dask(path, workers, fit):
+def _on_dask(path, fit):
     """Seconds of ``fit(rows)``, on workers of one thread each that hold the rows."""
     import dask.array as da
     from dask.distributed import Client, LocalCluster, wait
 
     X = np.load(path, mmap_mode="r")
-    with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
-        step = -(-len(X) // (4 * workers))
+    with LocalCluster(WORKERS, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
+        step = -(-len(X) // (PARTITIONS * WORKERS))
         rows = da.map_blocks(
             _rows_of, path, da.from_array(np.arange(0, len(X), step), 1), step, new_axis=1, dtype=X.dtype,
             chunks=(tuple(min(step, len(X) - first) for first in range(0, len(X), step)), (X.shape[1],)),
@@ -125,7 +126,7 @@ def _rows_of(path, first, step):
     return np.array(np.load(path, mmap_mode="r")[int(first[0]) : int(first[0]) + step])
 
 
-def dask(path, start, iterations, budget, workers=2):
+def dask(path, start, iterations, budget):
     """`kmeans_fast.dask` on worker processes."""
 
     def fit(rows):
@@ -135,10 +136,10 @@ def dask(path, start, iterations, budget, workers=2):
         found = kmeans(rows, len(start), init=start, max_iter=iterations, tol=0.0)
         return found.centroids, [step.seconds for step in found.history], dict(found.timings)
 
-    return _on_dask(path, workers, fit)
+    return _on_dask(path, fit)
 
 
-def dask_ml(path, start, iterations, budget, workers=2):
+def dask_ml(path, start, iterations, budget):
     """dask-ml on the same workers, from the same start."""
 
     def fit(rows):
@@ -148,7 +149,7 @@ def dask_ml(path, start, iterations, budget, workers=2):
         model = KMeans(len(start), init=start, max_iter=iterations, tol=0.0).fit(rows)
         return model.cluster_centers_, [(time.perf_counter() - began) / iterations] * iterations, {}
 
-    return _on_dask(path, workers, fit)
+    return _on_dask(path, fit)
 
 
 WAYS = {function.__name__: function for function in (memory, npy, parquet, reading, sklearn, faiss, dask, dask_ml)}

@@ -11,18 +11,19 @@ import statistics
 
 from common.report import page, table
 
+from .scale_child import PARTITIONS, WORKERS
+
 ITEM = 4  # bytes of a value
 LIMB_BYTES = 8  # of a sum of whole numbers: one limb for a feature of a cluster, in the usual case
 FAN_IN = 8
-PARTITIONS = 4  # of a worker
 DISK, NETWORK = 2e9, 1.25e9  # bytes in a second that are assumed for a worker: an SSD, 10 Gbit
 SCHEDULER = 0.5e-3  # seconds of a task that are assumed where none was measured
 ON_PAPER = [(n, workers) for n in (1e9, 1e10, 1e11) for workers in (1, 8, 64, 1000)]
 HEAD = ["n", "way", "measured, s", "by the model, s", "measured over model"]
 PAPER_HEAD = ["n", "workers", "arithmetic, s", "reading, s", "tasks and sums, s", "an iteration, s", "limited by"]
 CAPTION = (
-    "The model of an iteration, checked. From these measurements: {compute:.2f} ns of arithmetic a row on {threads}, "
-    "{reading:.1f} GB in a second from the page cache, {scheduler:.1f} ms of the scheduler for a task."
+    "The model of an iteration, checked. From these measurements: {compute:.2f} ns of arithmetic a row on all cores of "
+    "this machine, {reading:.1f} GB in a second from the page cache, {scheduler:.1f} ms of the scheduler for a task."
 )
 PAPER_CAPTION = (
     "On paper: workers like this machine, rows on their disks ({disk:.0f} GB in a second), {partitions} partitions "
@@ -68,7 +69,7 @@ def report(rows, d, k):
     models = {
         "memory": lambda n: n * compute,
         "npy": lambda n: n * compute + n * d * ITEM / reading,
-        "dask": lambda n: n * compute + sent(2, d, k, scheduler),
+        "dask": lambda n: n * compute + sent(WORKERS, d, k, scheduler),
     }
     checked = []
     for row in good:
@@ -76,9 +77,7 @@ def report(rows, d, k):
             modelled = models[row["way"]](row["n"])
             ratio = f"{_iteration(row) / modelled:.2f}"
             checked.append([f"{row['n']:,}", row["way"], f"{_iteration(row):.3g}", f"{modelled:.3g}", ratio])
-    caption = CAPTION.format(
-        compute=1e9 * compute, threads="all cores of this machine", reading=reading / 1e9, scheduler=1e3 * scheduler
-    )
+    caption = CAPTION.format(compute=1e9 * compute, reading=reading / 1e9, scheduler=1e3 * scheduler)
     paper = [_on_paper(n, workers, compute, d, k, scheduler) for n, workers in ON_PAPER]
     assumed = {"disk": DISK / 1e9, "partitions": PARTITIONS, "network": NETWORK / 1e9, "scheduler": 1e3 * scheduler}
     return page(
