@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from common import BENCHMARKS, machine, runs, stands
-from common.cells import keys, parse
+from common.cells import keys, keys_among, parse
 from common.jobs import Job, Section
 from common.report import Output
 from common.supervisor import START, supervised
@@ -30,8 +30,8 @@ SECTIONS = {
     "ceilings": Section(ceilings.units, ceilings.run, 30, 15),
     "iterations": Section(keys(cells.GRID + cells.SMALL), iterations.run, 140, 40),
     "batch": Section(batch.units, batch.run, 40, 15),
-    "narrow": Section(narrow.units, narrow.run, 25, 10),
-    "streamed": Section(streamed.units, streamed.run, 50, 20),
+    "narrow": Section(keys_among(narrow.GRID), narrow.run, 25, 10),
+    "streamed": Section(keys_among(streamed.GRID), streamed.run, 50, 20),
     "ways": Section(keys(cells.GRID), ways.run, 60, 20),
     "fits": Section(keys(cells.GRID), fits.run, 65, 20),
     "wrong": Section(wrong.units, wrong.run, 45, 15),

@@ -49,3 +49,13 @@ def sized(cell, tiny):
 def keys(grid):
     """The units of a section: those cells that are asked for, or a grid."""
     return lambda options: [cell.key for cell in options["cells"] or grid]
+
+
+def keys_among(grid):
+    """The units of a section that measures no other cells: those of a grid that are asked for, or all."""
+
+    def units(options):
+        asked = {cell.key for cell in options["cells"] or grid}
+        return [cell.key for cell in grid if cell.key in asked]
+
+    return units

@@ -58,9 +58,3 @@ def run(unit, stand, context):
         contender.close()
     stand.release()
     return {"cell": str(cell), "shape": [n, d, k], "labels_wrong": wrong, "results": results}
-
-
-def units(options):
-    """The cells that are asked for, of these."""
-    asked = [cell.key for cell in options["cells"] or GRID]
-    return [cell.key for cell in GRID if cell.key in asked]

@@ -71,9 +71,3 @@ def run(unit, stand, context):
                 say(f"  room for {share:.0%}: {1e3 * middle:.3f} ms, {brought:.0%} of the rows brought")
             stand.release()
     return {"cell": str(cell), "shape": [n, d, k], "labels_wrong": wrong, "results": results}
-
-
-def units(options):
-    """The cells that are asked for, of these."""
-    asked = [cell.key for cell in options["cells"] or GRID]
-    return [cell.key for cell in GRID if cell.key in asked]
