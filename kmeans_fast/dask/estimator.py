@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..estimators.kmeans import KMeans as _KMeans
 from . import tasks
@@ -64,12 +64,12 @@ init_size, refine, dtype, checkpoint, resume, max_memory
         """Note or check how many columns there are, and their names."""
         if not reset:
             check_is_fitted(self)
-        columns = np.empty((0, as_array(X).shape[1]))
+        head = None
         if hasattr(X, "columns"):
             import pandas as pd
 
-            columns = pd.DataFrame(columns, columns=X.columns)
-        validate_data(self, columns, reset=reset, skip_check_array=True)
+            head = pd.DataFrame(columns=X.columns)
+        self._check_columns(as_array(X), reset, head)
 
     def predict(self, X: Any, *, out: Any = None) -> Any:
         """Index of the nearest centroid of every row.
