@@ -4,10 +4,11 @@ import numpy as np
 
 from .. import reference
 from . import silhouettes
+from .defaults import OneByOne, OnHost
 from .drawing import by_content, digest, distinct, located
 from .masses import Masses, Oversampler, Seeder
 from .partials import LEAST, Partial, Ranges
-from .protocol import Finished, Iteration, MassesState, OneByOne, OnHost, Plan
+from .protocol import Finished, Iteration, MassesState, Plan
 from .relocation import farthest
 
 
@@ -252,17 +253,6 @@ class ReferenceSession:
 
 class ReferenceBackend(OnHost, OneByOne):
     name = "reference"
-    devices: tuple[str, ...] = ("cpu",)
-    reads_narrow = False
-
-    def is_available(self):
-        return True, ""
-
-    def supports(self, problem):
-        return [] if problem.resident is None else ["the data is on a GPU"]
-
-    def declines(self, problem):
-        return ""
 
     def plan(self, problem, n_threads):
         table = min(problem.n_samples, 4096) * problem.n_clusters * 8 * 4

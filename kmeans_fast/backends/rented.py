@@ -6,8 +6,8 @@ import math
 
 from ..kernels import processors
 from . import renting
+from .defaults import OneByOne, OnHost
 from .numpy.session import NumpySession
-from .protocol import OneByOne, OnHost
 
 _logger = logging.getLogger("kmeans_fast")
 # Nanoseconds on one core: of a value in a pass, of a score, and of each feature of a score; candidates of a seed.
@@ -36,9 +36,6 @@ class Rental(OnHost, OneByOne):
     numpy, cpu : Backend
     """
 
-    devices: tuple[str, ...] = ("cpu",)
-    reads_narrow = False
-
     def __init__(self, account, numpy, cpu):
         self.account, self.numpy, self.cpu, self.changed = account, numpy, cpu, False
 
@@ -51,14 +48,8 @@ class Rental(OnHost, OneByOne):
         """Why it is not the CPU's kernels that begin."""
         return f"to compile its kernels would take about {self.account.price:.0f} s; NumPy begins"
 
-    def is_available(self):
-        return self.numpy.is_available()
-
     def supports(self, problem):
         return self.numpy.supports(problem)
-
-    def declines(self, problem):
-        return ""
 
     def plan(self, problem, n_threads):
         plan, account = self.numpy.plan(problem, n_threads), self.account

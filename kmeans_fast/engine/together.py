@@ -1,4 +1,4 @@
-"""Runs that have nothing to do with each other, made together by a backend (`backends.protocol.Problems`)."""
+"""Runs that have nothing to do with each other, made together by a backend (`backends.together.Problems`)."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ class Together(NamedTuple):
     """What the runs of all problems came to; the best of each problem is the first of least inertia."""
 
     best: np.ndarray  # (problems,) int64: the number of the best run among all
-    centroids: np.ndarray  # these five of all runs, as of `backends.protocol.Outcome`
+    centroids: np.ndarray  # these five of all runs, as of `backends.together.Outcome`
     labels: object
     inertia: np.ndarray
     n_used: np.ndarray
@@ -29,7 +29,7 @@ def run_together(
 
     Parameters
     ----------
-    problems : kmeans_fast.backends.protocol.Problems
+    problems : kmeans_fast.backends.together.Problems
     alone : callable
         ``alone(number)``: a session on one of the problems.
     starts : ndarray (count, n_clusters, n_features) or None

@@ -11,7 +11,7 @@ from kmeans_fast import reference
 from kmeans_fast.backends.cpu import costs
 from kmeans_fast.backends.cpu import together as cpu_together
 from kmeans_fast.backends.cuda import planning
-from kmeans_fast.backends.protocol import OneByOne
+from kmeans_fast.backends.defaults import OneByOne
 from kmeans_fast.engine import memory
 
 # Names of backends, and whether they are made to run problems together: those that can.

@@ -4,7 +4,7 @@ import functools
 import importlib
 
 from ...kernels.undisturbed import undisturbed
-from ..protocol import OnHost
+from ..defaults import OnHost
 
 
 @functools.cache
@@ -21,8 +21,7 @@ def module(name):
 
 class CpuBackend(OnHost):
     name = "cpu"
-    devices: tuple[str, ...] = ("cpu",)
-    reads_narrow = False
+    proved = 23
 
     def is_available(self):
         try:
@@ -32,16 +31,6 @@ class CpuBackend(OnHost):
         if numba.config.DISABLE_JIT:
             return False, "Numba compiles nothing while NUMBA_DISABLE_JIT is set; unset it"
         return True, ""
-
-    def supports(self, problem):
-        if problem.n_clusters >= 2**31:
-            return [f"labels are int32 and n_clusters={problem.n_clusters}"]
-        if problem.n_features >= 2**23:
-            return [f"n_features={problem.n_features} is beyond the 2**23 that the bounds of scores are proved for"]
-        return [] if problem.resident is None else ["the data is on a GPU"]
-
-    def declines(self, problem):
-        return ""
 
     def plan(self, problem, n_threads):
         return module("planning").plan(problem, n_threads)

@@ -12,7 +12,7 @@ from ...kernels.cpu.runs import lloyd, opening, seeds
 from ...kernels.cpu.runs.turns import Runs
 from ...kernels.cpu.scoring import packing, tile
 from ...kernels.cpu.seeding import drawing, trials
-from ..protocol import Outcome
+from ..together import Outcome
 from . import costs
 from .buffers import NO_WEIGHTS, flat
 from .tasks import tasks_for
@@ -39,7 +39,7 @@ def _rows(threads, size, dtype):
 
 
 class CpuProblems:
-    """See `kmeans_fast.backends.protocol.Problems`."""
+    """See `kmeans_fast.backends.together.Problems`."""
 
     def __init__(self, X, weights, n_clusters, threads):
         self.X, self.k, self.most_threads = X, n_clusters, threads

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...kernels.cuda import sources
 from ..partials import Form, Ranges, float_of
-from ..protocol import Outcome
+from ..together import Outcome
 from . import column_statistics
 from .device import Launcher, allocate, upload
 from .gathering import seen
@@ -19,7 +19,7 @@ _SAMPLED, _LEAST_SAMPLE = 1024, 32  # rows for the frames: of all problems, and 
 
 
 class CudaProblems:
-    """See `kmeans_fast.backends.protocol.Problems`.
+    """See `kmeans_fast.backends.together.Problems`.
 
     Parameters
     ----------

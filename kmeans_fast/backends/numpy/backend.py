@@ -1,7 +1,8 @@
 """The backend object: what it can run, and sessions."""
 
 from ...kernels import processors
-from ..protocol import OneByOne, OnHost, Plan
+from ..defaults import OneByOne, OnHost
+from ..protocol import Plan
 from . import exact
 from .session import PATH, NumpySession
 
@@ -13,21 +14,7 @@ _ROW_BYTES, _SEEDING_BYTES = 16, 48  # labels of two passes and rows that moved;
 
 class NumpyBackend(OnHost, OneByOne):
     name = "numpy"
-    devices: tuple[str, ...] = ("cpu",)
-    reads_narrow = False
-
-    def is_available(self):
-        return True, ""
-
-    def supports(self, problem):
-        if problem.n_clusters >= 2**31:
-            return [f"labels are int32 and n_clusters={problem.n_clusters}"]
-        if problem.n_features >= 2**21:
-            return [f"n_features={problem.n_features} is beyond the 2**21 that the bounds of scores are proved for"]
-        return [] if problem.resident is None else ["the data is on a GPU"]
-
-    def declines(self, problem):
-        return ""
+    proved = 21
 
     def plan(self, problem, n_threads):
         n, k = problem.n_samples, max(problem.n_clusters, problem.second)
