@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from support import problem, rereading, run_python, some_weights
 
 from kmeans_fast import reference
-from kmeans_fast.backends import BACKENDS, Rental, renting
+from kmeans_fast.backends import BACKENDS, Rental, renting, select
 from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.parts import Parts
@@ -163,6 +163,14 @@ def test_for_kernels_that_are_not_to_be_had_nothing_is_paid(monkeypatch):
     sizes = Problem(300, 3, 6, np.dtype(np.float32))
     renting.account_for(sizes).price = np.inf
     assert renting.account_for(sizes) is None
+
+
+def test_where_scores_of_numpy_have_no_proved_bound_nothing_is_rented(monkeypatch):
+    monkeypatch.delenv(renting.ENVIRONMENT, raising=False)
+    monkeypatch.setattr(renting, "_accounts", {})
+    monkeypatch.setattr(renting, "_nothing_kept", lambda: True)
+    for n_features, name in ((2**21 - 1, "numpy"), (2**21, "cpu")):
+        assert select(Problem(50, n_features, 4, np.dtype(np.float32)), "cpu").name == name
 
 
 # ---- what compiling costs ------------------------------------------------------------------------------------------

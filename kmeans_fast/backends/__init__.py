@@ -93,6 +93,14 @@ def _cannot(backend, problem, device):
     return "; ".join(backend.supports(problem))
 
 
+def _rental(backend, problem, device):
+    """NumPy in the place of the CPU's kernels until these pay; None where they are there, or NumPy cannot."""
+    if backend.name != "cpu" or _cannot(backend, problem, device) or _cannot(_named("numpy"), problem, device):
+        return None
+    account = account_for(problem)
+    return None if account is None else Rental(account, _named("numpy"), backend)
+
+
 def select(problem, device="auto"):
     """The backend that runs `problem`.
 
@@ -113,12 +121,10 @@ def select(problem, device="auto"):
         return backend
     objections = []
     for backend in BACKENDS:
-        reason = _cannot(backend, problem, device) if backend.name == "cpu" else objection(backend, problem, device)
-        if backend.name == "cpu" and not reason:
-            account = account_for(problem)
-            if account is not None:
-                return Rental(account, _named("numpy"), backend)
-            reason = objection(backend, problem, device)
+        rental = _rental(backend, problem, device)
+        if rental is not None:
+            return rental
+        reason = objection(backend, problem, device)
         if not reason:
             return backend
         objections.append((backend, reason))

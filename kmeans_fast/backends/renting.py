@@ -112,7 +112,7 @@ def _nothing_kept():
         return True
 
 
-def account_for(problem, n_threads=None):
+def account_for(problem):
     """The `Account` of the kernels that a problem needs on the CPU; None where nothing is to be paid."""
     if os.environ.get(ENVIRONMENT) or not _installed() or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         return None
@@ -126,7 +126,7 @@ def account_for(problem, n_threads=None):
 
         if not CpuBackend().is_available()[0]:
             return None
-        missing = module("readiness").missing(problem, n_threads)
+        missing = module("readiness").missing(problem)
     if not missing:
         return None
     kind = missing, problem.dtype, problem.weighted

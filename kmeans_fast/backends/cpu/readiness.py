@@ -16,9 +16,9 @@ _ready: set[tuple] = set()
 _absent: set[tuple] = set()  # looked for once: another process that compiles them is not waited for
 
 
-def missing(problem, n_threads):
+def missing(problem):
     """The names of the techniques that would run this problem and whose kernels would have to be compiled."""
-    sizes = expected_sizes(problem, n_threads)
+    sizes = expected_sizes(problem, None)  # threads as a fit has them by itself
     found = []
     for technique in techniques.chosen(sizes).techniques:  # the last is what every fit needs
         few = lane_sums.are_few(sizes.k, sizes.d) and not sizes.weighted
