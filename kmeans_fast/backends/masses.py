@@ -35,12 +35,16 @@ class Masses:
 
     def total(self, name, *arguments):
         """The sum of it."""
-        if name == "weigh" and len(self.parts) > 1:
-            return self.weighed(*arguments, self.parts)
         return merged(self.each(name, *arguments))
 
+    def weigh(self, shift):
+        """The masses of the buckets by this power of two."""
+        return self.weighed(shift, self.parts)
+
     def weighed(self, shift, parts):
-        """The masses of the buckets, of which there may be more than a part has rows."""
+        """Those of some parts. There may be more buckets than a part has rows."""
+        if len(parts) == 1:
+            return parts[0].weigh(shift)
         total = np.zeros(self.n_buckets, np.int64)
         for part in parts:
             if hasattr(part, "weigh_into"):
@@ -64,7 +68,7 @@ class Masses:
             self.fill(1.0)
             largest = self.largest()
         shift = 61 - self.session.shape[0].bit_length() - math.frexp(largest)[1]
-        self.of_buckets = self.total("weigh", shift)
+        self.of_buckets = self.weigh(shift)
         self.mass = int(self.of_buckets.sum())
 
     def draw(self, words):

@@ -106,9 +106,11 @@ class RemoteMasses(Masses):
         return []
 
     def total(self, name, *arguments):
-        if name == "weigh":
-            self.shift = arguments[0]
         return self._ask(name, arguments, merge=True)
+
+    def weigh(self, shift):
+        self.shift = shift
+        return self.total("weigh", shift)
 
     def _ask(self, name, arguments, **how):
         drawn = Drawn(self.name, self.buckets, self.steps, self.excluded, self.shift)
@@ -117,12 +119,12 @@ class RemoteMasses(Masses):
     def accept(self, candidates, best):
         shift = self.shift
         self.each("join", candidates[best : best + 1])
-        self.of_buckets = self.total("weigh", shift)
+        self.of_buckets = self.weigh(shift)
 
     def exclude(self, number):
         at = int(np.searchsorted(self.session.starts, number, side="right")) - 1
         rows = (*self.excluded.get(at, ()), number - int(self.session.starts[at]))
         self.excluded = self.excluded | {at: rows}
-        self.of_buckets = self.total("weigh", self.shift)
+        self.of_buckets = self.weigh(self.shift)
         self.mass = int(self.of_buckets.sum())
         return self.mass > 0 or self.largest() > 0

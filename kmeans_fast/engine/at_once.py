@@ -89,9 +89,8 @@ class MassesAtOnce(Masses):
     def each(self, name, *arguments):
         return self.threads.each(self.parts, name, arguments)
 
-    def weighed(self, shift, parts):
-        of_device = super().weighed
-        return merged(self.threads.ask(lambda numbers: of_device(shift, [parts[at] for at in numbers])))
+    def weigh(self, shift):
+        return merged(self.threads.ask(lambda numbers: self.weighed(shift, [self.parts[at] for at in numbers])))
 
     def accept(self, candidates, best):
         def gained(numbers):
