@@ -4,6 +4,7 @@ Rows are in buckets by hash. A word falls into one bucket, and only the rows of 
 sorted. The buckets are the same for all parts of the rows, and no draw depends on how many there are.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,6 +71,12 @@ def digest(part):
         words = (words ^ (words >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
         total += int((words ^ (words >> np.uint64(32))).sum())
     return total % 2**64
+
+
+def factors_of(shift):
+    """Two numbers whose product is 2**shift, which itself may be too large for a float."""
+    first = min(shift, 1000)
+    return math.ldexp(1.0, first), math.ldexp(1.0, shift - first)
 
 
 def targets_of(words, total):

@@ -1,11 +1,9 @@
 """The masses of the rows on the CPU, and draws from them."""
 
-import math
-
 import numpy as np
 
 from ...kernels.cpu.seeding import drawing
-from ..drawing import by_content, located
+from ..drawing import by_content, factors_of, located
 from ..protocol import MassesState
 from . import costs
 from .tasks import tasks_for
@@ -43,8 +41,7 @@ class CpuMasses:
         self.nearest.fill(distance)
 
     def measure_by(self, shift):
-        first = min(shift, 1000)
-        self.factors = (math.ldexp(1.0, first), math.ldexp(1.0, shift - first))
+        self.factors = factors_of(shift)
 
     def weigh(self, shift):
         self.measure_by(shift)

@@ -1,16 +1,12 @@
 """The masses of the rows of a part on a GPU, in buckets by hash. The host draws from the buckets of all parts."""
 
-import math
-
 import numpy as np
 
 from ...kernels.cuda import sources
-from ..drawing import by_content, located
+from ..drawing import by_content, factors_of, located
 from ..protocol import MassesState
 from .device import allocate, upload
 from .gathering import row_hashes
-
-_GREATEST = 1000  # a larger power of two is a product
 
 
 class CudaPartMasses:
@@ -58,8 +54,7 @@ class CudaPartMasses:
 
     def measure_by(self, shift):
         """Measure masses by this power of two from now on."""
-        first = min(shift, _GREATEST)
-        self.device.write(self.arrays["factors"], np.array([math.ldexp(1.0, first), math.ldexp(1.0, shift - first)]))
+        self.device.write(self.arrays["factors"], np.array(factors_of(shift)))
 
     def masses_of_buckets(self):
         """The mass of each bucket, on the device."""

@@ -1,10 +1,10 @@
 """The masses of the rows, and trials of seeds: as the reference's, but for what takes time."""
 
-import math
 import threading
 
 import numpy as np
 
+from ..drawing import factors_of
 from ..reference import ReferenceMasses
 from . import exact
 from .scoring import Scorer
@@ -15,8 +15,7 @@ class NumpyMasses(ReferenceMasses):
     """See `kmeans_fast.backends.protocol.PartMasses`."""
 
     def measure_by(self, shift):
-        first = min(shift, 1000)
-        self.factors = math.ldexp(1.0, first), math.ldexp(1.0, shift - first)
+        self.factors = factors_of(shift)
 
     def _masses_of(self, rows, d):
         weighted = self.weights[rows] * d
