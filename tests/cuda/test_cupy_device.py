@@ -368,7 +368,7 @@ def test_rows_are_brought_through_pinned_memory(device_module, monkeypatch, numb
     device, X, weights = device_module.CupyDevice(number), rows(700, 5, np.float32), some_weights(700)
     parts = list(zip(np.split(X, [300, 500]), np.split(weights, [300, 500])))
     problem = Problem(300, 5, 3, X.dtype, True)
-    uploads = streaming.Uploads(device, [lambda part=part: part for part in parts], 300, problem)
+    uploads = streaming.Uploads(device, [lambda part=part: part for part in parts], problem)
     for at in (0, 1, 2, 0, 2):
         found, own = uploads.bring(at)
         assert_array_equal(device.download(found.array), parts[at][0])

@@ -89,7 +89,7 @@ class CudaBackend:
     def brought(self, chunks, problem):
         from .streaming import Brought, Uploads
 
-        uploads = Uploads(self.device(problem), chunks, problem.n_samples, problem)
+        uploads = Uploads(self.device(problem), chunks, problem)
         return [Brought(uploads, number, chunk) for number, chunk in enumerate(chunks)]
 
     def as_here(self, problem):

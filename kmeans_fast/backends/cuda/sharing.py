@@ -117,9 +117,11 @@ def _poured(n, most):
 def _of_chunks(problem, found, sizes):
     """Each chunk goes to the device that has the fewest rows; those that come first stay, as long as there is room."""
     largest = max(sizes)
-    of = [[] for _ in found]
+    of, rows = [[] for _ in found], [0] * len(found)
     for number, size in enumerate(sizes):
-        min(of, key=lambda numbers: sum(sizes[other] for other in numbers)).append(number)
+        fewest = rows.index(min(rows))
+        of[fewest].append(number)
+        rows[fewest] += size
     out = [None] * len(sizes)
     for room, numbers in zip(found, of):
         staying = {size: room.staying(problem, size) for size in set(sizes)}
@@ -128,7 +130,8 @@ def _of_chunks(problem, found, sizes):
             if room.passing(problem, largest) > left:
                 _refuse(problem, room, largest)
             left -= room.passing(problem, largest)
-            state = sum(room.state(problem, sizes[number]) for number in numbers)
+            states = {size: room.state(problem, size) for size in staying}
+            state = sum(states[sizes[number]] for number in numbers)
             keeps = state <= _FOR_STATES * left
             left -= state * keeps
         for number in numbers:

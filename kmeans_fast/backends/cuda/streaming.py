@@ -32,14 +32,13 @@ class Uploads:
     device : Device
     chunks : list of callable
         Each gives its rows and their weights or None; the rows may be gone when another is called.
-    most : int
-        Rows of the largest.
     problem : Problem
+        With as many rows as the largest has.
     """
 
-    def __init__(self, device, chunks, most, problem):
+    def __init__(self, device, chunks, problem):
         self.device, self.chunks, self.copies = device, chunks, device.copies()
-        self.how = most, problem.n_features, problem.held or problem.dtype, problem.weighted
+        self.how = problem.n_samples, problem.n_features, problem.held or problem.dtype, problem.weighted
         self.pool = ThreadPoolExecutor(1, "kmeans_fast upload")
         self.buffers = self.pieces = self.coming = self.mark = None
         self.turn = 0
