@@ -17,12 +17,10 @@ def run(args):
         bad = kernel_cache.damaged()
         print("\n".join([*bad, f"{counted(len(bad), 'damaged file')}: {_places()}"]))
         return 1 if bad else 0
-    print(pairs([(label, kernel_cache.where(kernel_cache.contents(name))) for label, name in _LABELS]))
+    places = kernel_cache.DIRECTORIES.items()
+    print(pairs([(label, kernel_cache.where(kernel_cache.contents(name))) for name, label in places]))
     return 0
 
 
-_LABELS = (("for the CPU", "kernels"), ("for GPUs", "cuda"))
-
-
 def _places():
-    return ", ".join(str(kernel_cache.contents(name)["directory"]) for _, name in _LABELS)
+    return ", ".join(str(kernel_cache.contents(name)["directory"]) for name in kernel_cache.DIRECTORIES)

@@ -19,11 +19,15 @@ def _rows(n, d, dtype):
     return np.random.default_rng([n, d]).normal(size=(n, d)).astype(dtype)
 
 
-def _by(name, X, k, **options):
-    """A fit by the technique of this name, from given centroids, where the machine has it."""
+def _by(name, function, *arguments, **options):
+    """Have the technique of this name do that, where the machine has it."""
     if not techniques()[name]:
         with use_technique(name):
-            kmeans_fast.kmeans(X, k, init=X[:k], n_threads=2, **options)
+            function(*arguments, **options)
+
+
+def _from_rows(X, k):
+    kmeans_fast.kmeans(X, k, init=X[:k], n_threads=2)
 
 
 def _fits(dtype):
@@ -33,29 +37,26 @@ def _fits(dtype):
 
 
 def _trees(dtype):
-    _by("kd-tree", _rows(700, 2, dtype), 40)
-    _by("kd-tree", _rows(700, 1, dtype), 40)
-    _by("sorted", _rows(700, 1, dtype), 40)
+    _by("kd-tree", _from_rows, _rows(700, 2, dtype), 40)
+    _by("kd-tree", _from_rows, _rows(700, 1, dtype), 40)
+    _by("sorted", _from_rows, _rows(700, 1, dtype), 40)
 
 
 def _bounds(dtype):
-    X = _rows(20_000, 40, dtype)
-    _by("hamerly, float32", X[:700], 70)
-    if not techniques()["hamerly, float32"]:
-        with use_technique("hamerly, float32"):  # too many rows for the budget are read anew, if a bound fails
-            kmeans_fast.kmeans(lambda: np.array_split(X, 4), 70, init=X[:70], max_iter=2, max_memory=X.nbytes)
+    X, name = _rows(20_000, 40, dtype), "hamerly, float32"
+    _by(name, _from_rows, X[:700], 70)
+    too_many = {"max_memory": X.nbytes, "init": X[:70], "max_iter": 2}  # they are read anew, if a bound fails
+    _by(name, kmeans_fast.kmeans, lambda: np.array_split(X, 4), 70, **too_many)
 
 
 def _exponion(dtype):
-    _by("exponion", _rows(700, 40, dtype), 70)
+    _by("exponion", _from_rows, _rows(700, 40, dtype), 70)
 
 
 def _bytes(dtype):
     X = _rows(700, 40, dtype)
-    _by("hamerly, bytes", X, 70)
-    if not techniques()["bytes"]:
-        with use_technique("bytes"):
-            kmeans_fast.kmeans_plusplus(X, 70, seed=0, n_threads=2)
+    _by("hamerly, bytes", _from_rows, X, 70)
+    _by("bytes", kmeans_fast.kmeans_plusplus, X, 70, seed=0, n_threads=2)
 
 
 def _weights(dtype):

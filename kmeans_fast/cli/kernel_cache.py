@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 
-DIRECTORIES = ("kernels", "cuda")  # for the CPU, and for GPUs
+DIRECTORIES = {"kernels": "for the CPU", "cuda": "for GPUs"}
 _OURS = (".nbc", ".lock", ".part", ".cubin", ".ptx", "compile-times.json")  # and sources-*.json
 WAY_OUT = "Set KMEANS_FAST_CACHE_DIR to a directory that you, or root, own and no one else can write to."
 

@@ -27,10 +27,11 @@ class Cut(NamedTuple):
     def of(cls, ranges):
         """For values in these ranges: few limbs, and those as narrow as they may be."""
         occupied = ranges.largest > 0
-        span = np.frexp(ranges.largest)[1] - np.frexp(np.where(occupied, ranges.lowest, 1.0))[1] + 1
+        lowest = np.where(occupied, ranges.lowest, 1.0)
+        span = np.frexp(ranges.largest)[1] - np.frexp(lowest)[1] + 1
         needed = int(np.where(occupied, span, 1).max())
         bits = -(-needed // -(-needed // _WIDEST))
-        exponent, limbs = scaling.limbs(ranges.largest, np.where(occupied, ranges.lowest, 1.0), bits)
+        exponent, limbs = scaling.limbs(ranges.largest, lowest, bits)
         return cls(exponent, limbs, bits)
 
     def integers(self, values):
