@@ -95,14 +95,14 @@ def test_sums_of_distances_are_exact(values):
     assert np.isnan(exact.exact_sum(np.append(values, np.nan)))
 
 
-def test_sums_of_words_that_are_cut_in_halves_often(monkeypatch):
-    """As many rows as fit a word and more, all of them large."""
-    X = np.full((3000, 2), [1.0 - 2.0**-50, -1.0 + 2.0**-49])
+def test_sums_of_words_that_are_cut_in_halves_often():
+    """Rows all of which are large, and more of them than a word has room for."""
+    X = np.full((20_000, 2), [1.0 - 2.0**-50, -1.0 + 2.0**-49])
     opened = NumpySession(X, None, 1, 2)
     opened.reset()
     start = X[:1] + 1.0
     assert_array_equal(
-        opened.iterate(start).read().centroids, reference.update(X, None, start, np.zeros(3000, np.int32))
+        opened.iterate(start).read().centroids, reference.update(X, None, start, np.zeros(len(X), np.int32))
     )
 
 

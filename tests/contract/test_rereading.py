@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from support import PART_ENGINES, most_bytes, part, rows, some_weights
 
 import kmeans_fast
-from kmeans_fast import door, reference, sources
+from kmeans_fast import door, reference
 from kmeans_fast.backends import select, use_technique
 from kmeans_fast.backends.cpu import costs
 from kmeans_fast.backends.cpu.session import CpuSession
@@ -22,30 +22,19 @@ from kmeans_fast.engine import memory, on_disk, seeding
 from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.opening import plan_states
 from kmeans_fast.engine.parts import Parts
-from kmeans_fast.sources.protocol import Source
 from simulator.device import SimBackend
 
 KEPT = [engine for engine in PART_ENGINES if isinstance(engine, tuple) and engine[0] == "kept"]
 
 
-class Chunks(Source):
-    """A tuple of arrays, copied whenever they are read."""
-
-    def __init__(self, arrays):
-        self.arrays = arrays
-
-    @classmethod
-    def of(cls, X):
-        return cls(X) if isinstance(X, tuple) else None
-
-    def chunks(self):
-        return (array.copy() for array in self.arrays)
-
-
 @pytest.fixture(autouse=True)
-def chunks(monkeypatch):
+def no_array_is_made_of_chunks(monkeypatch):
     monkeypatch.setattr(door, "_ARRAY_SHARE", 0.0)  # however little they are
-    monkeypatch.setattr(sources, "SOURCES", (Chunks, *sources.SOURCES))
+
+
+def reread(X, where):
+    """Rows that are copied anew in each pass, cut as `np.split` does."""
+    return lambda: np.split(X, where)
 
 
 def blobs(n, d, k):
@@ -62,7 +51,7 @@ def test_what_is_kept_saves_work_and_no_bits(monkeypatch, n, d, k, weighted):
     how = {"init": X[:k], "max_iter": 12, "tol": 0.0, "device": "cpu", "n_threads": 2}
     how["sample_weight"] = np.random.default_rng(0).exponential(size=n) if weighted else None
     whole, scored = kmeans_fast.kmeans(X, k, **how), []
-    parts = tuple(np.split(X, [n // 3, 2 * n // 3]))
+    parts = reread(X, [n // 3, 2 * n // 3])
     problem = Problem(n // 3, d, k, X.dtype, weighted, copies=False)
     least, sums = (select(problem, "cpu").plan(one, 2).state_bytes for one in (problem, problem._replace(frugal=True)))
     for available in (1 << 40, 2 * (least + 2 * sums + 4 * n), 0):
@@ -205,7 +194,7 @@ def test_explain_says_what_is_kept(monkeypatch):
     ):
         monkeypatch.setattr(memory, "available_bytes", lambda free=available: free)
         monkeypatch.setattr(memory, "_NEGLIGIBLE", 1 << 40)
-        text = kmeans_fast.explain(tuple(np.split(X, 3)), 64, device="cpu", n_threads=2)
+        text = kmeans_fast.explain(reread(X, 3), 64, device="cpu", n_threads=2)
         assert said in text
 
 
@@ -213,7 +202,7 @@ def test_sums_that_are_kept_are_not_made_again(monkeypatch):
     """Nor are the ranges of the columns, which say how sums are held: those of the rows are found in the first pass."""
     X, k = blobs(75_000, 16, 64), 64
     how = {"init": X[:k], "max_iter": 8, "tol": 0.0, "device": "cpu", "n_threads": 2}
-    whole, parts, asked, ranges = kmeans_fast.kmeans(X, k, **how), tuple(np.split(X, 3)), [], CpuSession.ranges
+    whole, parts, asked, ranges = kmeans_fast.kmeans(X, k, **how), reread(X, 3), [], CpuSession.ranges
     monkeypatch.setattr(CpuSession, "ranges", lambda *given: asked.append(0) or ranges(*given))
     monkeypatch.setattr(memory, "_NEGLIGIBLE", 1 << 40)  # for the rest there is enough
     for available in (800_000, 600_000):
@@ -250,7 +239,7 @@ def test_weights_are_known_without_the_rows(weights):
 def test_a_forced_technique_makes_the_passes_over_rows_read_anew():
     X = blobs(3000, 3, 9)
     with use_technique("hamerly, float32"):
-        found = kmeans_fast.kmeans(tuple(np.split(X, 3)), 9, init=X[:9], seed=0, device="cpu", tol=0.0)
+        found = kmeans_fast.kmeans(reread(X, 3), 9, init=X[:9], seed=0, device="cpu", tol=0.0)
     assert "hamerly, float32" in {step.path for step in found.history}
     assert found.history[-1].scored < 3000
     assert_array_equal(found.labels, kmeans_fast.kmeans(X, 9, init=X[:9], seed=0, device="cpu", tol=0.0).labels)
@@ -267,7 +256,7 @@ def test_rows_whose_bounds_hold_are_not_read(monkeypatch, tasks):
     init = np.concatenate([X[[0, 30_000]], near[: k - 2]])
     how = {"init": init, "tol": 0.0, "max_iter": 15, "device": "cpu", "n_threads": tasks}
     with use_technique("hamerly, float32"):
-        found = kmeans_fast.kmeans(tuple(np.split(X, [20_001, 40_000, 60_007])), k, **how)
+        found = kmeans_fast.kmeans(reread(X, [20_001, 40_000, 60_007]), k, **how)
         wanted = kmeans_fast.kmeans(X, k, **how)
     assert_array_equal(found.labels, wanted.labels)
     assert_array_equal(found.centroids, wanted.centroids)
@@ -289,7 +278,7 @@ def test_what_memory_has_no_room_for_is_on_disk(monkeypatch, backend, init, weig
     monkeypatch.setattr(SimBackend, "shares", lambda *_: None)  # no chunk stays on the device
     made, empty = [], on_disk.empty
     monkeypatch.setattr(on_disk, "empty", lambda n, dtype: made.append(n) or empty(n, dtype))
-    found = kmeans_fast.kmeans(tuple(np.split(X, [100, 400])), 9, **how)
+    found = kmeans_fast.kmeans(reread(X, [100, 400]), 9, **how)
     assert_array_equal(found.centroids, wanted.centroids)
     assert_array_equal(found.labels, wanted.labels)
     assert {100, 300, 500, 900} <= set(made)
