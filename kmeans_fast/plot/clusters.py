@@ -2,13 +2,9 @@
 
 from __future__ import annotations  # signatures in `help` read as they are written here
 
-import functools
 from typing import Any
 
-import numpy as np
-
 from ..arrays import to_host
-from ..functional import assign
 from ..messages import counted
 from ..metrics.inputs import numbers_of
 from .plane import beyond, coded, draw_centroids, draw_regions, draw_rows, limits_of, plane_of, predicted, rows_of
@@ -84,7 +80,7 @@ class ClustersDisplay:
             raise ValueError(f"X and labels must have the same number of rows, got {len(points)} and {len(labels)}.")
         palette, limits = colours(k), limits_of(points)
         if regions and X.shape[1] == 2 and centroids is not None:
-            self.regions_ = draw_regions(self.ax_, functools.partial(_nearest, centroids), palette, limits)
+            self.regions_ = draw_regions(self.ax_, centroids, palette, limits)
         self.rows_ = draw_rows(self.ax_, points, labels, palette, limits)
         if centroids is not None:
             self.centroids_ = draw_centroids(self.ax_, plane.projected(centroids), range(k))
@@ -96,7 +92,3 @@ class ClustersDisplay:
         self.ax_.set(title=title, xlabel=plane.names[0], ylabel=plane.names[1])
         bare(self.ax_)
         return self
-
-
-def _nearest(centroids, points):
-    return assign(points.astype(centroids.dtype), np.ascontiguousarray(centroids), device="cpu")[0]

@@ -13,7 +13,7 @@ from ..functional import assign, kmeans, kmeans_plusplus
 from ..messages import counted
 from ..parameters import checked
 from ..whole_files import WholeFiles
-from .plane import draw_centroids, draw_regions, draw_rows, limits_of, plane_of, rows_of
+from .plane import draw_centroids, draw_regions, draw_rows, limits_of, nearest, plane_of, rows_of
 from .style import BESIDE, CHOSEN, axes_or_new, bare, colours, counts, pyplot
 
 _MOST_STEPS = 25  # that an animation shows; of more, those early on, where most happens, are denser
@@ -54,7 +54,7 @@ class IterationsDisplay:
         if not len(steps):
             raise ValueError("steps must hold the centroids of at least one step, got none.")
         self.X, self.feature_names = rows_of(X, feature_names)
-        self.steps = [np.asarray(step) for step in steps]
+        self.steps = [np.ascontiguousarray(step) for step in steps]
 
     @classmethod
     def from_data(
@@ -97,7 +97,7 @@ class IterationsDisplay:
         self.figure_ = self.ax_.figure
         scene, last = _Scene(self), len(self.steps) - 1
         scene.draw(self.ax_, last)
-        draw_centroids(self.ax_, scene.plane.projected(scene.centroids(last)), range(len(scene.palette)))
+        draw_centroids(self.ax_, scene.plane.projected(scene.steps[last]), range(len(scene.palette)))
         ways = np.stack([scene.plane.projected(step) for step in self.steps])
         self.paths_, outline = [], [withStroke(linewidth=3, foreground="white")]
         for way in ways.swapaxes(0, 1):
@@ -166,7 +166,7 @@ class IterationsDisplay:
         shown = range(last + 1)
         if last >= _MOST_STEPS:
             shown = sorted({round(step) - 1 for step in np.geomspace(1, last + 1, _MOST_STEPS)})
-        found = [assign(self.X, scene.centroids(step), device="cpu") for step in shown]
+        found = [assign(self.X, scene.steps[step], device="cpu") for step in shown]
         inertia = [float(squared.sum(dtype=np.float64)) for _, squared in found]
         # A frame: the place of its step among those shown, and how far centroids are on their way to the next.
         frames = [(at, part / _MOVES) for at in range(len(shown) - 1) for part in range(_MOVES + 1)]
@@ -187,7 +187,7 @@ class IterationsDisplay:
                 left.clear()
                 scene.draw(left, shown[at], found[at][0])
             following = shown[min(at + 1, len(shown) - 1)]
-            centroids = (1 - moved) * scene.centroids(shown[at]) + moved * scene.centroids(following)
+            centroids = (1 - moved) * scene.steps[shown[at]] + moved * scene.steps[following]
             drawn[:] = at, draw_centroids(left, scene.plane.projected(centroids), range(len(centroids)))
             right.clear()
             if at == len(shown) - 1:
@@ -217,18 +217,12 @@ class _Scene:
         self.limits = limits_of(np.vstack([self.points, *(self.plane.projected(step) for step in self.steps)]))
         self.palette = colours(len(self.steps[0]))
 
-    def centroids(self, step):
-        return np.ascontiguousarray(self.steps[step])
-
     def draw(self, ax, step, labels=None):
         """Draw rows, with the labels and the regions of a step."""
-        own = self.centroids(step)
+        own = self.steps[step]
         if self.X.shape[1] == 2:
-            draw_regions(ax, lambda points: self._nearest(points, own), self.palette, self.limits)
-        labels = self._nearest(self.X, own) if labels is None else labels
+            draw_regions(ax, own, self.palette, self.limits)
+        labels = nearest(self.X, own) if labels is None else labels
         draw_rows(ax, self.points, labels, self.palette, self.limits)
         ax.set(xlabel=self.plane.names[0], ylabel=self.plane.names[1])
         bare(ax)
-
-    def _nearest(self, points, centroids):
-        return assign(points.astype(centroids.dtype, copy=False), centroids, device="cpu")[0]

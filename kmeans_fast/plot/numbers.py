@@ -105,10 +105,10 @@ class ConvergenceDisplay:
 
     def plot(self, ax: Any = None) -> ConvergenceDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
-        self.ax_ = axes_or_new(ax, figsize=(7, 4.2))
-        self.figure_, self.lines_ = self.ax_.figure, []
         if not len(self.history):
             raise ValueError("history is empty: give history_ of a fitted estimator, or history of a result.")
+        self.ax_ = axes_or_new(ax, figsize=(7, 4.2))
+        self.figure_, self.lines_ = self.ax_.figure, []
         runs: dict[int, list[float]] = {}
         for one in self.history:
             runs.setdefault(one.run, []).append(one.inertia)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import check_finite, to_host
+from ..functional import assign
 from ..metrics.inputs import column_names, values_on_host
 from .style import plain
 
@@ -208,13 +209,21 @@ def _counted(points, labels, which, low, scale, pixels):
     return total.reshape(len(which), -1)
 
 
-def draw_regions(ax: Any, nearest: Any, palette: np.ndarray, limits: Any) -> Any:
-    """Colour a plane of two features by ``nearest(points)``, the label of each of some points (n, 2)."""
+def nearest(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """The label (n,) of each of some points (n, n_features), compared in the dtype of the centroids, which may be whole
+    numbers.
+    """
+    dtype = np.result_type(centroids, np.float32)
+    return assign(points.astype(dtype, copy=False), np.ascontiguousarray(centroids, dtype), device="cpu")[0]
+
+
+def draw_regions(ax: Any, centroids: np.ndarray, palette: np.ndarray, limits: Any) -> Any:
+    """Colour a plane of two features by which of the centroids (k, 2) is the nearest."""
     low, high = limits
     width, height = _PIXELS
     x, y = (low[i] + (np.arange(size) + 0.5) / size * (high[i] - low[i]) for i, size in enumerate(_PIXELS))
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    labels = nearest(points).reshape(height, width)
+    labels = nearest(points, centroids).reshape(height, width)
     picture = np.dstack([palette[labels], np.full(labels.shape, _REGION)])
     border = np.zeros(labels.shape, bool)
     border[:, 1:] |= labels[:, 1:] != labels[:, :-1]

@@ -42,6 +42,16 @@ def test_points_regions_and_centroids(blobs, model, tmp_path):
     assert plain.regions_ is None
 
 
+def test_centroids_may_be_whole_numbers(blobs):
+    X, y = blobs
+    whole = np.rint([X[y == c].mean(axis=0) for c in range(4)]).astype(int)
+    both = (whole, whole.astype(float))
+    regions = [plot.ClustersDisplay(X, y, centroids).plot().regions_.get_array() for centroids in both]
+    np.testing.assert_array_equal(*regions)
+    rows = [plot.IterationsDisplay(X, [centroids]).plot().ax_.collections[0] for centroids in both]
+    np.testing.assert_array_equal(*(drawn.get_facecolors() for drawn in rows))
+
+
 def test_more_features_are_projected():
     X, y = make_blobs(300, 6, centers=3, random_state=0)
     display = plot.ClustersDisplay.from_predictions(X, y, np.array([X[y == c].mean(axis=0) for c in range(3)]))
