@@ -88,11 +88,7 @@ def transformed(step: Any, X: Any) -> np.ndarray:
         return X
     if type(step) is ColumnTransformer:
         rows = X if isinstance(X, Rows) else Rows(X, {}, [""] * X.shape[1])
-        parts = [
-            transformed(inner, _cells(rows, list(columns)))
-            for _, inner, columns in step.transformers_
-            if not (isinstance(inner, str) and inner == "drop")
-        ]
+        parts = [transformed(inner, _cells(rows, columns)) for inner, columns in _branches(step)]
         return parts[0] if len(parts) == 1 else np.hstack(parts)
     X = _cells(X, range(len(X.names))) if isinstance(X, Rows) else np.asarray(X)  # a memory map's array
     own = copy.copy(step)
@@ -104,15 +100,16 @@ def transformed(step: Any, X: Any) -> np.ndarray:
         return own.transform(X)
 
 
+def _branches(step):
+    """What a fitted ColumnTransformer does: (step, the positions of its columns), without what it drops."""
+    return [(inner, list(columns)) for _, inner, columns in step.transformers_ if inner != "drop"]
+
+
 def leaves(step: Any, columns: list[int]) -> list[tuple[list[Any], list[int]]]:
     """What the columns go through, as far as they are told apart: (steps without steps inside, columns)."""
     if type(step) is ColumnTransformer:
-        return [
-            found
-            for _, inner, chosen in step.transformers_
-            if not (isinstance(inner, str) and inner == "drop")
-            for found in leaves(inner, [columns[at] for at in chosen])
-        ]
+        branches = [(inner, [columns[at] for at in chosen]) for inner, chosen in _branches(step)]
+        return [leaf for inner, chosen in branches for leaf in leaves(inner, chosen)]
     if type(step) is Pipeline:
         first, *rest = [inner for _, inner in step.steps]
         more = [leaf for inner in rest for leaves_of, _ in leaves(inner, columns) for leaf in leaves_of]
@@ -181,9 +178,7 @@ def original(step: Any, centroids: np.ndarray) -> list[Any]:
     if type(step) is ColumnTransformer:
         found: list[Any] = [None] * step.n_features_in_
         start = 0
-        for _, inner, columns in step.transformers_:
-            if isinstance(inner, str) and inner == "drop":
-                continue
+        for inner, columns in _branches(step):
             end = start + _width(inner, len(columns))
             for column, values in zip(columns, original(inner, centroids[:, start:end]), strict=True):
                 found[column] = values
@@ -211,7 +206,7 @@ def _width(step, n_in):
     if isinstance(step, OneHotEncoder):
         return sum(len(levels) for levels in _levels(step))
     if type(step) is ColumnTransformer:
-        return sum(_width(inner, len(columns)) for _, inner, columns in step.transformers_ if inner != "drop")
+        return sum(_width(inner, len(columns)) for inner, columns in _branches(step))
     return getattr(step, "n_components_", n_in)
 
 
