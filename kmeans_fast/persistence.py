@@ -8,7 +8,6 @@ that a file lacks, because it is younger, has its default.
 
 import inspect
 import json
-import math
 import os
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from .archives import read_arrays, write_arrays
 from .arrays import to_host
 from .engine.checks import check_centroids, given_centroids
+from .json_values import are_texts, fields, is_number, is_whole, require
 from .parameters import PARAMETERS, checked
 
 _FORMAT = "kmeans_fast."  # and the name of the estimator
@@ -146,106 +146,72 @@ def _header(text, kinds):
     return header
 
 
-def _is_number(value):
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
-
-
-def _is_integer(value):
-    return _is_number(value) and isinstance(value, int)
-
-
-def _are_names(values):
-    return isinstance(values, list) and all(isinstance(name, str) for name in values)
-
-
-def _require(*rules):
-    """Raise ValueError with the first rule that is not kept; a rule is (whether it is kept, the rule in words)."""
-    for kept, rule in rules:
-        if not kept:
-            raise ValueError(rule)
-
-
 def check(header, arrays):
     """Raise ValueError unless header and arrays are sound and fit each other."""
     parameters, names, centroids = header["parameters"], header["feature_names"], arrays.get("cluster_centers")
-    _require(
-        (header["arrays"] == sorted(arrays), f"its arrays must be {header['arrays']}, got {sorted(arrays)}"),
-        (isinstance(parameters, dict), f"its parameters must be named, got {parameters!r}"),
-        (_is_number(header["inertia"]), f"inertia_ must be a finite number, got {header['inertia']!r}"),
-        (_is_integer(header["n_iter"]), f"n_iter_ must be an integer, got {header['n_iter']!r}"),
-        (isinstance(header["backend"], str), f"backend_ must be a name, got {header['backend']!r}"),
-        (_are_names(names), "feature_names_in_ must be names"),
-        (
-            centroids is not None and centroids.ndim == 2 and centroids.dtype.kind == "f" and centroids.size > 0,
-            "cluster_centers_ must be floats in two dimensions",
-        ),
+    require(header["arrays"] == sorted(arrays), f"its arrays must be {header['arrays']}, got {sorted(arrays)}")
+    require(isinstance(parameters, dict), f"its parameters must be named, got {parameters!r}")
+    require(is_number(header["inertia"]), f"inertia_ must be a finite number, got {header['inertia']!r}")
+    require(is_whole(header["n_iter"]), f"n_iter_ must be an integer of at least 0, got {header['n_iter']!r}")
+    require(isinstance(header["backend"], str), f"backend_ must be a name, got {header['backend']!r}")
+    require(are_texts(names), "feature_names_in_ must be names")
+    require(
+        centroids is not None and centroids.ndim == 2 and centroids.dtype.kind == "f" and centroids.size > 0,
+        "cluster_centers_ must be floats in two dimensions",
     )
     _check_parameters(parameters, "init" in arrays)
     check_centroids(centroids, name="cluster_centers_")
     k, d = centroids.shape
     n_clusters, allowed = parameters.get("n_clusters"), {"cluster_centers", "labels", "init"}
-    _require(
-        (
-            n_clusters == k,
-            f"n_clusters must be the number of rows of cluster_centers_, {k}, got {n_clusters!r}: set it, or fit again",
-        ),
+    require(
+        n_clusters == k,
+        f"n_clusters must be the number of rows of cluster_centers_, {k}, got {n_clusters!r}: set it, or fit again",
     )
     if "labels" in arrays:
         _check_labels(arrays["labels"], k)
     if "init" in arrays:
         init = arrays["init"]
         fits = init.shape == (k, d) and init.dtype == np.float64
-        _require((fits, f"init must have the shape of cluster_centers_, {(k, d)}, got {init.shape}"))
+        require(fits, f"init must have the shape of cluster_centers_, {(k, d)}, got {init.shape}")
         check_centroids(init, name="init")
     width = d
     if header["preparation"] is not None:
         width, used = _check_preparation(header["preparation"], arrays, d)
         allowed |= used
-    _require(
-        (len(names) in (0, width), f"feature_names_in_ must name all {width} columns or none, got {len(names)} names")
-    )
-    _require((set(arrays) <= allowed, f"it has arrays that no model has: {', '.join(sorted(set(arrays) - allowed))}"))
+    rule = f"feature_names_in_ must name all {width} columns or none, got {len(names)} names"
+    require(len(names) in (0, width), rule)
+    require(set(arrays) <= allowed, f"it has arrays that no model has: {', '.join(sorted(set(arrays) - allowed))}")
 
 
 def _check_parameters(parameters, init_is_array):
     """Check parameters by the table; `init` is None where it is an array."""
     unknown = [name for name in parameters if name not in PARAMETERS or not PARAMETERS[name].saved]
-    _require((not unknown, f"its parameters must be those of an estimator, got {', '.join(unknown)}"))
+    require(not unknown, f"its parameters must be those of an estimator, got {', '.join(unknown)}")
     for name, value in parameters.items():
-        plain = value is None or isinstance(value, (bool, str)) or _is_number(value)
-        _require((plain, f"{name} must be a finite number, a name or None, got {value!r}"))
+        plain = value is None or isinstance(value, (bool, str)) or is_number(value)
+        require(plain, f"{name} must be a finite number, a name or None, got {value!r}")
     if init_is_array:
-        _require((parameters.get("init", "") is None, "init must be an array or a name, and is both"))
+        require(parameters.get("init", "") is None, "init must be an array or a name, and is both")
     checked({name: value for name, value in parameters.items() if name != "init" or not init_is_array})
 
 
 def _check_labels(labels, k):
-    _require(
-        (labels.ndim == 1 and labels.dtype == np.int32, f"labels_ must have one dimension, got shape {labels.shape}"),
-        (
-            labels.size == 0 or (labels.min() >= 0 and labels.max() < k),
-            f"labels_ must be numbers of clusters, 0 to {k - 1}; save with labels=False goes without them",
-        ),
+    require(labels.ndim == 1 and labels.dtype == np.int32, f"labels_ must have one dimension, got shape {labels.shape}")
+    require(
+        labels.size == 0 or (labels.min() >= 0 and labels.max() < k),
+        f"labels_ must be numbers of clusters, 0 to {k - 1}; save with labels=False goes without them",
     )
 
 
 def _check_preparation(preparation, arrays, d):
     """Check the steps before a model with `d` columns: how many columns they take, and the names of their arrays."""
-    _require(
-        (
-            isinstance(preparation, dict) and set(preparation) == {"steps", "model", "n_features_in"},
-            "its preparation must have steps, the name of the model's and n_features_in",
-        ),
-    )
-    width = preparation["n_features_in"]
-    _require((_is_integer(width) and width > 0, f"n_features_in must be a number of columns, got {width!r}"))
+    *_, width = fields(preparation, ("steps", "model", "n_features_in"), "its preparation")
+    require(is_whole(width, 1), f"n_features_in must be a number of columns, got {width!r}")
     from .preparation.loading import Reader
 
     reader = Reader(arrays)
     _, n_out = reader.steps(preparation, width)
-    _require((n_out == d, f"the preparation must give {d} columns, as many as cluster_centers_ has, got {n_out}"))
+    require(n_out == d, f"the preparation must give {d} columns, as many as cluster_centers_ has, got {n_out}")
     return width, reader.used
 
 

@@ -7,7 +7,9 @@ from collections import Counter
 import pytest
 from support import REPOSITORY
 
-BASE = ("archives", "arrays", "lazy_names", "memory", "messages", "parameters", "reference", "whole_files")
+BASE = (
+    "archives", "arrays", "json_values", "lazy_names", "memory", "messages", "parameters", "reference", "whole_files",
+)  # fmt: skip
 LAYERS = [  # from the lowest; what stands in one line may import what stands in lines above it only
     {"kernels"},
     set(BASE),

@@ -8,28 +8,12 @@ from sklearn import decomposition, preprocessing
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
+from ..json_values import is_flag, is_number, is_whole, require
 from .exact import ExactPCA, ExactStandardScaler
 from .recipes import as_texts
 
 MOST_CATEGORIES = 10_000  # of a column, the rare ones included
 WHOLE = ("Pipeline", "ColumnTransformer")
-
-
-def is_number(value):
-    """Whether a value of JSON is a finite number."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
-
-
-def is_whole(value, least=0):
-    """Whether it is a whole number of at least `least`."""
-    return is_number(value) and isinstance(value, int) and value >= least
-
-
-def is_flag(value):
-    """Whether it is True or False."""
-    return isinstance(value, bool)
 
 
 def _is_range(least, most):
@@ -46,18 +30,6 @@ def _is_one_of(*values):
 
 def _is_share_or_count(value):
     return value is None or is_whole(value, 1) or (isinstance(value, float) and 0 < value < 1)
-
-
-def require(kept, rule):
-    """Raise ValueError with the rule if it is not kept."""
-    if not kept:
-        raise ValueError(rule)
-
-
-def fields(value, names, what):
-    """The values of a dict that has these fields and no others."""
-    require(isinstance(value, dict) and set(value) == set(names), f"{what} must have {', '.join(names)}, got {value!r}")
-    return [value[name] for name in names]
 
 
 class Attribute(NamedTuple):
@@ -133,11 +105,6 @@ RULE = (
     "a Pipeline of steps among StandardScaler, MinMaxScaler, RobustScaler, SimpleImputer, OneHotEncoder, PCA, "
     "ColumnTransformer and Pipeline (kmeans_fast.preparation.make_preparation makes such)"
 )
-
-
-def are_texts(values):
-    """Whether a value of JSON is a list of texts."""
-    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def check_names(names):

@@ -11,7 +11,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
-from .kinds import KINDS, MOST_CATEGORIES, WHOLE, are_texts, check_names, fields, is_flag, is_number, is_whole, require
+from ..json_values import are_texts, fields, is_flag, is_number, is_whole, require
+from .kinds import KINDS, MOST_CATEGORIES, WHOLE, check_names
 from .recipes import as_texts
 
 _MOST_COLUMNS = 1 << 20  # of a ColumnTransformer, which is set up with rows of zeros

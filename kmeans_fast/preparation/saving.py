@@ -12,7 +12,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
-from .kinds import KINDS, MOST_CATEGORIES, RULE, Attribute, require
+from ..json_values import require
+from .kinds import KINDS, MOST_CATEGORIES, RULE, Attribute
 
 
 class Writer:
