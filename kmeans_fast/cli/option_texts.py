@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..parameters import PARAMETERS
+from ..preparation.defaults import FAR
 
 _MOST_NUMBERS = 100_000  # of clusters that are tried
 COMPILED = ("fits", "bytes", "exponion", "bounds", "trees", "others", "weights", "batches", "silhouettes")
@@ -115,7 +116,7 @@ def components(text):
 def reach(text):
     """ "keep", or a number of interquartile ranges, of which "exclude" is the usual one."""
     if text in ("keep", "exclude"):
-        return {"keep": "keep", "exclude": 8.0}[text]
+        return {"keep": "keep", "exclude": FAR}[text]
     try:
         value = float(text)
     except ValueError:

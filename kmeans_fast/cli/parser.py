@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..parameters import PARAMETERS
+from ..preparation.defaults import FAR, MOST_LEVELS
 from . import option_texts
 
 PROGRAM = "kmeans-fast"
@@ -261,7 +262,7 @@ def _add_preparation(parser):
     group.add_argument(
         "--max-categories",
         type=option_texts.number_from(2),
-        default=20,
+        default=MOST_LEVELS,
         metavar="N",
         help="columns that the levels of one column become, at most; the rarest, and those that are new to 'predict', "
         "share the last (default: %(default)s)",
@@ -277,8 +278,8 @@ def _add_preparation(parser):
         type=option_texts.reach,
         default="keep",
         metavar="keep|exclude|N",
-        help="'exclude' leaves rows out of the fit that have a value more than 8, or N, interquartile ranges beyond "
-        "the quartiles of its column; they are labelled after it, and marked (default: keep)",
+        help=f"'exclude' leaves rows out of the fit that have a value more than {FAR:g}, or N, interquartile ranges "
+        "beyond the quartiles of its column; they are labelled after it, and marked (default: keep)",
     )
 
 

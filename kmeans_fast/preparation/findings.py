@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..messages import counted
+from .defaults import FAR
 from .rows import Rows, as_rows, is_missing
 
-FAR = 8.0  # interquartile ranges beyond the quartiles from which a value is extreme
 _UNLIKE = 100.0  # times by which the spread of one column is beyond another's from which distances are that column's
 _FEW_VALUES = 2  # distinct values of a column that is a flag
 _SAMPLED = 4_000_000  # numbers that quartiles are taken of, in a sample of rows

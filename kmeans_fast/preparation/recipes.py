@@ -13,8 +13,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, RobustScaler
 
+from .defaults import MOST_LEVELS
 from .exact import ExactPCA, ExactStandardScaler
-from .rows import MOST_LEVELS, as_frame, as_rows, is_frame, is_free, is_missing, text_columns, texts_of
+from .rows import as_frame, as_rows, is_frame, is_free, is_missing, text_columns, texts_of
 
 SCALERS = {"standard": ExactStandardScaler, "robust": RobustScaler, "minmax": MinMaxScaler}
 

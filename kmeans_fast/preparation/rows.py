@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .defaults import MOST_LEVELS
+
 MISSING = float("nan")
-MOST_LEVELS = 20  # columns that the levels of one column become by default
 
 
 class Rows(NamedTuple):
