@@ -40,7 +40,7 @@ def run(args):
         watch.on_phase("analysing")
         found = analyse(
             X, numbers, names=table.names and names, title=args.file.name,
-            scale=None if ready.pipeline is None else lambda _: ready.X,
+            prepared=None if ready.pipeline is None else ready.X,
             of_columns=_health(args, table), done=_done(args, ready),
             made=None if args.pca is None else "component", seed=args.random_state,
             command=shlex.join([PROGRAM, *args.argv]), version=__version__,

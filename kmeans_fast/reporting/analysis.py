@@ -54,7 +54,7 @@ class Analysis(NamedTuple):
 
 
 def analyse(
-    X, numbers, *, names=None, title="", scale=None, of_columns=None, done=(), made=None, seed=0, command="",
+    X, numbers, *, names=None, title="", prepared=None, of_columns=None, done=(), made=None, seed=0, command="",
     version="", device="auto", n_threads=None,
 ):  # fmt: skip
     """Analyse rows.
@@ -62,19 +62,19 @@ def analyse(
     Parameters
     ----------
     X : array (n_samples, n_features)
-        As they are, unscaled.
+        In units that people know.
     numbers : sequence of int
         Numbers of clusters in question; one is taken as it is.
     names : sequence of str, optional
         Of the columns.
-    scale : callable, optional
-        ``scale(X)`` gives the rows that are clustered, of other columns where it makes such; X itself stays as it is.
+    prepared : array (n_samples, n), optional
+        What is clustered, made of X: scaled, or components; default: X itself.
     of_columns : Health, optional
         Of the data as it was found, where X has been made of it; default: that of X.
     done : sequence of str
         What has been done with it to make X.
     made : str, optional
-        What the columns that `scale` gives are, where they are not those of X: "component", say.
+        What the columns of `prepared` are, where they are not those of X: "component", say.
     title, command, version : str
         For the page: of what, how to make it again, and with which version.
     seed, device, n_threads
@@ -94,8 +94,8 @@ def analyse(
         return found
 
     if of_columns is None:
-        of_columns = timed("looking at the columns", health, X, names, scale is not None)
-    rows = X if scale is None else timed("scaling", scale, X)
+        of_columns = timed("looking at the columns", health, X, names, prepared is not None)
+    rows = X if prepared is None else prepared
     called = names if made is None else [f"{made} {j + 1}" for j in range(rows.shape[1])]
     choice, k = None, numbers[0]
     if len(numbers) > 1:
@@ -106,7 +106,9 @@ def analyse(
     clusters, silhouette, outliers, farthest = [], math.nan, 0, []
     if 1 < len(np.unique(labels)) < len(rows):
         profiles = timed("describing clusters", cluster_profiles, rows, labels, called, **where)
-        plain = profiles if scale is None else timed("describing clusters", cluster_profiles, X, labels, names, **where)
+        plain = profiles
+        if prepared is not None:
+            plain = timed("describing clusters", cluster_profiles, X, labels, names, **where)
         clusters = [_cluster(profiles, plain, c) for c in range(len(profiles.clusters))]
         scores = timed("describing clusters", outlier_scores, rows, found.centroids, **where)
         outliers = int(scores.outliers.sum())

@@ -56,7 +56,7 @@ def X():
 def analysis(X):
     return analyse(
         X, [2, 3, 4, 5], names=["<age>", "spend", "days"], title="a & b.csv", seed=0,
-        scale=lambda rows: rows / rows.std(axis=0), command="kmeans-fast report 'a & b.csv'",
+        prepared=X / X.std(axis=0), command="kmeans-fast report 'a & b.csv'",
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def test_what_was_found_before_and_what_was_done_is_told():
     made = np.column_stack([found["age"].fillna(0.0), found["town"] == "Rome", found["town"] == "Oslo"]).astype(float)
     told = analyse(
         made, [2], names=["age", "town=Rome", "town=Oslo"], of_columns=health(found), done=["filled in: <1 cell>"],
-        scale=lambda rows: rows[:, :2] * 3.0, made="component", seed=0,
+        prepared=made[:, :2] * 3.0, made="component", seed=0,
     )  # fmt: skip
     text = page(told)
     shown = " ".join("".join(Page(text).text).split())
@@ -162,10 +162,7 @@ def test_what_was_found_before_and_what_was_done_is_told():
     assert "<code>--missing drop</code>" in text
     assert "missing cells" in shown
     assert "levels" in shown
-    assert [len(one.means) for one in told.clusters] == [
-        3,
-        3,
-    ]  # in the units of what was made, not of what is clustered
+    assert {len(one.means) for one in told.clusters} == {3}  # of what was made, not of what is clustered
 
 
 def test_without_jinja_it_says_what_to_install(analysis, monkeypatch):

@@ -30,7 +30,7 @@ def address(tmp_path_factory):
     command = "kmeans-fast report 'customers of the last ten years.csv' --scale standard -k 2:6 -o customers.html"
     found = analyse(
         X, [2, 3, 4, 5, 6], names=names, title="customers.csv", seed=0, command=command,
-        scale=lambda rows: rows / rows.std(axis=0),
+        prepared=X / X.std(axis=0),
     )  # fmt: skip
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(page(found), encoding="utf-8")
