@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+from ..reporting.templates import rendered
 from ..whole_files import WholeFiles
 from . import examples
 from .tables import duration
@@ -64,16 +65,17 @@ def run(output, quick=False):
     matplotlib.use("Agg")
     started = time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
+    constants = _QUICK if quick else ()
     introduction, *blocks = examples.blocks(examples.source("tutorial"))
     print(introduction.title)
     print(f"(quick: {_QUICK[0][1]:,} rows stand for the millions of the last step)\n" if quick else "", flush=True)
     namespace, steps = {"__name__": "tutorial"}, []
     with plt.rc_context(_STYLE):
-        for number, block in enumerate(_as_run(blocks, _QUICK if quick else ()), 1):
+        for number, block in enumerate(_as_run(blocks, constants), 1):
             print(f"{number}. {block.title}", flush=True)
             with Watch() as watch:
                 watch.display.phase(block.title)
-                steps.append(_step(block, namespace, _QUICK if quick else ()))
+                steps.append(_step(block, namespace, constants))
             print("".join(f"   {line}".rstrip() + "\n" for line in steps[-1].printed.splitlines()), flush=True)
     page = output / "tutorial.html"
     with WholeFiles() as files:
@@ -123,10 +125,9 @@ def _alternative(figure):
 
 
 def _page(introduction, steps):
-    import jinja2
-    from markupsafe import Markup, escape
+    from markupsafe import Markup, escape  # Jinja's
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters["prose"] = lambda paragraph: Markup(examples.html(str(escape(paragraph))))
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(introduction=introduction, steps=steps)
+    def prose(paragraph):
+        return Markup(examples.html(str(escape(paragraph))))
+
+    return rendered(_TEMPLATE, {"prose": prose}, introduction=introduction, steps=steps)

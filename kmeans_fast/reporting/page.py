@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from .analysis import Analysis
+from .templates import rendered
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -19,21 +20,9 @@ def page(analysis: Analysis, now: datetime.datetime | None = None) -> str:
     ImportError
         If Jinja2 is missing.
     """
-    try:
-        import jinja2
-        import markupsafe  # Jinja's
-    except ImportError as error:
-        raise ImportError("Reports need Jinja2 and matplotlib: install them (the extra 'report').") from error
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {
-        "number": _number,
-        "duration": _duration,
-        "options": lambda text: markupsafe.Markup(_with_options(text)),
-    }
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+    filters = {"number": _number, "duration": _duration, "options": _with_options}
     made = (now or datetime.datetime.now().astimezone()).strftime("%Y-%m-%d %H:%M")
-    return template.render(**analysis._asdict(), made=made)
+    return rendered(_TEMPLATE, filters, **analysis._asdict(), made=made)
 
 
 def _number(value):
@@ -46,7 +35,9 @@ def _number(value):
 
 def _with_options(text):
     """Text as HTML, in which an option and its value are code: they are not broken at their dashes."""
-    return re.sub(r"--[a-z]+(?: [a-z]+)?", lambda found: f"<code>{found[0]}</code>", html.escape(text))
+    from markupsafe import Markup  # Jinja's
+
+    return Markup(re.sub(r"--[a-z]+(?: [a-z]+)?", lambda found: f"<code>{found[0]}</code>", html.escape(text)))
 
 
 def _duration(seconds):
