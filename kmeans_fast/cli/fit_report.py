@@ -90,13 +90,13 @@ def report(args, model, ready, found, centroids, watch, to, weighted):
     n_init = len({progress.run for progress in model.history_})
     facts = [
         ("data", f"{X.shape[0]:,} rows x {X.shape[1]:,} columns, {X.dtype}"),
+        *_preparation(args, ready),
         ("inertia", f"{model.inertia_:.10g}"),
         ("iterations", outcome(model.n_iter_, end, model.max_iter, n_init)),
         *_times(watch.stopwatch),
         ("backend", model.backend_),
+        *((name, str(path)) for name, path in to._asdict().items() if path is not None),
     ]
-    facts[1:1] = _preparation(args, ready)
-    facts += [(name, str(path)) for name, path in to._asdict().items() if path is not None]
     return f"{text}\n\n{pairs(facts)}"
 
 
