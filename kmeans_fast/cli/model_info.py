@@ -33,7 +33,7 @@ def facts(path):
         "inertia": model.inertia_,
         "n_iter": model.n_iter_,
         "backend": model.backend_,
-        "preparation": [words for _, words in _preparation(pipeline, names)],
+        "preparation": list(_preparation(pipeline, names)),
         "centroids": dict(zip(called, values.T.tolist(), strict=True)),
     }
 
@@ -45,7 +45,7 @@ def text(path):
     told = [
         ("model", f"{type(model).__name__}, {counted(len(centroids), 'cluster')}, {centroids.dtype}"),
         ("columns", f"{len(names):,}: {listed(names)}"),
-        *_preparation(pipeline, names),
+        *(("prepared", words) for words in _preparation(pipeline, names)),
         ("inertia", f"{model.inertia_:.10g}"),
         ("iterations", str(model.n_iter_)),
         ("backend", model.backend_),
@@ -62,20 +62,17 @@ def _loaded(path):
 
 
 def _preparation(pipeline, names):
-    """("prepared", what is done with some columns), of every kind of columns and of all together."""
+    """What is done with some columns, in words: with every kind of columns, and with all together."""
     if pipeline is None:
         return
-    for steps, columns in leaves(pipeline, list(range(len(names)))):
-        if not any(map(_counts, steps)):
-            continue
-        yield "prepared", f"{listed([names[at] for at in columns])}: {', '.join(map(_told, filter(_counts, steps)))}"
-    for _, step in pipeline.steps:
-        if isinstance(step, PCA):
-            yield "prepared", f"all: {counted(step.n_components_, 'principal component')}"
-
-
-def _counts(step):
-    return not isinstance(step, (FunctionTransformer, PCA))
+    branches = leaves(pipeline, list(range(len(names))))
+    of_all = [step for step in branches[0][0] if isinstance(step, PCA) and all(step in steps for steps, _ in branches)]
+    for steps, columns in branches:
+        told = [_told(step) for step in steps if not isinstance(step, FunctionTransformer) and step not in of_all]
+        if told:
+            yield f"{listed([names[at] for at in columns])}: {', '.join(told)}"
+    for step in of_all:
+        yield f"all: {_told(step)}"
 
 
 def _told(step):
@@ -84,4 +81,6 @@ def _told(step):
         return f"missing cells become the {step.strategy.replace('_', ' ')}{level}"
     if isinstance(step, OneHotEncoder):
         return "a column of 0 and 1 for each level"
+    if isinstance(step, PCA):
+        return counted(step.n_components_, "principal component")
     return _WORDS.get(type(step).__name__, type(step).__name__)
