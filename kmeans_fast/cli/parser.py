@@ -336,7 +336,7 @@ def _add_cache(commands):
 def _add_demo(commands):
     parser = commands.add_parser(
         "demo",
-        help="pictures and timings in under a minute",
+        help="pictures and timings in a minute or two",
         description="Quantise two photographs, cluster a 2-D data set, race scikit-learn; write pictures. Or go "
         "through a whole cluster analysis, step by step, and write it as a page. Downloads nothing; needs matplotlib, "
         "and Pillow or Jinja2.",
