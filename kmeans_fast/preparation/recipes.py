@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncod
 
 from .defaults import MOST_LEVELS
 from .exact import ExactPCA, ExactStandardScaler
-from .rows import as_frame, as_rows, is_frame, is_free, is_missing, text_columns, texts_of
+from .rows import as_table, column_of, is_frame, is_free, is_missing, names_of, text_columns, texts_of
 
 SCALERS = {"standard": ExactStandardScaler, "robust": RobustScaler, "minmax": MinMaxScaler}
 
@@ -169,13 +169,12 @@ class Columns:
 
     def __call__(self, X: Any) -> list[int]:
         """The positions in a DataFrame or an array."""
-        X = as_frame(X)
-        X = X if is_frame(X) else np.asarray(X)
+        X = as_table(X)
         if isinstance(self.categories, str):
-            texts = text_columns(X)
-            chosen = texts
+            texts = chosen = text_columns(X)
             if self.kind == "texts":
-                chosen = [index for index, texts in as_rows(X).texts.items() if not is_free(texts)]
+                called = names_of(X)
+                chosen = [index for index in texts if not is_free(texts_of(column_of(X, index), called[index]))]
         else:
             texts = chosen = [_position(X, column) for column in self.categories]
             if len(set(chosen)) < len(chosen):
@@ -202,13 +201,10 @@ def as_texts(X: Any, refuse_missing: bool = False) -> np.ndarray:
     ValueError
         For a cell of another type, and for a missing one if it is refused.
     """
-    X = as_frame(X)
-    named = is_frame(X)
-    X = X if named else np.asarray(X)
+    X = as_table(X)
     found = np.empty(X.shape, object)
-    for index in range(X.shape[1]):
-        name = str(X.columns[index]) if named else f"x{index}"
-        found[:, index] = texts_of(X.iloc[:, index] if named else X[:, index], name)
+    for index, name in enumerate(names_of(X)):
+        found[:, index] = texts_of(column_of(X, index), name)
         if refuse_missing and (absent := is_missing(found[:, index])).any():
             row = int(absent.argmax())
             raise ValueError(

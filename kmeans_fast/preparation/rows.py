@@ -62,9 +62,20 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "iloc") and hasattr(X, "columns")
 
 
-def as_frame(X: Any) -> Any:
-    """What can become a DataFrame of pandas as one (polars, pyarrow); anything else as it is."""
-    return X.to_pandas() if hasattr(X, "to_pandas") else X
+def as_table(X: Any) -> Any:
+    """A DataFrame of pandas, of what is one or can become one (polars, pyarrow); of anything else an array."""
+    X = X.to_pandas() if hasattr(X, "to_pandas") else X
+    return X if is_frame(X) else np.asarray(X)
+
+
+def names_of(X: Any) -> list[str]:
+    """The names of the columns of a DataFrame; x0, x1, ... of an array."""
+    return list(map(str, X.columns)) if is_frame(X) else [f"x{index}" for index in range(X.shape[1])]
+
+
+def column_of(X: Any, index: int) -> Any:
+    """A column of a DataFrame or an array."""
+    return X.iloc[:, index] if is_frame(X) else X[:, index]
 
 
 def as_rows(X: Any, names: Any = None) -> Rows:
@@ -77,21 +88,15 @@ def as_rows(X: Any, names: Any = None) -> Rows:
     """
     if isinstance(X, Rows):
         return X
-    X = as_frame(X)
-    if not is_frame(X):
-        X = np.asarray(X)
-        if X.ndim != 2:
-            raise ValueError(f"X must have 2 dimensions (rows, columns), got shape {X.shape}.")
-    called = list(map(str, names if names is not None else X.columns if is_frame(X) else _called(X.shape[1])))
+    X = as_table(X)
+    if X.ndim != 2:
+        raise ValueError(f"X must have 2 dimensions (rows, columns), got shape {X.shape}.")
+    called = names_of(X) if names is None else list(map(str, names))
     if len(called) != X.shape[1]:
         raise ValueError(f"names must name all {X.shape[1]} columns, got {len(called)} names.")
     chosen = set(text_columns(X))
-    texts = {index: texts_of(_column(X, index), called[index]) for index in sorted(chosen)}
+    texts = {index: texts_of(column_of(X, index), called[index]) for index in sorted(chosen)}
     return Rows(_numbers(X, [index for index in range(X.shape[1]) if index not in chosen]), texts, called)
-
-
-def _called(n):
-    return [f"x{index}" for index in range(n)]
 
 
 def text_columns(X: Any) -> list[int]:
@@ -108,10 +113,6 @@ def text_columns(X: Any) -> list[int]:
 def _is_number(dtype):
     """Whether a dtype of NumPy or of pandas (Int64, Float32, boolean, pyarrow's) is of real numbers."""
     return getattr(dtype, "kind", "O") in "fiub" and not hasattr(dtype, "categories")
-
-
-def _column(X, index):
-    return X.iloc[:, index] if is_frame(X) else X[:, index]
 
 
 def _numbers(X, places):
