@@ -259,12 +259,10 @@ def _findings(columns, n, incomplete, scaled):
         if widest.deviation > _UNLIKE * narrowest.deviation:
             times = widest.deviation / narrowest.deviation
             words = f"Scales differ: {widest.name} varies {_times(times)} times as much as {narrowest.name}"
-            advice = "--scale standard gives all columns a say"
-            add(
-                "scales",
-                [widest, narrowest],
-                *((f"{words}, so the columns were scaled",) if scaled else (words, advice)),
-            )
+            if scaled:
+                add("scales", [widest, narrowest], f"{words}, so the columns were scaled")
+            else:
+                add("scales", [widest, narrowest], words, "--scale standard gives all columns a say")
     extreme = [column for column in columns if column.extreme]
     if extreme:
         total = sum(column.extreme for column in extreme)
