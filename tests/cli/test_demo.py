@@ -9,6 +9,7 @@ import pytest
 from command_line import check_error, run_process
 
 import kmeans_fast
+from kmeans_fast.cli import main, tutorial
 
 
 def test_demo_draws_pictures_and_finds_no_wrong_label(tmp_path):
@@ -55,6 +56,17 @@ def test_the_times_of_the_demo_are_without_compiling(part, X, monkeypatch):
         heat = module.heat("data", X.astype(np.float32), 3)
         assert (heat.same.ours, heat.whole.ours) == (1.0, 1.0)
         assert heat.wrong == 0
+
+
+def test_kernels_are_what_the_demo_times(monkeypatch):
+    """Not NumPy, which is first where nothing is compiled."""
+    for name in ("matplotlib", "jinja2"):
+        pytest.importorskip(name)
+    monkeypatch.delenv("KMEANS_FAST_WAIT")
+    seen = []
+    monkeypatch.setattr(tutorial, "run", lambda *_: seen.append(os.environ.get("KMEANS_FAST_WAIT")))
+    assert main(["demo", "tutorial"]) == 0
+    assert seen == ["1"]
 
 
 def test_demo_without_matplotlib_says_what_to_install(tmp_path):
