@@ -122,10 +122,8 @@ def refuse_unclear(head, chosen, selection, path):
         text = numbered(others)
         way_out = "choose columns with --columns" if text.endswith("...") else f"--columns {text} chooses the others"
     if selection.prepares and index in head.texts:
-        if not others:
-            way_out += ", --categories auto makes columns of 0 and 1 of texts"
-        else:
-            way_out += ", --categories auto makes columns of 0 and 1 of texts, --categories drop leaves them out"
+        way_out += ", --categories auto makes columns of 0 and 1 of texts"
+        way_out += ", --categories drop leaves them out" if others else ""
     raise ValueError(f"{path}: {where} {why}{more}; every feature must be a number: {way_out}")
 
 
