@@ -12,6 +12,7 @@ from support import problem, rereading, run_python, some_weights
 
 from kmeans_fast import reference
 from kmeans_fast.backends import BACKENDS, Rental, renting, select
+from kmeans_fast.backends.cpu.backend import NEEDED, SEEDS
 from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.parts import Parts
@@ -40,39 +41,77 @@ class Clock:
 def test_never_more_than_twice_the_best_in_hindsight(steps, price):
     """Steps of fits: seconds in NumPy, and the share of them that kernels take."""
     clock = Clock()
-    account, bought = renting.Account(price, clock), False
+    accounts, bought = renting.Accounts([renting.Account(NEEDED, price)], clock), False
     for number, (seconds, share) in enumerate(steps):
-        if not bought and account.due(number, seconds):
+        if not bought and accounts.due(number, seconds):
             bought = True
             clock.passes(price)
         if bought:
             clock.passes(seconds * share)
         else:
-            account.paid(number, clock.passes, seconds)
+            accounts.paid(number, clock.passes, seconds)
     slow, quick = np.array([seconds for seconds, _ in steps]), np.array([a * b for a, b in steps])
     best = min([slow.sum()] + [slow[:at].sum() + price + quick[at:].sum() for at in range(len(steps))])
     assert clock.now <= 2 * best * (1 + 1e-12)
 
 
+@given(st.lists(st.tuples(SECONDS, st.floats(0, 1), st.sets(st.sampled_from("abc"))), max_size=30))
+def test_never_more_than_twice_waiting_or_not_waiting_where_techniques_are_missing(steps):
+    """Steps: seconds without the techniques that they would use, and the share of them that they take with all."""
+    clock, prices = Clock(), {"a": 1.0, "b": 5.0, "c": 20.0}
+    still = {name: renting.Account(name, price) for name, price in prices.items()}
+    for number, (seconds, share, uses) in enumerate(steps):
+        while True:
+            accounts = renting.Accounts([still[name] for name in sorted(uses & still.keys())], clock)
+            due = accounts.due(number, seconds)
+            if not due:
+                break
+            for account in due:
+                clock.passes(account.price)
+                del still[account.technique]
+        accounts.paid(number, clock.passes, seconds if accounts.open else seconds * share)
+    never = sum(seconds if uses else seconds * share for seconds, share, uses in steps)
+    used = set().union(*(uses for _, _, uses in steps))
+    wait = sum(prices[name] for name in used) + sum(seconds * share for seconds, share, _ in steps)
+    assert clock.now <= 2 * min(never, wait) * (1 + 1e-12)
+
+
 def test_a_step_that_is_known_is_expected_to_take_what_it_took():
     clock = Clock()
-    account = renting.Account(10.0, clock)
-    assert not account.due("step", 0.0)
-    account.paid("step", clock.passes, 6.0)
-    assert account.due("step", 0.0)
-    assert not account.due("another", 1.0)
+    accounts = renting.Accounts([renting.Account(NEEDED, 10.0)], clock)
+    assert not accounts.due("step", 0.0)
+    accounts.paid("step", clock.passes, 6.0)
+    assert accounts.due("step", 0.0)
+    assert not accounts.due("another", 1.0)
+
+
+def test_a_step_in_parts_is_expected_to_take_what_all_of_them_took():
+    clock = Clock()
+    accounts = renting.Accounts([renting.Account("", 10.0)], clock)
+    accounts.paid("step", clock.passes, 1.0)
+    accounts.paid("step", clock.passes, 4.0, more=True)
+    assert not accounts.due("step", 0.0)
+    accounts.paid("another", clock.passes, 0.5)
+    assert accounts.due("step", 0.0)
+
+
+def test_compiling_is_not_rent(monkeypatch):
+    monkeypatch.setattr(renting.cache, "write", lambda *arguments: None)
+    before = renting.clock()
+    renting._learn("assign", 100.0)
+    assert renting.clock() < before - 90
 
 
 def test_time_of_a_step_that_fails_is_rent():
     clock = Clock()
-    account = renting.Account(10.0, clock)
+    account = renting.Account(NEEDED, 10.0)
 
     def fails():
         clock.passes(3.0)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        account.paid("step", fails)
+        renting.Accounts([account], clock).paid("step", fails)
     assert account.rent == 3.0
 
 
@@ -87,8 +126,26 @@ class Ticks(Clock):
         return self.now
 
 
-def rental(price, cpu=CPU):
-    return Rental(renting.Account(price, Ticks()), NUMPY, cpu)
+class Books:
+    """Accounts of names and prices, in the order in which they are to be paid; `NEEDED` before others."""
+
+    def __init__(self, prices):
+        self.unpaid, self.clock, self.reason = [renting.Account(*one) for one in prices.items()], Ticks(), ""
+
+    def accounts_for(self, problem):
+        needed = [account for account in self.unpaid if account.technique == NEEDED]
+        return renting.Accounts([] if self.reason else needed or self.unpaid, self.clock)
+
+    def buy(self, accounts, problem):
+        self.unpaid = [account for account in self.unpaid if account not in accounts]
+
+    def give_up(self, reason):
+        self.reason = reason
+
+
+def rental(prices, cpu=CPU):
+    books = Books(prices)
+    return Rental(books.accounts_for(None), NUMPY, cpu, books)
 
 
 def opened(rented, X, weights, k):
@@ -101,7 +158,7 @@ def opened(rented, X, weights, k):
 def test_a_fit_that_changes_over_after_any_step_has_the_references_bits(price, weighted):
     X, start = problem(300, 3, 9, np.float32)
     start[2] += 100.0  # a cluster that is empty at first
-    weights, rented = some_weights(300) if weighted else None, rental(price)
+    weights, rented = some_weights(300) if weighted else None, rental({NEEDED: price})
     wanted = reference.lloyd(X, weights, start, tol=1e-4)
     session = opened(rented, X, weights, 9)
     threshold = 1e-4 * session.mean_variance()
@@ -119,7 +176,7 @@ def test_a_fit_that_changes_over_after_any_step_has_the_references_bits(price, w
 @pytest.mark.parametrize("price", [1, 3, 5, 8])
 def test_rows_that_are_read_anew_change_over_too(price):
     X, start = problem(300, 3, 6, np.float64)
-    rented = rental(price)
+    rented = rental({NEEDED: price})
 
     def open_session(X, weights, n_clusters, keeps):
         return opened(rented, X, weights, n_clusters)
@@ -131,13 +188,58 @@ def test_rows_that_are_read_anew_change_over_too(price):
     assert_array_equal(got.centroids, wanted.centroids)
 
 
+@pytest.mark.parametrize("price", [0.5, 1.0, 2.0])
+def test_a_technique_is_left_out_until_it_is_bought(price):
+    X, start = problem(20_000, 3, 100, np.float32)
+    wanted = reference.lloyd(X, None, start, 8, 0.0)
+    rented = rental({"kd-tree": price, "another": 2 * price})  # a step is half a second of rent for each
+    assert rented.name == "cpu"
+    assert rented.plan(Problem(*X.shape, 100, X.dtype, without=rented.accounts.techniques), 2).path == "float32"
+    got = lloyd(opened(rented, X, None, 100), start, max_iter=8, threshold=0.0)
+    assert_array_equal(got.labels, wanted.labels)
+    assert_array_equal(got.centroids, wanted.centroids)
+    paths, before = [step.path for step in got.history], int(2 * price)
+    assert paths[:before] == ["float32"] * before
+    assert "kd-tree" in paths[before:]
+
+
+def test_sessions_for_other_numbers_of_clusters_pay_for_themselves():
+    """After kernels have been bought, those of a technique are missing for one number and another one."""
+    X, start = problem(20_000, 3, 100, np.float32)
+    rented = rental({NEEDED: 2.5, "kd-tree": 1e9})
+    session, paths = opened(rented, X, None, 100), []
+    for k in (100, 70, 90):
+        session = session.for_clusters(k)
+        got, wanted = lloyd(session, start[:k], max_iter=3, threshold=0.0), reference.lloyd(X, None, start[:k], 3, 0.0)
+        assert_array_equal(got.labels, wanted.labels)
+        assert_array_equal(got.centroids, wanted.centroids)
+        paths += [step.path for step in got.history]
+    assert paths == ["numpy, float32"] * 2 + ["float32"] * 7
+
+
 def test_seeds_are_rent_and_come_from_kernels_where_they_would_be_too_much():
     X, _ = problem(300, 3, 6, np.float32)
     words = reference.draws(1, 0, (6, reference.n_trials(6)))
     for price, rents in ((100.0, True), (0.0, False)):
-        session = opened(rental(price), X, None, 6)
+        session = opened(rental({NEEDED: price}), X, None, 6)
         assert_array_equal(session.seeder(words).seeds(), reference.kmeans_plusplus(X, None, 6, 1))
         assert session.rents == rents
+
+
+@pytest.mark.parametrize("price", [0.5, 1.5, 3.5])
+def test_kernels_of_seeds_are_an_account_of_their_own(price):
+    X, _ = problem(300, 3, 6, np.float32)
+    words = reference.draws(1, 0, (6, reference.n_trials(6)))
+    rented = rental({SEEDS: price})
+    assert rented.name == "cpu"
+    session = opened(rented, X, None, 6)
+    for _ in range(3):
+        assert_array_equal(session.seeder(words).seeds(), reference.kmeans_plusplus(X, None, 6, 1))
+    wanted = reference.lloyd(X, None, X[:6], 3, 0.0)
+    got = lloyd(session, X[:6], max_iter=3, threshold=0.0)
+    assert_array_equal(got.labels, wanted.labels)
+    assert {step.path for step in got.history} == {"float32"}
+    assert not rented.books.unpaid
 
 
 def test_where_kernels_turn_out_not_to_be_had_numpy_goes_on():
@@ -146,29 +248,33 @@ def test_where_kernels_turn_out_not_to_be_had_numpy_goes_on():
             return False, "it is damaged"
 
     X, start = problem(300, 3, 6, np.float32)
-    rented = rental(0.0, Broken())
+    rented = rental({NEEDED: 0.0}, Broken())
     got, wanted = (
         lloyd(opened(rented, X, None, 6), start, max_iter=5, threshold=0.0),
         reference.lloyd(X, None, start, 5),
     )
     assert_array_equal(got.labels, wanted.labels)
     assert rented.name == "numpy"
-    assert rented.account.price == np.inf
+    assert rented.books.reason == "it is damaged"
 
 
-def test_for_kernels_that_are_not_to_be_had_nothing_is_paid(monkeypatch):
+@pytest.fixture
+def nothing_kept(monkeypatch):
+    """No kernel is on disk, and nobody waits for them."""
     monkeypatch.delenv(renting.ENVIRONMENT, raising=False)
-    monkeypatch.setattr(renting, "_accounts", {})
     monkeypatch.setattr(renting, "_nothing_kept", lambda: True)
+    for name in ("_accounts", "_bought", "_not_to_be_had"):
+        monkeypatch.setattr(renting, name, type(getattr(renting, name))())
+
+
+def test_for_kernels_that_are_not_to_be_had_nothing_is_paid(nothing_kept):
     sizes = Problem(300, 3, 6, np.dtype(np.float32))
-    renting.account_for(sizes).price = np.inf
-    assert renting.account_for(sizes) is None
+    assert renting.accounts_for(sizes).rents_numpy
+    renting.give_up("it is damaged")
+    assert not renting.accounts_for(sizes).open
 
 
-def test_where_scores_of_numpy_have_no_proved_bound_nothing_is_rented(monkeypatch):
-    monkeypatch.delenv(renting.ENVIRONMENT, raising=False)
-    monkeypatch.setattr(renting, "_accounts", {})
-    monkeypatch.setattr(renting, "_nothing_kept", lambda: True)
+def test_where_scores_of_numpy_have_no_proved_bound_nothing_is_rented(nothing_kept):
     for n_features, name in ((2**21 - 1, "numpy"), (2**21, "cpu")):
         assert select(Problem(50, n_features, 4, np.dtype(np.float32)), "cpu").name == name
 
@@ -198,12 +304,14 @@ def test_a_damaged_file_of_times_is_no_file(monkeypatch, content):
 
 def test_times_are_learnt(monkeypatch, tmp_path):
     monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(tmp_path))
-    usual = renting.price(("float32",))
+    usual = renting.price("threads")
     for name, seconds in (("assign", None), ("assign", 30.0), ("means", 0.25), ("other", 1.0)):
         renting._learn(name, seconds)
     assert renting.learnt() == {"assign": 30.0, "means": 0.25, "other": 1.0}
-    assert renting.price(("float32",)) == pytest.approx(usual + 30.0 - 3.0 + 0.25 - 0.5)
-    assert renting.price(("kd-tree", "float32")) > renting.price(("float32",))
+    assert renting.price("threads") == pytest.approx(usual + 30.0 - 3.0 + 0.25 - 0.5)
+    assert renting.price("assign") == pytest.approx(30.25)
+    assert renting.price("accept") == 0.3
+    assert renting.price("grow_tree") == renting.price("") == 3.0
     file = next(tmp_path.rglob(renting._TIMES))
     file.write_text(json.dumps({"assign": 1e9, "means": -1, "pack": 0.5, "weigh": float("nan")}))
     assert renting.learnt() == {"pack": 0.5}
@@ -234,12 +342,36 @@ in_new_process = functools.partial(run_python, FIT, KMEANS_FAST_WAIT="")
 def test_where_no_kernel_is_kept_numpy_answers_without_numba(tmp_path, device):
     printed = in_new_process(device, KMEANS_FAST_CACHE_DIR=tmp_path)
     assert printed.startswith(
-        "numpy False 1 {'numpy, float32'} NumPy begins: to compile kernels would take about 12 s\n"
+        "numpy False 1 {'numpy, float32'} NumPy begins: to compile kernels would take about 8 s\n"
     )
-    assert "  cpu: to compile its kernels would take about 12 s; NumPy begins\n* numpy: " in printed
+    assert "  cpu: to compile its kernels would take about 8 s; NumPy begins\n* numpy: " in printed
     assert (
-        "kernels are compiled once NumPy has taken 12 s in this process, as long as that would take; so far" in printed
+        "kernels are compiled once NumPy has taken 8 s in this process, as long as that would take; so far" in printed
     )
+
+
+def test_where_only_kernels_of_techniques_are_missing_others_answer(tmp_path):
+    code = """
+        import logging, sys
+        import numpy as np
+        import kmeans_fast
+        from kmeans_fast.kernels.cpu.runtime import compiling
+
+        compiled = []
+        compiling.listeners.append(lambda name, seconds: compiled.append(name))
+        X = np.random.default_rng(0).normal(size=(9000, 40)).astype(np.float32)
+        model = kmeans_fast.KMeans(int(sys.argv[1]), init=X[:int(sys.argv[1])], max_iter=5, device="cpu").fit(X)
+        print(model.backend_, {step.path for step in model.history_}, len(compiled))
+        print(kmeans_fast.explain(X, int(sys.argv[1])))
+        """
+    assert run_python(code, "80", KMEANS_FAST_CACHE_DIR=tmp_path).split()[0] == "cpu"
+    for file in tmp_path.rglob("*.nbc"):
+        if file.name.startswith(("hamerly.", "exponion.", "byte_", "encod")):
+            file.unlink()
+    printed = run_python(code, "80", KMEANS_FAST_WAIT="", KMEANS_FAST_CACHE_DIR=tmp_path)
+    assert printed.startswith("cpu {'float32'} 0\n"), printed
+    assert "* cpu: float32; " in printed
+    assert "are compiled once steps without them have taken 3 s in this process, as long as that would take;" in printed
 
 
 def test_kernels_that_are_kept_are_used():

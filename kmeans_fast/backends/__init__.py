@@ -19,7 +19,7 @@ from .numpy import NumpyBackend
 from .protocol import Backend
 from .reference import ReferenceBackend
 from .rented import Rental
-from .renting import account_for
+from .renting import accounts_for
 from .steering import techniques as techniques
 from .steering import use_technique as use_technique
 from .steering import without_techniques as without_techniques
@@ -94,11 +94,13 @@ def _cannot(backend, problem, device):
 
 
 def _rental(backend, problem, device):
-    """NumPy in the place of the CPU's kernels until these pay; None where they are there, or NumPy cannot."""
-    if backend.name != "cpu" or _cannot(backend, problem, device) or _cannot(_named("numpy"), problem, device):
+    """What runs a problem of the CPU's until all of its kernels are there; None where they are, or nothing else can."""
+    if backend.name != "cpu" or _cannot(backend, problem, device):
         return None
-    account = account_for(problem)
-    return None if account is None else Rental(account, _named("numpy"), backend)
+    accounts = accounts_for(problem)
+    if not accounts.open or (accounts.rents_numpy and _cannot(_named("numpy"), problem, device)):
+        return None
+    return Rental(accounts, _named("numpy"), backend)
 
 
 def select(problem, device="auto"):

@@ -28,6 +28,7 @@ class Problem(NamedTuple):
     resident: int | None = None  # the GPU that the data is on; None: the host
     frugal: bool = False  # whether to go without memory that only saves time
     copies: bool = True  # whether such memory may hold the rows themselves in another form
+    without: frozenset[str] = frozenset()  # techniques not to be used: their kernels would have to be compiled
     second: int = 0  # clusters of a second session on these rows that will be open at times; 0: none
     held: np.dtype | None = (
         None  # what the rows are held in (`arrays.as_data`); None: `dtype`, what they are computed in

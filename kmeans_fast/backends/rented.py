@@ -1,18 +1,16 @@
-"""NumPy's backend and sessions until kernels are bought (`renting`), and the CPU's from then on."""
+"""The backend and the sessions of a problem whose kernels are not all there: what is ready runs it (`renting`)."""
 
 import functools
-import logging
-import math
+from typing import NamedTuple
 
 from ..kernels import processors
 from . import renting
 from .defaults import OneByOne, OnHost
-from .numpy.session import NumpySession
 
-_logger = logging.getLogger("kmeans_fast")
-# Nanoseconds on one core: of a value in a pass, of a score, and of each feature of a score; candidates of a seed.
-_VALUE, _SCORE, _FEATURE, _TRIALS = 8.0, 0.4, 0.03, 4
+_TRIALS = 4  # candidates of a seed
+_EXACT = 4  # times what a score takes, for an exact distance
 _LEAST = 1e-4  # seconds of a pass, however small
+_SEEDING = frozenset(("seeder", "oversampler", "masses"))
 # Methods that read all rows once.
 _PASSES = frozenset(
     (
@@ -22,9 +20,19 @@ _PASSES = frozenset(
 )  # fmt: skip
 
 
-def pass_seconds(n, d, k, threads):
-    """About how long NumPy takes to score rows against k centroids and to add them up."""
-    return _LEAST + 1e-9 * n * (k * (_SCORE + _FEATURE * d) + _VALUE * d) / threads
+class Rates(NamedTuple):
+    """Nanoseconds on one core: of a value in a pass, of a score, and of each feature of a score."""
+
+    value: float
+    score: float
+    feature: float
+
+    def seconds(self, n, d, k, threads):
+        """About how long it takes to score rows against k centroids and to add them up."""
+        return _LEAST + 1e-9 * n * (k * (self.score + self.feature * d) + self.value * d) / threads
+
+
+RATES = {"numpy": Rates(8.0, 0.4, 0.03), "cpu": Rates(0.3, 0.05, 0.015)}
 
 
 class Rental(OnHost, OneByOne):
@@ -32,144 +40,182 @@ class Rental(OnHost, OneByOne):
 
     Parameters
     ----------
-    account : renting.Account
+    accounts : renting.Accounts
+        Of the problem; some are open.
     numpy, cpu : Backend
+    books : module or object
+        Its ``accounts_for(problem)`` are the accounts of any problem at any time, with ``buy`` and ``give_up``.
     """
 
-    def __init__(self, account, numpy, cpu):
-        self.account, self.numpy, self.cpu, self.changed = account, numpy, cpu, False
+    def __init__(self, accounts, numpy, cpu, books=renting):
+        self.accounts, self.numpy, self.cpu, self.books = accounts, numpy, cpu, books
+        self.first = self.tenant(accounts.of_steps)
+        self.name = self.first.name
 
-    @property
-    def name(self):
-        return self.cpu.name if self.changed else self.numpy.name
+    def tenant(self, accounts):
+        """The backend that runs a problem with these accounts."""
+        return self.numpy if accounts.rents_numpy else self.cpu
 
     @property
     def instead(self):
         """Why it is not the CPU's kernels that begin."""
-        return f"to compile its kernels would take about {self.account.price:.0f} s; NumPy begins"
+        price = sum(account.price for account in self.accounts.open)
+        return f"to compile its kernels would take about {price:.0f} s; NumPy begins"
 
     def supports(self, problem):
-        return self.numpy.supports(problem)
+        return self.first.supports(problem)
 
     def plan(self, problem, n_threads):
-        plan, account = self.numpy.plan(problem, n_threads), self.account
-        note = (
-            f"kernels are compiled once NumPy has taken {account.price:.0f} s in this process, "
-            f"as long as that would take; so far {account.rent:.1f} s"
-        )
-        # Memory that the kernels' techniques may want beside what both need.
-        workspace = plan.workspace_bytes + (0 if problem.frugal else problem.data_bytes // 2)
-        return plan._replace(workspace_bytes=workspace, notes=(*plan.notes, note))
+        plan = self.first.plan(problem._replace(without=self.accounts.techniques), n_threads)
+        if self.first is self.cpu:
+            workspace = max(plan.workspace_bytes, self.cpu.plan(problem, n_threads).workspace_bytes)
+        else:  # memory that the kernels' techniques may want beside what both need
+            workspace = plan.workspace_bytes + (0 if problem.frugal else problem.data_bytes // 2)
+        notes = (*plan.notes, *(account.note for account in self.accounts.open))
+        return plan._replace(workspace_bytes=workspace, notes=notes)
 
     def open(self, X, weights, problem, n_threads):
-        return RentedSession(self, self.numpy.open(X, weights, problem, n_threads), problem, n_threads)
+        return RentedSession(self, X, weights, problem, n_threads)
 
-    def buys(self):
+    def buys(self, accounts, problem):
         """Whether kernels can be had; then they are compiled when they are called."""
-        account = self.account
-        if not account.bought:
-            available, reason = self.cpu.is_available()
-            if not available:
-                account.price = math.inf
-                _logger.info("NumPy goes on: %s", reason)
-                return False
-            _logger.info("kernels are compiled from now on: NumPy has taken %.1f s", account.rent)
-            account.bought = True
-            renting.forget_what_is_missing()
-        self.changed = True
-        return True
+        available, reason = self.cpu.is_available()
+        if available:
+            self.books.buy(accounts, problem)
+        else:
+            self.books.give_up(reason)
+        return available
 
 
 class RentedSession:
-    """See `kmeans_fast.backends.protocol.Session`: NumPy's, until it is the CPU's.
+    """See `kmeans_fast.backends.protocol.Session`: that of a tenant, until all is there that the problem uses.
 
     Between two steps it may change over: the labels go along, and give the next step what it needs.
 
     Parameters
     ----------
     rental : Rental
-    session : NumpySession
-    problem, n_threads
+    X, weights, problem, n_threads
         As `Backend.open` has them.
+    before : RentedSession, optional
+        On the same rows, for another number of clusters: what is known of the rows is taken over.
     """
 
     runs_ahead, labels_decide = False, True
 
-    def __init__(self, rental, session, problem, n_threads):
-        self.rental, self.session, self.problem, self.n_threads = rental, session, problem, n_threads
+    def __init__(self, rental, X, weights, problem, n_threads, before=None):
+        self.rental, self.problem, self.n_threads = rental, problem, n_threads
         self.threads = processors.usable_cpus() if n_threads is None else n_threads
+        self._look_for_accounts()
+        if before is None or before.tenant is not self.tenant:
+            self._open(X, weights)
+        elif self.tenant is rental.cpu:
+            self.session = before.session.for_clusters(problem.n_clusters, self.accounts.techniques)
+        else:
+            self.session = before.session.for_clusters(problem.n_clusters)
+
+    def _look_for_accounts(self):
+        self.accounts = self.rental.books.accounts_for(self.problem)
+        self.tenant = self.rental.tenant(self.accounts.of_steps)
+
+    def _open(self, X, weights):
+        problem = self.problem._replace(without=self.accounts.techniques)
+        self.session = self.tenant.open(X, weights, problem, self.n_threads)
 
     @property
     def parts(self):
         return (self,)
 
+    @property
+    def rents(self):
+        """Whether something is missing still."""
+        return bool(self.accounts.open)
+
     def __getattr__(self, name):
         found = getattr(self.session, name)
         if name in _PASSES and self.rents:
-            return functools.partial(self._pass, name, 1)
+            return functools.partial(self._step, name, 1)
         return found
 
-    @property
-    def rents(self):
-        """Whether the session is NumPy's still."""
-        return isinstance(self.session, NumpySession)
+    def _rows(self):
+        """The rows, and their weights or None."""
+        return self.session.X, self.session.weights if self.problem.weighted else None
 
     def for_clusters(self, n_clusters):
         problem = self.problem._replace(n_clusters=n_clusters)
-        return RentedSession(self.rental, self.session.for_clusters(n_clusters), problem, self.n_threads)
+        return RentedSession(self.rental, *self._rows(), problem, self.n_threads, self)
 
-    def _step(self, name, seconds, *arguments):
-        """A step of about so many seconds in NumPy, by whoever is to make it."""
-        account, step = self.rental.account, (name, *self.session.shape, self.problem.n_clusters)
-        if self.rents:
-            if not (account.due(step, seconds) and self.rental.buys()):
-                return account.paid(step, getattr(self.session, name), *arguments)
-            self._change_over()
+    def _step(self, name, k, *arguments, times=1):
+        """A step that scores rows against k centroids some times, by whoever is to make it."""
+        while (accounts := self._payers(name)).open:
+            tenant, step = self.rental.tenant(accounts), self._key(name, k, times)
+            due = accounts.due(step, times * RATES[tenant.name].seconds(*self.session.shape, k, self.threads))
+            if not due:
+                return accounts.paid(step, self._made_by, tenant, name, arguments)
+            if self.rental.buys(due, self.problem):
+                self._change_over()
+            else:
+                self.accounts = renting.Accounts(())
         return getattr(self.session, name)(*arguments)
 
-    def _pass(self, name, k, *arguments):
-        return self._step(name, pass_seconds(*self.session.shape, k, self.threads), *arguments)
+    def _key(self, name, k, times):
+        """What tells a step from others that take more or less time."""
+        return name, *self.session.shape, k, times
+
+    def _payers(self, name):
+        """The accounts that a step's time is rent of."""
+        return self.accounts.of_seeds if name in _SEEDING else self.accounts.of_steps
+
+    def _made_by(self, tenant, name, arguments):
+        session = self.session
+        if tenant is not self.tenant:  # the seeds alone are NumPy's
+            session = tenant.open(*self._rows(), self.problem, self.n_threads)
+        return getattr(session, name)(*arguments)
 
     def _change_over(self):
-        old = self.session
-        self.session = self.rental.cpu.open(old.X, old.weights, self.problem, self.n_threads)
-        self.session.resume(old.labels)
+        before = self.tenant, self.accounts.of_steps.techniques
+        self._look_for_accounts()
+        if (self.tenant, self.accounts.of_steps.techniques) != before:
+            (X, weights), labels = self._rows(), self.session.labels
+            self.rental.name = self.tenant.name
+            self._open(X, weights)
+            self.session.resume(labels)
 
     def iterate(self, centroids):
-        return self._pass("iterate", len(centroids), centroids)
+        return self._step("iterate", len(centroids), centroids)
 
     def assign(self, centroids):
-        return self._pass("assign", len(centroids), centroids)
+        return self._step("assign", len(centroids), centroids)
 
     def accumulate(self, centroids, form):
-        return self._pass("accumulate", len(centroids), centroids, form)
+        return self._step("accumulate", len(centroids), centroids, form)
 
     def distances(self, centroids, squared=False):
-        return self._pass("distances", _TRIALS * len(centroids), centroids, squared)
+        return self._step("distances", len(centroids), centroids, squared, times=_EXACT)
 
     def silhouette(self, labels, n_labels):
-        return self._pass("silhouette", _TRIALS * self.session.shape[0], labels, n_labels)
+        return self._step("silhouette", self.session.shape[0], labels, n_labels, times=_EXACT)
 
     def seeder(self, words):
-        return self._drawing("seeder", len(words) * pass_seconds(*self.session.shape, _TRIALS, self.threads), words)
+        return self._drawing("seeder", _TRIALS, words, times=len(words))
 
     def oversampler(self):
-        return self._drawing("oversampler", pass_seconds(*self.session.shape, 1, self.threads))
+        return self._drawing("oversampler", 1)
 
     def masses(self, *arguments):
-        return self._drawing("masses", pass_seconds(*self.session.shape, 1, self.threads), *arguments)
+        return self._drawing("masses", 1, *arguments)
 
-    def _drawing(self, name, seconds, *arguments):
-        found = self._step(name, seconds, *arguments)
-        return Timed(found, self.rental.account) if self.rents else found
+    def _drawing(self, name, k, *arguments, times=1):
+        found, accounts = self._step(name, k, *arguments, times=times), self._payers(name)
+        return Timed(found, accounts, self._key(name, k, times)) if accounts.open else found
 
 
 class Timed:
-    """An object whose methods' time is rent."""
+    """The object that a step has begun with; its methods' time is that of the step."""
 
-    def __init__(self, one, account):
-        self._one, self._account = one, account
+    def __init__(self, one, accounts, step):
+        self._one, self._accounts, self._step = one, accounts, step
 
     def __getattr__(self, name):
         found = getattr(self._one, name)
-        return functools.partial(self._account.paid, name, found) if callable(found) else found
+        return functools.partial(self._accounts.paid, self._step, found, more=True) if callable(found) else found

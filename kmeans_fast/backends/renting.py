@@ -1,19 +1,20 @@
-"""NumPy until compiled kernels pay: a first answer does not wait for a compiler.
+"""What is ready until compiled kernels pay: a first answer does not wait for a compiler.
 
-Compiled kernels are bought, for seconds of compiling; time in NumPy is the rent. Nobody knows how many fits will
-follow, so this is the problem of ski rental (Karlin et al. 1988): to rent until the rent comes to the price, and then
-to buy, costs at most twice what would have been best in hindsight, whatever follows. A step that would bring the rent
-above the price is not begun: then the rule of twice holds for steps of any length, as far as that is known.
+Compiled kernels are bought, for seconds of compiling; time that steps take without them is the rent: in NumPy, or by
+the kernels that are there where only a technique's are not. Nobody knows how many fits will follow, so this is the
+problem of ski rental (Karlin et al. 1988): to rent until the rent comes to the price, and then to buy, costs at most
+twice what would have been best in hindsight, whatever follows. A step that would bring the rent above the price is not
+begun: then the rule of twice holds for steps of any length, as far as that is known. Where several techniques are
+missing, the time is shared out among them, so that what is paid for each is below its price.
 
 Kernels that are loaded or on disk cost nothing and are used. Seeds and labels are the same bits, so a fit changes from
-NumPy to kernels between two steps. ``KMEANS_FAST_WAIT=1`` has kernels compiled at once, as before a benchmark.
+one to the other between two steps. ``KMEANS_FAST_WAIT=1`` has kernels compiled at once, as before a benchmark.
 """
 
 import functools
 import importlib.util
 import json
 import logging
-import math
 import os
 import sys
 import time
@@ -21,16 +22,18 @@ import time
 from ..kernels import cache
 from ..kernels.cpu.runtime import compiling
 from ..kernels.cpu.runtime.digests import DIRECTORY
+from .cpu.backend import NEEDED, SEEDS, CpuBackend, module
 
 ENVIRONMENT = "KMEANS_FAST_WAIT"
 _TIMES = "compile-times.json"  # seconds by kernel, as measured on this machine
 _LONGEST = 600.0  # seconds that are believed of one kernel
-# Seconds on one core of an AMD EPYC at 3 GHz: kernels that every fit needs, and what a technique needs besides.
-_KERNELS = {
-    "threads": 1.2, "column_range": 0.5, "column_sums": 1.4, "round_words": 0.4, "inertia_bins": 0.6, "hash_rows": 0.4,
-    "fill_buckets": 0.3, "weigh": 0.2, "draw": 1.0, "trials": 1.5, "accept": 0.3, "pack": 0.4, "assign": 3.0,
-    "means": 0.5,
+# Seconds on one core of an AMD EPYC at 3 GHz, in the order in which a fit comes to them: kernels that every fit needs,
+# those of seeds, and what a technique needs besides.
+_FIT = {
+    "threads": 1.2, "column_range": 0.5, "column_sums": 1.4, "round_words": 0.4, "inertia_bins": 0.6, "pack": 0.4,
+    "assign": 3.0, "means": 0.5,
 }  # fmt: skip
+_SEEDS = {"hash_rows": 0.4, "fill_buckets": 0.3, "weigh": 0.2, "draw": 1.0, "trials": 1.5, "accept": 0.3}
 _TECHNIQUE = 3.0
 
 _logger = logging.getLogger("kmeans_fast")
@@ -48,52 +51,145 @@ def learnt():
         return {}
 
 
+_compiling = [0.0]  # seconds that compiling has taken in this process
+
+
+def clock():
+    """Seconds, of which those of compiling are none."""
+    return time.perf_counter() - _compiling[0]
+
+
 def _learn(name, seconds):
     """Keep what the compilation of a kernel has taken."""
     if seconds is not None:
+        _compiling[0] += seconds
         cache.write(DIRECTORY, _TIMES, json.dumps(learnt() | {name: round(seconds, 3)}).encode())
 
 
 compiling.listeners.append(_learn)
 
 
-def price(missing):
-    """About how many seconds it takes to compile techniques, the last of them with all that every fit needs."""
+def price(kernel):
+    """About how many seconds it takes to compile what is missing, of which this kernel is the first that is called."""
     times = learnt()
-    basic = sum(times.get(name, seconds) for name, seconds in _KERNELS.items())
-    return sum(basic if name == "float32" else _TECHNIQUE for name in missing)
+    for kernels in (_FIT, _SEEDS):
+        if kernel in kernels:
+            names = list(kernels)
+            return sum(times.get(name, kernels[name]) for name in names[names.index(kernel) :])
+    return _TECHNIQUE
 
 
 # ---- rent and price --------------------------------------------------------------------------------------------------
 
 
 class Account:
-    """What kernels of one kind cost, and the rent that has been paid so far.
+    """What kernels of one technique cost, and the rent that has been paid so far.
 
     Parameters
     ----------
+    technique : str
+        Also `SEEDS`, and `NEEDED`: what a problem cannot do without.
     price : float, seconds
+    """
+
+    def __init__(self, technique, price):
+        self.technique, self.price, self.rent, self.last = technique, price, 0.0, {}
+
+    @property
+    def rents_numpy(self):
+        """Whether NumPy is what is rented, and not other kernels."""
+        return self.technique in (NEEDED, SEEDS)
+
+    @property
+    def _words(self):
+        """Whose kernels these are, and whose time is the rent."""
+        of = "" if self.technique == NEEDED else f" of {self.technique}"
+        return of, "NumPy has" if self.rents_numpy else "steps without them have"
+
+    @property
+    def note(self):
+        """What becomes of it, in words."""
+        of, who = self._words
+        return (
+            f"kernels{of} are compiled once {who} taken {self.price:.0f} s in this process, as long as that would "
+            f"take; so far {self.rent:.1f} s"
+        )
+
+    @property
+    def begun(self):
+        """That it has been opened, in words."""
+        who = "NumPy begins" if self.rents_numpy else "others begin"
+        return f"{who}: to compile kernels{self._words[0]} would take about {self.price:.0f} s"
+
+    @property
+    def settled(self):
+        """That it is paid, in words."""
+        of, who = self._words
+        return f"kernels{of} are compiled from now on: {who} taken {self.rent:.1f} s"
+
+    def due(self, step, estimate, share=1.0):
+        """Whether to buy before a step, a share of whose time is rent of this.
+
+        It takes what it took before, or `estimate` seconds.
+        """
+        return self.rent + share * self.last.get(step, estimate) > self.price
+
+    def pay(self, step, seconds, share=1.0, more=False):
+        """Pay for a step, or for more of the one that began last."""
+        self.last[step] = seconds + (self.last[step] if more else 0.0)
+        self.rent += share * seconds
+
+
+class Accounts:
+    """The accounts of a problem, open ones; none once all that it uses is ready or bought.
+
+    Parameters
+    ----------
+    accounts : iterable of Account
     clock : callable
     """
 
-    def __init__(self, price, clock=time.perf_counter):
-        self.price, self.clock, self.rent, self.bought, self.last = price, clock, 0.0, False, {}
+    def __init__(self, accounts, clock=clock):
+        self.open, self.clock = tuple(accounts), clock
+
+    @property
+    def rents_numpy(self):
+        """Whether NumPy is what is rented."""
+        return any(account.rents_numpy for account in self.open)
+
+    @property
+    def of_seeds(self):
+        """Those that seeds pay for."""
+        return Accounts([account for account in self.open if account.technique == SEEDS] or self.open, self.clock)
+
+    @property
+    def of_steps(self):
+        """Those that everything else pays for."""
+        return Accounts([account for account in self.open if account.technique != SEEDS], self.clock)
+
+    @property
+    def techniques(self):
+        """The names of what is missing."""
+        return frozenset(account.technique for account in self.open)
 
     def due(self, step, estimate):
-        """Whether to buy before a step, which takes what the one before took, or `estimate` seconds."""
-        return self.bought or self.rent + self.last.get(step, estimate) > self.price
+        """The accounts of what is to be bought before a step of about so many seconds."""
+        return [account for account in self.open if account.due(step, estimate, 1 / len(self.open))]
 
-    def paid(self, step, function, *arguments):
-        """``function(*arguments)``, its time added to the rent."""
+    def paid(self, step, function, *arguments, more=False):
+        """``function(*arguments)``, its time added to the rent; `more`: it goes on with the step that began last."""
         started = self.clock()
         try:
             return function(*arguments)
         finally:
-            self.last[step] = seconds = self.clock() - started
-            self.rent += seconds
+            seconds = max(0.0, self.clock() - started)
+            for account in self.open:
+                account.pay(step, seconds, 1 / len(self.open), more)
 
 
-_accounts: dict[tuple, Account] = {}  # by what is missing, for which dtype and with weights or without
+_accounts: dict[tuple, Account] = {}  # by technique, dtype, and with weights or without
+_bought: set[tuple] = set()  # kinds (`readiness.Missing`) that are compiled when they are called
+_not_to_be_had: list[str] = []  # why nothing can be compiled in this process
 
 
 @functools.cache
@@ -112,33 +208,52 @@ def _nothing_kept():
         return True
 
 
-def account_for(problem):
-    """The `Account` of the kernels that a problem needs on the CPU; None where nothing is to be paid."""
+def accounts_for(problem):
+    """The `Accounts` of what a problem needs on the CPU and what is not there."""
+    return Accounts(dict.fromkeys(_open_accounts(problem)))
+
+
+def _open_accounts(problem):
     if os.environ.get(ENVIRONMENT) or not _installed() or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        return None
+        return
     techniques = sys.modules.get("kmeans_fast.backends.cpu.techniques")
-    if techniques is not None and techniques.CHOICE.is_restricted:
-        return None
+    if _not_to_be_had or (techniques is not None and techniques.CHOICE.is_restricted):
+        return
     if _nothing_kept():
-        missing = ("float32",)
-    else:
-        from .cpu.backend import CpuBackend, module
-
-        if not CpuBackend().is_available()[0]:
-            return None
-        missing = module("readiness").missing(problem)
-    if not missing:
-        return None
-    kind = missing, problem.dtype, problem.weighted
-    if kind not in _accounts:
-        _accounts[kind] = Account(price(missing))
-        _logger.info("NumPy begins: to compile kernels would take about %.0f s", _accounts[kind].price)
-    found = _accounts[kind]
-    return None if found.bought or found.price == math.inf else found  # infinite: there is nothing to be had
+        yield _account(problem, NEEDED, next(iter(_FIT)))
+    elif CpuBackend().is_available()[0]:
+        missing = [one for one in _missing(problem) if one.kind not in _bought]
+        needed = [one for one in missing if one.technique == NEEDED]  # before that is paid nothing else can be had
+        for one in needed or missing:
+            yield _account(problem, one.technique, one.kernel)
 
 
-def forget_what_is_missing():
-    """Look anew for kernels: some have been compiled."""
-    readiness = sys.modules.get("kmeans_fast.backends.cpu.readiness")
-    if readiness is not None:
-        readiness.look_anew()
+def _missing(problem):
+    """What `readiness` finds missing for a problem and its second session."""
+    for n_clusters in filter(None, (problem.n_clusters, problem.second)):
+        yield from module("readiness").missing(problem._replace(n_clusters=n_clusters))
+
+
+def _account(problem, technique, kernel):
+    key = technique, problem.dtype, problem.weighted
+    if key not in _accounts:
+        _accounts[key] = account = Account(technique, price(kernel))
+        _logger.info("%s", account.begun)
+    return _accounts[key]
+
+
+def buy(accounts, problem):
+    """From now on kernels that a problem needs are compiled when they are called, those of some of its accounts."""
+    for account in accounts:
+        _logger.info("%s", account.settled)
+    for key in [key for key, account in _accounts.items() if account in accounts]:
+        del _accounts[key]
+    techniques = {account.technique for account in accounts}
+    module("readiness").look_anew()
+    _bought.update(one.kind for one in _missing(problem) if one.technique in techniques)
+
+
+def give_up(reason):
+    """Nothing can be compiled in this process."""
+    _not_to_be_had.append(reason)
+    _logger.info("NumPy goes on: %s", reason)

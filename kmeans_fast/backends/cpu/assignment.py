@@ -13,8 +13,10 @@ from .techniques.protocol import Pass, Sizes
 class Assignment:
     """The labels, and everything that is kept for the sake of finding them."""
 
-    def __init__(self, X, weights, n_clusters, threads, frugal, copies=True):
-        sizes = Sizes(*X.shape, n_clusters, X.itemsize, weights.size > 0, threads, frugal, copies=copies)
+    def __init__(self, X, weights, n_clusters, threads, frugal, copies, without):
+        sizes = Sizes(
+            *X.shape, n_clusters, X.itemsize, weights.size > 0, threads, frugal, copies=copies, without=without
+        )
         self.rows, self.techniques, self.kept = techniques.opened(X, weights, sizes)
         self.last = self.techniques[-1]  # that made the last pass
         self._make_packing(X)

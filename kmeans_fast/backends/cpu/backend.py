@@ -6,6 +6,9 @@ import importlib
 from ...kernels.undisturbed import undisturbed
 from ..defaults import OnHost
 
+# Among techniques, what only seeds need, and what a problem cannot do without (`readiness`).
+SEEDS, NEEDED = "seeding", "what takes every pass"
+
 
 @functools.cache
 def _imported(name, package=None):
@@ -37,7 +40,9 @@ class CpuBackend(OnHost):
 
     def open(self, X, weights, problem, n_threads):
         threads = module("planning").threads_for(problem, n_threads)
-        return module("session").CpuSession(X, weights, problem.n_clusters, threads, problem.frugal, problem.copies)
+        return module("session").CpuSession(
+            X, weights, problem.n_clusters, threads, problem.frugal, problem.copies, problem.without
+        )
 
     def batches(self, problem, problems, runs, n_threads):
         return module("together").declines(problem, runs, n_threads)

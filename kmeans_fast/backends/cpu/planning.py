@@ -41,7 +41,7 @@ def sizes_of(problem, threads, shared=False):
     """The `Sizes` of a problem."""
     return Sizes(
         problem.n_samples, problem.n_features, problem.n_clusters, problem.dtype.itemsize, problem.weighted, threads,
-        problem.frugal, shared, problem.copies,
+        problem.frugal, shared, problem.copies, problem.without,
     )  # fmt: skip
 
 

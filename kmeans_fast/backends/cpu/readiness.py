@@ -1,11 +1,14 @@
 """Which techniques' kernels are loaded or on disk, found out by small problems for which nothing is compiled."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...kernels.cpu.exact import lane_sums
 from ...kernels.cpu.runtime import code_cache
 from ...reference import draws
 from . import techniques
+from .backend import NEEDED, SEEDS
 from .planning import expected_sizes
 from .session import CpuSession
 
@@ -13,22 +16,51 @@ _ROWS, _CLUSTERS, _FEATURES = 64, 1024, 1024  # of a small problem, at most
 _PASSES = 4  # after which a technique has done all that it does
 
 _ready: set[tuple] = set()
-_absent: set[tuple] = set()  # looked for once: another process that compiles them is not waited for
+_absent: dict[tuple, str] = {}  # looked for once: another process that compiles them is not waited for
+
+
+class Missing(NamedTuple):
+    """A technique whose kernels would have to be compiled."""
+
+    technique: str  # its name, `SEEDS` or `NEEDED`
+    kernel: str  # the first that is missing, of those that a fit calls; "": not known
+    kind: tuple  # what decides on which kernels those are: another problem of this kind calls the same
 
 
 def missing(problem):
-    """The names of the techniques that would run this problem and whose kernels would have to be compiled."""
+    """The techniques that would run this problem and whose kernels would have to be compiled, as `Missing`.
+
+    Where that which is `NEEDED` is among them so are all: they call some of its kernels, and nobody knows whether
+    theirs are there.
+    """
     sizes = expected_sizes(problem, None)  # threads as a fit has them by itself
-    found = []
-    for technique in techniques.chosen(sizes).techniques:  # the last is what every fit needs
-        few = lane_sums.are_few(sizes.k, sizes.d) and not sizes.weighted
-        key = technique.name, problem.dtype, sizes.weighted, few, sizes.threads > 1, min(sizes.d, 2)
-        if key not in _ready and (key in _absent or not _kept(technique.name, sizes, problem.dtype)):
-            _absent.add(key)
-            found.append(technique.name)
+    *others, needed = (technique.name for technique in techniques.chosen(sizes).techniques)
+    if techniques.encodes_seeding(sizes) and techniques.Bytes.name not in others:
+        others.append(techniques.Bytes.name)  # for the seeds alone
+    others.append(SEEDS)
+    few = lane_sums.are_few(sizes.k, sizes.d) and not sizes.weighted
+    kind = problem.dtype, sizes.weighted, few, sizes.threads > 1, min(sizes.d, 2)
+    if _lacks(needed, kind, sizes):
+        unknown = [Missing(name, "", (name, *kind)) for name in others]
+        return [*unknown, _missing(needed, kind)._replace(technique=NEEDED)]
+    return [_missing(name, kind) for name in others if _lacks(name, kind, sizes)]
+
+
+def _missing(name, kind):
+    key = name, *kind
+    return Missing(name, _absent[key], key)
+
+
+def _lacks(name, kind, sizes):
+    """Whether kernels of a technique are missing."""
+    key = name, *kind
+    if key not in _ready and key not in _absent:
+        lacking = _first_lacking(name, sizes, kind[0])
+        if lacking:
+            _absent[key] = lacking
         else:
             _ready.add(key)
-    return tuple(found)
+    return key in _absent
 
 
 def look_anew():
@@ -36,21 +68,28 @@ def look_anew():
     _absent.clear()
 
 
-def _kept(name, sizes, dtype):
+def _first_lacking(name, sizes, dtype):
+    """The first kernel that is neither loaded nor on disk, of those that a technique calls; empty if all are."""
     d, k = min(sizes.d, _FEATURES), min(sizes.k, _CLUSTERS)
     X = np.random.default_rng(0).normal(size=(max(_ROWS, k), d)).astype(dtype)
     weights = np.ones(len(X)) if sizes.weighted else None
+    technique = techniques.TECHNIQUES[-1].name if name == SEEDS else name
     try:
-        with code_cache.only_kept(), techniques.CHOICE.force(name):
+        with code_cache.only_kept(), techniques.CHOICE.force(technique):
             session = CpuSession(X, weights, k, sizes.threads)
-            session.seeder(draws(0, 0, (2, 2))).seeds()
-            session.mean_variance()
-            start = X[:k]
-            session.reset()
-            for _ in range(_PASSES):
-                start = session.iterate(start).read().centroids
-            session.assign(start)
-            session.inertia(start)
-    except code_cache.NotKeptError:
-        return False
-    return True
+            if name != SEEDS:
+                _fit(session, X[:k])
+            if name in (SEEDS, techniques.Bytes.name):
+                session.seeder(draws(0, 0, (2, 2))).seeds()
+    except code_cache.NotKeptError as error:
+        return str(error).rpartition(".")[2].removesuffix("_entry")
+    return ""
+
+
+def _fit(session, start):
+    session.mean_variance()
+    session.reset()
+    for _ in range(_PASSES):
+        start = session.iterate(start).read().centroids
+    session.assign(start)
+    session.inertia(start)

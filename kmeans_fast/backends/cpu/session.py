@@ -30,13 +30,13 @@ class CpuSession:
     def parts(self):
         return (self,)
 
-    def __init__(self, X, weights, n_clusters, threads, frugal=False, copies=True):
-        self.threads, self.k, self.frugal, self.copies = threads, n_clusters, frugal, copies
+    def __init__(self, X, weights, n_clusters, threads, frugal=False, copies=True, without=frozenset()):
+        self.threads, self.k, self.frugal, self.copies, self.without = threads, n_clusters, frugal, copies, without
         self.n, self.d = self.shape = X.shape
         self.dtype, self.weighted = X.dtype, weights is not None
         self.columns = self.d + self.weighted
         self._hold(X, weights)
-        self.assignment = Assignment(X, self.weights, n_clusters, threads, frugal, copies)
+        self.assignment = Assignment(X, self.weights, n_clusters, threads, frugal, copies, without)
         self.plan = self.totals = None
         self.center = self.scattered = None  # a point, and the weighted sum of squared distances to it
         self.moved = None  # rows that the last iteration moved; None unless `totals` are the sums of `labels`
@@ -76,9 +76,11 @@ class CpuSession:
 
     # ---- statistics ------------------------------------------------------------------------------------------------
 
-    def for_clusters(self, n_clusters):
+    def for_clusters(self, n_clusters, without=None):
+        """See `Session`; `without` (`Problem`): as this session, if None."""
         weights = self.weights if self.weights.size else None
-        other = CpuSession(self.X, weights, n_clusters, self.threads, self.frugal, self.copies)
+        without = self.without if without is None else without
+        other = CpuSession(self.X, weights, n_clusters, self.threads, self.frugal, self.copies, without)
         other.plan, other.center, other.scattered = self.plan, self.center, self.scattered
         other.assignment.take_over(self.assignment)
         self.moved = self.totals = None

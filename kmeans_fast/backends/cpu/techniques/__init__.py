@@ -63,7 +63,7 @@ def _chosen(sizes, forced, remaining):
         CHOICE.first(lambda technique: technique.objection(sizes))
         found = [forced] if forced.takes_all else [forced, TECHNIQUES[-1]]
     else:
-        found = [technique for technique in remaining if not (technique.objection(sizes) or technique.declines(sizes))]
+        found = [technique for technique in remaining if _applies(technique, sizes)]
         found = found[: 1 + next(at for at, technique in enumerate(found) if technique.takes_all)]
     staying, others, passing = {}, {}, set()  # bytes by what they are for
     for technique in found:
@@ -72,6 +72,10 @@ def _chosen(sizes, forced, remaining):
     detached = sum(size for name, size in (staying | others).items() if name not in passing)
     path, notes = " / ".join(technique.name for technique in found), (f"{way.name}: {way.note}" for way in found)
     return Chosen(tuple(found), sum(staying.values()), sum(others.values()), detached, path, tuple(notes))
+
+
+def _applies(technique, sizes):
+    return technique.name not in sizes.without and not (technique.objection(sizes) or technique.declines(sizes))
 
 
 def opened(X, weights, sizes):
@@ -90,4 +94,4 @@ def encodes_seeding(sizes):
     """Whether seeding reads the data as bytes: where that pays, or as a technique that is forced says."""
     if CHOICE.forced is not None:
         return CHOICE.forced in (HamerlyBytes, Bytes)
-    return Bytes in CHOICE.remaining and codes.encodes_seeding(sizes)
+    return Bytes in CHOICE.remaining and Bytes.name not in sizes.without and codes.encodes_seeding(sizes)

@@ -25,6 +25,7 @@ class Sizes(NamedTuple):
     frugal: bool = False  # whether to go without memory that only saves time
     shared: bool = False  # whether the sums are too many for every thread to have its own
     copies: bool = True  # whether memory that only saves time may hold the rows in another form
+    without: frozenset[str] = frozenset()  # techniques not to be used: their kernels would have to be compiled
 
     @property
     def data_bytes(self):
