@@ -17,6 +17,8 @@ from .sources.reading import Reader
 _ARRAY_SHARE = 0.5  # of the memory there is, for rows that become one array; the rest is for the work on them
 _UNKNOWN = 1 << 30  # where nothing tells what there is
 _CHUNKS = 16  # of the memory there is, at least
+_MAPPED_BYTES = 4 * CHUNK_BYTES  # of a chunk that is there without being read
+_PAGES_SHARE = 0.75  # of the memory there is, for pages of files: with more, passes would read from the disk again
 _MOST_FEW = 256  # rows that are sooner read one by one than with all of their chunk
 
 
@@ -89,10 +91,10 @@ def opened_batch(X: Any, sample_weight: Any = None, dtype: str | None = None) ->
         yield Batch(array, as_weights(sample_weight, array.shape[:2], origin), origin)
 
 
-def chunk_bytes():
+def chunk_bytes(most=CHUNK_BYTES):
     """How large a chunk should be at most: two of them are there at a time, and what is worked out from one."""
     available = available_bytes()
-    return CHUNK_BYTES if available is None else max(1, min(CHUNK_BYTES, available // _CHUNKS))
+    return most if available is None else max(1, min(most, available // _CHUNKS))
 
 
 class DataInChunks:
@@ -117,6 +119,8 @@ class DataInChunks:
         for which there is no rule (`engine.checks.check_magnitudes`).
     whole : array (n_samples, n_features) or None
         All rows, if they are not in memory yet and fit there.
+    mapped : bool
+        Whether rows are looked at where the system has the file's pages, not read anew.
 
     Raises
     ------
@@ -145,7 +149,8 @@ class DataInChunks:
             self.close()
             raise
         self.shape, self.size = (self.n_samples, self.n_features), self.n_samples * self.n_features
-        self.needed = np.ones(len(sizes), bool)  # chunks that are likely to be read in this pass
+        self._map()
+        self.needed = np.ones(len(self.places), bool)  # chunks that are likely to be read in this pass
 
     def _look_at_all(self, gathered, weighted):
         """Check and note every chunk, and pass it on; the numbers of rows of those that have any."""
@@ -172,6 +177,21 @@ class DataInChunks:
             self.checksums.append(self._checksum(array))
             gathered.add(array)
         return sizes
+
+    def _map(self):
+        """Have the rows where they are from now on, if the source can do that and the system keeps them in memory."""
+        self.mapped, n_bytes, room = False, self.size * self.held.itemsize, available_bytes(budgets=False)
+        known = self.reader is not None and self.whole is None and self.stamp is not None
+        if not known or self.held != self.source.dtype or (room is not None and n_bytes > _PAGES_SHARE * room):
+            return
+        found = self.source.mapped(chunk_bytes(_MAPPED_BYTES))
+        if found is None:
+            return
+        sizes = [len(found.chunk(number)) for number in range(found.n_chunks)]
+        self.reader.close()
+        self.source, self.reader, self.mapped = found, Reader(found), True
+        self.places, self.starts, self.checksums = range(len(sizes)), np.cumsum([0, *sizes]), [None] * len(sizes)
+        self.check_stamp()
 
     def _compare(self, array, name, first_row):
         high, low = float(array.max()), float(array.min())
@@ -201,9 +221,10 @@ class DataInChunks:
         return array
 
     def close(self):
-        """Stop reading ahead."""
+        """Stop reading ahead, and let others write."""
         if self.reader is not None:
             self.reader.close()
+        self.source.close()
 
     def astype(self, dtype):
         """The same rows in another dtype."""

@@ -86,7 +86,8 @@ def _explained(X, weighted, n_clusters, device, n_threads, init, refine, dtype, 
     if shares is not None:
         of_chosen += [f"    {line}" for line in _shared_out(shares)]
     elif chunks is not None:
-        of_chosen.append(f"    {_reread(plan_states(chosen, problem, chunks, n_threads), len(chunks))}")
+        states = plan_states(chosen, problem, chunks, n_threads)
+        of_chosen.append(f"    {_reread(states, len(chunks), X.mapped)}")
     of = f"{name_of(held)} computed in {dtype}" if problem.narrow else dtype
     lines = [f"{n:,} x {d:,} {of}, {n_clusters:,} clusters, device={device!r}"]
     for backend in backends.BACKENDS:
@@ -145,9 +146,11 @@ def _shared_out(shares):
         yield line
 
 
-def _reread(states, chunks):
+def _reread(states, chunks, mapped):
     """What is kept of rows that are read anew in each pass, in words."""
     kept, start = "labels", "rows are read anew in each pass"
+    if mapped:
+        start += ", from the pages that the system keeps of the file"
     if states.labels_on_disk:
         return f"{start}; kept in a file: labels"
     if states.kept:

@@ -86,13 +86,15 @@ def _left_of_limits(root):
     return left
 
 
-def available_bytes(root="/"):
+def available_bytes(root="/", budgets=True):
     """Memory that can still be had: the least that the system, cgroups (version 1 or 2), limits and `limited` leave.
 
     Parameters
     ----------
     root : path-like
         Where ``proc`` and ``sys`` are.
+    budgets : bool
+        Whether those of `limited` count: not for pages of files.
 
     Returns
     -------
@@ -108,5 +110,5 @@ def available_bytes(root="/"):
         _left_in(place, "memory.limit_in_bytes", "memory.usage_in_bytes")
         for place in cgroups.directories(root, "memory")
     ]
-    found += _left_of_limits(root) + _left_of_budgets()
+    found += _left_of_limits(root) + (_left_of_budgets() if budgets else [])
     return min((number for number in found if number is not None), default=None)

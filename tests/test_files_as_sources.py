@@ -150,7 +150,7 @@ def test_a_fit_has_the_bits_of_one_array(monkeypatch, tmp_path, maker, fits):
     X = data()
     if fits:
         monkeypatch.setattr(door, "_ARRAY_SHARE", 0.5)
-    monkeypatch.setattr(door, "chunk_bytes", lambda: 64 * 12)  # 64 rows
+    monkeypatch.setattr(door, "chunk_bytes", lambda *most: 64 * 12)  # 64 rows
     source = MAKERS[maker](X, tmp_path, 70)
     how = {"seed": 0, "sample_weight": some_weights(len(X)), "max_iter": 9}
     wanted = kmeans_fast.kmeans(X.astype(np.float64) if maker in TEXT else X, 5, **how)
@@ -170,7 +170,7 @@ def test_any_source_in_chunks_of_any_size(tmp_path_factory, maker, dtype, rows, 
     X = data(150, dtype, seed=rows)
     source = MAKERS[maker](X, tmp_path_factory.mktemp("any"), rows)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(door, "chunk_bytes", lambda: n_bytes)
+        patched.setattr(door, "chunk_bytes", lambda *most: n_bytes)
         how = {"seed": 1, "init": init, "max_iter": 5}
         same(kmeans_fast.kmeans(source, 4, **how), kmeans_fast.kmeans(X, 4, **how))
 
@@ -230,6 +230,7 @@ def test_a_budget_decides_and_explain_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(door, "_ARRAY_SHARE", 0.5)
     path = npy_file(data(20_000), tmp_path)  # 240 kB
     assert "rows become one array, 0.2 MiB: they fit into memory" in kmeans_fast.explain(path, 3)
+    monkeypatch.setattr(npy, "mapping_of", lambda path: None)
     told = kmeans_fast.explain(path, 3, max_memory="400kB")
     assert "rows are read anew in each pass; kept in memory: labels" in told
     told = kmeans_fast.explain(path, 3, max_memory=100_000)
@@ -338,7 +339,7 @@ def test_default_seeds_of_many_rows_take_few_passes(tmp_path, monkeypatch, kind,
     monkeypatch.setattr(seeding, "_ROWS_A_CLUSTER", 16)
     monkeypatch.setattr(seeding, "_LEAST_WORK", 1)
     monkeypatch.setattr("kmeans_fast.sources.parquet.CHUNK_BYTES", 1)
-    monkeypatch.setattr(door, "CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr(door, "chunk_bytes", lambda *most: 1 << 14)
     monkeypatch.setattr(reading, "listeners", [lambda place, *_: places.append(place)])
     file, passes, found = kind(X, tmp_path), [], []
     for init in ("k-means++", X[:4]):

@@ -22,6 +22,22 @@ class Chained(Source):
     def cut(self, n_bytes):
         return Chained([part.cut(n_bytes) for part in self.parts])
 
+    @property
+    def ready(self):
+        return all(part.ready for part in self.parts)
+
+    def mapped(self, n_bytes):
+        found = []
+        for part in self.parts:
+            found.append(part.mapped(n_bytes))
+            if found[-1] is None:
+                return None
+        return Chained(found)
+
+    def close(self):
+        for part in self.parts:
+            part.close()
+
     def _place(self, number):
         at = bisect.bisect_right(self.ends, number)
         return self.parts[at], number - (self.ends[at - 1] if at else 0)

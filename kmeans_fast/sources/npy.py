@@ -1,13 +1,23 @@
-"""Arrays in .npy files, and other arrays on disk: read by blocks, so that no pages of a map count as our memory."""
+"""Arrays in .npy files, and other arrays on disk: read by blocks, or mapped where nobody can cut the file short."""
 
+import copy
 import mmap
 import os
+import sys
 
 import numpy as np
 
 from ..memory import available_bytes
 from .files import stamp_of
 from .protocol import CHUNK_BYTES, ByRows
+
+if sys.platform == "linux":
+    from .mapping import mapping_of
+else:  # no leases
+
+    def mapping_of(path):
+        return None
+
 
 _DAMAGED = (ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, RecursionError)
 
@@ -35,6 +45,8 @@ class Npy(ByRows):
     [0.5, 10.5]
     """
 
+    mapping = None  # of the file, where it is mapped
+
     def __init__(self, path):
         self.path = os.path.expanduser(os.fspath(path))
         array = _mapped(self.path)
@@ -50,9 +62,33 @@ class Npy(ByRows):
         self.dtype, self.offset, self.by_rows = dtype, offset, by_rows
         self._cut(CHUNK_BYTES)
 
+    @property
+    def ready(self):
+        return self.mapping is not None
+
+    def mapped(self, n_bytes):
+        if not self.by_rows or not self.dtype.isnative or self.offset % self.dtype.itemsize:
+            return None
+        mapping = mapping_of(self.path)
+        if mapping is None or mapping.bytes.size < self.offset + self.n_samples * self.n_features * self.dtype.itemsize:
+            return None
+        other = copy.copy(self)
+        other._cut(n_bytes)
+        other.mapping = mapping
+        return other
+
+    def close(self):
+        self.mapping = None
+
     def chunk(self, number):
         start = number * self.step
         rows = min(self.step, self.n_samples - start)
+        if self.mapping is not None:
+            try:
+                first = self.offset + start * self.n_features * self.dtype.itemsize
+                return self.mapping.array((rows, self.n_features), self.dtype, first)
+            except (OSError, TypeError):  # somebody writes to the file: a reading says what has become of it
+                self.mapping = None
         found = self.buffers.empty((rows, self.n_features), self.dtype)
         with open(self.path, "rb", buffering=0) as file:
             if self.by_rows:

@@ -39,6 +39,11 @@ class Source:
     n_chunks: int | None = None
     """How many there are, where `chunk` reads any of them."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether `chunk` need not read: it gives arrays of memory that holds the rows in any case (`mapped`)."""
+        return False
+
     def __init__(self, *arguments):
         pass
 
@@ -50,6 +55,16 @@ class Source:
     def cut(self, n_bytes: int) -> "Source":
         """The same rows in chunks of at most about so many bytes, as far as that is ours to choose."""
         return self
+
+    def mapped(self, n_bytes: int) -> "Source | None":
+        """The same rows, `ready`, in chunks of at most about so many bytes; None where that cannot be.
+
+        They may cease to be ready at any time; then chunks are read as before.
+        """
+        return None
+
+    def close(self) -> None:
+        """Nobody looks at the rows any more."""
 
     def chunks(self) -> Iterator[Any]:
         """The rows from the first on, in array-likes (n, n_features) of one dtype, each time the same."""

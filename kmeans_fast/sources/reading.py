@@ -20,9 +20,12 @@ class Reader:
     def read(self, place, then=None):
         """The chunk of this number, or None after the last; then begin to read another, if there is one to come."""
         started = time.perf_counter()
-        future = self.future if self.coming == place else self.pool.submit(self._read, place)
+        if self.source.ready:  # there is nothing to wait for
+            then, found = None, self._read(place)
+        else:
+            future = self.future if self.coming == place else self.pool.submit(self._read, place)
+            found = future.result()
         self.coming = self.future = None
-        found = future.result()
         if found is not None:
             for listener in listeners:
                 listener(place, self.source.n_chunks, found, time.perf_counter() - started)
