@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from .arrow_columns import as_rows, check_names, dtype_of, head_of, is_vector
 from .buffers import Buffers
 from .files import matching, stamp_of
-from .protocol import CHUNK_BYTES, Source
+from .protocol import CHUNK_BYTES, Source, rows_in
 
 _ENDINGS = (".parquet", ".pq")
+_BUFFER = 1 << 16  # bytes of each column that are read from a file at a time, or one page
 
 
 class _Group(NamedTuple):
@@ -18,7 +19,18 @@ class _Group(NamedTuple):
     fragment: Any  # its file
     number: int
     first_row: int
+    n_rows: int
     n_values: int  # of the columns that are read
+
+
+class _Piece(NamedTuple):
+    """A chunk: row groups of one file, or a part of one that is too large."""
+
+    fragment: Any  # these row groups
+    first_row: int  # its number in the file
+    group: _Group | None = None  # that the part is of
+    part: int = 0
+    step: int = 0  # rows of a part
 
 
 class Parquet(Source):
@@ -46,8 +58,10 @@ class Parquet(Source):
     Notes
     -----
     Row groups are the chunks, small ones several together. Their columns are decoded by pyarrow on all cores, while the
-    chunk before is worked on. A row group has to fit into memory twice: write files with row groups of at most some
-    hundred MiB.
+    chunk before is worked on. A row group that is larger than a chunk is decoded in parts, so it need not fit into
+    memory. That is done from its first row on: a part is reached through all parts before it, which are decoded for
+    nothing where a pass does not need them. Besides the chunk it takes the memory of a page of each column, packed and
+    unpacked: most writers make pages of 1 MiB, so some 2 MiB a column.
 
     Examples
     --------
@@ -98,19 +112,24 @@ class Parquet(Source):
             if group.num_rows and (wanted is None or number in wanted):
                 n_values = (len(chosen) - len(vectors)) * group.num_rows
                 n_values += sum(group.column(at).num_values for at in leaves)
-                self.groups.append(_Group(fragment, number, first, n_values))
+                self.groups.append(_Group(fragment, number, first, group.num_rows, n_values))
             first += group.num_rows
         self.n_rows += first
 
     def _cut(self, n_bytes):
-        """Make the pieces that are chunks: row groups of one file, and the number of its first row there."""
-        self.pieces, self.buffers, together, taken = [], Buffers(), [], 0
+        """Make the pieces that are chunks."""
+        self.pieces, self.buffers, self.stream, together, taken = [], Buffers(), None, [], 0
         most = n_bytes // self.dtype.itemsize
         for group, after in zip(self.groups, [*self.groups[1:], None]):
             together, taken = [*together, group], taken + group.n_values
             if after is None or after.fragment is not group.fragment or taken + after.n_values > most:
-                numbers = [one.number for one in together]
-                self.pieces.append((group.fragment.subset(row_group_ids=numbers), together[0].first_row))
+                fragment = group.fragment.subset(row_group_ids=[one.number for one in together])
+                step = rows_in(n_bytes, group.n_values // group.n_rows, self.dtype.itemsize)
+                if group.n_values > most and group.n_rows > step:  # it is the only one
+                    starts = range(0, group.n_rows, step)
+                    self.pieces += [_Piece(fragment, group.first_row, group, part, step) for part in range(len(starts))]
+                else:
+                    self.pieces.append(_Piece(fragment, together[0].first_row))
                 together, taken = [], 0
         self.n_chunks = len(self.pieces)
 
@@ -120,21 +139,81 @@ class Parquet(Source):
         return other
 
     def chunk(self, number):
-        fragment, _ = self.pieces[number]
+        piece = self.pieces[number]
+        path = piece.fragment.path
         try:
-            table = fragment.to_table(columns=self.columns, filter=self.filter)
+            if piece.group is None:
+                table = piece.fragment.to_table(columns=self.columns, filter=self.filter)
+            else:
+                table = self._part(piece)
         except OSError as error:
-            raise ValueError(f"{fragment.path}: the file is damaged: {error}") from error
-        return as_rows(table, self.dtype, fragment.path, self.buffers)
+            raise ValueError(f"{path}: the file is damaged: {error}") from error
+        return as_rows(table, self.dtype, path, self.buffers)
+
+    def _part(self, piece):
+        """A part of a row group. What reads it stays for the next part."""
+        stream, self.stream = self.stream, None
+        if stream is None or stream.group is not piece.group or stream.part > piece.part:
+            stream = _Stream(piece, self.columns, self.filter)
+        table = stream.read(piece.part)
+        if (piece.part + 1) * piece.step < piece.group.n_rows:
+            self.stream = stream
+        return table
+
+    def close(self):
+        self.stream = None
 
     def stamp(self):
         return stamp_of(self.paths)
 
     def told(self, number):
-        fragment, first = self.pieces[number]
+        piece = self.pieces[number]
         if self.filter is None:
-            return fragment.path, first
-        return f"{fragment.path}, the chosen ones of its rows from {first:,} on,", 0
+            return piece.fragment.path, piece.first_row + piece.part * piece.step
+        return f"{piece.fragment.path}, the chosen ones of its rows from {piece.first_row:,} on,", 0
+
+
+class _Stream:
+    """The rows of a row group, or those of them that are chosen, from the first on, in parts of so many."""
+
+    def __init__(self, piece, columns, filter):
+        self.group, self.step, self.columns, self.filter = piece.group, piece.step, columns, filter
+        self.part, self.parts = 0, self._parts()  # the number of the next one
+
+    def read(self, part):
+        """A part that has not been read yet; without rows after the last one."""
+        table = next(itertools.islice(self.parts, part - self.part, None), None)
+        self.part = part + 1
+        return self._chosen(self.group.fragment.physical_schema.empty_table()) if table is None else table
+
+    def _parts(self):
+        import pyarrow as pa
+
+        waiting, n = [], 0
+        for batch in self._batches():
+            waiting.append(self._chosen(pa.Table.from_batches([batch])))
+            n += waiting[-1].num_rows
+            while n >= self.step:
+                table = pa.concat_tables(waiting)
+                waiting, n = [table.slice(self.step)] * (n > self.step), n - self.step
+                yield table.slice(0, self.step)
+        if n:
+            yield pa.concat_tables(waiting)
+
+    def _batches(self):
+        from pyarrow import parquet
+
+        fragment, of_filter = self.group.fragment, "" if self.filter is None else str(self.filter)
+        # Whatever an expression names stands in its text; what it tells by position it can only among all columns.
+        names = [name for name in fragment.physical_schema.names if name in self.columns or name in of_filter]
+        with parquet.ParquetFile(
+            fragment.path, metadata=fragment.metadata, pre_buffer=False, buffer_size=_BUFFER
+        ) as file:
+            columns = None if "FieldPath(" in of_filter else names
+            yield from file.iter_batches(self.step, [self.group.number], columns=columns)
+
+    def _chosen(self, table):
+        return (table if self.filter is None else table.filter(self.filter)).select(self.columns)
 
 
 def _is_in(names, path):
