@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from .arrays import to_host
 from .door import opened, opened_batch
 from .engine.batch import fit_batch
 from .engine.checkpoint import seed_in
@@ -21,6 +22,7 @@ from .engine.history import Progress
 from .engine.labelling import open_beside
 from .engine.opening import open_data
 from .engine.seeding import kmeans_plusplus as _seed_rows
+from .label_files import check_out, put
 from .messages import counted, warn
 from .parameters import checked, runs
 
@@ -318,40 +320,66 @@ def assign(
     device: str = "auto",
     n_threads: int | None = None,
     max_memory: int | str | None = None,
-) -> tuple[Any, Any]:
+    out: Any = None,
+    return_distance: bool = True,
+) -> Any:
     """Label the rows of `X` with their nearest centroids.
 
     Parameters
     ----------
-    X : array-like (n_samples, n_features)
+    X : array-like (n_samples, n_features), or rows in files and other `kmeans_fast.sources`
     centroids : array-like (n_clusters, n_features)
         Where X is float32 and these are float64, or the other way, distances are those of float64.
     dtype : {"float32", "float64"}, optional
         As for `kmeans`; `centroids` become of this dtype too, and are rounded if it has not their values.
     device, n_threads, max_memory
         As for `kmeans`.
+    out : ndarray (n_samples,) of int32 such as a memory map, or path ending in .npy or .parquet, optional
+        Where to write the labels. A file is written whole or not at all; the column of Parquet is "label".
+    return_distance : bool
+        Whether to return distances too. Without them, rows that are read anew are read once less, and nothing of eight
+        bytes a row is made.
 
     Returns
     -------
     labels : array (n_samples,), int32
-        The lowest index among the nearest. Where and of what library X is, as are the distances.
+        The lowest index among the nearest. Where and of what library X is, as are the distances. With `out` that array,
+        a read-only memory map of the .npy file, or the path of the Parquet file.
     squared_distances : array (n_samples,), float64
-        To the centroid of the label.
+        To the centroid of the label. Absent, so that the labels are all that is returned, if not `return_distance`.
 
     Raises
     ------
     ValueError
-        If `centroids` does not match `X`, or as for `kmeans`.
+        If `centroids` does not match `X`, `out` is no place for the labels, or as for `kmeans`.
+    OSError
+        If the file of `out` cannot be written; one that was there before is then as it was.
 
     Notes
     -----
-    O(n_samples * n_clusters * n_features); no (n_samples, n_clusters) table is made.
+    O(n_samples * n_clusters * n_features); no (n_samples, n_clusters) table is made. Distances that memory has no room
+    for are in a file of the directory for temporary files (TMPDIR).
+
+    Examples
+    --------
+    >>> import kmeans_fast
+    >>> labels, squared_distances = kmeans_fast.assign([[0.0], [1.0], [10.0]], [[0.0], [9.0]])
+    >>> labels.tolist(), squared_distances.tolist()
+    ([0, 0, 1], [0.0, 1.0, 1.0])
+
+    Labels alone, of more rows than memory holds:
+
+    >>> kmeans_fast.assign("points.parquet", centroids, out="l.npy", return_distance=False)  # doctest: +SKIP
     """
-    how = checked({"dtype": dtype, "device": device, "n_threads": n_threads, "max_memory": max_memory})
+    how = checked(locals())
+    check_out(out)
+    return_distance = how.pop("return_distance")
     with opened(X, dtype=how["dtype"], max_memory=how.pop("max_memory")) as data:
         session, nearest = open_beside(data, centroids, "centroids", **how)
         session.assign(nearest)
-        return data.back(session.labels), data.back(session.own_distances(nearest))
+        distances = data.back(session.own_distances(nearest)) if return_distance else None
+        labels = data.back(session.labels) if out is None else put(to_host(session.labels), out)
+        return (labels, distances) if return_distance else labels
 
 
 def kmeans_plusplus(

@@ -310,6 +310,7 @@ _TABLE = (
         flag=Flag(("--checkpoint",), "a file to keep how far the fit has come", "PATH", ruled=False),
     ),
     Parameter("resume", False, Rule(_FLAG), passed=True, saved=False),
+    Parameter("return_distance", True, Rule(_FLAG), saved=False),
 )
 PARAMETERS = {parameter.name: parameter for parameter in _TABLE}
 DEFAULTS = {parameter.name: parameter.default for parameter in _TABLE}

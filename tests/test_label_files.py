@@ -1,10 +1,12 @@
-"""``predict(out=...)``: labels go to an array or a file of the caller's, or are refused before any work."""
+"""``out=`` of `predict` and `assign`: labels go to an array or a file of the caller's, or are refused before work."""
+
+import itertools
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from kmeans_fast import KMeans
+from kmeans_fast import KMeans, assign
 
 pytestmark = pytest.mark.usefixtures("here")
 X = np.random.default_rng(0).normal(size=(500, 3))
@@ -22,8 +24,13 @@ def test_labels_go_where_the_caller_wants_them(tmp_path, kind):
         "npy": tmp_path / "labels.npy",
         "parquet": "labels.parquet",
     }[kind]
-    for rows in (X, "x.npy"):
-        found = model.predict(rows, out=out)
+    calls = [
+        lambda rows: model.predict(rows, out=out),
+        lambda rows: assign(rows, model.cluster_centers_, out=out)[0],
+        lambda rows: assign(rows, model.cluster_centers_, out=out, return_distance=False),
+    ]
+    for rows, call in itertools.product((X, "x.npy"), calls):
+        found = call(rows)
         if kind == "parquet":
             assert found == out
             found = parquet.read_table(found)["label"].to_numpy()
@@ -39,6 +46,8 @@ def test_labels_go_where_the_caller_wants_them(tmp_path, kind):
 def test_no_place_for_labels_is_refused(out):
     with pytest.raises(ValueError, match="out must"):
         MODEL.fit(X).predict(X, out=out)
+    with pytest.raises(ValueError, match="out must"):
+        assign(X, X[:4], out=out)
 
 
 def test_no_place_for_labels_is_refused_before_any_work():
@@ -46,6 +55,22 @@ def test_no_place_for_labels_is_refused_before_any_work():
     out.flags.writeable = False
     with pytest.raises(ValueError, match="may be written to"):
         model.predict(None, out=out)
+    with pytest.raises(ValueError, match="may be written to"):
+        assign(None, None, out=out)
     for path in ("no/labels.npy", "no/labels.parquet"):
         with pytest.raises(FileNotFoundError, match="labels"):
             model.predict(None, out=path)
+
+
+def test_distances_are_those_without_out_or_are_not_computed(monkeypatch):
+    np.save("x.npy", X)
+    wanted = assign(X, X[:4])
+    for rows in (X, "x.npy"):
+        assert_array_equal(assign(rows, X[:4], out="l.npy")[1], wanted[1])
+        assert_array_equal(assign(rows, X[:4], return_distance=False), wanted[0])
+    monkeypatch.setattr("kmeans_fast.door._ARRAY_SHARE", 0.0)
+    monkeypatch.setattr("kmeans_fast.sources.npy.mapping_of", lambda path: None)
+    read = []
+    monkeypatch.setattr("kmeans_fast.sources.reading.listeners", [lambda place, *_: read.append(place)])
+    assert_array_equal(assign("x.npy", X[:4], out="l.npy", return_distance=False), wanted[0])
+    assert read == [0, 0]  # to look at the rows, and to label them

@@ -12,7 +12,7 @@ from kmeans_fast.parameters import PARAMETERS, checked, runs
 
 ESTIMATORS = [getattr(estimators, name) for name in estimators.ESTIMATORS]
 FUNCTIONS = [kmeans_fast.kmeans, kmeans_fast.kmeans_plusplus, kmeans_fast.assign]
-DATA = {"X", "sample_weight", "centroids"}
+DATA = {"X", "sample_weight", "centroids", "out"}
 
 
 @pytest.mark.parametrize("face", [*ESTIMATORS, *FUNCTIONS], ids=lambda face: face.__name__)
@@ -59,6 +59,7 @@ WRONG = {
     "max_iter": (True, "an integer of at least 1", "an int in the range [1, inf)"),
     "tol": (10**400, "a finite number of at least 0", "a float in the range [0.0, inf)"),
     "verbose": (-1, "an integer of at least 0, True or False", "an int in the range [0, inf) or an instance of 'bool'"),
+    "return_distance": ("no", "True or False", "an instance of 'bool'"),
     "copy_x": (1, "True or False", "an instance of 'bool'"),
     "algorithm": ("full", "'auto', 'lloyd' or 'elkan'", "a str among {'auto', 'lloyd', 'elkan'}"),
     "dtype": (np.float16, "'float32', 'float64' or None", "'float32' or 'float64' or None"),

@@ -22,6 +22,7 @@ def _callback(progress: kmeans_fast.Progress) -> bool:
 
 def _functions(X: np.ndarray) -> None:
     labels, squared_distances = kmeans_fast.assign(X, X[:3], n_threads=2)
+    labels = kmeans_fast.assign(X, X[:3], out="labels.npy", return_distance=False)
     centroids, indices = kmeans_fast.kmeans_plusplus(X, 3, seed=1, sample_weight=np.ones(len(X)))
     reasons: dict[str, str] = kmeans_fast.available_backends()
     with kmeans_fast.use_backend("reference"):
