@@ -97,6 +97,15 @@ def chunk_bytes(most=CHUNK_BYTES):
     return most if available is None else max(1, min(most, available // _CHUNKS))
 
 
+def ahead_of(source):
+    """How many chunks of a source are read at the same time: each is there as it is read, and as rows."""
+    available, values = available_bytes(), (source.n_samples, source.n_features, source.n_chunks, source.dtype)
+    if source.ahead == 1 or None in values or not source.n_chunks:
+        return 1
+    of_chunk = source.n_samples * source.n_features * source.dtype.itemsize // source.n_chunks
+    return source.ahead if available is None else max(1, min(source.ahead, available // (_CHUNKS * of_chunk)))
+
+
 class DataInChunks:
     """Rows that come in chunks, checked once, and their weights: `Data` that is not one array.
 
@@ -133,7 +142,7 @@ class DataInChunks:
     def __init__(self, source, sample_weight=None, asked=None):
         source = source.cut(chunk_bytes())
         self.source, self.asked, self.dtype, self.largest, self.largest_at = source, asked, None, 0.0, None
-        self.reader = None if source.in_memory else Reader(source)
+        self.reader = None if source.in_memory else Reader(source, ahead_of(source))
         self.stamp, self.last = source.stamp(), -1
         self.places, self.checksums = [], []  # of the chunks that have rows; their places are among all
         gathered = _Gathered(source)
@@ -202,7 +211,7 @@ class DataInChunks:
 
     def _all_chunks(self):
         for place in itertools.count():
-            chunk = self.reader.read(place, place + 1)
+            chunk = self.reader.read(place, range(place + 1, place + 1 + self.reader.ahead))
             if chunk is None:
                 return
             yield chunk
@@ -261,12 +270,10 @@ class DataInChunks:
     def _read(self, number):
         if not self.needed[number]:  # another kind of pass: it may read all of them
             self.needed[:] = True
-        later = np.flatnonzero(self.needed[number + 1 :])
-        if len(later):
-            then = self.places[number + 1 + int(later[0])]
-        else:  # the next pass begins, if it is no more than a place in a file
-            then = self.places[int(self.needed.argmax())] if self.source.n_chunks is not None else None
-        return self.reader.read(self.places[number], then)
+        later = np.flatnonzero(self.needed[number + 1 :])[: self.reader.ahead] + number + 1
+        if self.source.n_chunks is not None:  # the next pass begins with what is no more than a place in a file
+            later = np.append(later, np.flatnonzero(self.needed[: number + 1])[: self.reader.ahead - len(later)])
+        return self.reader.read(self.places[number], [self.places[one] for one in later.tolist()])
 
     def few_rows(self, number, rows):
         """Some rows (m,) of a chunk, as `read` gives them; None where that takes as long as to read them all."""

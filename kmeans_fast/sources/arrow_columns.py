@@ -72,32 +72,48 @@ def as_rows(table, dtype, where, buffers):
 
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
-    columns = [_values(column, name, where) for name, column in zip(table.column_names, table.columns)]
-    widths = [1 if column.ndim == 1 else column.shape[1] for column in columns]
+    columns = [list(_pieces(column, name, where)) for name, column in zip(table.column_names, table.columns)]
+    widths = [pieces[0].shape[1] if pieces and pieces[0].ndim == 2 else 1 for pieces in columns]
     out, first = buffers.empty((table.num_rows, sum(widths)), dtype), 0
-    for column, width in zip(columns, widths):
-        out[:, first : first + width] = column if column.ndim == 2 else column[:, None]
+    for pieces, width in zip(columns, widths):
+        at = 0
+        for piece in pieces:
+            out[at : at + len(piece), first : first + width] = piece if piece.ndim == 2 else piece[:, None]
+            at += len(piece)
         first += width
     return out
 
 
-def _values(column, name, where):
-    """One column in NumPy's memory, (rows,) or (rows, width)."""
+def _pieces(column, name, where):
+    """One column in NumPy's memory, in arrays (rows,) one after the other; or one (rows, width)."""
     import pyarrow as pa
     import pyarrow.types as types
 
     kind = column.type
     if is_vector(kind):
-        whole = column.combine_chunks()
-        whole = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
-        values = whole.flatten()
-        width = len(values) // max(1, len(whole))
-        if types.is_fixed_size_list(kind):
-            width = kind.list_size
-        lengths = whole.value_lengths()
-        if whole.null_count or (len(whole) and set(lengths.unique().to_pylist()) != {width}):
-            raise ValueError(f"{where}: column {name!r} has lists of different lengths, or none, in some rows.")
-        return _values(pa.chunked_array([values]), name, where).reshape(len(whole), width)
+        yield _vectors(column, name, where)
+        return
+    if types.is_boolean(kind):
+        column = column.cast(pa.uint8())
     if types.is_decimal(kind) or types.is_null(kind) or types.is_boolean(kind):
-        column = column.cast(pa.uint8()).cast(pa.float64()) if types.is_boolean(kind) else column.cast(pa.float64())
-    return column.to_numpy()
+        column = column.cast(pa.float64())
+    for piece in column.chunks:
+        yield piece.to_numpy(zero_copy_only=False)
+
+
+def _vectors(column, name, where):
+    """A column of lists as an array (rows, width)."""
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    kind = column.type
+    whole = column.combine_chunks()
+    whole = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+    values = whole.flatten()
+    width = len(values) // max(1, len(whole))
+    if types.is_fixed_size_list(kind):
+        width = kind.list_size
+    lengths = whole.value_lengths()
+    if whole.null_count or (len(whole) and set(lengths.unique().to_pylist()) != {width}):
+        raise ValueError(f"{where}: column {name!r} has lists of different lengths, or none, in some rows.")
+    return np.concatenate(list(_pieces(pa.chunked_array([values]), name, where))).reshape(len(whole), width)

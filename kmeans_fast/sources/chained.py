@@ -12,7 +12,7 @@ class Chained(Source):
     def __init__(self, parts):
         self.parts = parts
         self.ends = list(itertools.accumulate(part.n_chunks for part in parts))
-        self.n_chunks = self.ends[-1]
+        self.n_chunks, self.ahead = self.ends[-1], parts[0].ahead
         first = parts[0]
         alike = all((part.dtype, part.n_features) == (first.dtype, first.n_features) for part in parts)
         if alike:

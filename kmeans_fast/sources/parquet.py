@@ -4,12 +4,14 @@ import copy
 import itertools
 from typing import Any, NamedTuple
 
+from ..kernels import processors
 from .arrow_columns import as_rows, check_names, dtype_of, head_of, is_vector
 from .buffers import Buffers
 from .files import matching, stamp_of
 from .protocol import CHUNK_BYTES, Source, rows_in
 
 _ENDINGS = (".parquet", ".pq")
+_AHEAD = 4  # chunks that may be decoded at the same time, each by one thread
 _BUFFER = 1 << 16  # bytes of each column that are read from a file at a time, or one page
 
 
@@ -57,8 +59,8 @@ class Parquet(Source):
 
     Notes
     -----
-    Row groups are the chunks, small ones several together. Their columns are decoded by pyarrow on all cores, while the
-    chunk before is worked on. A row group that is larger than a chunk is decoded in parts, so it need not fit into
+    Row groups are the chunks, small ones several together. They are decoded by pyarrow, several at the same time while
+    another is worked on. A row group that is larger than a chunk is decoded in parts, so it need not fit into
     memory. That is done from its first row on: a part is reached through all parts before it, which are decoded for
     nothing where a pass does not need them. Besides the chunk it takes the memory of a page of each column, packed and
     unpacked: most writers make pages of 1 MiB, so some 2 MiB a column.
@@ -132,6 +134,8 @@ class Parquet(Source):
                     self.pieces.append(_Piece(fragment, together[0].first_row))
                 together, taken = [], 0
         self.n_chunks = len(self.pieces)
+        in_order = any(piece.group is not None for piece in self.pieces)
+        self.ahead = 1 if in_order else min(_AHEAD, processors.usable_cpus())
 
     def cut(self, n_bytes):
         other = copy.copy(self)
@@ -142,13 +146,24 @@ class Parquet(Source):
         piece = self.pieces[number]
         path = piece.fragment.path
         try:
-            if piece.group is None:
+            if piece.group is not None:
+                table = self._part(piece)
+            elif self.filter is not None:
                 table = piece.fragment.to_table(columns=self.columns, filter=self.filter)
             else:
-                table = self._part(piece)
+                table = self._whole(piece.fragment)
         except OSError as error:
             raise ValueError(f"{path}: the file is damaged: {error}") from error
         return as_rows(table, self.dtype, path, self.buffers)
+
+    def _whole(self, fragment):
+        """All rows of some row groups, at less cost than by the scanner of a dataset."""
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(fragment.path, metadata=fragment.metadata, pre_buffer=False) as file:
+            numbers = [group.id for group in fragment.row_groups]
+            table = file.read_row_groups(numbers, columns=self.columns, use_threads=self.ahead == 1)
+        return table.select(self.columns)
 
     def _part(self, piece):
         """A part of a row group. What reads it stays for the next part."""

@@ -39,6 +39,9 @@ class Source:
     n_chunks: int | None = None
     """How many there are, where `chunk` reads any of them."""
 
+    ahead = 1
+    """How many chunks may be read at the same time, each by a thread, ahead of the work on them."""
+
     @property
     def ready(self) -> bool:
         """Whether `chunk` need not read: it gives arrays of memory that holds the rows in any case (`mapped`)."""

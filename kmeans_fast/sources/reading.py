@@ -1,4 +1,4 @@
-"""Chunks are read on a thread of their own, one ahead of the work on them."""
+"""Chunks are read on threads of their own, ahead of the work on them."""
 
 import time
 from collections.abc import Callable
@@ -10,28 +10,41 @@ listeners: list[Callable] = []
 
 
 class Reader:
-    """The chunks of a source whose rows are not in memory."""
+    """The chunks of a source whose rows are not in memory, some of them (`ahead`) at the same time."""
 
-    def __init__(self, source):
-        self.source, self.pool = source, ThreadPoolExecutor(1, "kmeans_fast reading")
+    def __init__(self, source, ahead=1):
+        self.source, self.ahead = source, ahead
+        self.pool = ThreadPoolExecutor(ahead, "kmeans_fast reading")
         self.iterator, self.at = None, 0  # of a source that is read from the first chunk on, and what it gives next
-        self.coming = self.future = None
+        self.coming = {}  # by number: the futures of the chunks that are being read, or have been
 
-    def read(self, place, then=None):
-        """The chunk of this number, or None after the last; then begin to read another, if there is one to come."""
+    def read(self, place, then=()):
+        """The chunk of this number, or None after the last; meanwhile those begin to be read that are likely to come
+        then, as many as are read ahead.
+        """
         started = time.perf_counter()
         if self.source.ready:  # there is nothing to wait for
-            then, found = None, self._read(place)
+            self.coming, found = {}, self._read(place)
         else:
-            future = self.future if self.coming == place else self.pool.submit(self._read, place)
+            future = self.coming.pop(place, None) or self.pool.submit(self._read, place)
+            if self.source.n_chunks is not None:
+                self._begin(then)
             found = future.result()
-        self.coming = self.future = None
+            if found is not None and self.source.n_chunks is None:
+                self._begin(then)
         if found is not None:
             for listener in listeners:
                 listener(place, self.source.n_chunks, found, time.perf_counter() - started)
-        if then is not None and found is not None:
-            self.coming, self.future = then, self.pool.submit(self._read, then)
         return found
+
+    def _begin(self, then):
+        """Have the next ones read, and no others."""
+        then = list(then)[: self.ahead]
+        for place in self.coming.keys() - set(then):
+            self.coming.pop(place).cancel()
+        for place in then:
+            if place not in self.coming:
+                self.coming[place] = self.pool.submit(self._read, place)
 
     def _read(self, place):
         source = self.source
@@ -47,6 +60,6 @@ class Reader:
         return None
 
     def close(self):
-        """Let go of the thread, once it has done what it is at."""
+        """Let go of the threads, once they have done what they are at."""
         self.pool.shutdown(wait=False, cancel_futures=True)
-        self.coming = self.future = self.iterator = None
+        self.coming, self.iterator = {}, None
