@@ -154,11 +154,11 @@ class DataInChunks:
             self.n_samples = int(self.starts[-1])
             self.whole = gathered.result()
             self.weights = as_weights(sample_weight, self.n_samples)
+            self.shape, self.size = (self.n_samples, self.n_features), self.n_samples * self.n_features
+            self._map()
         except BaseException:
             self.close()
             raise
-        self.shape, self.size = (self.n_samples, self.n_features), self.n_samples * self.n_features
-        self._map()
         self.needed = np.ones(len(self.places), bool)  # chunks that are likely to be read in this pass
 
     def _look_at_all(self, gathered, weighted):

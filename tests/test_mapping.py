@@ -1,6 +1,7 @@
 """Files that are mapped: the same answer, no page that the file no longer has, and nobody waits for long."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from kmeans_fast import door, sources
 from kmeans_fast.sources import npy, reading
 
 mapping = pytest.importorskip("kmeans_fast.sources.mapping", reason="leases are Linux's")
+resource = mapping.resource
 K = 5
 
 
@@ -191,6 +193,79 @@ def test_a_child_of_ours_does_not_keep_others_waiting(path):
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
+
+
+def test_a_child_of_ours_reads_and_leaves_the_lease_to_us(path):
+    source = sources.Npy(path).mapped(1 << 14)
+    chunk = source.chunk(0)
+    child = os.fork()
+    if child == 0:
+        read = source.chunk(1).flags.writeable
+        del chunk
+        source.close()
+        os._exit(0 if read else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not writes_at_once(path)
+    del chunk
+    assert writes_at_once(path)
+
+
+def test_an_error_that_somebody_keeps_keeps_nobody_waiting(path, monkeypatch):
+    """As Jupyter keeps the last one: its traceback refers to the rows that were looked at."""
+
+    def fails(self, array):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(door.DataInChunks, "_computed", fails)
+    with pytest.raises(ZeroDivisionError) as kept:
+        fit(path)
+    assert kept.traceback
+    assert writes_at_once(path)
+
+
+# ---- what a map would take from the process, or a lease not tell -----------------------------------------------------
+
+
+def test_many_files_leave_the_process_half_of_those_that_it_may_open(path):
+    def number_open():
+        return len(os.listdir("/proc/self/fd"))
+
+    before, found = resource.getrlimit(resource.RLIMIT_NOFILE), []
+    most = number_open() + 64
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, before[1]))
+    try:
+        model = kmeans_fast.KMeans(K, random_state=0, max_iter=2, callback=lambda step: found.append(number_open()))
+        model.fit([path] * 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert max(found) <= most // 2 + 2
+
+
+def test_where_address_space_is_limited_files_are_read(path):
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 46, before[1]))
+    try:
+        assert mapping.mapping_of(path) is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def test_a_signal_that_the_application_has_a_use_for_is_not_sent(path):
+    source, told = sources.Npy(path).mapped(1 << 14), []
+    before = signal.signal(signal.SIGURG, lambda *arguments: told.append(arguments))
+    try:
+        assert mapping.mapping_of(path) is None
+        assert source.chunk(0).flags.writeable
+    finally:
+        signal.signal(signal.SIGURG, before)
+    assert not told
+
+
+def test_files_that_another_machine_may_write_to_are_read(path, monkeypatch):
+    with open("/proc/self/status") as file:
+        assert mapping._file_system(file.fileno()) == "proc"
+    monkeypatch.setattr(mapping, "_file_system", lambda file: "fuse.sshfs")
+    assert mapping.mapping_of(path) is None
 
 
 def test_nothing_stays_open(path):

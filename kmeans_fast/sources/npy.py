@@ -78,6 +78,8 @@ class Npy(ByRows):
         return other
 
     def close(self):
+        if self.mapping is not None:
+            self.mapping.close()
         self.mapping = None
 
     def chunk(self, number):
