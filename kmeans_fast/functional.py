@@ -372,7 +372,7 @@ def assign(
     >>> kmeans_fast.assign("points.parquet", centroids, out="l.npy", return_distance=False)  # doctest: +SKIP
     """
     how = checked(locals())
-    check_out(out)
+    check_out(out, X)
     return_distance = how.pop("return_distance")
     with opened(X, dtype=how["dtype"], max_memory=how.pop("max_memory")) as data:
         session, nearest = open_beside(data, centroids, "centroids", **how)

@@ -6,17 +6,20 @@ from typing import Any
 import numpy as np
 
 from .archives import write_header
+from .sources import source_of
 from .whole_files import WholeFiles, check_writable
 
 _ROWS = 1 << 20  # at a time
 
 
-def check_out(out):
-    """Raise ValueError, before any work, for what is no place for labels."""
+def check_out(out, X):
+    """Raise ValueError, before any work, for what is no place for the labels of X."""
     if isinstance(out, (str, os.PathLike)):
         if os.path.splitext(out)[1].lower() not in _WRITERS:
             raise ValueError(f"out must be an array of int32 or a path ending in {' or '.join(_WRITERS)}, got {out!r}.")
         check_writable(out)
+        if os.path.exists(out) and any(os.path.samefile(out, file) for file in _files_of(X) if os.path.exists(file)):
+            raise ValueError(f"out must not be a file that X is read from, got {out!r}.")
         if os.path.splitext(out)[1].lower() == ".parquet":
             _pyarrow()
     elif out is not None:
@@ -24,6 +27,15 @@ def check_out(out):
             raise ValueError(f"out must be an array (n_samples,) of int32 or a path, got {type(out).__name__}.")
         if not out.flags.writeable:
             raise ValueError("out must be an array that may be written to, got a read-only one.")
+
+
+def _files_of(X):
+    """The paths of the files that X is read from, as far as is known."""
+    source = source_of(X)
+    stamp = None if source is None else source.stamp()
+    if stamp is None:
+        return [X.filename or ""] if isinstance(X, np.memmap) else []
+    return [name for name, *_ in stamp]
 
 
 def put(labels: np.ndarray, out: Any) -> Any:

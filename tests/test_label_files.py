@@ -1,12 +1,13 @@
 """``out=`` of `predict` and `assign`: labels go to an array or a file of the caller's, or are refused before work."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from kmeans_fast import KMeans, assign
+from kmeans_fast import KMeans, assign, door
 
 pytestmark = pytest.mark.usefixtures("here")
 X = np.random.default_rng(0).normal(size=(500, 3))
@@ -48,6 +49,21 @@ def test_no_place_for_labels_is_refused(out):
         MODEL.fit(X).predict(X, out=out)
     with pytest.raises(ValueError, match="out must"):
         assign(X, X[:4], out=out)
+
+
+@pytest.mark.parametrize("how", ["path", "link", "list", "memory map"])
+def test_labels_do_not_replace_the_rows(how, monkeypatch):
+    np.save("x.npy", X)
+    os.symlink("x.npy", "link.npy")
+    rows = {"path": "x.npy", "link": "link.npy", "list": ["x.npy"], "memory map": np.load("x.npy", mmap_mode="r")}[how]
+    model = MODEL.fit(X)
+    for share in (door._ARRAY_SHARE, 0.0):  # as one array, and read in each pass
+        monkeypatch.setattr(door, "_ARRAY_SHARE", share)
+        with pytest.raises(ValueError, match="out must not be a file that X is read from"):
+            model.predict(rows, out="x.npy")
+        with pytest.raises(ValueError, match="out must not be a file that X is read from"):
+            assign(rows, X[:4], out="x.npy", return_distance=False)
+    assert_array_equal(np.load("x.npy"), X)
 
 
 def test_no_place_for_labels_is_refused_before_any_work():

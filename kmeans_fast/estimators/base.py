@@ -184,7 +184,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         labels : ndarray (n_samples,), int32
             With `out` that array, a read-only memory map of the .npy file, or the path of the Parquet file.
         """
-        check_out(out)
+        check_out(out, X)
         with self._opened(X) as data:
             session, centroids = self._session(data)
             session.assign(centroids)
