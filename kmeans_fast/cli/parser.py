@@ -100,6 +100,7 @@ def _add_computing(parser, auto_dtype):
     group = parser.add_argument_group("the computation")
     group.add_argument("--dtype", choices=("auto", "float32", "float64"), default="auto", help=f"auto: {auto_dtype}")
     _add_parameters(group, everywhere=True)
+    return group
 
 
 def _add_append(group):
@@ -161,13 +162,19 @@ def _add_predict(commands):
     _add_input(parser).add_argument(
         "--missing", choices=("drop",), help="give rows with missing cells no label, whatever the model does with them"
     )
-    _add_computing(parser, "that of the model's centroids")
+    _add_computing(parser, "that of the model's centroids").add_argument(
+        "--max-memory",
+        type=option_texts.by_rule(PARAMETERS["max_memory"].rule),
+        metavar="SIZE",
+        help="memory to take, such as 8GB; FILE may then be larger than that, or a directory or a pattern in quotes: "
+        "rows are labelled and written as they are read",
+    )
     parser.add_argument(
         "-o",
         "--output",
-        type=option_texts.path_ending(".npy", ".csv"),
+        type=option_texts.path_ending(".npy", ".parquet", ".csv"),
         metavar="PATH",
-        help=".npy or .csv; default: CSV on stdout",
+        help=".npy, .parquet or .csv; default: CSV on stdout",
     )
     _add_append(parser)
     parser.add_argument(

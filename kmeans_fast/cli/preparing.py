@@ -11,6 +11,7 @@ from ..preparation.rows import Rows, is_free
 from .readers.columns import listed
 
 _LEFT_OUT = -1  # the label of a row that has none
+_MOST_NEW = 10_000  # levels of a column that are remembered to be told of
 
 
 class Prepared(NamedTuple):
@@ -189,32 +190,70 @@ def needs(pipeline, names, n_features):
     return Needs(used, tuple(names[at] for at in used) if names else (), categories)
 
 
-def applied(args, table, pipeline, needed, n_features, watch):
-    """The rows of a table as a model's preparation makes them, and which rows of the file these are; None: all."""
-    rows, complete, notes = table.rows(), None, []
-    if table.missing:
-        branches = _branches(pipeline, n_features)
-        filled = {needed.columns.index(column) for branch in branches if branch.fills for column in branch.columns}
-        others = [at for at in range(len(rows.names)) if at not in filled]
-        if args.missing == "drop":
-            rows, complete = _complete(args, rows, notes)
-        elif (absent := rows.missing(others)).any():
-            n_rows = f"{counted(int(absent.sum()), 'row')} of {len(absent):,}"
+class Applied:
+    """A model's preparation, applied to the rows of a table, or of several, one after the other; `needed` are its
+    `Needs`.
+    """
+
+    def __init__(self, args, pipeline, needed, n_features):
+        self.drops, self.pipeline, self.needed, self.n_features = args.missing == "drop", pipeline, needed, n_features
+        filled = {at for branch in _branches(pipeline, n_features) if branch.fills for at in branch.columns}
+        self.others = [at for at, column in enumerate(needed.columns) if column not in filled]
+        self.n_rows = self.n_left_out = 0
+        self.new = {}  # levels that the fit has not met, by the names of columns
+
+    def __call__(self, table):
+        """The rows of a `Table` as the model takes them, None where there are none, and which of the table's these are;
+        None: all.
+        """
+        rows, complete = table.rows(), None
+        self.n_rows += len(rows.numbers)
+        if table.missing and self.drops:
+            complete = ~rows.missing()
+            n_left_out = len(complete) - int(complete.sum())
+            self.n_left_out += n_left_out
+            if n_left_out == len(complete):
+                return None, complete
+            rows, complete = (rows.take(complete), complete) if n_left_out else (rows, None)
+        elif table.missing and (absent := rows.missing(self.others)).any():
+            n_rows = f"{counted(int(absent.sum()), 'row')} of {self.n_rows:,}"
             raise ValueError(
-                f"{table.first_missing(others)}, and the model fills in no cells there ({n_rows} have such cells: "
+                f"{table.first_missing(self.others)}, and the model fills in no cells there ({n_rows} have such cells: "
                 "--missing drop gives them no label)"
             )
-    X = rows.numbers
-    if pipeline is not None:
+        if self.pipeline is None:
+            return rows.numbers, complete
         from ..preparation.applying import transformed, unknown
 
-        rows = _numbered_as(rows, needed, n_features)
-        for name, levels in unknown(pipeline, rows).items():
+        rows = _numbered_as(rows, self.needed, self.n_features)
+        for name, levels in unknown(self.pipeline, rows).items():
+            known = self.new.setdefault(name, set())
+            if len(known) < _MOST_NEW:
+                known |= levels
+        return transformed(self.pipeline, rows), complete
+
+    def by_rows(self):
+        """Whether the bits of a row do not depend on the other rows, of the table or of how many there are."""
+        if self.pipeline is None:
+            return True
+        from sklearn.decomposition import PCA
+
+        from ..preparation.applying import leaves
+
+        branches = leaves(self.pipeline, list(range(self.n_features)))
+        return not any(type(step) is PCA for steps, _ in branches for step in steps)
+
+    def notes(self):
+        """What there is to say of all rows."""
+        if self.n_left_out == self.n_rows:
+            raise ValueError("--missing drop: every row has a missing cell; fill them in with --missing median")
+        notes = []
+        if self.n_left_out:
+            notes.append(f"left out: {counted(self.n_left_out, 'row')} of {self.n_rows:,} with missing cells")
+        for name, levels in self.new.items():
             new = f"column {name!r} has levels that the fit has not met ({listed(sorted(levels))})"
             notes.append(f"{new}: they count as rare, or as none")
-        X = transformed(pipeline, rows)
-    watch.say(args.file, notes)
-    return X, complete
+        return notes
 
 
 def _numbered_as(rows, needed, n_features):

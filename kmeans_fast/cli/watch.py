@@ -64,10 +64,9 @@ class Watch:
     def read(self, args, weights=None, expected=(), dtype=None, categories=None):
         """The `Table` of the file of a command line; the other parameters are those of `Selection` and of `read`."""
         self.on_phase("reading")
-        categories = getattr(args, "categories", categories)
-        selection = Selection(args.columns, weights, expected, categories, hasattr(args, "missing"))
+        selected = selection(args, weights, expected, categories)
         told = self.display.reading
-        found = read(args.file, selection, text=text_options(args), dtype=dtype or args.dtype, progress=told)
+        found = read(args.file, selected, text=text_options(args), dtype=dtype or args.dtype, progress=told)
         self.say(args.file, found.notes)
         return found
 
@@ -93,6 +92,12 @@ class Watch:
         self.stopwatch.compiled(kernel, seconds)
         kept = ", once on this machine" if kernel_cache.contents()["writable"] else ""
         self.display.compiling(f"{kernel}{kept}" if seconds is None else None)
+
+
+def selection(args, weights, expected, categories):
+    """What a command line chooses of a file; `expected` and `categories` are a model's."""
+    categories = getattr(args, "categories", categories)
+    return Selection(args.columns, weights, expected, categories, hasattr(args, "missing"))
 
 
 def _listeners():

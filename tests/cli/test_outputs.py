@@ -16,7 +16,9 @@ WRITERS = {
     "fit as text": ["fit", "data.npy", "-k3", "--quiet", "--labels", "l.csv", "--centroids", "c.npy"],
     "predict": ["predict", "old.npz", "data.npy", "-o", "p.npy", "--distances"],
     "predict as text": ["predict", "old.npz", "data.npy", "-o", "p.csv", "--distances"],
+    "predict as Parquet": ["predict", "old.npz", "data.npy", "-o", "p.parquet", "--distances"],
 }
+WRITERS |= {f"{case}, by blocks": [*WRITERS[case], "--max-memory", "1MB"] for case in WRITERS if "predict" in case}
 
 
 @POSIX
@@ -47,6 +49,8 @@ def test_an_interrupt_while_writing_leaves_nothing(here, data, case, monkeypatch
 
     monkeypatch.setattr(outputs, "write_array", interrupted)
     monkeypatch.setattr(outputs, "_write_rows", interrupted)
+    monkeypatch.setattr(outputs, "write_header", interrupted)
+    monkeypatch.setattr(outputs._Parquet, "_write", lambda writer: interrupted(writer.file))
     assert main(WRITERS[case]) == 130
     assert names(here) == ["data.npy", "old.npz"]
 

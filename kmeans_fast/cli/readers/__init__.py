@@ -1,18 +1,33 @@
 """Files in: `read` gives a .npy, text or Parquet file as an array of finite numbers, or says which cell is not one."""
 
+import functools
+
 import numpy as np
 
 from ...messages import counted
-from .collected import Table
+from .blocks import Blocks
+from .collected import Collected, Table
 from .columns import Selection, listed
 from .head import TextOptions
 from .npy import load_array, read_npy
 
-__all__ = ["Selection", "Table", "TextOptions", "check_file", "kind_of", "load_array", "read", "text_options"]
+__all__ = [
+    "ENDINGS",
+    "Selection",
+    "Table",
+    "TextOptions",
+    "check_file",
+    "kind_of",
+    "load_array",
+    "read",
+    "read_blocks",
+    "text_options",
+]
 
 _TEXT = (".csv", ".tsv", ".txt", ".dat", ".data")
 _PACKED = (".gz", ".bz2", ".xz")
 _PARQUET = (".parquet", ".pq")
+ENDINGS = (".npy", *_PARQUET, *_TEXT)
 
 
 def text_options(args):
@@ -73,25 +88,7 @@ def read(path, selection=None, *, text=None, dtype="auto", progress=None):
         If the data does not fit.
     """
     selection = selection or Selection()
-    kind, _ = kind_of(path)
-    if str(path) != "-":
-        check_file(path)
-    if kind == "npy":
-        found = read_npy(path, selection, dtype, progress)
-    elif kind == "text":
-        from .text import read_text
-
-        found = read_text(path, selection, text or TextOptions(), dtype, progress)
-    elif kind == "parquet":
-        from .parquet import read_parquet
-
-        found = read_parquet(path, selection, dtype, progress)
-    else:
-        known = ", ".join((".npy", *_PARQUET, *_TEXT))
-        raise ValueError(
-            f"{path}: the file's ending must be one of {known}, the last five also with {' or '.join(_PACKED)}; got "
-            f"{path.suffix!r}"
-        )
+    found = _read(path, selection, text, dtype, progress)
     n_features = found.data.shape[1] + len(found.texts)
     if len(found.data) == 0:
         raise ValueError(f"{path}: at least one row is needed, got none")
@@ -99,6 +96,39 @@ def read(path, selection=None, *, text=None, dtype="auto", progress=None):
     size = f"{counted(len(found.data), 'row')}, {counted(n_features, 'column')}{called}"
     counters = _counters(found.data, found.rows(), found.names is not None) if selection.by_default else []
     return found._replace(notes=[size, *found.notes, *counters])
+
+
+def read_blocks(path, take, most, selection, *, text=None, dtype="auto", progress=None):
+    """As `read`, but ``take(table)`` gets the rows as they come, at most about so many numbers at a time.
+
+    Returns
+    -------
+    list of str
+        What there is to say of the file, without the number of rows.
+    """
+    return _read(path, selection, text, dtype, progress, functools.partial(Blocks, take), most).notes
+
+
+def _read(path, selection, text, dtype, progress, collect=Collected, most=None):
+    kind, _ = kind_of(path)
+    if str(path) != "-":
+        check_file(path)
+    sizes = {} if most is None else {"most": most}
+    if kind == "npy":
+        return read_npy(path, selection, dtype, progress, collect, **sizes)
+    if kind == "text":
+        from .text import read_text
+
+        return read_text(path, selection, text or TextOptions(), dtype, progress, collect)  # by pieces of some MiB
+    if kind == "parquet":
+        from .parquet import read_parquet
+
+        return read_parquet(path, selection, dtype, progress, collect, **sizes)
+    known = ", ".join(ENDINGS)
+    raise ValueError(
+        f"{path}: the file's ending must be one of {known}, the last five also with {' or '.join(_PACKED)}; got "
+        f"{path.suffix!r}"
+    )
 
 
 def _counters(data, rows, named):

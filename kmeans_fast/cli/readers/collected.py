@@ -112,6 +112,7 @@ class Collected:
         self.path, self.names, self.features, self.progress = path, names, chosen.numbers, progress
         self.chosen = chosen.numbers if chosen.weights is None else [*chosen.numbers, chosen.weights]
         self.n_rows, self._known, self._weights, self._order = 0, n_samples, [], chosen.order
+        self.first = 0  # the number of the row that `data` begins with
         self.levels, self._may_miss, self.missing = {index: Levels() for index in chosen.texts}, missing, {}
         if not isinstance(data, np.ndarray):
             check_memory(path, n_samples, len(self.features), data)
@@ -131,9 +132,9 @@ class Collected:
         end = self.n_rows + more
         if len(self.chosen) > n_features:
             self._weights.append(np.array(block[:, -1] if whole else block[-1], np.float64))
-        if end > len(self.data):
+        if end - self.first > len(self.data):
             self._grow(end, share)
-        target = self.data[self.n_rows : end]
+        target = self.data[self.n_rows - self.first : end - self.first]
         with np.errstate(over="ignore"):
             if whole and not np.may_share_memory(block, target):
                 target[...] = block[:, :n_features]
@@ -173,7 +174,7 @@ class Collected:
 
     def result(self, notes):
         """What the readers return."""
-        if self.n_rows < len(self.data):
+        if self.n_rows - self.first < len(self.data):
             self.data.resize((self.n_rows, self.data.shape[1]), refcheck=False)
         texts = {self._order.index(index): levels.result() for index, levels in self.levels.items()}
         names = [self.names[index] for index in self._order] if self.names else None

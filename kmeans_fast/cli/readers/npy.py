@@ -34,8 +34,10 @@ def load_array(path):
     return array
 
 
-def read_npy(path, selection, dtype="auto", progress=None):
+def read_npy(path, selection, dtype="auto", progress=None, collect=Collected, most=_BLOCK):
     """Read the chosen columns of a .npy file; parameters and result as of `kmeans_fast.cli.readers.read`.
+
+    `collect` makes what rows are added to, at most about so many numbers at a time.
 
     The data is the memory map itself where all of it is wanted as it is.
     """
@@ -48,8 +50,8 @@ def read_npy(path, selection, dtype="auto", progress=None):
     whole = chosen.numbers == list(range(n_columns))
     as_it_is = whole and array.dtype == dtype and array.flags.c_contiguous
     data = array if as_it_is else dtype
-    table = Collected(path, None, chosen, data, n_samples, progress, selection.prepares)
-    step = max(1, _BLOCK // max(1, n_columns))
+    table = collect(path, None, chosen, data, n_samples, progress, selection.prepares)
+    step = max(1, min(most, _BLOCK) // max(1, n_columns))
     for start in range(0, n_samples, step):
         block = array[start : start + step]
         texts = [arrow_texts(block[:, column]) for column in chosen.texts]

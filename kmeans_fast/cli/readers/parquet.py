@@ -7,11 +7,14 @@ import numpy as np
 from .collected import Collected, arrow_texts, narrowest
 from .columns import describe, left_out, numbered
 
+_ROWS = 1 << 16  # of a batch
 _INDEX = re.compile(r"__index_level_\d+__")  # how pandas calls an index that has no name
 
 
-def read_parquet(path, selection, dtype="auto", progress=None):
+def read_parquet(path, selection, dtype="auto", progress=None, collect=Collected, most=None):
     """Read the chosen columns of a Parquet file; parameters and result as of `kmeans_fast.cli.readers.read`.
+
+    `collect` makes what rows are added to, at most about so many numbers at a time.
 
     Where it comes to one column of lists of equal length, their elements are the features, which have no names.
     """
@@ -24,14 +27,14 @@ def read_parquet(path, selection, dtype="auto", progress=None):
         pass
     try:
         with parquet.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
-            return _read(file, path, selection, dtype, progress)
+            return _read(file, path, selection, dtype, progress, collect, most)
     except MemoryError:
         raise
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a Parquet file, or damaged: {error}") from error
 
 
-def _read(file, path, selection, dtype, progress):
+def _read(file, path, selection, dtype, progress, collect, most):
     from pyarrow import types
 
     names, kinds, n_samples = list(file.schema_arrow.names), list(file.schema_arrow.types), file.metadata.num_rows
@@ -55,8 +58,8 @@ def _read(file, path, selection, dtype, progress):
         raise ValueError(f"{path}: {where} holds lists of {kind}; they must be lists of numbers")
     dtype = narrowest(dtype, bool(features) and all(types.is_float32(kind or kinds[column]) for column in features))
     lenient = selection.prepares and not as_vectors
-    table = None if as_vectors else Collected(path, names, columns, dtype, n_samples, progress, lenient)
-    for start, arrays in _batches(file, path, names, chosen, n_samples):
+    table = None if as_vectors else collect(path, names, columns, dtype, n_samples, progress, lenient)
+    for start, arrays in _batches(file, path, names, chosen, n_samples, most):
         for array, column in zip(arrays, chosen, strict=True):
             if array.null_count and (not lenient or column == weights):
                 row = start + array.is_null().to_pylist().index(True) + 1
@@ -69,7 +72,7 @@ def _read(file, path, selection, dtype, progress):
             vectors = _vectors(arrays[0], width, start, describe(features[0], names), path)
             block = [*vectors.T, *block] if block else vectors
             vector = columns._replace(numbers=features * width, order=features * width)
-            table = table or Collected(path, names, vector, dtype, n_samples, progress)
+            table = table or collect(path, names, vector, dtype, n_samples, progress)
         table.add(block, texts=cells)
     if table is None or (not table.data.shape[1] and not columns.texts):
         raise ValueError(f"{path}: {describe(features[0], names)} must hold at least one list with elements, got none")
@@ -151,15 +154,15 @@ def _check_numbers(columns, texts, names, kinds, selection, path):
     )
 
 
-def _batches(file, path, names, columns, n_samples):
+def _batches(file, path, names, columns, n_samples, most):
     """(first row, arrays of `columns`) of every batch that has rows, in the order of the rows."""
     # A name that several columns have, or with a dot, which Parquet takes for a path, may give several columns.
     plain = len(set(names)) == len(names) and not any("." in name for name in names)
     order, places, wanted = sorted(set(columns)), columns, None
     if plain and len(order) < len(names):
         places, wanted = np.searchsorted(order, columns).tolist(), [names[index] for index in order]
-    start = 0
-    for batch in file.iter_batches(columns=wanted):
+    start, rows = 0, _ROWS if most is None else _rows_of(file, {names[index] for index in columns}, most)
+    for batch in file.iter_batches(rows, columns=wanted):
         if start + len(batch) > n_samples:
             raise ValueError(f"{path}: damaged: there are more rows than the {n_samples:,} it tells of")
         arrays = batch.columns
@@ -168,6 +171,16 @@ def _batches(file, path, names, columns, n_samples):
         start += len(batch)
     if start != n_samples:
         raise ValueError(f"{path}: damaged: there are {start:,} rows, and it tells of {n_samples:,}")
+
+
+def _rows_of(file, names, most):
+    """Rows that have at most so many numbers in the columns of these names, as far as the file tells."""
+    if not file.metadata.num_row_groups:
+        return _ROWS
+    group = file.metadata.row_group(0)
+    leaves = (group.column(at) for at in range(group.num_columns))
+    n_values = sum(leaf.num_values for leaf in leaves if leaf.path_in_schema.split(".")[0] in names)
+    return min(_ROWS, max(1, most * group.num_rows // max(1, n_values)))
 
 
 def _numbers(array):

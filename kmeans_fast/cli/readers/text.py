@@ -26,8 +26,11 @@ def parts(source, options):
         yield head, piece
 
 
-def read_text(path, selection, options, dtype="auto", progress=None):
-    """Read the chosen columns of a text file; parameters and result as of `kmeans_fast.cli.readers.read`."""
+def read_text(path, selection, options, dtype="auto", progress=None, collect=Collected):
+    """Read the chosen columns of a text file; parameters and result as of `kmeans_fast.cli.readers.read`.
+
+    `collect` makes what rows are added to.
+    """
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
@@ -41,7 +44,7 @@ def read_text(path, selection, options, dtype="auto", progress=None):
                 if selection.by_default:
                     refuse_unclear(head, chosen, selection, path)
                 kind = np.float32 if dtype == "float32" else np.float64
-                table = Collected(path, head.names, chosen, kind, progress=progress, missing=selection.prepares)
+                table = collect(path, head.names, chosen, kind, progress=progress, missing=selection.prepares)
             text, more = without_comments(piece.text, head.dialect.delimiter)
             n_comments += more
             text = checked_quotes(text, piece.line, head.dialect, path)
