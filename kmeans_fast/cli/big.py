@@ -16,6 +16,12 @@ from ..sources.reading import listeners
 from ..whole_files import WholeFiles
 from .outputs import write_centroids, write_labels
 from .progress import outcome
+from .readers import TextOptions
+from .readers.columns import left_out
+from .readers.parquet import index_columns
+from .readers.rows import BLANKS
+from .readers.source import Source
+from .readers.text import parts
 from .tables import duration, pairs, table
 from .watch import Watch
 
@@ -34,7 +40,7 @@ def run(args, to):
     _check(args)
     with _Reading(args.quiet) as watch:
         watch.on_phase("reading")
-        rows = _source(args)
+        rows = _source(args, watch)
         init = args.init if args.init in METHODS else np.load(args.init, allow_pickle=False)
         of_table = {name for name, parameter in PARAMETERS.items() if parameter.flag}
         given = {name: value for name, value in vars(args).items() if name in of_table}
@@ -70,13 +76,50 @@ def _check(args):
         raise ValueError(f"--init must be {', '.join(METHODS)} or a .npy file with --max-memory, got {args.init!r}")
 
 
-def _source(args):
-    if args.columns is None:
-        return source_of(args.file)
-    kind, files = named(args.file)  # columns that are not chosen may hold anything
+def _source(args, watch):
+    """The rows of the file; the index that pandas or R wrote is no feature, as it is none without --max-memory."""
+    kind, files = named(args.file)
+    columns = None if args.columns is None else [name.strip() for name in args.columns.split(",")]
     if kind is sources.Npy:
-        raise ValueError(f"--columns with --max-memory is for columns with names, of Parquet or CSV; got {args.file}")
-    return kind(files, columns=[name.strip() for name in args.columns.split(",")])
+        if columns is not None:
+            raise ValueError(
+                f"--columns with --max-memory is for columns with names, of Parquet or CSV; got {args.file}"
+            )
+        return source_of(args.file)
+    names, index, how = (_text if kind is sources.Csv else _parquet)(files[0])
+    if columns is None and index:
+        columns = [name for at, name in enumerate(names) if at not in index]
+        watch.say(files[0], left_out([], names, 0, index))
+    return kind(files, columns=columns, **how)
+
+
+def _parquet(path):
+    """Names, those of them that are the index and why, and what the source is to be told."""
+    try:
+        from pyarrow import parquet
+
+        schema = parquet.read_schema(path)
+    except (ImportError, OSError, ValueError):
+        return [], {}, {}  # the source says what is the matter
+    return schema.names, index_columns(schema, path), {}
+
+
+def _text(path):
+    """As `_parquet`. What the first rows tell decides, so that no row is taken for names that is none."""
+    if path.lower().endswith(".zst"):
+        return [], {}, {}  # the readers of whole tables do not unpack it
+    with Source(Path(path)) as text:
+        head, _ = next(parts(text, TextOptions()), (None, None))
+    if head is None:
+        raise ValueError(f"{path}: at least one row is needed, got an empty file")
+    named_by_comment = head.names is not None and not head.above
+    if head.dialect.delimiter == BLANKS or head.n_comments or named_by_comment:
+        raise ValueError(
+            f"{path}: --max-memory reads text whose cells end at one character, and that has no comments: write it as "
+            "Parquet first, or leave out --max-memory"
+        )
+    how = {"header": head.names is not None, "delimiter": head.dialect.delimiter}
+    return head.names, head.left_out, how
 
 
 class _Reading(Watch):

@@ -61,6 +61,32 @@ def test_what_needs_the_whole_table_is_refused(X, capsys, more, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("header", ["", "a;b;c\n"])
+def test_text_is_read_as_without_it(X, tmp_path, capsys, header):
+    text = "".join(";".join(map(repr, row)) + "\n" for row in X.tolist())
+    (tmp_path / "x.csv").write_text(header + text)
+    fit("x.csv", "-k", 3, "--max-iter", 5)
+    blocks = np.load("out/x.csv-labels.npy")
+    assert main(["fit", "x.csv", "-k", "3", "--max-iter", "5", "-o", "out"]) == 0
+    assert_array_equal(blocks, np.load("out/x.csv-labels.npy"))
+    assert len(blocks) == len(X)
+    for text in ("# by hand\n1,2\n3,4\n5,6\n", "# a,b\n1,2\n3,4\n5,6\n", "1 2\n3 4\n5 6\n"):
+        (tmp_path / "y.csv").write_text(text)
+        fit("y.csv", "-k", 2, code=2)
+        assert "y.csv: " in capsys.readouterr().err
+
+
+def test_the_index_of_a_table_is_no_feature(X, capsys):
+    frame = pytest.importorskip("pandas").DataFrame(X.astype(float), columns=["a", "b", "c"]).sample(frac=0.5)
+    frame.to_parquet("x.parquet")
+    frame.to_csv("x.csv")
+    wanted = kmeans_fast.KMeans(3, random_state=0).fit(frame.to_numpy())
+    for file in ("x.parquet", "x.csv"):
+        fit(file, "-k", 3)
+        assert "left out: column" in capsys.readouterr().err
+        assert_array_equal(np.load(f"out/{file}-labels.npy"), wanted.labels_)
+
+
 def test_without_a_terminal_and_quiet(X, tmp_path):
     done = run_process(tmp_path, "fit", "x.npy", "-k", "3", "--max-memory", "400kB", "--quiet")
     assert (done.stdout, done.stderr) == ("", "")

@@ -42,7 +42,7 @@ def _read(file, path, selection, dtype, progress, collect, most):
         raise ValueError(f"{path}: at least one column is needed, got none")
     if n_samples < 0:
         raise ValueError(f"{path}: damaged: it tells of {n_samples} rows")
-    index = _index_columns(file.schema_arrow, path)
+    index = index_columns(file.schema_arrow, path)
     texts = [column for column, kind in enumerate(kinds) if _is_text(kind)]
     others = _no_features(kinds, selection, index)
     columns = selection.chosen(names, len(names), index | others, texts)
@@ -90,7 +90,7 @@ def _no_features(kinds, selection, index):
     return {i: f"it is of type {kinds[i]}, neither numbers nor text" for i in others if i not in index}
 
 
-def _index_columns(schema, path):
+def index_columns(schema, path):
     """The columns that pandas wrote as the index of its rows, and why they are no features."""
     try:
         metadata = schema.pandas_metadata or {}
