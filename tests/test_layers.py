@@ -13,7 +13,8 @@ BASE = (
 LAYERS = [  # from the lowest; what stands in one line may import what stands in lines above it only
     {"kernels"},
     set(BASE),
-    {"datasets", "label_files", "sources"},
+    {"datasets", "sources"},
+    {"label_files"},
     {"door"},
     {"backends"},
     {"engine"},
