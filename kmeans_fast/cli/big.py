@@ -192,7 +192,7 @@ def _report(said, n_init, max_iter, converged):
         ("inertia", f"{said['inertia']:.10g}"),
         ("iterations", outcome(said["n_iter"], end, max_iter, n_init)),
         ("read", read),
-        *((name, duration(seconds)) for name, seconds in said["seconds"].items()),
+        *((name.replace("_", " "), duration(seconds)) for name, seconds in said["seconds"].items()),
         ("backend", said["backend"]),
         *said["files"].items(),
     ]
