@@ -12,6 +12,7 @@ from support import problem, rereading, run_python, some_weights
 
 from kmeans_fast import reference
 from kmeans_fast.backends import BACKENDS, Rental, renting, select
+from kmeans_fast.backends.cpu import readiness
 from kmeans_fast.backends.cpu.backend import NEEDED, SEEDS
 from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.engine.lloyd import lloyd
@@ -131,16 +132,22 @@ class Books:
 
     def __init__(self, prices):
         self.unpaid, self.clock, self.reason = [renting.Account(*one) for one in prices.items()], Ticks(), ""
+        self.purchases = 0
 
     def accounts_for(self, problem):
         needed = [account for account in self.unpaid if account.technique == NEEDED]
         return renting.Accounts([] if self.reason else needed or self.unpaid, self.clock)
 
     def buy(self, accounts, problem):
-        self.unpaid = [account for account in self.unpaid if account not in accounts]
+        self.unpaid, self.purchases = [one for one in self.unpaid if one not in accounts], self.purchases + 1
+        for account in accounts:
+            account.closed = True
 
     def give_up(self, reason):
         self.reason = reason
+
+    def given_up(self):
+        return bool(self.reason)
 
 
 def rental(prices, cpu=CPU):
@@ -258,6 +265,38 @@ def test_where_kernels_turn_out_not_to_be_had_numpy_goes_on():
     assert rented.books.reason == "it is damaged"
 
 
+def test_several_parts_buy_once():
+    X, start = problem(300, 3, 6, np.float32)
+    rented = rental({NEEDED: 6.0})
+    parts = Parts([opened(rented, X[rows : rows + 60], None, 6) for rows in range(0, 300, 60)])
+    got, wanted = lloyd(parts, start, max_iter=5, threshold=0.0), reference.lloyd(X, None, start, 5, 0.0)
+    assert_array_equal(got.labels, wanted.labels)
+    assert_array_equal(got.centroids, wanted.centroids)
+    assert {part.tenant for part in parts.parts} == {CPU}
+    assert rented.books.purchases == 1
+
+
+def test_rows_that_are_read_anew_stay_numpys_where_kernels_turn_out_not_to_be_had():
+    class Broken(type(CPU)):
+        def is_available(self):
+            return False, "it is damaged"
+
+        def open(self, *arguments):
+            raise ImportError("it is damaged")
+
+    X, start = problem(300, 3, 6, np.float32)
+    rented = rental({NEEDED: 6.0}, Broken())
+
+    def open_session(X, weights, n_clusters, keeps):
+        return opened(rented, X, weights, n_clusters)
+
+    pieces = np.split(X, [100])
+    parts = [RereadPart(rereading(one, None), one.shape, X.dtype, False, open_session, 6) for one in pieces]
+    got, wanted = lloyd(Parts(parts), start, max_iter=5, threshold=0.0), reference.lloyd(X, None, start, 5, 0.0)
+    assert_array_equal(got.labels, wanted.labels)
+    assert rented.books.reason
+
+
 @pytest.fixture
 def nothing_kept(monkeypatch):
     """No kernel is on disk, and nobody waits for them."""
@@ -272,6 +311,28 @@ def test_for_kernels_that_are_not_to_be_had_nothing_is_paid(nothing_kept):
     assert renting.accounts_for(sizes).rents_numpy
     renting.give_up("it is damaged")
     assert not renting.accounts_for(sizes).open
+
+
+def test_what_another_thread_has_bought_is_not_bought_again(nothing_kept, caplog):
+    sizes = Problem(300, 3, 6, np.dtype(np.float32))
+    accounts = renting.accounts_for(sizes)
+    with caplog.at_level("INFO", "kmeans_fast"):
+        renting.buy(accounts.open, sizes)
+        renting.buy(accounts.open, sizes)
+    assert accounts.closed
+    assert caplog.text.count("compiled from now on") == 1
+
+
+def test_what_is_missing_is_found_also_while_another_thread_looks_anew(monkeypatch):
+    class Forgotten(dict):
+        def __setitem__(self, key, value):
+            pass
+
+    monkeypatch.setattr(readiness, "_absent", Forgotten())
+    monkeypatch.setattr(readiness, "_ready", set())
+    monkeypatch.setattr(readiness, "_first_lacking", lambda *arguments: "assign")
+    found = readiness.missing(Problem(300, 3, 6, np.dtype(np.float32)))
+    assert [one.kernel for one in found if one.technique == NEEDED] == ["assign"]
 
 
 def test_where_scores_of_numpy_have_no_proved_bound_nothing_is_rented(nothing_kept):

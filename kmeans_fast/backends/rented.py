@@ -44,7 +44,8 @@ class Rental(OnHost, OneByOne):
         Of the problem; some are open.
     numpy, cpu : Backend
     books : module or object
-        Its ``accounts_for(problem)`` are the accounts of any problem at any time, with ``buy`` and ``give_up``.
+        Its ``accounts_for(problem)`` are the accounts of any problem at any time, with ``buy``, ``give_up`` and
+        ``given_up``.
     """
 
     def __init__(self, accounts, numpy, cpu, books=renting):
@@ -54,7 +55,7 @@ class Rental(OnHost, OneByOne):
 
     def tenant(self, accounts):
         """The backend that runs a problem with these accounts."""
-        return self.numpy if accounts.rents_numpy else self.cpu
+        return self.numpy if accounts.rents_numpy or self.books.given_up() else self.cpu
 
     @property
     def instead(self):
@@ -77,14 +78,13 @@ class Rental(OnHost, OneByOne):
     def open(self, X, weights, problem, n_threads):
         return RentedSession(self, X, weights, problem, n_threads)
 
-    def buys(self, accounts, problem):
-        """Whether kernels can be had; then they are compiled when they are called."""
+    def buy(self, accounts, problem):
+        """From now on kernels are compiled when they are called, if they can be had."""
         available, reason = self.cpu.is_available()
         if available:
             self.books.buy(accounts, problem)
         else:
             self.books.give_up(reason)
-        return available
 
 
 class RentedSession:
@@ -148,14 +148,13 @@ class RentedSession:
     def _step(self, name, k, *arguments, times=1):
         """A step that scores rows against k centroids some times, by whoever is to make it."""
         while (accounts := self._payers(name)).open:
-            tenant, step = self.rental.tenant(accounts), self._key(name, k, times)
-            due = accounts.due(step, times * RATES[tenant.name].seconds(*self.session.shape, k, self.threads))
-            if not due:
-                return accounts.paid(step, self._made_by, tenant, name, arguments)
-            if self.rental.buys(due, self.problem):
-                self._change_over()
-            else:
-                self.accounts = renting.Accounts(())
+            if not accounts.closed:
+                tenant, step = self.rental.tenant(accounts), self._key(name, k, times)
+                due = accounts.due(step, times * RATES[tenant.name].seconds(*self.session.shape, k, self.threads))
+                if not due:
+                    return accounts.paid(step, self._made_by, tenant, name, arguments)
+                self.rental.buy(due, self.problem)
+            self._change_over()
         return getattr(self.session, name)(*arguments)
 
     def _key(self, name, k, times):

@@ -94,6 +94,7 @@ class Account:
 
     def __init__(self, technique, price):
         self.technique, self.price, self.rent, self.last = technique, price, 0.0, {}
+        self.closed = False  # whether it was settled, or given up: perhaps by another session, or on another thread
 
     @property
     def rents_numpy(self):
@@ -156,6 +157,11 @@ class Accounts:
     def rents_numpy(self):
         """Whether NumPy is what is rented."""
         return any(account.rents_numpy for account in self.open)
+
+    @property
+    def closed(self):
+        """Whether some are no longer what is to be paid: to be looked for anew."""
+        return any(account.closed for account in self.open)
 
     @property
     def of_seeds(self):
@@ -236,24 +242,38 @@ def _missing(problem):
 
 def _account(problem, technique, kernel):
     key = technique, problem.dtype, problem.weighted
-    if key not in _accounts:
-        _accounts[key] = account = Account(technique, price(kernel))
+    account = _accounts.get(key)
+    if account is None:
+        account = _accounts.setdefault(key, Account(technique, price(kernel)))
         _logger.info("%s", account.begun)
-    return _accounts[key]
+    return account
 
 
 def buy(accounts, problem):
     """From now on kernels that a problem needs are compiled when they are called, those of some of its accounts."""
-    for account in accounts:
-        _logger.info("%s", account.settled)
-    for key in [key for key, account in _accounts.items() if account in accounts]:
-        del _accounts[key]
     techniques = {account.technique for account in accounts}
     module("readiness").look_anew()
     _bought.update(one.kind for one in _missing(problem) if one.technique in techniques)
+    for account in _closed(accounts):
+        _logger.info("%s", account.settled)
+
+
+def _closed(accounts):
+    """Close accounts; those that nobody has closed before, of several threads too."""
+    found = [key for key, account in list(_accounts.items()) if account in accounts]
+    found = [account for key in found if (account := _accounts.pop(key, None)) is not None]
+    for account in accounts:
+        account.closed = True
+    return found
 
 
 def give_up(reason):
     """Nothing can be compiled in this process."""
     _not_to_be_had.append(reason)
-    _logger.info("NumPy goes on: %s", reason)
+    if _closed(list(_accounts.values())):
+        _logger.info("NumPy goes on: %s", reason)
+
+
+def given_up():
+    """Whether that is so."""
+    return bool(_not_to_be_had)

@@ -40,27 +40,25 @@ def missing(problem):
     others.append(SEEDS)
     few = lane_sums.are_few(sizes.k, sizes.d) and not sizes.weighted
     kind = problem.dtype, sizes.weighted, few, sizes.threads > 1, min(sizes.d, 2)
-    if _lacks(needed, kind, sizes):
+    kernel = _lacking(needed, kind, sizes)
+    if kernel:
         unknown = [Missing(name, "", (name, *kind)) for name in others]
-        return [*unknown, _missing(needed, kind)._replace(technique=NEEDED)]
-    return [_missing(name, kind) for name in others if _lacks(name, kind, sizes)]
+        return [*unknown, Missing(NEEDED, kernel, (needed, *kind))]
+    found = [Missing(name, _lacking(name, kind, sizes), (name, *kind)) for name in others]
+    return [one for one in found if one.kernel]
 
 
-def _missing(name, kind):
+def _lacking(name, kind, sizes):
+    """The first kernel of a technique that is missing; empty if none is. Others may look, or look anew, meanwhile."""
     key = name, *kind
-    return Missing(name, _absent[key], key)
-
-
-def _lacks(name, kind, sizes):
-    """Whether kernels of a technique are missing."""
-    key = name, *kind
-    if key not in _ready and key not in _absent:
-        lacking = _first_lacking(name, sizes, kind[0])
-        if lacking:
-            _absent[key] = lacking
-        else:
-            _ready.add(key)
-    return key in _absent
+    if key in _ready:
+        return ""
+    lacking = _absent.get(key) or _first_lacking(name, sizes, kind[0])
+    if lacking:
+        _absent[key] = lacking
+    else:
+        _ready.add(key)
+    return lacking
 
 
 def look_anew():
