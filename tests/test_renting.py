@@ -1,6 +1,7 @@
 """NumPy until compiled kernels pay: never more than twice the best in hindsight, and the same bits throughout."""
 
 import functools
+import itertools
 import json
 
 import numpy as np
@@ -208,6 +209,18 @@ def test_a_technique_is_left_out_until_it_is_bought(price):
     paths, before = [step.path for step in got.history], int(2 * price)
     assert paths[:before] == ["float32"] * before
     assert "kd-tree" in paths[before:]
+
+
+@pytest.mark.parametrize("technique", [NEEDED, SEEDS, "kd-tree"])
+@pytest.mark.parametrize("how", [{}, {"copies": False}, {"frugal": True}], ids=str)
+def test_there_is_room_for_what_follows(technique, how):
+    rented = rental({technique: 1.0})
+    for d, k, dtype in itertools.product((1, 4, 64, 1024), (2, 100, 1000), (np.float32, np.float64)):
+        sizes = Problem(100_000, d, k, np.dtype(dtype), **how)
+        plan, others = rented.plan(sizes, 2), [CPU.plan(sizes, 2)]
+        assert plan.state_bytes >= others[0].state_bytes
+        others += [NUMPY.plan(sizes, 2)] if technique == SEEDS else []
+        assert plan.workspace_bytes >= max(one.workspace_bytes for one in others)
 
 
 def test_sessions_for_other_numbers_of_clusters_pay_for_themselves():

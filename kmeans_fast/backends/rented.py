@@ -10,6 +10,7 @@ from .defaults import OneByOne, OnHost
 _TRIALS = 4  # candidates of a seed
 _EXACT = 4  # times what a score takes, for an exact distance
 _LEAST = 1e-4  # seconds of a pass, however small
+_BOUNDS, _COPIES = 8, 24  # bytes of a row that techniques of the CPU keep: of bounds, and beside copies of the rows
 _SEEDING = frozenset(("seeder", "oversampler", "masses"))
 # Methods that read all rows once.
 _PASSES = frozenset(
@@ -67,13 +68,21 @@ class Rental(OnHost, OneByOne):
         return self.first.supports(problem)
 
     def plan(self, problem, n_threads):
+        """That of the tenant, with room for those that may follow."""
         plan = self.first.plan(problem._replace(without=self.accounts.techniques), n_threads)
         if self.first is self.cpu:
-            workspace = max(plan.workspace_bytes, self.cpu.plan(problem, n_threads).workspace_bytes)
-        else:  # memory that the kernels' techniques may want beside what both need
-            workspace = plan.workspace_bytes + (0 if problem.frugal else problem.data_bytes // 2)
+            later = self.cpu.plan(problem, n_threads)
+            others = [self.numpy.plan(problem, n_threads)] if self.accounts.rents_numpy else []  # for the seeds
+            workspace = max(one.workspace_bytes for one in (plan, later, *others))
+            state = max(plan.state_bytes, later.state_bytes)
+        else:  # Numba is not imported to ask the kernels: what their techniques may want beside what both need
+            workspace, state = plan.workspace_bytes, 2 * plan.state_bytes
+            if not problem.frugal:
+                workspace += problem.data_bytes // 2
+                state += _BOUNDS * problem.n_samples
+                state += problem.data_bytes + _COPIES * problem.n_samples if problem.copies else 0
         notes = (*plan.notes, *(account.note for account in self.accounts.open))
-        return plan._replace(workspace_bytes=workspace, notes=notes)
+        return plan._replace(workspace_bytes=workspace, state_bytes=state, notes=notes)
 
     def open(self, X, weights, problem, n_threads):
         return RentedSession(self, X, weights, problem, n_threads)
