@@ -426,3 +426,14 @@ def test_seeds_of_many_rows_that_agree_as_float32(kind, threads):
     words = reference.draws(1, 0, (500,))
     masses = reference.Masses(X, None)
     assert_array_equal(opened.oversampler().draw(words), [masses.draw(word) for word in words])
+
+
+def test_the_first_candidate_takes_no_pass(monkeypatch):
+    """Kernels for one cluster are not those for many: they would be compiled for this alone."""
+    X = rows(300, 4, np.float32)
+    monkeypatch.setattr(Assignment, "assign", None)
+    oversampler = CpuSession(X, None, 9, 2).oversampler()
+    assert oversampler.add(X[7:8])
+    masses = oversampler.masses.parts[0]
+    assert_array_equal(masses.nearest, reference.squared_distances(X, X[7:8])[:, 0])
+    assert_array_equal(masses.owner, np.zeros(300))

@@ -110,7 +110,10 @@ class CpuMasses:
 
     def join(self, candidates):
         among = self.latest.for_clusters(len(candidates))
-        among.assign(candidates)
+        if len(candidates) == 1:  # the first of all: there is nothing to choose, and no kernel to load for it
+            among.resume(np.zeros(self.session.n, np.int32))
+        else:
+            among.assign(candidates)
         distances = among.own_distances(candidates)
         if self.joined == 0:
             self.owner = np.zeros(len(distances), np.int32)
