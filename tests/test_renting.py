@@ -289,6 +289,18 @@ def test_several_parts_buy_once():
     assert rented.books.purchases == 1
 
 
+def test_its_name_is_that_of_what_runs_its_own_rows():
+    X, start = problem(300, 3, 6, np.float32)
+    rented = rental({NEEDED: 1e9})
+    rented.books = Books({NEEDED: 0.0})  # few rows with weights have accounts of their own
+    session = opened(rented, X, some_weights(300), 6)
+    lloyd(session, start, max_iter=2, threshold=0.0)
+    assert session.tenant is CPU
+    assert rented.name == "numpy"
+    rented.accounts.open[0].closed = True
+    assert rented.name == "cpu"
+
+
 def test_rows_that_are_read_anew_stay_numpys_where_kernels_turn_out_not_to_be_had():
     class Broken(type(CPU)):
         def is_available(self):

@@ -52,7 +52,12 @@ class Rental(OnHost, OneByOne):
     def __init__(self, accounts, numpy, cpu, books=renting):
         self.accounts, self.numpy, self.cpu, self.books = accounts, numpy, cpu, books
         self.first = self.tenant(accounts.of_steps)
-        self.name = self.first.name
+
+    @property
+    def name(self):
+        """That of what runs the problem by now: of its rows, whatever becomes of sessions on few others."""
+        still = [account for account in self.accounts.of_steps.open if not account.closed]
+        return self.tenant(renting.Accounts(still)).name
 
     def tenant(self, accounts):
         """The backend that runs a problem with these accounts."""
@@ -185,7 +190,6 @@ class RentedSession:
         self._look_for_accounts()
         if (self.tenant, self.accounts.of_steps.techniques) != before:
             (X, weights), labels = self._rows(), self.session.labels
-            self.rental.name = self.tenant.name
             self._open(X, weights)
             self.session.resume(labels)
 
