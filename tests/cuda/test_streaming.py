@@ -127,7 +127,7 @@ def test_files_are_read_in_chunks_of_which_some_stay(gpus, monkeypatch, tmp_path
     gpus(150_000)
     np.save(tmp_path / "x.npy", X)
     monkeypatch.setattr(door, "_ARRAY_SHARE", 0.0)
-    monkeypatch.setattr(door, "chunk_bytes", lambda: rows * D * 4)
+    monkeypatch.setattr(door, "chunk_bytes", lambda *most: rows * D * 4)
     same(kmeans_fast.kmeans(tmp_path / "x.npy", K, device="cuda", seed=4, max_iter=5), wanted)
 
 
@@ -232,7 +232,7 @@ def test_files_on_several_gpus(gpus, monkeypatch, tmp_path, streams):
     gpus(*((LABELS, LABELS) if streams else (1 << 30, 1 << 30)))
     np.save(tmp_path / "x.npy", X)
     monkeypatch.setattr(door, "_ARRAY_SHARE", 0.0)
-    monkeypatch.setattr(door, "chunk_bytes", lambda: 150 * D * 4)
+    monkeypatch.setattr(door, "chunk_bytes", lambda *most: 150 * D * 4)
     same(kmeans_fast.kmeans(tmp_path / "x.npy", K, device="cuda:0,1", seed=4, max_iter=5), wanted)
 
 
