@@ -1,6 +1,7 @@
 """Parquet: a file, several, a directory or a pattern."""
 
 import copy
+import functools
 import itertools
 from typing import Any, NamedTuple
 
@@ -189,46 +190,52 @@ class Parquet(Source):
 
 
 class _Stream:
-    """The rows of a row group, or those of them that are chosen, from the first on, in parts of so many."""
+    """The rows of a row group, or those of them that are chosen, from the first on, in parts of so many.
+
+    The generators do not refer to it, so that file and memory are given back with the last reference to it.
+    """
 
     def __init__(self, piece, columns, filter):
-        self.group, self.step, self.columns, self.filter = piece.group, piece.step, columns, filter
-        self.part, self.parts = 0, self._parts()  # the number of the next one
+        self.group, self.part = piece.group, 0  # the number of the next one
+        self.chosen = functools.partial(_chosen, columns, filter)
+        self.parts = _parts(_batches(piece.group, piece.step, columns, filter), piece.step, self.chosen)
 
     def read(self, part):
         """A part that has not been read yet; without rows after the last one."""
         table = next(itertools.islice(self.parts, part - self.part, None), None)
         self.part = part + 1
-        return self._chosen(self.group.fragment.physical_schema.empty_table()) if table is None else table
+        return self.chosen(self.group.fragment.physical_schema.empty_table()) if table is None else table
 
-    def _parts(self):
-        import pyarrow as pa
 
-        waiting, n = [], 0
-        for batch in self._batches():
-            waiting.append(self._chosen(pa.Table.from_batches([batch])))
-            n += waiting[-1].num_rows
-            while n >= self.step:
-                table = pa.concat_tables(waiting)
-                waiting, n = [table.slice(self.step)] * (n > self.step), n - self.step
-                yield table.slice(0, self.step)
-        if n:
-            yield pa.concat_tables(waiting)
+def _chosen(columns, filter, table):
+    return (table if filter is None else table.filter(filter)).select(columns)
 
-    def _batches(self):
-        from pyarrow import parquet
 
-        fragment, of_filter = self.group.fragment, "" if self.filter is None else str(self.filter)
-        # Whatever an expression names stands in its text; what it tells by position it can only among all columns.
-        names = [name for name in fragment.physical_schema.names if name in self.columns or name in of_filter]
-        with parquet.ParquetFile(
-            fragment.path, metadata=fragment.metadata, pre_buffer=False, buffer_size=_BUFFER
-        ) as file:
-            columns = None if "FieldPath(" in of_filter else names
-            yield from file.iter_batches(self.step, [self.group.number], columns=columns)
+def _parts(batches, step, chosen):
+    """What is chosen of record batches, in tables of so many rows."""
+    import pyarrow as pa
 
-    def _chosen(self, table):
-        return (table if self.filter is None else table.filter(self.filter)).select(self.columns)
+    waiting, n = [], 0
+    for batch in batches:
+        waiting.append(chosen(pa.Table.from_batches([batch])))
+        n += waiting[-1].num_rows
+        while n >= step:
+            table = pa.concat_tables(waiting)
+            waiting, n = [table.slice(step)] * (n > step), n - step
+            yield table.slice(0, step)
+    if n:
+        yield pa.concat_tables(waiting)
+
+
+def _batches(group, step, columns, filter):
+    """A row group in record batches of so many rows, or fewer."""
+    from pyarrow import parquet
+
+    fragment, of_filter = group.fragment, "" if filter is None else str(filter)
+    # Whatever an expression names stands in its text; what it tells by position it can only among all columns.
+    names = [name for name in fragment.physical_schema.names if name in columns or name in of_filter]
+    with parquet.ParquetFile(fragment.path, metadata=fragment.metadata, pre_buffer=False, buffer_size=_BUFFER) as file:
+        yield from file.iter_batches(step, [group.number], columns=None if "FieldPath(" in of_filter else names)
 
 
 def _is_in(names, path):
