@@ -1,9 +1,9 @@
 """What an iteration costs by bytes read, bytes sent and arithmetic: checked, then told for more rows.
 
 Arithmetic is what an iteration in memory takes for a row. Reading is what a file in the page cache takes to be read by
-one thread, and is added to it: the reader's core is not there for arithmetic. Of files on disks the slower of both
-counts. On a cluster there are four partitions for each worker: each is a task, sums are merged eight at a time, and
-each task costs the scheduler, which is one process for all, time: what the fewest rows on Dask take beyond arithmetic.
+one thread, or what is assumed of a disk; the slower of both counts, since rows come while others are worked on. On a
+cluster there are four partitions for each worker: each is a task, sums are merged eight at a time, and each task costs
+the scheduler, which is one process for all, time: what the fewest rows on Dask take beyond arithmetic.
 """
 
 import math
@@ -65,10 +65,11 @@ def report(rows, d, k):
     fewest = min((row for row in good if row["way"] == "dask"), key=lambda row: row["n"], default=None)
     scheduler = SCHEDULER
     if fewest is not None:
-        scheduler = max(0.0, _iteration(fewest) - fewest["n"] * compute - sent(2, d, k, 0.0)) / tasks_of(2)[0]
+        beyond = _iteration(fewest) - fewest["n"] * compute - sent(WORKERS, d, k, 0.0)
+        scheduler = max(0.0, beyond) / tasks_of(WORKERS)[0]
     models = {
         "memory": lambda n: n * compute,
-        "npy": lambda n: n * compute + n * d * ITEM / reading,
+        "npy": lambda n: max(n * compute, n * d * ITEM / reading),
         "dask": lambda n: n * compute + sent(WORKERS, d, k, scheduler),
     }
     checked = []
