@@ -119,8 +119,8 @@ VOTING = (
         "silhouette", "the silhouette", "rows are nearest to their own cluster, compared with the next one", _largest,
     ),
     Criterion(
-        "stability", "stability", f"it is the largest whose clusters other rows have too (strength {STABLE:g})",
-        _last_stable,
+        "stability", "stability",
+        f"it is the largest whose clusters other rows have too (prediction strength {STABLE:g} or more)", _last_stable,
     ),
 )  # fmt: skip
 
@@ -174,8 +174,8 @@ def recommended(k, columns):
     if not math.isnan(silhouette) and silhouette < STRUCTURE and strength < STABLE:
         confidence = "uncertain"
         reasons.append(
-            f"There may be no clusters at all: silhouette {silhouette:.2f} is below {STRUCTURE:g}, strength "
-            f"{strength:.2f} below {STABLE:g}."
+            f"There may be no clusters at all: silhouette {silhouette:.2f} is below {STRUCTURE:g}, prediction "
+            f"strength {strength:.2f} below {STABLE:g}."
         )
     return Recommendation(best, votes, confidence, reasons)
 
