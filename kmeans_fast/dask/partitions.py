@@ -17,6 +17,8 @@ from .elsewhere import RowsElsewhere
 from .session import LabelsOf
 
 _FAN_IN = 8  # answers that are merged at a time
+_SMALL = 1 << 16  # bytes of a question that goes with each task
+_FEW_CELLS = 1 << 17  # of the sums of clusters, up to which the client itself merges the last ones
 _prepared, _weighted, _in_dtype, _facts, _perform, _merged = (
     delayed(function, pure=True)
     for function in (tasks.prepared, tasks.weighted, tasks.in_dtype, tasks.facts, tasks.perform, merged)
@@ -131,7 +133,10 @@ class Partitions(RowsElsewhere):
 
     def ask(self, asked, own=None, merge=False):
         key = uuid.uuid4().hex
-        shared = delayed(asked, name=f"kmeans-asked-{key}", traverse=False)
+        if asked.n_bytes <= _SMALL:
+            shared = tasks.Within(asked)
+        else:  # it goes to each worker once, which takes another exchange between these
+            shared = delayed(asked, name=f"kmeans-asked-{key}", traverse=False)
         numbers = range(len(self.rows)) if own is None else sorted(own)
         answers = [
             _perform(
@@ -140,15 +145,17 @@ class Partitions(RowsElsewhere):
             )
             for number in numbers
         ]  # fmt: skip
+        # A level of the tree takes two exchanges of the scheduler with workers. Answers of masses may be long.
+        left = _FAN_IN if asked.drawn is None and asked.n_clusters * self.shape[1] <= _FEW_CELLS else 1
         level = 0
-        while merge and len(answers) > 1:
+        while merge and len(answers) > left:
             level += 1
             answers = [
                 _merged(answers[start : start + _FAN_IN], dask_key_name=(f"kmeans-merged-{key}", level, start))
                 for start in range(0, len(answers), _FAN_IN)
             ]
         found = dask.compute(*answers)
-        return found[0] if merge else list(found)
+        return merged(found) if merge else list(found)
 
     def forget(self):
         """Let workers let go of what they keep. One that does not hear of it lets go when others have been fitted."""

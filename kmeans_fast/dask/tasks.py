@@ -128,6 +128,19 @@ class Asked:
     labelled_by: np.ndarray | None  # the centroids that labels are those of; None: there are none
     drawn: Drawn | None  # the masses whose method it is, if it is one of masses
 
+    @property
+    def n_bytes(self):
+        """Of the arrays in it."""
+        steps = [] if self.drawn is None else [argument for _, argument in self.drawn.steps]
+        return sum(getattr(one, "nbytes", 0) for one in (*self.arguments, self.labelled_by, *steps))
+
+
+class Within:
+    """What is asked, as a part of a task, which Dask does not look into."""
+
+    def __init__(self, asked):
+        self.asked = asked
+
 
 class _Kept:
     """What this process knows of the rows of a partition."""
@@ -199,6 +212,7 @@ _lock = threading.Lock()
 
 def perform(rows, asked, number, *own):
     """What a partition answers; `own` are arguments beside those of all."""
+    asked = asked.asked if isinstance(asked, Within) else asked
     rows = Rows(rows.X, rows.weights if asked.weighted else None)
     with origin_of(rows.X).current():
         with _lock:  # taken while it is worked with, so that no other thread has it

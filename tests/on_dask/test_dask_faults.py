@@ -59,7 +59,7 @@ def test_a_worker_is_killed(own_client, tmp_path, prefix, options):
 
     if prefix not in ("kmeans-accumulate", "kmeans-merged"):
         own_client.register_plugin(killer(prefix, flag))
-    data = da.from_array(X, chunks=(500, 5))
+    data = da.from_array(X, chunks=(len(X) // 12, 5))  # of more than eight sums some are merged by workers
     got = on_dask.kmeans(data, 6, **options, callback=callback)
     assert flag.exists()
     wanted = kmeans_fast.kmeans(X, 6, **options)

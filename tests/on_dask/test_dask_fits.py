@@ -17,7 +17,7 @@ dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
 
 from kmeans_fast import dask as on_dask  # noqa: E402
-from kmeans_fast.dask import tasks  # noqa: E402
+from kmeans_fast.dask import partitions, tasks  # noqa: E402
 
 pytestmark = [pytest.mark.filterwarnings("ignore:Number of distinct clusters"), pytest.mark.timeout(120)]
 X = rows(900, 4, np.float32)
@@ -78,6 +78,15 @@ def test_a_fit_on_a_cluster_has_the_bits_of_one_array(client, options):
     got = on_dask.kmeans(cut(X, 4), 7, seed=2, **options)
     assert_same(got, kmeans_fast.kmeans(X, 7, seed=2, **options))
     assert got.backend == "cpu"
+
+
+@pytest.mark.parametrize("options", OPTIONS[1:4], ids=lambda options: "-".join(options))
+def test_long_questions_and_answers_go_other_ways(monkeypatch, options):
+    """Questions in a task of their own, and all sums through the tree."""
+    monkeypatch.setattr(partitions, "_SMALL", 0)
+    monkeypatch.setattr(partitions, "_FEW_CELLS", 0)
+    data = da.from_array(X, chunks=(77, 4))
+    assert_same(on_dask.kmeans(data, 7, seed=2, **options), kmeans_fast.kmeans(X, 7, seed=2, **options))
 
 
 @pytest.mark.parametrize("weights", ["array", "series", "numpy", "other chunks", "number"])
