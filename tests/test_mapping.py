@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from support import run_python
+from support import run_python, times_open
 
 import kmeans_fast
 from kmeans_fast import door, sources
@@ -227,15 +227,12 @@ def test_an_error_that_somebody_keeps_keeps_nobody_waiting(path, monkeypatch):
 
 
 def test_many_files_leave_the_process_half_of_those_that_it_may_open(path):
-    def number_open():
-        return len(os.listdir("/proc/self/fd"))
-
     before, found = resource.getrlimit(resource.RLIMIT_NOFILE), []
-    most = number_open() + 64
+    most = 2 * len(os.listdir("/proc/self/fd")) + 64
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, before[1]))
     try:
-        model = kmeans_fast.KMeans(K, random_state=0, max_iter=2, callback=lambda step: found.append(number_open()))
-        model.fit([path] * 30)
+        model = kmeans_fast.KMeans(K, random_state=0, max_iter=2, callback=lambda step: found.append(times_open(path)))
+        model.fit([path] * (most // 4 + 2))  # two of each are more than half, and fewer than are free
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert max(found) <= most // 2 + 2
@@ -269,9 +266,11 @@ def test_files_that_another_machine_may_write_to_are_read(path, monkeypatch):
 
 
 def test_nothing_stays_open(path):
-    before = len(os.listdir("/proc/self/fd"))
-    fit(path)
-    assert len(os.listdir("/proc/self/fd")) == before
+    opened = []
+    fit(path, callback=lambda step: opened.append(times_open(path)))
+    assert all(opened)
+    assert opened
+    assert times_open(path) == 0
 
 
 def test_a_reader_waits_for_nothing_where_rows_are_mapped(path):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels import cache
 from kmeans_fast.kernels.cpu.runtime.digests import cache_directory
-from support import REPOSITORY, names, run_python
+from support import REPOSITORY, names, run_python, times_open
 
 SCRIPT = """
 import numpy as np
@@ -325,14 +325,16 @@ def test_a_process_that_has_been_stopped_is_not_waited_for_for_ever(tmp_path, mo
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files")
 def test_a_process_that_is_interrupted_while_it_waits_leaves_no_file_open(tmp_path, monkeypatch):
     monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(tmp_path))
-    release, before = cache.lock("kernels", "a.lock", lambda: None), len(os.listdir("/proc/self/fd"))
+    release = cache.lock("kernels", "a.lock", lambda: None)
+    (path,) = tmp_path.rglob("a.lock")
+    before = times_open(path)
 
     def interrupted():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         cache.lock("kernels", "a.lock", interrupted)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert times_open(path) == before
     release()
 
 
