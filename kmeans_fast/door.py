@@ -1,7 +1,6 @@
 """The way in: what users hold becomes the data that the engine takes. `Data.back` is the way out."""
 
 import contextlib
-import itertools
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -164,7 +163,7 @@ class DataInChunks:
     def _look_at_all(self, gathered, weighted):
         """Check and note every chunk, and pass it on; the numbers of rows of those that have any."""
         source, asked, sizes = self.source, self.asked, []
-        for place, chunk in enumerate(source.chunks() if self.reader is None else self._all_chunks()):
+        for place, chunk in enumerate(source.chunks() if self.reader is None else self.reader.all()):
             if np.shape(chunk)[:1] == (0,):
                 continue
             name, first_row = source.told(place)
@@ -208,13 +207,6 @@ class DataInChunks:
             self.largest = max(high, -low)
             row, column = divmod(int(array.argmax() if high >= -low else array.argmin()), array.shape[1])
             self.largest_at = f"{name} at ({row + first_row}, {column})"
-
-    def _all_chunks(self):
-        for place in itertools.count():
-            chunk = self.reader.read(place, range(place + 1, place + 1 + self.reader.ahead))
-            if chunk is None:
-                return
-            yield chunk
 
     @property
     def head(self):

@@ -1,4 +1,4 @@
-"""``kmeans-fast predict --max-memory``: rows are read some at a time, and labelled and written before the next."""
+"""``kmeans-fast predict --max-memory``: rows are read some at a time; while they are labelled, the next are read."""
 
 import contextlib
 import sys
@@ -12,6 +12,8 @@ from ..memory import limited
 from ..messages import counted
 from ..parameters import checked
 from ..sources.files import matching
+from ..sources.protocol import Source
+from ..sources.reading import Reader
 from ..whole_files import WholeFiles
 from .outputs import beside_labels, check_writable, labels_writer
 from .preparing import spread
@@ -30,10 +32,14 @@ def run(args, model):
         work = _Work(args, model, watch, paths)
         watch.on_phase("reading")
         with limited(checked({"max_memory": args.max_memory})["max_memory"]):
-            most = max(1, chunk_bytes() // np.dtype(model.dtype).itemsize)
-        with WholeFiles() as files, contextlib.closing(labels_writer(files, args.output, work.columns)) as writer:
-            for path in paths:
-                work.read(path, most, writer)
+            rows = _Rows(args, model, paths, chunk_bytes())
+        with (
+            WholeFiles() as files,
+            contextlib.closing(labels_writer(files, args.output, work.columns)) as writer,
+            contextlib.closing(Reader(rows)) as reader,
+        ):
+            for number, share, table in reader.all():
+                work.take(number, share, table, writer)
             if not work.n_rows:
                 raise ValueError(f"{args.file}: at least one row is needed, got none")
             watch.say(args.file, model.prepare.notes())
@@ -66,33 +72,50 @@ def _paths(path):
     return found
 
 
+class _Rows(Source):
+    """The rows of files in chunks of about so many bytes: the number of the file, how much of it has been read (None
+    where that is not known) and a table, the last one of each file without rows.
+    """
+
+    def __init__(self, args, model, paths, n_bytes):
+        self.args, self.model, self.paths, self.share = args, model, paths, None
+        n_features, n_columns = model.centroids.shape[1], len(model.needed.columns)
+        self.most = n_bytes // np.dtype(model.dtype).itemsize * n_columns // max(n_features, n_columns) or 1
+
+    @property
+    def ready(self):
+        """Standard input is not read ahead: Ctrl-C would wait for a line that may never come."""
+        return str(self.paths[0]) == "-"
+
+    def chunks(self):
+        needed, how = self.model.needed, {"text": text_options(self.args), "dtype": self.model.dtype}
+        chosen = selection(self.args, None, needed.names, needed.categories)
+        for number, path in enumerate(self.paths):
+            for table in read_blocks(path, self.most, chosen, **how, progress=self._progress):
+                yield number, self.share, table
+
+    def _progress(self, share, text):
+        self.share = share
+
+
 class _Work:
     """What becomes of rows, and how far it has come."""
 
     def __init__(self, args, model, watch, paths):
-        self.args, self.model, self.watch = args, model, watch
+        self.args, self.model, self.watch, self.paths = args, model, watch, paths
         self.columns = {"label": np.empty(0, np.int32)}
         if args.distances:
             self.columns["distance"] = np.empty(0)
         self.sizes = [0 if str(path) == "-" else path.stat().st_size for path in paths]
-        self.n_files = self.n_rows = self.n_bytes = 0
+        self.n_rows = self.n_bytes = 0
         self.begun = time.monotonic()
 
-    def read(self, path, most, writer):
-        """Label the rows of a file."""
-        needed = self.model.needed
-        chosen = selection(self.args, None, needed.names, needed.categories)
-        text = text_options(self.args)
-
-        def take(table):
-            self.model.check(table, path)
-            self._label(table, writer)
-
-        notes = read_blocks(path, take, most, chosen, text=text, dtype=self.model.dtype, progress=self._progress)
-        self.n_files += 1
-        self.watch.say(path, notes)
-
-    def _label(self, table, writer):
+    def take(self, number, share, table, writer):
+        """Label the rows of a table of `_Rows`."""
+        if not len(table.data):
+            self.watch.say(self.paths[number], table.notes)
+            return
+        self.model.check(table, self.paths[number])
         clock = self.watch.stopwatch
         clock.begin("labelling")
         self.n_rows += len(table.data)
@@ -108,11 +131,12 @@ class _Work:
         found = (labels, np.sqrt(squared)) if self.args.distances else (labels,)
         writer.add(dict(zip(self.columns, (spread(values, complete) for values in found), strict=True)))
         clock.begin("reading")
+        self._say(number, share)
 
-    def _progress(self, share, text):
+    def _say(self, number, share):
         done, left = None, ""
         if share is not None and all(self.sizes):
-            done = (sum(self.sizes[: self.n_files]) + share * self.sizes[self.n_files]) / sum(self.sizes)
+            done = (sum(self.sizes[:number]) + share * self.sizes[number]) / sum(self.sizes)
         if done and self.n_rows:
             left = f", {duration((time.monotonic() - self.begun) * (1 / done - 1))} left"
         self.watch.display.reading(done, f"{self.n_rows:,} rows, {self.n_bytes / 2**20:,.0f} MiB{left}")

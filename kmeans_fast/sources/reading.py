@@ -1,5 +1,6 @@
 """Chunks are read on threads of their own, ahead of the work on them."""
 
+import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,14 @@ class Reader:
             for listener in listeners:
                 listener(place, self.source.n_chunks, found, time.perf_counter() - started)
         return found
+
+    def all(self):
+        """The chunks from the first to the last."""
+        for place in itertools.count():
+            chunk = self.read(place, range(place + 1, place + 1 + self.ahead))
+            if chunk is None:
+                return
+            yield chunk
 
     def _begin(self, then):
         """Have the next ones read, and no others."""

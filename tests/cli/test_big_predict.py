@@ -1,12 +1,15 @@
 """``kmeans-fast predict --max-memory``: labels that are written as rows come, those of `predict` without the option."""
 
+import errno
+import threading
+
 import numpy as np
 import pytest
 from command_line import run_process
 from numpy.testing import assert_array_equal
 
 import kmeans_fast
-from kmeans_fast.cli import outputs
+from kmeans_fast.cli import big_predict, outputs
 from kmeans_fast.cli.readers import source
 
 BUDGET = ["--max-memory", "400kB"]
@@ -18,7 +21,7 @@ def files(tmp_path, monkeypatch):
     """A table of numbers, missing cells and texts as Parquet, CSV and .npy, to be read in small pieces."""
     pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(source, "_BYTES", 1 << 16)
+    monkeypatch.setattr(source, "_FEWEST_BYTES", 1 << 14)
     monkeypatch.setattr(outputs, "_ROWS_A_GROUP", 3000)
     rng = np.random.default_rng(0)
     X = 4 * rng.integers(0, 5, (N, 1)) + rng.normal(size=(N, 3)).astype(np.float32)
@@ -82,17 +85,51 @@ def test_rows_of_several_files(files, run):
 
 
 def test_few_rows_are_held_at_a_time(files, run, monkeypatch):
-    from kmeans_fast.cli import big_predict
-
     run("fit", "x.parquet", "-k", 4, "--columns", "c,b", "--quiet", "--model", "m.npz")
     sizes = []
     assign = big_predict.assign
-    monkeypatch.setattr(big_predict, "assign", lambda X, *more, **how: sizes.append(len(X)) or assign(X, *more, **how))
+    monkeypatch.setattr(big_predict, "assign", lambda X, *more, **how: sizes.append(X) or assign(X, *more, **how))
     for file in ("x.parquet", "x.csv"):
         sizes.clear()
         run("predict", "m.npz", file, *BUDGET, "-o", "p.npy")
-        assert sum(sizes) == N
-        assert max(sizes) < N / 4
+        assert sum(map(len, sizes)) == N
+        assert max(map(len, sizes)) < N / 4
+
+
+def test_columns_that_a_model_makes_of_one_count(files, run, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    words = [f"word {number % 19}" for number in range(N)]
+    parquet.write_table(parquet.read_table("x.parquet", columns=["b"]).append_column("word", [words]), "wide.parquet")
+    run("fit", "wide.parquet", "-k", 4, "--categories", "word", "--quiet", "--model", "m.npz")
+    sizes = []
+    assign = big_predict.assign
+    monkeypatch.setattr(big_predict, "assign", lambda X, *more, **how: sizes.append(X) or assign(X, *more, **how))
+    run("predict", "m.npz", "wide.parquet", *BUDGET, "-o", "p.npy")
+    assert sum(map(len, sizes)) == N
+    assert max(X.nbytes for X in sizes) <= 400_000 / 16
+
+
+@pytest.mark.parametrize("file", ["x.parquet", "x.csv", "x.npy", "part-*.parquet"])
+def test_rows_are_read_while_those_before_are_labelled(files, run, monkeypatch, file):
+    how = [] if file == "x.npy" else ["--columns", "b,c"]
+    run("fit", file if "*" not in file else "x.parquet", "-k", 4, *how, "--quiet", "--model", "m.npz")
+    read, assign, there, begun = big_predict.read_blocks, big_predict.assign, threading.Semaphore(0), []
+
+    def noted(*given, **how):
+        for table in read(*given, **how):
+            there.release()
+            yield table
+
+    def waits(*given, **how):
+        for _ in range(1 if begun else 2):
+            assert there.acquire(timeout=60), "the next rows are not read before these have their labels"
+        begun.append(True)
+        return assign(*given, **how)
+
+    monkeypatch.setattr(big_predict, "read_blocks", noted)
+    monkeypatch.setattr(big_predict, "assign", waits)
+    run("predict", "m.npz", file, *BUDGET, "-o", "p.npy")
+    assert len(np.load("p.npy")) == N
 
 
 @pytest.mark.parametrize(
@@ -117,6 +154,20 @@ def test_a_bad_cell_is_told_of_by_its_place_and_nothing_is_written(files, run, r
     whole = refused("predict", "m.npz", "x.csv", "-o", "p.npy")
     assert "row 15001, column 2 ('c')" in whole
     assert refused("predict", "m.npz", "x.csv", *BUDGET, "-o", "p.npy") == whole
+    assert not (files / "p.npy").exists()
+
+
+@pytest.mark.parametrize("file", ["x.parquet", "x.csv", "x.npy"])
+def test_a_full_disk_is_told_of_as_such(files, run, refused, monkeypatch, file):
+    how = [] if file == "x.npy" else ["--columns", "b,c"]
+    run("fit", file, "-k", 3, *how, "--quiet", "--model", "m.npz")
+
+    def full(self, columns):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(outputs._Arrays, "add", full)
+    line = refused("predict", "m.npz", file, *BUDGET, "-o", "p.npy", code=1)
+    assert line == "kmeans-fast: error: [Errno 28] No space left on device"
     assert not (files / "p.npy").exists()
 
 

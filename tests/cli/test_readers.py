@@ -171,6 +171,29 @@ def test_pieces_of_a_file_are_read_as_one(table, parser, monkeypatch):
         table(content.encode() + b"\xe9,2,1\n", "a,b")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a,b\n" + "".join(f"{row},5,6\n" for row in range(40)),  # names of rows, as R writes them
+        "# c d\n" * 90 + "1,2\n3,4\n",
+        "1,2\n",
+    ],
+)
+def test_what_the_first_rows_tell_does_not_depend_on_pieces(tmp_path, monkeypatch, content):
+    from kmeans_fast.cli.readers import TextOptions, source, text
+
+    (tmp_path / "t.csv").write_text(content)
+
+    def heads():
+        with source.Source(tmp_path / "t.csv") as file:
+            found = [(head._replace(rest=None), piece.text) for head, piece in text.parts(file, TextOptions())]
+        return found[0][0], b"".join(text for _, text in found)
+
+    whole = heads()
+    monkeypatch.setattr(source, "_BYTES", 5)
+    assert heads() == whole
+
+
 def test_weights_and_expected_columns(table, parser):
     content = "w,b,a\n1,2,3\n4,5,6\n"
     found = table(content, weights="w", dtype="float32")

@@ -1,7 +1,5 @@
 """Files in: `read` gives a .npy, text or Parquet file as an array of finite numbers, or says which cell is not one."""
 
-import functools
-
 import numpy as np
 
 from ...messages import counted
@@ -88,7 +86,7 @@ def read(path, selection=None, *, text=None, dtype="auto", progress=None):
         If the data does not fit.
     """
     selection = selection or Selection()
-    found = _read(path, selection, text, dtype, progress)
+    (found,) = _read(path, selection, text, dtype, progress)
     n_features = found.data.shape[1] + len(found.texts)
     if len(found.data) == 0:
         raise ValueError(f"{path}: at least one row is needed, got none")
@@ -98,32 +96,31 @@ def read(path, selection=None, *, text=None, dtype="auto", progress=None):
     return found._replace(notes=[size, *found.notes, *counters])
 
 
-def read_blocks(path, take, most, selection, *, text=None, dtype="auto", progress=None):
-    """As `read`, but ``take(table)`` gets the rows as they come, at most about so many numbers at a time.
+def read_blocks(path, most, selection, *, text=None, dtype="auto", progress=None):
+    """As `read`, but the rows come in several tables, at most about so many numbers at a time. The last one has no rows
+    and says what there is to say of the file.
 
-    Returns
-    -------
-    list of str
-        What there is to say of the file, without the number of rows.
+    Yields
+    ------
+    Table
     """
-    return _read(path, selection, text, dtype, progress, functools.partial(Blocks, take), most).notes
+    return _read(path, selection, text, dtype, progress, Blocks, most)
 
 
 def _read(path, selection, text, dtype, progress, collect=Collected, most=None):
     kind, _ = kind_of(path)
     if str(path) != "-":
         check_file(path)
-    sizes = {} if most is None else {"most": most}
     if kind == "npy":
-        return read_npy(path, selection, dtype, progress, collect, **sizes)
+        return read_npy(path, selection, dtype, progress, collect, most)
     if kind == "text":
         from .text import read_text
 
-        return read_text(path, selection, text or TextOptions(), dtype, progress, collect)  # by pieces of some MiB
+        return read_text(path, selection, text or TextOptions(), dtype, progress, collect, most)
     if kind == "parquet":
         from .parquet import read_parquet
 
-        return read_parquet(path, selection, dtype, progress, collect, **sizes)
+        return read_parquet(path, selection, dtype, progress, collect, most)
     known = ", ".join(ENDINGS)
     raise ValueError(
         f"{path}: the file's ending must be one of {known}, the last five also with {' or '.join(_PACKED)}; got "

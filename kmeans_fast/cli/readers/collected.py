@@ -125,7 +125,8 @@ class Collected:
         `share` tells how much of a file of unknown length has been read with them; ``line_of(i)`` is the number by
         which a message names the i-th of them, by default counted from the first row; `texts` are Arrow arrays of the
         columns of categories. A feature that is not finite, or not when it is rounded to the dtype of the data, is a
-        ValueError that names its row and column, unless it is missing and may be.
+        ValueError that names its row and column, unless it is missing and may be. Returns the tables that are to be
+        handed on before the last one, `result`: none.
         """
         whole, n_features = isinstance(block, np.ndarray), len(self.features)
         more = len(block) if whole else len(block[0]) if block else len(texts[0])
@@ -162,6 +163,7 @@ class Collected:
         self.n_rows = end
         if self.progress is not None:
             self.progress(end / self._known if self._known else share, f"{end:,} rows")
+        return ()
 
     def _note_missing(self, column, row, line):
         if column not in self.missing:

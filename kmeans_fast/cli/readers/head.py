@@ -23,6 +23,7 @@ from .source import Piece
 
 _MOST_ROWS = 100
 _MOST_BYTES = 1 << 16  # of the rows that are looked at; more only where three rows are longer
+_MOST_COMMENTS = 8 << 20  # bytes without a row, that a row which tells more is looked for behind
 _FEWEST_ROWS = 3
 _DELIMITERS = ("\t", ";", "|", ",", BLANKS)  # the first wins where several would do
 _UNNAMED = re.compile(r"(?:Unnamed: \d+(?:_level_\d+)?(?:\.\d+)*)?")  # what pandas calls a column without a name
@@ -58,6 +59,13 @@ class _Sample(NamedTuple):
     lines: list[int]  # of the file, that the rows begin in
     after_first: int  # bytes before the second row
     comment: str  # the last one above the first row
+    is_full: bool  # whether there are more rows, which are not looked at
+
+
+def has_a_sample(piece, quotes):
+    """Whether `read_head` would look at no more rows if there were more."""
+    sample = _sample(piece, quotes)
+    return sample.is_full or (not sample.rows and len(piece.text) >= _MOST_COMMENTS)
 
 
 def read_head(piece, options, path):
@@ -128,20 +136,21 @@ def refuse_unclear(head, chosen, selection, path):
 
 
 def _sample(piece, quotes):
-    rows, lines, comment, size, at, after_first = [], [], "", 0, 0, 0
+    rows, lines, comment, size, at, after_first, is_full = [], [], "", 0, 0, 0, False
     for line, raw in pieces_of_rows(piece.text, piece.line, quotes):
         at += len(raw)
         content = raw.strip(b" \t\n")
         if content.startswith(b"#"):
             comment = comment if rows else content.decode()
         elif content:
-            if len(rows) >= _FEWEST_ROWS and (len(rows) >= _MOST_ROWS or size > _MOST_BYTES):
+            is_full = len(rows) >= _FEWEST_ROWS and (len(rows) >= _MOST_ROWS or size > _MOST_BYTES)
+            if is_full:
                 break
             rows.append(raw.removesuffix(b"\n").decode())
             lines.append(line)
             size += len(raw)
             after_first = after_first or at
-    return _Sample(rows, lines, after_first, comment)
+    return _Sample(rows, lines, after_first, comment, is_full)
 
 
 def _found_delimiter(rows, options):

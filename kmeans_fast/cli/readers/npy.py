@@ -34,10 +34,11 @@ def load_array(path):
     return array
 
 
-def read_npy(path, selection, dtype="auto", progress=None, collect=Collected, most=_BLOCK):
-    """Read the chosen columns of a .npy file; parameters and result as of `kmeans_fast.cli.readers.read`.
+def read_npy(path, selection, dtype="auto", progress=None, collect=Collected, most=None):
+    """Read the chosen columns of a .npy file; parameters as of `kmeans_fast.cli.readers.read`. Yields its result.
 
-    `collect` makes what rows are added to, at most about so many numbers at a time.
+    `collect` makes what rows are added to, at most about so many numbers at a time, and what it hands on is yielded
+    before.
 
     The data is the memory map itself where all of it is wanted as it is.
     """
@@ -51,9 +52,9 @@ def read_npy(path, selection, dtype="auto", progress=None, collect=Collected, mo
     as_it_is = whole and array.dtype == dtype and array.flags.c_contiguous
     data = array if as_it_is else dtype
     table = collect(path, None, chosen, data, n_samples, progress, selection.prepares)
-    step = max(1, min(most, _BLOCK) // max(1, n_columns))
+    step = max(1, min(most or _BLOCK, _BLOCK) // max(1, n_columns))
     for start in range(0, n_samples, step):
         block = array[start : start + step]
         texts = [arrow_texts(block[:, column]) for column in chosen.texts]
-        table.add(block if whole and chosen.weights is None else block[:, table.chosen], texts=texts)
-    return table.result(left_out([*table.chosen, *chosen.texts], None, n_columns))
+        yield from table.add(block if whole and chosen.weights is None else block[:, table.chosen], texts=texts)
+    yield table.result(left_out([*table.chosen, *chosen.texts], None, n_columns))

@@ -12,9 +12,10 @@ _INDEX = re.compile(r"__index_level_\d+__")  # how pandas calls an index that ha
 
 
 def read_parquet(path, selection, dtype="auto", progress=None, collect=Collected, most=None):
-    """Read the chosen columns of a Parquet file; parameters and result as of `kmeans_fast.cli.readers.read`.
+    """Read the chosen columns of a Parquet file; parameters as of `kmeans_fast.cli.readers.read`. Yields its result.
 
-    `collect` makes what rows are added to, at most about so many numbers at a time.
+    `collect` makes what rows are added to, at most about so many numbers at a time, and what it hands on is yielded
+    before.
 
     Where it comes to one column of lists of equal length, their elements are the features, which have no names.
     """
@@ -27,7 +28,7 @@ def read_parquet(path, selection, dtype="auto", progress=None, collect=Collected
         pass
     try:
         with parquet.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
-            return _read(file, path, selection, dtype, progress, collect, most)
+            yield from _read(file, path, selection, dtype, progress, collect, most)
     except MemoryError:
         raise
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -73,13 +74,13 @@ def _read(file, path, selection, dtype, progress, collect, most):
             block = [*vectors.T, *block] if block else vectors
             vector = columns._replace(numbers=features * width, order=features * width)
             table = table or collect(path, names, vector, dtype, n_samples, progress)
-        table.add(block, texts=cells)
+        yield from table.add(block, texts=cells)
     if table is None or (not table.data.shape[1] and not columns.texts):
         raise ValueError(f"{path}: {describe(features[0], names)} must hold at least one list with elements, got none")
     notes = left_out([*chosen, *others], names, len(names), index)
     notes += [f"left out: {describe(column, names)}: {why}" for column, why in others.items() if column not in chosen]
     found = table.result(notes)
-    return found._replace(names=None) if as_vectors else found
+    yield found._replace(names=None) if as_vectors else found
 
 
 def _no_features(kinds, selection, index):

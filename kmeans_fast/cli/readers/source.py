@@ -11,7 +11,8 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_BYTES = 8 << 20  # read at a time
+_BYTES, _FEWEST_BYTES = 8 << 20, 1 << 18  # read at a time; fewer take longer
+_BYTES_A_NUMBER = 2  # at least: a digit and what separates it from the next one
 _UNPACKERS = (
     (b"\x1f\x8b", lambda raw: gzip.GzipFile(fileobj=raw)),
     (b"BZh", bz2.BZ2File),
@@ -35,14 +36,19 @@ class Piece(NamedTuple):
     share: float | None  # how much of the file has been read with it, 0 to 1; None where it is not known
 
 
+def bytes_for(most):
+    """How many bytes to read at a time for about so many numbers at most; None: as many as are read best."""
+    return _BYTES if most is None else min(_BYTES, max(_FEWEST_BYTES, _BYTES_A_NUMBER * most))
+
+
 class Source:
-    """A text file, or standard input where its path is ``-``, to be read once.
+    """A text file, or standard input where its path is ``-``, to be read once, about `n_bytes` at a time.
 
     Its `encoding` is the one given, or UTF-16 where the file begins with its mark, else UTF-8.
     """
 
-    def __init__(self, path, encoding=None):
-        self.path = path
+    def __init__(self, path, encoding=None, n_bytes=None):
+        self.path, self._n_bytes = path, n_bytes or _BYTES
         self._is_stdin = str(path) == "-"
         self._raw = sys.stdin.buffer if self._is_stdin else open(path, "rb")  # noqa: SIM115 (`close` closes it)
         first = self._raw.peek(8)[:8] if hasattr(self._raw, "peek") else b""
@@ -126,8 +132,8 @@ class Source:
 
     def _read(self):
         if not self._is_packed:
-            return self._stream.read(_BYTES)
+            return self._stream.read(self._n_bytes)
         try:
-            return self._stream.read(_BYTES)
+            return self._stream.read(self._n_bytes)
         except _DAMAGED as error:
             raise ValueError(f"{self.path}: the packed file is damaged: {error}") from error

@@ -8,16 +8,16 @@ import numpy as np
 from ...messages import counted
 from .collected import Collected
 from .columns import left_out
-from .head import read_head, refuse_unclear
+from .head import has_a_sample, read_head, refuse_unclear
 from .numbers import parse
 from .rows import checked_quotes, rows_of, whole_rows, without_comments
-from .source import Source
+from .source import Piece, Source, bytes_for
 
 
 def parts(source, options):
     """(head, piece) of the rows of an open `Source` below its header, of which some may be none."""
     head = None
-    for piece in source.pieces(whole_rows if options.quotes == "yes" else None):
+    for piece in _with_a_sample(source.pieces(whole_rows if options.quotes == "yes" else None), options.quotes):
         if head is None:
             head = read_head(piece, options, source.path)
             if head is None:
@@ -26,17 +26,33 @@ def parts(source, options):
         yield head, piece
 
 
-def read_text(path, selection, options, dtype="auto", progress=None, collect=Collected):
-    """Read the chosen columns of a text file; parameters and result as of `kmeans_fast.cli.readers.read`.
+def _with_a_sample(pieces, quotes):
+    """Pieces, the first ones put together until they have the rows that tell what the table is: these do not depend on
+    how long pieces are.
+    """
+    first = None
+    for piece in pieces:
+        first = piece if first is None else Piece(first.text + piece.text, first.line, piece.share)
+        if has_a_sample(first, quotes):
+            yield first
+            break
+    else:
+        yield from [] if first is None else [first]
+    yield from pieces
 
-    `collect` makes what rows are added to.
+
+def read_text(path, selection, options, dtype="auto", progress=None, collect=Collected, most=None):
+    """Read the chosen columns of a text file; parameters as of `kmeans_fast.cli.readers.read`. Yields its result.
+
+    `collect` makes what rows are added to, at most about so many numbers at a time, and what it hands on is yielded
+    before.
     """
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise ImportError("reading text needs pyarrow: install it (the extra 'cli'); .npy is read without") from error
     table, n_comments, gap = None, 0, None
-    with Source(path, options.encoding) as source:
+    with Source(path, options.encoding, bytes_for(most)) as source:
         for head, piece in parts(source, options):
             if table is None:
                 n_comments = head.n_comments
@@ -52,7 +68,7 @@ def read_text(path, selection, options, dtype="auto", progress=None, collect=Col
                 gap = _check_gap(piece, text, gap, head, path)
             block, texts = parse(text, piece.line, head, table.chosen, path, chosen.texts, selection.prepares)
             if len(block if isinstance(block, np.ndarray) else [*block, *texts][0]):
-                table.add(block, piece.share, functools.partial(_line_of, text, piece, head), texts)
+                yield from table.add(block, piece.share, functools.partial(_line_of, text, piece, head), texts)
     if table is None:
         raise ValueError(f"{path}: at least one row is needed, got an empty file")
     used = [*table.chosen, *chosen.texts]
@@ -61,7 +77,7 @@ def read_text(path, selection, options, dtype="auto", progress=None, collect=Col
         notes.append(f"left out: {counted(n_comments, 'comment')} (#)")
     if source.encoding == "utf-16" and options.encoding is None:
         notes.append("the text is UTF-16 (--encoding)")
-    return table.result(notes)
+    yield table.result(notes)
 
 
 def _line_of(text, piece, head, row):
