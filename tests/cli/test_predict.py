@@ -61,6 +61,24 @@ def test_predict_refuses_what_does_not_fit(inputs, run, refused):
     assert "no such file" in refused("predict", "nothing.npz", "data.npy")
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("more", [[], ["--max-memory", "1GB"]])
+def test_chosen_columns_are_found_by_name_in_any_order(inputs, run, refused, ending, more):
+    """Labels by columns in another order than the model's would be wrong, and nobody would notice."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_csv(inputs / "named.csv")
+    run("fit", "named.csv", "-k", "3", "--columns", "a,b,c")
+    write = frame.to_csv if ending == ".csv" else frame.to_parquet
+    write(inputs / f"again{ending}", index=False)
+    predict = ["predict", "named.csv-model.npz", f"again{ending}", *more, "-o", "l.npy", "--columns"]
+    for chosen in ("c,a,b", "4,2-3"):
+        run(*predict, chosen)
+        assert np.array_equal(np.load(inputs / "l.npy"), np.load(inputs / "named.csv-labels.npy"))
+    said = refused(*predict, "b,weight,c")
+    assert "--columns: 'b' stands in the place of 'a'; the model was fitted on columns named 'a', 'b', 'c'" in said
+    run(*predict, "a,weight,c")  # which stands for b: the user says so
+
+
 def test_a_damaged_scaler_is_refused(inputs, run, refused):
     run("fit", "data.npy", "-k", "3", "--scale", "standard")
     with np.load(inputs / "data.npy-model.npz") as archive:

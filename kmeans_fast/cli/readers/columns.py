@@ -82,6 +82,7 @@ class Selection(NamedTuple):
             weights = found[0]
         if self.columns is not None:
             features = _positions(self.columns, names, places, n_columns, "--columns")
+            features = self._as_expected(features, names) if names else features
         elif self.expected and names:
             features = self._expected(names, places)
         else:
@@ -120,6 +121,23 @@ class Selection(NamedTuple):
         numbers, categories = self.split(features, texts, names, n_columns)
         kept = {*numbers, *categories}
         return Chosen([index for index in features if index in kept], numbers, categories, weights)
+
+    def _as_expected(self, features, names):
+        """Chosen columns in the model's order where they are its own by name; a name in the place of another is refused,
+        for the labels would be wrong.
+        """
+        called, expected = [names[index] for index in features], list(self.expected)
+        if len(called) != len(expected) or called == expected:
+            return features
+        if sorted(called) == sorted(expected):
+            return [features[called.index(name)] for name in expected]
+        for name, place in zip(called, expected, strict=True):
+            if name != place and name in expected:
+                raise ValueError(
+                    f"--columns: {name!r} stands in the place of {place!r}; the model was fitted on columns named "
+                    f"{listed(expected)}: choose them by these names, or in this order"
+                )
+        return features
 
     def _expected(self, names, places):
         missing = [name for name in self.expected if name not in places]
