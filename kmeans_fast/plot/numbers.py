@@ -10,7 +10,7 @@ from ..arrays import to_host
 from ..messages import counted
 from ..metrics import silhouette_samples
 from ..metrics.inputs import values_on_host
-from .plane import coded
+from .plane import as_last_step, coded, of_fit
 from .style import BESIDE, CHOSEN, axes_or_new, bare, colours, counts, named, percent, plain
 
 _SILHOUETTE_ROWS = 10_000  # that silhouettes are taken of, among themselves
@@ -36,8 +36,9 @@ class SilhouetteDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any, *, seed: int = 0, ax: Any = None) -> SilhouetteDisplay:
-        """Predict, then as `from_predictions`."""
-        return cls.from_predictions(X, estimator.predict(X), seed=seed, ax=ax)
+        """Predict, then as `from_predictions`, with rows as the last step of a pipeline sees them."""
+        rows, last = as_last_step(estimator, X)
+        return cls.from_predictions(rows, last.predict(rows), seed=seed, ax=ax)
 
     @classmethod
     def from_predictions(cls, X: Any, labels: Any, *, seed: int = 0, ax: Any = None) -> SilhouetteDisplay:
@@ -100,8 +101,8 @@ class ConvergenceDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> ConvergenceDisplay:
-        """Plot how a fitted estimator converged."""
-        return cls(estimator.history_).plot(ax)
+        """Plot how a fitted estimator converged, or the last step of a pipeline."""
+        return cls(of_fit(estimator, "history_", "give a fitted kmeans_fast.KMeans")).plot(ax)
 
     def plot(self, ax: Any = None) -> ConvergenceDisplay:
         """Draw it on the axes, or on those of a new figure. Returns this display."""
@@ -145,7 +146,11 @@ class SizesDisplay:
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any = None, *, ax: Any = None) -> SizesDisplay:
         """Count the rows of X by their nearest centroid, or those that the estimator was fitted on, and plot."""
-        return cls.from_predictions(estimator.labels_ if X is None else estimator.predict(X), ax=ax)
+        if X is None:
+            labels = of_fit(estimator, "labels_", "it may have been saved without them; give X")
+        else:
+            labels = estimator.predict(X)
+        return cls.from_predictions(labels, ax=ax)
 
     @classmethod
     def from_predictions(cls, labels: Any, *, ax: Any = None) -> SizesDisplay:

@@ -72,11 +72,33 @@ def rows_of(X: Any, names: Any = None) -> tuple[np.ndarray, Any]:
 
 def predicted(estimator: Any, X: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
     """Rows as the last step of an estimator sees them, their labels, its centroids, and the names of its features."""
-    if hasattr(estimator, "steps"):
-        before, estimator = estimator[:-1], estimator[-1]
-        X = before.transform(X) if len(before) else X
-    labels, names = to_host(estimator.predict(X)), getattr(estimator, "feature_names_in_", None)
-    return X, labels, to_host(estimator.cluster_centers_), names
+    X, last = as_last_step(estimator, X)
+    return X, to_host(last.predict(X)), to_host(last.cluster_centers_), getattr(last, "feature_names_in_", None)
+
+
+def as_last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Rows as the last step of a pipeline sees them, and that step; of any other estimator X and itself."""
+    if not hasattr(estimator, "steps"):
+        return X, estimator
+    before, last = estimator[:-1], estimator[-1]
+    return before.transform(X) if len(before) else X, last
+
+
+def of_fit(estimator: Any, name: str, otherwise: str) -> Any:
+    """An attribute that an estimator, or the last step of a pipeline, has from its fit.
+
+    Raises
+    ------
+    ValueError
+        If it has none; NotFittedError, which is one, if it is not fitted.
+    """
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    if not hasattr(last, name):
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(last)
+        raise ValueError(f"this {type(last).__name__} has no {name}: {otherwise}.")
+    return getattr(last, name)
 
 
 class Plane(NamedTuple):

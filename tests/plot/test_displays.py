@@ -330,3 +330,30 @@ def test_rows_that_cannot_be_drawn_are_refused(blobs, rows, names, text):
         plot.IterationsDisplay(rows, [np.zeros((2, 2))], feature_names=names)
     with pytest.raises(ValueError, match="X must have the rows that were compared, 400, got 3"):
         plot.LabelComparisonDisplay(np.zeros((3, 2)), found).plot()
+
+
+def test_pipelines_are_shown_as_their_last_step_sees_rows(blobs):
+    """Silhouettes of rows as they are given to a pipeline would be those of other distances than it clusters by."""
+    from sklearn.exceptions import NotFittedError
+    from sklearn.metrics import silhouette_samples
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X = blobs[0] * [1, 1000]
+    model = make_pipeline(StandardScaler(), KMeans(4, random_state=0)).fit(X)
+    display = plot.SilhouetteDisplay.from_estimator(model, X)
+    expected = silhouette_samples(model[0].transform(X), model[-1].labels_)
+    np.testing.assert_allclose(display.silhouettes, expected, atol=1e-9)
+    plot.ConvergenceDisplay.from_estimator(model)
+    assert plot.SizesDisplay.from_estimator(model).ax_.get_title() == "400 rows in 4 clusters"
+    for display in (plot.SizesDisplay, plot.ConvergenceDisplay):
+        with pytest.raises(NotFittedError):
+            display.from_estimator(make_pipeline(StandardScaler(), KMeans(4)))
+
+
+def test_a_model_without_labels_asks_for_rows(blobs, model, tmp_path):
+    model.save(tmp_path / "model.npz", labels=False)
+    again = kmeans_fast.load(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="has no labels_: it may have been saved without them; give X"):
+        plot.SizesDisplay.from_estimator(again)
+    plot.SizesDisplay.from_estimator(again, blobs[0])

@@ -123,9 +123,7 @@ class Selection(NamedTuple):
         return Chosen([index for index in features if index in kept], numbers, categories, weights)
 
     def _as_expected(self, features, names):
-        """Chosen columns in the model's order where they are its own by name; a name in the place of another is refused,
-        for the labels would be wrong.
-        """
+        """Chosen columns in the model's order where they are its own by name; ValueError for one in another's place."""
         called, expected = [names[index] for index in features], list(self.expected)
         if len(called) != len(expected) or called == expected:
             return features
