@@ -89,6 +89,7 @@ class ClustersDisplay:
         left_out = beyond(points, limits)
         title = f"{counted(len(X), 'row')} in {counted(k, 'cluster')}"
         title += f", {left_out:,} of them far outside" if left_out else ""
-        self.ax_.set(title=title, xlabel=plane.names[0], ylabel=plane.names[1])
+        self.ax_.set_title(title)
+        plane.name_axes(self.ax_)
         bare(self.ax_)
         return self

@@ -84,9 +84,11 @@ class LabelComparisonDisplay:
         )
         for panel, (labels, of_labels, title, mixed) in zip(self.axes_, panels):
             draw_rows(panel, points, labels, of_labels, limits, mixed=mixed)
-            panel.set(title=title, xlabel=plane.names[0])
+            panel.set_title(title)
+            plane.name_axes(panel)
             bare(panel)
-        self.axes_[0].set_ylabel(plane.names[1])
+        for panel in self.axes_[1:]:
+            panel.set_ylabel("")
         if self.centroids is not None:
             centroids = to_host(self.centroids)
             draw_centroids(self.axes_[1], plane.projected(centroids), range(len(centroids)))

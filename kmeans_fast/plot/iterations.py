@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import to_host
 from ..functional import assign, kmeans, kmeans_plusplus
 from ..messages import counted
+from ..metrics.inputs import column_names
 from ..parameters import checked
 from ..whole_files import WholeFiles
 from .plane import draw_centroids, draw_regions, draw_rows, limits_of, nearest, plane_of, rows_of
@@ -77,6 +78,7 @@ class IterationsDisplay:
         **options
             As for `kmeans_fast.kmeans`.
         """
+        feature_names = column_names(X) if feature_names is None else feature_names
         X, n_clusters = to_host(X), checked({"n_clusters": n_clusters})["n_clusters"]
         if isinstance(init, str):
             if init not in ("random", "k-means++"):
@@ -224,5 +226,5 @@ class _Scene:
             draw_regions(ax, own, self.palette, self.limits)
         labels = nearest(self.X, own) if labels is None else labels
         draw_rows(ax, self.points, labels, self.palette, self.limits)
-        ax.set(xlabel=self.plane.names[0], ylabel=self.plane.names[1])
+        self.plane.name_axes(ax)
         bare(ax)

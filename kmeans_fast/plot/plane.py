@@ -120,6 +120,13 @@ class Plane(NamedTuple):
             out[rows] = X[rows] @ axes - middle
         return out
 
+    def name_axes(self, ax: Any) -> None:
+        """Name axes; one that shows nothing, because there is one feature or one row, has no numbers."""
+        ax.set(xlabel=self.names[0], ylabel=self.names[1])
+        for axis, name in zip((ax.xaxis, ax.yaxis), self.names):
+            if not name:
+                axis.set_ticks([])
+
 
 def plane_of(X: np.ndarray, names: Any = None) -> Plane:
     """The plane of rows (n, n_features): their two features, or their first two principal components.

@@ -357,3 +357,12 @@ def test_a_model_without_labels_asks_for_rows(blobs, model, tmp_path):
     with pytest.raises(ValueError, match="has no labels_: it may have been saved without them; give X"):
         plot.SizesDisplay.from_estimator(again)
     plot.SizesDisplay.from_estimator(again, blobs[0])
+
+
+def test_an_axis_that_shows_nothing_has_no_numbers():
+    X, y = make_blobs(60, 1, centers=2, random_state=0)
+    comparison = plot.LabelComparisonDisplay.from_predictions(X, y, y)
+    for ax in (plot.ClustersDisplay.from_predictions(X, y).ax_, *comparison.axes_):
+        assert len(ax.get_xticks()) > 1
+        assert ax.get_xlabel() == "feature 1"
+        assert len(ax.get_yticks()) == 0

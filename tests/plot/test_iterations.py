@@ -37,6 +37,12 @@ def test_steps_are_those_of_the_fit(X):
         IterationsDisplay(X, [])
 
 
+def test_axes_have_the_names_of_a_table(X):
+    pandas = pytest.importorskip("pandas")
+    display = IterationsDisplay.from_data(pandas.DataFrame(X, columns=["age", "spend"]), 3, seed=1)
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("age", "spend")
+
+
 def test_an_animation_is_written(X, tmp_path):
     path = tmp_path / "fit.gif"
     display = IterationsDisplay.from_data(X, 3, seed=1)
