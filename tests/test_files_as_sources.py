@@ -15,6 +15,8 @@ from support import run_python, some_weights
 import kmeans_fast
 from kmeans_fast import KMeans, door, sources
 from kmeans_fast.engine import on_disk, seeding
+from kmeans_fast.memory import limited
+from kmeans_fast.parameters import checked
 from kmeans_fast.sources import npy, reading
 
 pa = pytest.importorskip("pyarrow")
@@ -151,6 +153,7 @@ def test_a_fit_has_the_bits_of_one_array(monkeypatch, tmp_path, maker, fits):
     if fits:
         monkeypatch.setattr(door, "_ARRAY_SHARE", 0.5)
     monkeypatch.setattr(door, "chunk_bytes", lambda *most: 64 * 12)  # 64 rows
+    monkeypatch.setattr("kmeans_fast.sources.csv._FEWEST_BYTES", 1)
     source = MAKERS[maker](X, tmp_path, 70)
     how = {"seed": 0, "sample_weight": some_weights(len(X)), "max_iter": 9}
     wanted = kmeans_fast.kmeans(X.astype(np.float64) if maker in TEXT else X, 5, **how)
@@ -411,3 +414,23 @@ def test_text_packed_in_other_ways(tmp_path):
     text = "a,b,c\n" + "\n".join(",".join(map(repr, row)) for row in X.tolist())
     (tmp_path / "x.csv.bz2").write_bytes(bz2.compress(text.encode()))
     same(kmeans_fast.kmeans(tmp_path / "x.csv.bz2", 2, seed=0), kmeans_fast.kmeans(X, 2, seed=0))
+
+
+def test_blocks_of_text_follow_the_budget(tmp_path):
+    X = data(40_000, np.float64)
+    csv.write_csv(table(X), tmp_path / "x.csv")
+    sizes = []
+    for budget in (None, "100MB", "1MB", 1):
+        with limited(checked({"max_memory": budget})["max_memory"]):
+            chunks = list(sources.Csv(tmp_path / "x.csv").cut(door.chunk_bytes()).chunks())
+        assert_array_equal(np.concatenate(chunks), X)
+        sizes.append(max(map(len, chunks)))
+    assert sizes[0] == len(X)
+    assert sizes[0] > sizes[1] > sizes[2] == sizes[3] > 1000  # a block is worth its while
+
+
+def test_rows_of_text_longer_than_blocks(tmp_path):
+    X = np.random.default_rng(0).normal(size=(9, 20_000))  # 400 kB a row
+    np.savetxt(tmp_path / "x.csv", X, delimiter=",", fmt="%.17g")
+    source = sources.Csv(tmp_path / "x.csv", header=False)
+    assert_array_equal(np.concatenate(list(source.cut(1).chunks())), X)

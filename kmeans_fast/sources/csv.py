@@ -1,15 +1,21 @@
 """CSV, parsed anew in each pass."""
 
+import copy
 import os
 
 import numpy as np
 
+from ..memory import available_bytes
 from .arrow_columns import as_rows, check_names, head_of
 from .buffers import Buffers
 from .files import matching, stamp_of, unpacked
 from .protocol import CHUNK_BYTES, Source
 
 _ENDINGS = (".csv", ".tsv")
+_SHARE = 0.5  # of the memory there is, for what pyarrow reads ahead: so many blocks of text, and two for each core
+_AHEAD, _EXPANDS = 32, 4  # that are parsed, each so many times as large: "0," becomes eight bytes
+_FEWEST_BYTES = 1 << 18  # of a block; fewer take longer
+_MOST_LONGER = 16  # times as long as the first two rows is no row, or else a block has no end of a row
 
 
 class Csv(Source):
@@ -50,11 +56,21 @@ class Csv(Source):
         self.columns, self.header, self.delimiter = columns, header, delimiter
         self.buffers, self.places = Buffers(), []  # of the chunks: the file, and the number of the first row there
         self.looked_at, self.chosen = None, {}  # the stamp of the files, and the columns to read of each
+        self.block_bytes, self.rows_bytes = CHUNK_BYTES, {}  # of the first rows of each file
+
+    def cut(self, n_bytes):
+        import pyarrow as pa
+
+        other, available = copy.copy(self), available_bytes()
+        if available is not None:
+            n_bytes = min(n_bytes, int(_SHARE * available) // (_AHEAD + _EXPANDS * (pa.cpu_count() + 2)))
+        other.buffers, other.block_bytes = Buffers(), max(_FEWEST_BYTES, n_bytes)
+        return other
 
     def chunks(self):
         number, expected, stamp = 0, None, self.stamp()
         if stamp != self.looked_at:
-            self.looked_at, self.chosen = stamp, {}
+            self.looked_at, self.chosen, self.rows_bytes = stamp, {}, {}
         for path in self.paths:
             first_row = 0
             for batch in self._batches(path, expected):
@@ -70,9 +86,9 @@ class Csv(Source):
         from pyarrow import csv
 
         tab = "\t" if os.path.splitext(unpacked(path))[1].lower() == ".tsv" else ","
-        read = csv.ReadOptions(block_size=CHUNK_BYTES, autogenerate_column_names=not self.header)
         parse = csv.ParseOptions(delimiter=self.delimiter or tab)
         try:
+            read = csv.ReadOptions(block_size=self._block_bytes(path), autogenerate_column_names=not self.header)
             if path not in self.chosen:  # to look at the names is to parse the first block
                 with csv.open_csv(path, read, parse) as reader:
                     self.chosen[path] = self._choose(reader.schema.names, expected)
@@ -84,6 +100,18 @@ class Csv(Source):
                 yield from reader
         except (OSError, ValueError) as error:  # also pyarrow's own
             raise ValueError(f"{path}: not a table of numbers: {error}") from error
+
+    def _block_bytes(self, path):
+        """Of text that is parsed at a time: rows must be shorter."""
+        import pyarrow as pa
+
+        if path not in self.rows_bytes:
+            with pa.input_stream(path) as file:
+                first = file.read(_FEWEST_BYTES)
+                while first.count(b"\n") < 2 and len(first) < CHUNK_BYTES and (more := file.read(_FEWEST_BYTES)):
+                    first += more
+            self.rows_bytes[path] = max(map(len, first.split(b"\n", 2)[:2]))
+        return min(CHUNK_BYTES, max(self.block_bytes, _MOST_LONGER * self.rows_bytes[path]))
 
     def _choose(self, names, expected):
         chosen = check_names(names, self.columns or expected)
