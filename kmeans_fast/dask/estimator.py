@@ -87,7 +87,10 @@ init_size, refine, dtype, checkpoint, resume, max_memory
         if not is_collection(X):
             return super().predict(X, out=out)
         if out is not None:
-            raise ValueError("out is not for Dask collections, whose labels are lazy: write them with dask's to_zarr.")
+            raise ValueError(
+                "out is not for Dask collections, whose labels are lazy: write them with to_zarr or to_npy_stack of "
+                "dask.array, or beside the rows with to_parquet of dask.dataframe."
+            )
         self._look_at_columns(X)
         return as_array(X).map_blocks(
             tasks.labels, self.cluster_centers_, self._how(), dtype=np.int32, drop_axis=1, meta=np.empty(0, np.int32)

@@ -141,6 +141,26 @@ def test_labels_distances_and_seeds_are_those_of_one_array():
         assert_array_equal(one, other)
 
 
+def test_workers_write_labels(client, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    wanted = kmeans_fast.KMeans(7, random_state=2).fit(X)
+    labels, squared = kmeans_fast.assign(X, wanted.cluster_centers_)
+    data = dd.from_pandas(pd.DataFrame(X, columns=list("abcd")), npartitions=3)
+    model = on_dask.KMeans(7, random_state=2).fit(data)
+    da.to_npy_stack(tmp_path / "stack", model.labels_)
+    assert_array_equal(da.from_npy_stack(tmp_path / "stack").compute(), labels)
+    data.assign(cluster=model.predict(data)).to_parquet(tmp_path / "table")
+    table = pd.read_parquet(tmp_path / "table")
+    assert_array_equal(table.cluster, labels)
+    assert_array_equal(table[list("abcd")], X)
+    targets = [zarr.create_array(tmp_path / str(kind), shape=900, dtype=kind, chunks=100) for kind in ("i4", "f8")]
+    da.store(on_dask.assign(cut(X, 4), model.cluster_centers_), targets)
+    for target, values in zip(targets, (labels, squared)):
+        assert_array_equal(target[:], values)
+    with pytest.raises(ValueError, match="to_zarr or to_npy_stack"):
+        model.predict(data, out=tmp_path / "labels.npy")
+
+
 def test_the_estimator_is_that_of_one_array():
     frame = pd.DataFrame(X, columns=list("abcd"))
     data = dd.from_pandas(frame, npartitions=3)
