@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_CUDA = (2, 13)  # DLPack's device types of CUDA memory, plain and managed
+_CPU = 1  # DLPack's device type of the host's memory,
+_CUDA = (2, 13)  # and those of CUDA's, plain and managed
 BFLOAT16 = np.dtype(np.uint16)  # NumPy has no dtype for it: such numbers are held as their bits
 NARROW = (np.dtype(np.float16), BFLOAT16, np.dtype(np.int8), np.dtype(np.uint8))  # float32 has all their values
 
@@ -33,6 +34,12 @@ class Origin(NamedTuple):
         if self.library == "cupy" and isinstance(array, np.ndarray):
             return _cupy().asarray(array)
         return array
+
+    def beside(self, array: Any) -> Any:
+        """An array C-contiguous where the data is: copied to the GPU, if need be."""
+        if self.resident is None:
+            return np.ascontiguousarray(array)
+        return _cupy().ascontiguousarray(_cupy().asarray(array))
 
     def current(self) -> contextlib.AbstractContextManager:
         """While it lasts, CuPy works where the data is, on its GPU, and after what the caller has enqueued there.
@@ -130,20 +137,29 @@ def _is_tensor(X):
 
 
 def _plain(X):
-    """`X`, but for a tensor that takes part in differentiation, which does not export itself: that without its history.
-
-    k-means has no gradient.
+    """`X`, but for a tensor that does not export itself: one that takes part in differentiation without its history, as
+    k-means has no gradient; one whose signs are yet to be changed with that done.
     """
-    return X.detach() if hasattr(type(X), "detach") else X
+    if not hasattr(type(X), "detach"):
+        return X
+    X = X.detach()
+    return X.resolve_neg() if hasattr(X, "resolve_neg") else X
 
 
 def on_gpu(X):
     """Whether `X` is an array in the memory of an NVIDIA GPU, of whatever library."""
     if isinstance(X, (np.ndarray, type)):
         return False
-    X = _plain(X)
-    tell = getattr(X, "__dlpack_device__", None)  # asked first: the other is not for every dtype
-    return (tell is not None and tell()[0] in _CUDA) or hasattr(X, "__cuda_array_interface__")
+    device = _dlpack_device(_plain(X))  # asked first: the other is not for every dtype
+    return device in _CUDA or (device is None and hasattr(X, "__cuda_array_interface__"))
+
+
+def _dlpack_device(X):
+    """DLPack's device type of `X`; None where it has none, or is on a device that DLPack does not know."""
+    try:
+        return X.__dlpack_device__()[0]
+    except (AttributeError, ValueError):  # the latter is PyTorch's
+        return None
 
 
 def origin_of(X):
@@ -162,6 +178,12 @@ def _as_cupy(X):
     return cupy.from_dlpack(X) if hasattr(X, "__dlpack__") else cupy.asarray(X)
 
 
+def _as_numpy(X):
+    """What is on the host as NumPy's array, of the same memory where it is one."""
+    by_dlpack = not hasattr(X, "__array__") and _dlpack_device(X) == _CPU
+    return np.from_dlpack(X) if by_dlpack else np.asarray(X)
+
+
 def is_bfloat16_array(X):
     """Whether `X` is an array of bfloat16, of whatever library."""
     return str(getattr(X, "dtype", "")).rpartition(".")[2] == "bfloat16"  # of PyTorch, or of ml_dtypes
@@ -172,7 +194,7 @@ def _array_of(X):
     is_bfloat16, X = is_bfloat16_array(X), _plain(X)
     if is_bfloat16 and _is_tensor(X):
         X = X.view(sys.modules["torch"].int16)  # which NumPy and CuPy know without a library more
-    array = _as_cupy(X) if on_gpu(X) else np.asarray(X)
+    array = _as_cupy(X) if on_gpu(X) else _as_numpy(X)
     return (array.view(BFLOAT16) if is_bfloat16 else array), is_bfloat16
 
 
@@ -218,7 +240,8 @@ def described(X: Any, dtype: str | None = None) -> tuple[tuple[int, int], np.dty
     """
     if isinstance(X, tuple) and len(X) == 2 and all(isinstance(size, (int, np.integer)) for size in X):
         return X, np.dtype(dtype or np.float32), None
-    array, is_bfloat16 = _array_of(X)
+    array, is_bfloat16 = numbers(X, "X")
+    _check_shape(array, "X", ROWS)
     return array.shape, _held_in(array.dtype, is_bfloat16, dtype), origin_of(X).resident
 
 
@@ -266,25 +289,8 @@ def as_data(X, *, name="X", axes=ROWS, dtype=None, checked=False, first_row=0):
     """
     if is_ready(X, checked) and len(axes) == X.ndim and dtype in (None, X.dtype.name):
         return X
-    refuse_masked(X, name)
-    if hasattr(X, "tocsr") or hasattr(X, "todense"):
-        raise TypeError(f"{name} is sparse ({type(X).__name__}); a dense array is required: use {name}.toarray().")
-    try:
-        array, is_bfloat16 = _array_of(X)
-        if array.dtype.kind == "O":
-            array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array of numbers; it could not be converted: {error}.") from error
-    if array.dtype.kind == "c":
-        raise ValueError(f"{name} must be real, got complex data ({array.dtype}).")
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} must be an array of numbers, got dtype {array.dtype}.")
-    if array.ndim != len(axes):
-        wanted = f"{len(axes)} dimensions ({', '.join(axes)})"
-        raise ValueError(f"{name} must have {wanted}, got {array.ndim}: {array.shape}.")
-    if 0 in array.shape:
-        least = "one row and one column" if axes is ROWS else "one problem, one row and one column"
-        raise ValueError(f"{name} must have at least {least}, got shape {array.shape}.")
+    array, is_bfloat16 = numbers(X, name)
+    _check_shape(array, name, axes)
     held = _held_in(array.dtype, is_bfloat16, dtype)
     given = values_of(array) if is_bfloat16 and held != BFLOAT16 else array
     if isinstance(given, np.ndarray):
@@ -294,6 +300,55 @@ def as_data(X, *, name="X", axes=ROWS, dtype=None, checked=False, first_row=0):
     if not checked:
         check_finite(array, name, given, first_row)
     return array
+
+
+def numbers(X, name):
+    """`X` as NumPy's array or CuPy's, of real numbers in any dtype; and whether it was bfloat16, as by `_array_of`.
+
+    TypeError and ValueError, in which `name` is what it is called, for all that is something else.
+    """
+    refuse_masked(X, name)
+    sparse_tensor = _is_tensor(X) and "sparse" in str(getattr(X, "layout", ""))
+    if sparse_tensor or hasattr(X, "tocsr") or hasattr(X, "todense"):
+        way = "to_dense" if sparse_tensor else "toarray"
+        raise TypeError(f"{name} is sparse ({type(X).__name__}); a dense array is required: use {name}.{way}().")
+    try:
+        array, is_bfloat16 = _array_of(X)
+        if array.dtype.kind == "O" and array.ndim > 0:
+            _refuse_sequences(array)
+            array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} must be an array of numbers; it could not be converted: {error}.") from error
+    if array.dtype.kind == "O":
+        raise ValueError(f"{name} must be an array of numbers, got {type(X).__name__}.")
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name} must be real, got complex data ({array.dtype}).")
+    if array.dtype.kind not in "fiub" and not np.can_cast(array.dtype, np.float32):  # as those of ml_dtypes can be
+        raise ValueError(f"{name} must be an array of numbers, got dtype {array.dtype}.")
+    return array, is_bfloat16
+
+
+def _check_shape(array, name, axes):
+    """Raise ValueError for another number of dimensions, and where there is no row, column or problem."""
+    if array.ndim != len(axes):
+        wanted = f"{len(axes)} dimensions ({', '.join(axes)})"
+        raise ValueError(f"{name} must have {wanted}, got {array.ndim}: {array.shape}.")
+    if 0 in array.shape:
+        least = "one row and one column" if axes is ROWS else "one problem, one row and one column"
+        raise ValueError(f"{name} must have at least {least}, got shape {array.shape}.")
+
+
+def in_float64(X, name):
+    """`X` as an array of float64, refused as by `numbers`; a copy only where it is of another dtype."""
+    array, is_bfloat16 = numbers(X, name)
+    return (values_of(array) if is_bfloat16 else array).astype(np.float64, copy=False)
+
+
+def _refuse_sequences(array):
+    """Raise ValueError, with the remedy, for cells that are arrays or lists; `array` is one of objects."""
+    first = array.flat[0] if array.size else None
+    if isinstance(first, (list, tuple)) or (hasattr(first, "__array__") and np.ndim(first)):
+        raise ValueError("its cells hold several numbers each, as a column of embeddings does: numpy.stack them first")
 
 
 def refuse_masked(X, name):
@@ -357,48 +412,3 @@ def is_ready(X, checked=False):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
         return checked or bool(np.isfinite(X.sum()))
-
-
-def as_weights(sample_weight, sizes, origin=ON_HOST):
-    """`sample_weight` as float64 (n_samples,), finite, not negative, not all zero, where X is; None stays None.
-
-    `sizes` is n_samples, or for several data sets (problems, n_samples). A scalar is repeated. Weights on the host are
-    copied to the GPU that X is on; the other way is refused.
-    """
-    if sample_weight is None:
-        return None
-    refuse_masked(sample_weight, "sample_weight")
-    if on_gpu(sample_weight):
-        if origin.resident is None:
-            raise ValueError("sample_weight is on a GPU and X is not: copy one of them to where the other is.")
-        weights = _decoded(sample_weight)
-        if weights.device.id != origin.resident:
-            raise ValueError(f"sample_weight is on cuda:{weights.device.id} and X on cuda:{origin.resident}.")
-        weights = weights.astype(np.float64, copy=False)
-    else:
-        weights = np.asarray(_decoded(sample_weight), dtype=np.float64)
-    shape = sizes if isinstance(sizes, tuple) else (sizes,)
-    if weights.ndim == 0:
-        weights = np.full(shape, float(weights))
-    if weights.shape != shape:
-        raise ValueError(f"sample_weight must have shape {shape}, got {weights.shape}.")
-    check_weights(weights)
-    if origin.resident is None:
-        return np.ascontiguousarray(weights)
-    return _cupy().ascontiguousarray(_cupy().asarray(weights))
-
-
-def check_weights(weights):
-    """Raise ValueError for weights (n_samples,), or (problems, n_samples), that are NaN, infinite, negative or all zero
-    (in any problem).
-    """
-    check_finite(weights, "sample_weight")
-    least = float(weights.min())
-    if least < 0:
-        *problem, row = (int(at) for at in np.unravel_index(int(weights.argmin()), weights.shape))
-        where = "".join(f" of problem {at}" for at in problem)
-        raise ValueError(f"sample_weight must not be negative, got {least} at row {row}{where}.")
-    heaviest = to_host(weights.max(axis=-1))
-    if (heaviest == 0).any():
-        where = f" of problem {int(np.flatnonzero(heaviest == 0)[0])}" if heaviest.ndim else ""
-        raise ValueError(f"sample_weight must not be zero for every row{where}: at least one must be positive.")

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import BFLOAT16, ON_HOST, ROWS, Batch, Data, as_data, as_weights, computed_in, origin_of, values_of
+from .arrays import BFLOAT16, ON_HOST, ROWS, Batch, Data, as_data, computed_in, origin_of, values_of
 from .memory import available_bytes, limited
 from .sources import source_of
 from .sources.protocol import CHUNK_BYTES
 from .sources.reading import Reader
+from .weights import as_weights
 
 _ARRAY_SHARE = 0.5  # of the memory there is, for rows that become one array; the rest is for the work on them
 _UNKNOWN = 1 << 30  # where nothing tells what there is

@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 from support import rows
 
 import kmeans_fast
-from kmeans_fast.arrays import as_data, as_weights
+from kmeans_fast.arrays import as_data
+from kmeans_fast.weights import as_weights
 
 X = rows(12, 2, np.float64)
 CALLS = {
@@ -82,6 +83,15 @@ def test_finite_values_whose_sum_overflows_are_finite():
 def test_what_is_not_a_table_of_numbers_is_refused(call, data, text):
     with pytest.raises(ValueError, match=text):
         call(data)
+
+
+@pytest.mark.parametrize("given", [np.zeros(3), np.empty((0, 2)), [["a"]], np.zeros((2, 2), complex), None])
+def test_explain_refuses_what_the_others_do(given):
+    with pytest.raises(ValueError, match=r".") as expected:
+        kmeans_fast.kmeans(given, 1)
+    with pytest.raises(ValueError, match=r".") as found:
+        kmeans_fast.explain(given, 1)
+    assert str(found.value) == str(expected.value)
 
 
 @each_call

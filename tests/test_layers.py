@@ -13,7 +13,7 @@ BASE = (
 LAYERS = [  # from the lowest; what stands in one line may import what stands in lines above it only
     {"kernels"},
     set(BASE),
-    {"datasets", "sources"},
+    {"datasets", "sources", "weights"},
     {"label_files"},
     {"door"},
     {"backends"},

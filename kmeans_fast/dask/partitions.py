@@ -9,9 +9,9 @@ import dask.array as da
 import numpy as np
 from dask.delayed import delayed
 
-from ..arrays import as_weights
 from ..backends.partials import merged
 from ..reference import LABEL
+from ..weights import as_weights
 from . import tasks
 from .elsewhere import RowsElsewhere
 from .session import LabelsOf

@@ -10,13 +10,25 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
 
 from .. import persistence
-from ..arrays import as_data, as_weights, check_weights, is_bfloat16_array, is_ready, on_gpu, refuse_masked, to_host
+from ..arrays import (
+    as_data,
+    check_finite,
+    in_float64,
+    is_bfloat16_array,
+    is_ready,
+    numbers,
+    on_gpu,
+    refuse_masked,
+    to_host,
+    values_of,
+)
 from ..door import DataInChunks, opened
 from ..engine.checkpoint import seed_in
 from ..engine.fit import Fit, fit
@@ -26,6 +38,7 @@ from ..engine.update import means
 from ..label_files import check_out, put
 from ..messages import warn
 from ..parameters import DEFAULTS, checked, for_engine, runs
+from ..weights import as_weights, check_weights
 from ..whole_files import WholeFiles
 from . import kind_of
 from .verbose import Printer
@@ -257,8 +270,8 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return X, None
         if origin.resident is not None or on_gpu(sample_weight):
             return X, as_weights(sample_weight, len(X), origin)
-        refuse_masked(sample_weight, "sample_weight")
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weights = in_float64(sample_weight, "sample_weight")
+        weights = _check_sample_weight(weights if weights.ndim else float(weights), X, dtype=np.float64)
         check_weights(weights)
         return X, np.ascontiguousarray(weights)
 
@@ -272,13 +285,23 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         elif origin.resident is not None:
             array = as_data(X, dtype=dtype)
         else:
-            refuse_masked(X, "X")
-            if is_bfloat16_array(X):
-                X = as_data(X)
-            elif origin.library == "torch":
-                X = to_host(X)  # scikit-learn takes a tensor's dtype for none that it knows
-            return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], order="C")
+            return self._checked_by_sklearn(X, reset)
         self._check_columns(array, reset)
+        return array
+
+    def _checked_by_sklearn(self, X, reset):
+        """Rows as an array of float32 or float64, with scikit-learn's checks and messages."""
+        refuse_masked(X, "X")
+        how = {"dtype": [np.float64, np.float32], "order": "C"}
+        if _sklearn_knows(X):
+            array = validate_data(self, X, reset=reset, **how)
+        else:
+            given, is_bfloat16 = numbers(X, "X")
+            given = values_of(given).astype(np.float64) if is_bfloat16 else given
+            array = check_array(given, estimator=self, input_name="X", **how)
+            self._check_columns(array, reset, X if hasattr(X, "columns") else None)
+        if get_config()["assume_finite"]:  # scikit-learn has left that out
+            check_finite(array, "X")
         return array
 
     def _check_columns(self, rows, reset, head=None):
@@ -360,6 +383,14 @@ def _saved_as(cls):
             f"{', '.join(sorted(others))}. Save a {kind.__name__} that has its attributes, or pickle it."
         )
     return kind.__name__
+
+
+def _sklearn_knows(X):
+    """Whether scikit-learn sees what dtype X has: not of tensors, tables of Polars, lists of float32 and others."""
+    if isinstance(X, (list, tuple)):
+        return np.asarray(X[:1]).dtype != np.float32
+    is_array = isinstance(X, np.ndarray) and not is_bfloat16_array(X)
+    return is_array or hasattr(X, "iloc") or hasattr(X, "tocsr")
 
 
 def _as_start(init, data):

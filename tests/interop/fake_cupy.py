@@ -246,16 +246,20 @@ class TorchStream:
 class Tensor:
     __module__ = "torch"
 
-    def __init__(self, memory, device="cpu", requires_grad=False, bfloat16=False):
-        """`bfloat16`: the memory is uint16, the bits of such numbers."""
+    def __init__(self, memory, device="cpu", requires_grad=False, bfloat16=False, negated=False, layout="strided"):
+        """`bfloat16`: the memory is uint16, the bits of such numbers. `negated`: its values are minus the memory's."""
         self.memory, self.device, self.requires_grad = memory, device, requires_grad
         self.shape, self.ndim = memory.shape, memory.ndim
         self.dtype = f"torch.{'bfloat16' if bfloat16 else memory.dtype}"
+        self.negated, self.layout = negated, f"torch.{layout}"
 
-    is_cuda = property(lambda self: self.device != "cpu")
+    is_cuda = property(lambda self: self.device.startswith("cuda"))
 
     def detach(self):
-        return Tensor(self.memory, self.device, bfloat16=self._is_bfloat16)
+        return Tensor(self.memory, self.device, bfloat16=self._is_bfloat16, negated=self.negated)
+
+    def resolve_neg(self):
+        return Tensor(-self.memory, self.device) if self.negated else self
 
     @property
     def _is_bfloat16(self):
@@ -282,6 +286,8 @@ class Tensor:
         return self.memory.__array_interface__
 
     def __dlpack_device__(self):
+        if self.device == "meta":
+            raise ValueError("Unknown device type meta for Dlpack")
         return (CUDA, int(self.device[5:])) if self.is_cuda else (HOST, 0)
 
     def __dlpack__(self, *, stream=None):
@@ -292,10 +298,12 @@ class Tensor:
         return Capsule(self.memory, self.__dlpack_device__()[1])
 
     def __array__(self, dtype=None, copy=None):
-        if self.is_cuda:
+        if self.device != "cpu":
             raise TypeError(f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu()")
         if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.negated:
+            raise RuntimeError("Can't call numpy() on Tensor that has negative bit set.")
         if self._is_bfloat16:
             raise TypeError("Got unsupported ScalarType BFloat16")
         return self.memory if dtype is None else self.memory.astype(dtype)

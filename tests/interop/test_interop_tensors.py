@@ -125,10 +125,38 @@ def test_tensors_on_a_gpu_that_take_part_in_differentiation_are_taken():
     same(KMeans(K, random_state=0).fit(given).predict(given), KMeans(K, random_state=0).fit_predict(X), given)
 
 
-def test_tensors_on_the_host_that_take_part_in_differentiation_are_taken():
+@pytest.mark.parametrize("how", ["requires_grad", "negated"])
+def test_tensors_on_the_host_that_do_not_export_themselves_are_taken(how):
+    X, weights = problem()
+    sign = -1 if how == "negated" else 1
+    given, of_given = TORCH_CPU.put(sign * X, **{how: True}), TORCH_CPU.put(sign * weights, **{how: True})
+    expected = kmeans_fast.kmeans(X, K, sample_weight=weights, seed=0)
+    same(kmeans_fast.kmeans(given, K, sample_weight=of_given, seed=0).labels, expected.labels, given)
+    for of_model in (given, X):
+        model = KMeans(K, random_state=0).fit(of_model, sample_weight=of_given)
+        same(model.labels_, expected.labels, of_model)
+        assert model.inertia_ == expected.inertia
+
+
+def test_weights_may_be_a_tensor_of_bfloat16():
     X, _ = problem()
-    given = TORCH_CPU.put(X, requires_grad=True)
-    same(kmeans_fast.kmeans(given, K, seed=0).labels, kmeans_fast.kmeans(X, K, seed=0).labels, given)
+    weights = TORCH_CPU.put(np.full(60, 0x4000, np.uint16), bfloat16=True)  # 2
+    expected = kmeans_fast.kmeans(X, K, sample_weight=2.0, seed=0)
+    assert KMeans(K, random_state=0).fit(X, sample_weight=weights).inertia_ == expected.inertia
+    assert kmeans_fast.kmeans(X, K, sample_weight=weights, seed=0).inertia == expected.inertia
+
+
+@each_call
+@pytest.mark.parametrize("layout", ["sparse_coo", "sparse_csr"])
+def test_sparse_tensors_are_refused_with_the_remedy(call, layout):
+    with pytest.raises(TypeError, match=r"X is sparse \(Tensor\); a dense array is required: use X.to_dense\(\)"):
+        call(TORCH_CPU.put(problem()[0], layout=layout), "cpu")
+
+
+@each_call
+def test_tensors_without_memory_are_refused_with_the_reason(call):
+    with pytest.raises(ValueError, match=r"X must be an array of numbers.*can't convert meta device"):
+        call(TORCH_CPU.put(problem()[0], "meta"), "cpu")
 
 
 @pytest.mark.parametrize("options", [{}, {"init_size": 30}], ids=["all rows", "init_size"])
