@@ -7,7 +7,8 @@ import numpy as np
 from ..messages import counted
 from ..preparation import health
 from ..preparation.findings import beyond, fences
-from ..preparation.rows import Rows, is_free
+from ..preparation.number_texts import PLAINLY, number_text
+from ..preparation.rows import Rows, is_free, is_missing
 from .readers.columns import listed
 
 _LEFT_OUT = -1  # the label of a row that has none
@@ -64,8 +65,10 @@ def prepared(args, table, watch):
     if not watch.quiet:
         found = health(rows, scaled=args.scale != "none")
         mended = {"text": True, "missing": args.missing, "extreme": args.outliers != "keep"}
+        mended["numbers as text"] = args.categories != "auto"  # they were named
         notes += [str(one) for one in found.findings if not mended.get(one.kind)]
     watch.say(args.file, notes)
+    _refuse_empty(args, table, rows, used)
     if table.missing and args.missing is None and (absent := rows.missing()).any():
         raise ValueError(
             f"{table.first_missing(used)}; every cell must be a finite number or, of categories, a text "
@@ -123,9 +126,24 @@ def _without_free_texts(rows):
     names = [name for at, name in enumerate(rows.names) if at not in free]
     places = [at for at in range(len(rows.names)) if at not in free]
     texts = {places.index(at): texts for at, texts in rows.texts.items() if at not in free}
-    why = "more than half of its rows differ, as in identifiers and free text; --categories can choose it"
-    said = f"left out: {listed([rows.names[at] for at in sorted(free)])}: {why}"
-    return Rows(rows.numbers, texts, names), places, [said]
+    written = {at: text for at in sorted(free) if (text := number_text(rows.texts[at])) is not None}
+    said = [f"left out: {rows.names[at]!r}: it is text, as {text!r}: {PLAINLY}" for at, text in written.items()]
+    if others := sorted(free - set(written)):
+        its, it = ("its", "it") if len(others) == 1 else ("their", "them")
+        why = f"more than half of {its} rows differ, as in identifiers and free text; --categories can choose {it}"
+        said.insert(0, f"left out: {listed([rows.names[at] for at in others])}: {why}")
+    return Rows(rows.numbers, texts, names), places, said
+
+
+def _refuse_empty(args, table, rows, used):
+    """Raise ValueError if a column has no value: no way to see to missing cells helps."""
+    for at, column in enumerate(used):
+        if column in table.missing:
+            texts = rows.texts.get(at)
+            if (is_missing(texts) if texts is not None else np.isnan(rows.numbers[:, rows.places.index(at)])).all():
+                raise ValueError(
+                    f"{args.file}: column {rows.names[at]!r} has no value at all: leave it out with --columns"
+                )
 
 
 def _complete(args, rows, notes):

@@ -59,7 +59,7 @@ def _health(args, table):
     found = health(table.rows(), scaled=args.scale != "none")
     mended = {
         "missing": args.missing, "text": args.categories, "extreme": args.outliers != "keep",
-        "identifier": args.categories in ("auto", "drop"),
+        "identifier": args.categories in ("auto", "drop"), "numbers as text": args.categories not in (None, "auto"),
     }  # fmt: skip
     findings = [one._replace(advice="") if mended.get(one.kind) else one for one in found.findings]
     return found._replace(findings=findings)

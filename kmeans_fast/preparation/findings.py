@@ -10,6 +10,7 @@ import numpy as np
 
 from ..messages import counted
 from .defaults import FAR
+from .number_texts import PLAINLY, number_text
 from .rows import Rows, as_rows, is_missing
 
 _UNLIKE = 100.0  # times by which the spread of one column is beyond another's from which distances are that column's
@@ -36,7 +37,7 @@ class Column(NamedTuple):
     levels : int
         Distinct texts; 0 for numbers.
     remark : str
-        "constant", "two values", "identifier", "text", "empty" or "".
+        "constant", "two values", "identifier", "text", "numbers as text", "empty" or "".
     """
 
     name: str
@@ -56,7 +57,7 @@ class Finding(NamedTuple):
 
     Attributes
     ----------
-    kind : {"missing", "text", "identifier", "constant", "scales", "extreme", "few rows"}
+    kind : {"empty", "missing", "text", "numbers as text", "identifier", "constant", "scales", "extreme", "few rows"}
     columns : list of str
     words : str
         What it is.
@@ -137,8 +138,9 @@ def health(X: Any, feature_names: Sequence[str] | None = None, scaled: bool = Fa
     with np.errstate(over="ignore", invalid="ignore"):  # of values near the largest float the spread is infinite
         columns |= _of_numbers(rows)
     found = [columns[index] for index in range(len(rows.names))]
-    incomplete = int(rows.missing().sum()) if any(column.missing for column in found) else 0
-    return Health(len(rows.numbers), found, _findings(found, len(rows.numbers), incomplete, scaled))
+    holding = [index for index, column in enumerate(found) if column.remark != "empty"]
+    incomplete = int(rows.missing(holding).sum()) if any(column.missing for column in found) else 0
+    return Health(len(rows.numbers), found, _findings(found, rows, incomplete, scaled))
 
 
 def fences(rows: Rows, reach: float = FAR, sampled: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -181,7 +183,14 @@ def _of_texts(name, texts):
     absent = is_missing(texts)
     missing = int(absent.sum())
     levels, n = len(set(texts[~absent].tolist())), len(texts)
-    remark = "empty" if not levels else "identifier" if levels == n >= _FEWEST_UNIQUE else "text"
+    if not levels:
+        remark = "empty"
+    elif levels == 1 and not missing:
+        remark = "constant"
+    elif number_text(texts) is not None:
+        remark = "numbers as text"
+    else:
+        remark = "identifier" if levels == n >= _FEWEST_UNIQUE else "text"
     return Column(name, "text", missing, *[math.nan] * 4, 0, levels, remark)
 
 
@@ -226,13 +235,17 @@ def _remark(values, missing):
     return ""
 
 
-def _findings(columns, n, incomplete, scaled):
-    said = []
+def _findings(columns, rows, incomplete, scaled):
+    said, n = [], len(rows.numbers)
 
     def add(kind, chosen, words, advice=""):
         said.append(Finding(kind, [column.name for column in chosen], words, advice))
 
-    missing = [column for column in columns if column.missing]
+    empty = [column for column in columns if column.remark == "empty"]
+    if empty:
+        have = "has" if len(empty) == 1 else "have"
+        add("empty", empty, f"{_listed(empty)} {have} no value at all", "choose columns with --columns")
+    missing = [column for column in columns if column.missing and column.remark != "empty"]
     if missing:
         total = sum(column.missing for column in missing)
         add(
@@ -245,6 +258,11 @@ def _findings(columns, n, incomplete, scaled):
         levels = ", ".join(f"{column.name} {column.levels:,}" for column in texts[:_NAMED])
         advice = "--categories auto gives each level a column of 0 and 1, --categories drop leaves them out"
         add("text", texts, f"{_listed(texts)} {_are(texts)} text (levels: {levels})", advice)
+    written = [(column, index) for index, column in enumerate(columns) if column.remark == "numbers as text"]
+    if written:
+        chosen, example = [column for column, _ in written], number_text(rows.texts[written[0][1]])
+        words = f"{_listed(chosen)} {_are(chosen)} text, though all of it is numbers ({example!r})"
+        add("numbers as text", chosen, words, PLAINLY)
     unique = [column for column in columns if column.remark == "identifier"]
     if unique:
         words = f"{_listed(unique)} {'differs' if len(unique) == 1 else 'differ'} in every row, as identifiers do"

@@ -199,7 +199,9 @@ def test_text_has_many_words_for_nothing(files, run, mark):
         (["numbers.csv", "--missing", "median", "--pca", "4"], "n_components must be from 1 to 3"),
         (["numbers.csv", "--missing", "drop", "--outliers", "0", "--columns", "2", "-k", "230"], "-k must be at most"),
         (["empty.csv", "--missing", "median"], "column 'b' has no value at all"),
-        (["empty.csv", "--missing", "drop"], "every row has a missing cell"),
+        (["empty.csv", "--missing", "drop"], "column 'b' has no value at all: leave it out with --columns"),
+        (["empty.csv"], "column 'b' has no value at all: leave it out with --columns"),
+        (["no_row.csv", "--missing", "drop"], "every row has a missing cell"),
         (["numbers.csv", "--pca", "0"], "must be a number of components, or a share below 1"),
         (["numbers.csv", "--outliers", "-1"], "must be 'keep', 'exclude' or a number of at least 0"),
         (["numbers.csv", "--max-categories", "1"], "must be a whole number of at least 2"),
@@ -211,6 +213,7 @@ def test_text_has_many_words_for_nothing(files, run, mark):
 )
 def test_what_cannot_be_prepared_is_refused_with_the_way_out(files, refused, args, text):
     (files / "empty.csv").write_text("a,b\n1,\n2,\n")
+    (files / "no_row.csv").write_text("a,b\n1,\n,2\n")
     assert text in refused("fit", "-k", "2", *args)
 
 
@@ -359,3 +362,27 @@ def test_choice_and_report_prepare_too(files, run):
     assert "5 missing cells in" not in page
     assert "4 missing cells in age, rate and city" in page
     assert ">city=Rome<" in page
+
+
+def test_numbers_with_signs_are_told_from_texts(files, run, refused):
+    """They are no identifiers that are left out, and no levels, without a word."""
+    plainly = "write numbers as 12345.67, without signs of money, percent or thousands"
+    rows = [f'c{i},"${1000 + i:,}.50",{i % 7}%,{i},"{7_000_000 + i:,}"' for i in range(60)]
+    (files / "money.csv").write_text("\n".join(["id,spend,rate,visits,people", *rows]) + "\n")
+    auto = ["--categories", "auto", "--columns"]
+    told = run("fit", "money.csv", "-k", "2", *auto, "id,spend,rate,visits", "--model", "m.npz").err
+    assert "left out: 'id': more than half of its rows differ" in told
+    assert f"left out: 'spend': it is text, as '$1,000.50': {plainly}" in told
+    assert f"rate is text, though all of it is numbers ('0%'): {plainly}" in told
+    told = run(
+        "fit", "money.csv", "-k", "2", "--columns", "rate,visits", "--categories", "rate", "--model", "m.npz"
+    ).err
+    assert plainly not in told  # the user has named it
+    for column, cell in {"people": "7,000,000", "spend": "$1,000.50"}.items():
+        said = refused("fit", "money.csv", "-k", "2", "--columns", column)
+        assert f"('{column}') is '{cell}'; every cell must be a finite number ({plainly})" in said
+    (files / "both.csv").write_text("spend,visits\n$1,2\n$3,4\n")
+    assert f"is text ('$1' in row 2; {plainly})" in refused("fit", "both.csv", "-k", "2")
+    (files / "comma.csv").write_text("spend;visits\n1.000.000,5;2\n3,5;4\n")
+    said = refused("fit", "comma.csv", "-k", "2", "--decimal", ",")
+    assert "is '1.000.000,5'; every cell must be a finite number (write numbers as 12345,67" in said

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kmeans_fast.preparation import findings, health
+from kmeans_fast.preparation.number_texts import is_number_text
 
 
 def kinds(found):
@@ -23,6 +24,8 @@ def test_everything_is_found_in_a_frame():
             "flag": rng.choice([True, False], n),
             "same": 3.0,
             "none": np.nan,
+            "price": [f"${i:,}" for i in range(5000, 5000 + n)],
+            "one": "x",
             "count": pandas.array([None, *rng.integers(0, 9, n - 1)], dtype="Int64"),
             "kind": pandas.Categorical(rng.choice(["a", "b"], n)),
         }
@@ -34,13 +37,17 @@ def test_everything_is_found_in_a_frame():
     remarks = {column.name: column.remark for column in found.columns if column.remark}
     assert remarks == {
         "id": "identifier", "number": "identifier", "city": "text", "flag": "two values", "same": "constant",
-        "none": "empty", "kind": "text",
+        "none": "empty", "price": "numbers as text", "one": "constant", "kind": "text",
     }  # fmt: skip
     missing = {column.name: column.missing for column in found.columns if column.missing}
     assert missing == {"age": 1, "city": 1, "none": n, "count": 1}
     said = kinds(found)
-    assert list(said) == ["missing", "text", "identifier", "constant", "scales", "extreme"]
-    assert said["missing"].words.startswith(f"{n + 3} missing cells in age, city, none and count, in {n} rows")
+    order = ["empty", "missing", "text", "numbers as text", "identifier", "constant", "scales", "extreme"]
+    assert list(said) == order
+    assert said["empty"].words == "none has no value at all"  # so no row is whole, and that is not for --missing
+    assert said["missing"].words == "3 missing cells in age, city and count, in 2 rows"
+    assert said["numbers as text"].words == "price is text, though all of it is numbers ('$5,000')"
+    assert said["constant"].columns == ["same", "one"]
     assert said["text"].words == "city and kind are text (levels: city 2, kind 2)"
     assert said["identifier"].columns == ["id", "number"]
     assert said["extreme"].columns == ["spend"]
@@ -100,3 +107,14 @@ def test_other_data_is_refused(X, text):
         health(X)
     with pytest.raises(ValueError, match="names must name all 2 columns"):
         health([[1.0, 2.0]], ["a"])
+
+
+def test_numbers_are_told_from_other_texts():
+    written = [
+        "$1,200.50", "39%", "39 %", "1.200.000", "1 200 000", "-$5", "(55)", "44.67 €", "R$ 7", "US$ 7", "1'000.5",
+    ]  # fmt: skip
+    others = [
+        "12", "1.5", "1,5", "2021-11-06", "06.11.2021", "12:30", "c-00001", "AB12", "", "%", "$", "1,23,4", "10-20",
+    ]  # fmt: skip
+    assert [text for text in written if not is_number_text(text)] == []
+    assert [text for text in others if is_number_text(text)] == []

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from ...messages import counted
+from ...preparation.number_texts import PLAINLY, is_number_text
 from .columns import describe, numbered
 from .header import Judge, is_missing, is_number
 from .rows import (
@@ -240,5 +241,7 @@ def _texts(judge, lines, n_columns):
     for column in range(n_columns):
         if judge.kinds[column] == "text":
             row = next(i for i, row in enumerate(judge.below) if not is_missing(row[column].text))
-            found[column] = f"is text ({judge.below[row][column].text!r} in row {lines[row]})"
+            cell = judge.below[row][column].text
+            plainly = f"; {PLAINLY}" if is_number_text(cell) else ""
+            found[column] = f"is text ({cell!r} in row {lines[row]}{plainly})"
     return found

@@ -8,6 +8,7 @@ from array import array
 
 import numpy as np
 
+from ...preparation.number_texts import PLAINLY, is_number_text
 from .collected import has_infinity, is_finite
 from .columns import describe
 from .header import ABSENT, is_absent, is_number
@@ -147,6 +148,9 @@ def _bad_cell(text, where, dialect):
     elif text.lower() in ("true", "false"):
         hint = " (write 1 for true and 0 for false, as Parquet's booleans count; fit, choose-k and report take them as "
         hint += "--categories)"
+    elif is_number_text(text):
+        hint = f" ({PLAINLY.replace('.', dialect.decimal)})"
     elif text.lower().lstrip("+-") not in ("nan", "inf", "infinity"):
-        hint = " (choose columns with --columns; fit, choose-k and report take texts as --categories)"
+        hint = " (empty the cell if it has no value; choose columns with --columns; fit, choose-k and report take "
+        hint += "texts as --categories)"
     return ValueError(f"{where} is {text!r}; every cell must be a finite number{hint}")
