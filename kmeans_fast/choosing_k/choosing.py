@@ -14,6 +14,7 @@ from ..door import opened
 from ..engine.checks import check_clusters
 from ..engine.several_k import SeveralK
 from ..functional import seed_of
+from ..messages import counted
 from ..metrics import davies_bouldin_score, silhouette_score
 from ..parameters import PARAMETERS, checked
 from . import criteria
@@ -81,7 +82,7 @@ class KChoice(NamedTuple):
         wide = [max(map(len, column)) for column in columns]
         lines = ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, wide)) for row in zip(*columns)]
         marks = ["", *("  <" if k == self.n_clusters else "" for k in self.table["k"].tolist())]
-        said = f"{self.n_clusters} clusters ({self.confidence})"
+        said = f"{counted(self.n_clusters, 'cluster')} ({self.confidence})"
         return "\n".join([*(line + mark for line, mark in zip(lines, marks)), "", said, *self.reasons])
 
 

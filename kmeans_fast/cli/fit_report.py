@@ -89,7 +89,7 @@ def report(args, model, ready, found, centroids, watch, to, weighted):
     end = "interrupted" if watch.interrupted else "converged" if _converged(model) else ""
     n_init = len({progress.run for progress in model.history_})
     facts = [
-        ("data", f"{X.shape[0]:,} rows x {X.shape[1]:,} columns, {X.dtype}"),
+        ("data", f"{counted(X.shape[0], 'row')} x {counted(X.shape[1], 'column')}, {X.dtype}"),
         *_preparation(args, ready),
         ("inertia", f"{model.inertia_:.10g}"),
         ("iterations", outcome(model.n_iter_, end, model.max_iter, n_init)),

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..choosing_k import KChoice, choose_k
 from ..choosing_k.criteria import STABLE
+from ..messages import counted
 from .style import BESIDE, CHOSEN, CURVE, bare, counts, pyplot
 
 # Column of the table, title, scale of the axis, criterion whose vote is marked.
@@ -75,10 +76,11 @@ class KChoiceDisplay:
 
         choice, table = self.choice, self.choice.table
         if ax is None:
+            said = f"{counted(choice.n_clusters, 'cluster')} ({choice.confidence})"
             figure, ax = pyplot().subplots(
                 1, len(_PANELS), figsize=(14, 3.6), layout="constrained", gridspec_kw={"wspace": 0.08}
             )
-            figure.suptitle(f"{choice.n_clusters} clusters ({choice.confidence})", x=0.01, ha="left", fontweight="bold")
+            figure.suptitle(said, x=0.01, ha="left", fontweight="bold")
         self.axes_ = np.asarray(ax, dtype=object).ravel()
         if len(self.axes_) != len(_PANELS):
             raise ValueError(f"ax must be a sequence of {len(_PANELS)} axes, got {len(self.axes_)}.")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..messages import counted
-from .defaults import FAR
+from .defaults import FAR, FEWEST_UNIQUE
 from .number_texts import PLAINLY, number_text
 from .rows import Rows, as_rows, is_missing
 
@@ -18,7 +18,6 @@ _FEW_VALUES = 2  # distinct values of a column that is a flag
 _SAMPLED = 4_000_000  # numbers that quartiles are taken of, in a sample of rows
 _LEAST_ROWS, _MOST_ROWS = 5_000, 200_000  # of that sample
 _BLOCK = 1 << 18  # numbers looked at together
-_FEWEST_UNIQUE = 20  # rows from which a column that differs in all of them is taken for an identifier
 _NAMED = 6  # columns that a sentence names
 
 
@@ -190,7 +189,7 @@ def _of_texts(name, texts):
     elif number_text(texts) is not None:
         remark = "numbers as text"
     else:
-        remark = "identifier" if levels == n >= _FEWEST_UNIQUE else "text"
+        remark = "identifier" if levels == n >= FEWEST_UNIQUE else "text"
     return Column(name, "text", missing, *[math.nan] * 4, 0, levels, remark)
 
 
@@ -229,7 +228,7 @@ def _remark(values, missing):
     first = values[:1000]
     if len(np.unique(first[~np.isnan(first)])) <= _FEW_VALUES:
         return "two values" if len(np.unique(values[~np.isnan(values)])) <= _FEW_VALUES else ""
-    whole = not missing and len(values) >= _FEWEST_UNIQUE and bool((first == np.rint(first)).all())
+    whole = not missing and len(values) >= FEWEST_UNIQUE and bool((first == np.rint(first)).all())
     if whole and len(np.unique(first)) == len(first) and bool((values == np.rint(values)).all()):
         return "identifier" if len(np.unique(values)) == len(values) else ""
     return ""

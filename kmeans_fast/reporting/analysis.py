@@ -10,6 +10,7 @@ from ..arrays import to_host
 from ..choosing_k import choose_k
 from ..choosing_k.criteria import VOTING
 from ..functional import kmeans
+from ..messages import counted
 from ..metrics import cluster_profiles, outlier_scores
 from ..plot import ClustersDisplay, KChoiceDisplay, ProfilesDisplay, SilhouetteDisplay, SizesDisplay
 from ..preparation.findings import Health, health
@@ -128,7 +129,7 @@ def analyse(
         words = f"Four criteria; each is for: {votes}."
         displays["choice"] = KChoiceDisplay(choice), "Criteria by number of clusters", words
     what = "their two features" if rows.shape[1] == 2 else "the first two principal components"
-    words = f"{len(rows):,} rows by {what}, coloured by cluster, with centroids."
+    words = f"{counted(len(rows), 'row')} by {what}, coloured by cluster, with centroids."
     displays["clusters"] = ClustersDisplay(rows, labels, to_host(found.centroids), called), "Clusters", words
     pictures = timed("drawing", lambda: {name: picture(*one) for name, one in displays.items()})
     return Analysis(

@@ -4,8 +4,11 @@ import datetime
 import html
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from ..messages import counted
 from .analysis import Analysis
 from .templates import rendered
 
@@ -20,7 +23,12 @@ def page(analysis: Analysis, now: datetime.datetime | None = None) -> str:
     ImportError
         If Jinja2 is missing.
     """
-    filters = {"number": _number, "duration": _duration, "options": _with_options}
+    filters: dict[str, Callable[..., Any]] = {
+        "counted": counted,
+        "number": _number,
+        "duration": _duration,
+        "options": _with_options,
+    }
     made = (now or datetime.datetime.now().astimezone()).strftime("%Y-%m-%d %H:%M")
     return rendered(_TEMPLATE, filters, **analysis._asdict(), made=made)
 

@@ -124,6 +124,21 @@ def test_one_number_is_taken_as_it_is(X):
     assert len(alone.of("img")) == 2  # for light and for dark
 
 
+def test_one_is_one(analysis):
+    """One row, cluster or outlier, and not "1 rows"."""
+    choice = analysis.choice._replace(n_clusters=1)
+    few = analysis._replace(
+        n_clusters=1, outliers=1, farthest=[(3, 0, 9.0)], choice=choice, names=[f"x{j}" for j in range(61)],
+        health=health(np.zeros((1, 1))), clusters=[],
+    )  # fmt: skip
+    shown = " ".join("".join(Page(page(few)).text).split())
+    for words in ("1 cluster in", "1 row, 1 column.", "1 cluster is recommended"):
+        assert words in shown
+    assert "\n1 cluster (" in str(choice)
+    some = analysis._replace(outliers=1, farthest=[(3, 0, 9.0)])
+    assert "1 outlier: farther from the centroid than" in "".join(Page(page(some)).text)
+
+
 def test_the_health_of_columns_is_told():
     rng = np.random.default_rng(0)
     X = np.column_stack(
@@ -181,7 +196,7 @@ def test_pages_of_odd_data_are_made(rows, numbers):
     X = {"one far away": X, "constant": np.full((50, 3), 0.1), "few": X[:12], "one": X[:1]}[rows]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fewer distinct rows than clusters
-        assert "clusters in" in page(analyse(X, numbers, seed=0))
+        assert re.search("[2-9] clusters in|12 clusters in|>1 cluster in", page(analyse(X, numbers, seed=0)))
 
 
 def test_a_column_that_is_constant_but_for_rounding_does_not_vary():

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...messages import counted
+from ...preparation.defaults import FEWEST_UNIQUE
 from .blocks import Blocks
 from .collected import Collected, Table
 from .columns import Selection, listed
@@ -92,7 +93,9 @@ def read(path, selection=None, *, text=None, dtype="auto", progress=None):
         raise ValueError(f"{path}: at least one row is needed, got none")
     called = f": {listed(found.names)}" if found.names else ""
     size = f"{counted(len(found.data), 'row')}, {counted(n_features, 'column')}{called}"
-    counters = _counters(found.data, found.rows(), found.names is not None) if selection.by_default else []
+    told = selection.prepares and len(found.data) >= FEWEST_UNIQUE  # of identifiers: by `health`
+    count = selection.by_default and not told
+    counters = _counters(found.data, found.rows(), found.names is not None) if count else []
     return found._replace(notes=[size, *found.notes, *counters])
 
 
