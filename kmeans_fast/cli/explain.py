@@ -4,6 +4,7 @@ import numpy as np
 
 from ..explaining import explained
 from ..memory import available_bytes
+from .preparing import prepared
 from .watch import Watch
 
 
@@ -21,11 +22,13 @@ def run(args):
 
 
 def _data(args):
-    """The rows of the file, or an array of that shape without memory."""
+    """The rows of the file, prepared, or an array of that shape without memory."""
     if args.shape is not None:
         return np.broadcast_to(np.zeros((), "float32" if args.dtype == "auto" else args.dtype), args.shape)
     with Watch() as watch:
-        return watch.read(args).data
+        table = watch.read(args)
+        watch.quiet = True  # what there is to say of its columns `fit` says
+        return prepared(args, table, watch).X
 
 
 def _memory(args, X, workspace):

@@ -300,7 +300,8 @@ def _add_explain(commands):
     _add_input(parser, nargs="?")
     group = parser.add_argument_group("the clustering")
     _add_parameters(group, "n_clusters", "init", "refine")
-    group.add_argument("--shape", type=option_texts.shape, metavar="ROWS,COLUMNS", help="in place of FILE")
+    group.add_argument("--shape", type=option_texts.shape, metavar="ROWS,COLUMNS", help="in place of FILE, prepared")
+    _add_preparation(parser)
     _add_computing(parser, "that of a fit of FILE; float32 for a shape")
 
 

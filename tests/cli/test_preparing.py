@@ -386,3 +386,33 @@ def test_numbers_with_signs_are_told_from_texts(files, run, refused):
     (files / "comma.csv").write_text("spend;visits\n1.000.000,5;2\n3,5;4\n")
     said = refused("fit", "comma.csv", "-k", "2", "--decimal", ",")
     assert "is '1.000.000,5'; every cell must be a finite number (write numbers as 12345,67" in said
+
+
+def test_an_identifier_is_told_once(files, run):
+    frame = pandas.DataFrame({"row": range(1, 41), "age": np.linspace(0, 1, 40) ** 2})
+    frame.to_csv("numbered.csv", index=False)
+    told = run("fit", "numbered.csv", "-k", "2", "--model", "m.npz").err
+    assert "row differs in every row, as identifiers do: choose columns with --columns." in told
+    assert "numbers the rows" not in told
+    frame[:10].to_csv("few.csv", index=False)
+    assert "feature 1 ('row') numbers the rows" in run("fit", "few.csv", "-k", "2", "--model", "m.npz").err
+
+
+def test_explain_takes_the_options_of_a_fit(files, run, refused):
+    options = [
+        "--missing",
+        "drop",
+        "--categories",
+        "auto",
+        "--scale",
+        "standard",
+        "--pca",
+        "3",
+        "--outliers",
+        "exclude",
+    ]
+    told = run("explain", "people.csv", "-k", "3", *options)
+    fitted = json.loads(run("fit", "people.csv", "-k", "3", *options, "--model", "m.npz", "--json").out)
+    assert told.out.startswith(f"{fitted['n_samples']} x 3 float64, 3 clusters")
+    assert "Scales differ" not in told.err
+    assert "--missing drop leaves them out" in refused("explain", "people.csv", "-k", "3", "--categories", "auto")
