@@ -1,6 +1,5 @@
 """Rows in files and what else is no array: the bits of one array, from any source in chunks of any size."""
 
-import bz2
 import gzip
 import itertools
 import os
@@ -15,8 +14,6 @@ from support import run_python, some_weights
 import kmeans_fast
 from kmeans_fast import KMeans, door, sources
 from kmeans_fast.engine import on_disk, seeding
-from kmeans_fast.memory import limited
-from kmeans_fast.parameters import checked
 from kmeans_fast.sources import npy, reading
 
 pa = pytest.importorskip("pyarrow")
@@ -310,6 +307,15 @@ def test_columns_that_hold_no_numbers_are_refused(tmp_path):
         kmeans_fast.kmeans(missing, 1)
 
 
+def test_numbers_held_as_a_dictionary(tmp_path):
+    X = data(dtype=np.float64).round(0)
+    held = table(X).set_column(1, "b", pa.array(X[:, 1]).dictionary_encode())
+    parquet.write_table(held, tmp_path / "x.parquet", row_group_size=90)
+    wanted = kmeans_fast.kmeans(X, 3, seed=0)
+    for rows in (held, lambda: held.to_batches(70), tmp_path / "x.parquet"):
+        same(kmeans_fast.kmeans(rows, 3, seed=0), wanted)
+
+
 def test_a_file_that_changes_during_a_fit_is_refused(tmp_path):
     path = npy_file(data(), tmp_path)
 
@@ -407,30 +413,3 @@ def test_without_pyarrow_npy_is_read_and_the_rest_says_what_to_install(tmp_path)
         tmp_path / "x.parquet",
         packed(data(), tmp_path, 9),
     )
-
-
-def test_text_packed_in_other_ways(tmp_path):
-    X = data(50, np.float64)
-    text = "a,b,c\n" + "\n".join(",".join(map(repr, row)) for row in X.tolist())
-    (tmp_path / "x.csv.bz2").write_bytes(bz2.compress(text.encode()))
-    same(kmeans_fast.kmeans(tmp_path / "x.csv.bz2", 2, seed=0), kmeans_fast.kmeans(X, 2, seed=0))
-
-
-def test_blocks_of_text_follow_the_budget(tmp_path):
-    X = data(40_000, np.float64)
-    csv.write_csv(table(X), tmp_path / "x.csv")
-    sizes = []
-    for budget in (None, "100MB", "1MB", 1):
-        with limited(checked({"max_memory": budget})["max_memory"]):
-            chunks = list(sources.Csv(tmp_path / "x.csv").cut(door.chunk_bytes()).chunks())
-        assert_array_equal(np.concatenate(chunks), X)
-        sizes.append(max(map(len, chunks)))
-    assert sizes[0] == len(X)
-    assert sizes[0] > sizes[1] > sizes[2] == sizes[3] > 1000  # a block is worth its while
-
-
-def test_rows_of_text_longer_than_blocks(tmp_path):
-    X = np.random.default_rng(0).normal(size=(9, 20_000))  # 400 kB a row
-    np.savetxt(tmp_path / "x.csv", X, delimiter=",", fmt="%.17g")
-    source = sources.Csv(tmp_path / "x.csv", header=False)
-    assert_array_equal(np.concatenate(list(source.cut(1).chunks())), X)

@@ -50,7 +50,7 @@ def dtype_of(schema, where):
 
     found = []
     for field in schema:
-        kind = field.type.value_type if is_vector(field.type) else field.type
+        kind = field.type.value_type if is_vector(field.type) or types.is_dictionary(field.type) else field.type
         if types.is_decimal(kind) or types.is_null(kind):
             found.append(np.dtype(np.float64))
         elif types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind):
@@ -93,6 +93,9 @@ def _pieces(column, name, where):
     if is_vector(kind):
         yield _vectors(column, name, where)
         return
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+        column = column.cast(kind)
     if types.is_boolean(kind):
         column = column.cast(pa.uint8())
     if types.is_decimal(kind) or types.is_null(kind) or types.is_boolean(kind):

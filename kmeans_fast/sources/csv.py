@@ -8,7 +8,7 @@ import numpy as np
 from ..memory import available_bytes
 from .arrow_columns import as_rows, check_names, head_of
 from .buffers import Buffers
-from .files import matching, stamp_of, unpacked
+from .files import matching, packing, stamp_of, unpacked
 from .protocol import CHUNK_BYTES, Source
 
 _ENDINGS = (".csv", ".tsv")
@@ -27,10 +27,11 @@ class Csv(Source):
         As for `Parquet`, of text; also packed (.csv.gz).
     columns : list of str, optional
         Features, in this order; default: all columns. Without a header columns are named "f0", "f1" and so on.
-    header : bool, default=True
-        Whether the first line of each file names the columns.
+    header : bool, optional
+        Whether the first line of each file names the columns. By default it does; but a line of numbers is refused
+        then, unless they count the columns, as it may be the first row.
     delimiter : str, default=","
-        What separates cells; for a file that ends in .tsv (also packed) a tab.
+        The character that separates cells; for a file that ends in .tsv (also packed) a tab.
 
     Raises
     ------
@@ -47,15 +48,17 @@ class Csv(Source):
 
     dtype = np.dtype(np.float64)
 
-    def __init__(self, path, *, columns=None, header=True, delimiter=None):
+    def __init__(self, path, *, columns=None, header=None, delimiter=None):
         try:
             import pyarrow.csv  # noqa: F401
         except ImportError as error:
             raise ImportError("reading CSV needs pyarrow: install it (the extra 'cli').") from error
         self.paths = matching(path, _ENDINGS)
+        if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1):
+            raise ValueError(f"delimiter must be one character, got {delimiter!r}.")
         self.columns, self.header, self.delimiter = columns, header, delimiter
         self.buffers, self.places = Buffers(), []  # of the chunks: the file, and the number of the first row there
-        self.looked_at, self.chosen = None, {}  # the stamp of the files, and the columns to read of each
+        self.looked_at, self.chosen, self.gaps = None, {}, {}  # the stamp of the files, and what to read of each
         self.block_bytes, self.rows_bytes = CHUNK_BYTES, {}  # of the first rows of each file
 
     def cut(self, n_bytes):
@@ -70,7 +73,7 @@ class Csv(Source):
     def chunks(self):
         number, expected, stamp = 0, None, self.stamp()
         if stamp != self.looked_at:
-            self.looked_at, self.chosen, self.rows_bytes = stamp, {}, {}
+            self.looked_at, self.chosen, self.gaps, self.rows_bytes = stamp, {}, {}, {}
         for path in self.paths:
             first_row = 0
             for batch in self._batches(path, expected):
@@ -87,26 +90,26 @@ class Csv(Source):
 
         tab = "\t" if os.path.splitext(unpacked(path))[1].lower() == ".tsv" else ","
         parse = csv.ParseOptions(delimiter=self.delimiter or tab)
+        nameless = self.header is not None and not self.header
         try:
-            read = csv.ReadOptions(block_size=self._block_bytes(path), autogenerate_column_names=not self.header)
+            read = csv.ReadOptions(block_size=self._block_bytes(path), autogenerate_column_names=nameless)
             if path not in self.chosen:  # to look at the names is to parse the first block
-                with csv.open_csv(path, read, parse) as reader:
+                with _unpacked(path) as file, csv.open_csv(file, read, parse) as reader:
                     self.chosen[path] = self._choose(reader.schema.names, expected)
-            chosen = self.chosen[path]
+                    self.gaps[path] = len(reader.schema) == 1  # whether a line without text is a cell without a value
+            chosen, parse.ignore_empty_lines = self.chosen[path], not self.gaps[path]
             self.n_features, numbers = len(chosen), dict.fromkeys(chosen, pa.float64())
             convert = csv.ConvertOptions(include_columns=chosen, column_types=numbers)
-            with csv.open_csv(path, read, parse, convert) as reader:
-                self.head = head_of(reader.schema) if self.header else None  # else they are named by their places
+            with _unpacked(path) as file, csv.open_csv(file, read, parse, convert) as reader:
+                self.head = None if nameless else head_of(reader.schema)  # else they are named by their places
                 yield from reader
         except (OSError, ValueError) as error:  # also pyarrow's own
             raise ValueError(f"{path}: not a table of numbers: {error}") from error
 
     def _block_bytes(self, path):
         """Of text that is parsed at a time: rows must be shorter."""
-        import pyarrow as pa
-
         if path not in self.rows_bytes:
-            with pa.input_stream(path) as file:
+            with _unpacked(path) as file:
                 first = file.read(_FEWEST_BYTES)
                 while first.count(b"\n") < 2 and len(first) < CHUNK_BYTES and (more := file.read(_FEWEST_BYTES)):
                     first += more
@@ -114,6 +117,11 @@ class Csv(Source):
         return min(CHUNK_BYTES, max(self.block_bytes, _MOST_LONGER * self.rows_bytes[path]))
 
     def _choose(self, names, expected):
+        if self.header is None and _are_numbers(names):
+            raise ValueError(
+                f"its first line, {', '.join(names[:5])}, should name the columns and holds numbers: say whether it "
+                "does with sources.Csv(path, header=True) or header=False"
+            )
         chosen = check_names(names, self.columns or expected)
         if self.columns is None and len(chosen) != len(names):
             raise ValueError(f"it has {len(names)} columns, the files before it {len(chosen)}: choose columns")
@@ -124,3 +132,19 @@ class Csv(Source):
 
     def stamp(self):
         return stamp_of(self.paths)
+
+
+def _unpacked(path):
+    """The text of a file."""
+    import pyarrow as pa
+
+    return pa.input_stream(path, compression=packing(path))
+
+
+def _are_numbers(names):
+    """Whether all are, and do not count columns: as pandas calls those without a name, or as years."""
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        return False
+    return numbers != [numbers[0] + at for at in range(len(numbers))] or numbers[0] % 1 != 0

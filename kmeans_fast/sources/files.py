@@ -4,7 +4,7 @@ import glob
 import os
 from pathlib import Path
 
-_PACKED = (".gz", ".bz2", ".zst")
+_PACKED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 
 
 def stamp_of(paths):
@@ -24,6 +24,11 @@ def unpacked(path):
     """A path without the ending that says how the file is packed."""
     stem, ending = os.path.splitext(os.fspath(path))
     return stem if ending.lower() in _PACKED else os.fspath(path)
+
+
+def packing(path):
+    """How the file is packed, as pyarrow calls it; None: it is not."""
+    return _PACKED.get(os.path.splitext(path)[1].lower())
 
 
 def matching(path, endings):
@@ -53,6 +58,9 @@ def matching(path, endings):
 
 
 def _below(directory, endings):
-    """Files; what ends so may be a directory, as Spark writes them."""
+    """Files; what ends so may be a directory, as Spark writes them. Names that begin with "." or "_" are of what is no
+    data, or not yet: backups, checkpoints of notebooks, what a program has not finished.
+    """
     found = (one for one in Path(directory).rglob("*") if Path(unpacked(one)).suffix.lower() in endings)
-    return sorted(str(one) for one in found if one.is_file())
+    shown = (one for one in found if not any(name[0] in "._" for name in one.relative_to(directory).parts))
+    return sorted(str(one) for one in shown if one.is_file())
