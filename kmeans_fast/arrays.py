@@ -131,9 +131,9 @@ def _cupy():
     return cupy
 
 
-def _is_tensor(X):
-    """Whether `X` is a PyTorch tensor, without importing PyTorch."""
-    return any(kind.__module__.partition(".")[0] == "torch" for kind in type(X).__mro__)
+def is_of(library, X):
+    """Whether `X` is of a library's type or one derived from it, without importing the library."""
+    return any(kind.__module__.partition(".")[0] == library for kind in type(X).__mro__)
 
 
 def _plain(X):
@@ -164,7 +164,7 @@ def _dlpack_device(X):
 
 def origin_of(X):
     """The `Origin` of data or weights."""
-    library = "torch" if _is_tensor(X) else "cupy"
+    library = "torch" if is_of("torch", X) else "cupy"
     if not on_gpu(X):
         return Origin("torch" if library == "torch" else "numpy")
     return Origin(library, _array_of(X)[0].device.id)
@@ -192,7 +192,7 @@ def is_bfloat16_array(X):
 def _array_of(X):
     """`X` as NumPy's array or, of the same memory, CuPy's; and whether it was bfloat16, which becomes `BFLOAT16`."""
     is_bfloat16, X = is_bfloat16_array(X), _plain(X)
-    if is_bfloat16 and _is_tensor(X):
+    if is_bfloat16 and is_of("torch", X):
         X = X.view(sys.modules["torch"].int16)  # which NumPy and CuPy know without a library more
     array = _as_cupy(X) if on_gpu(X) else _as_numpy(X)
     return (array.view(BFLOAT16) if is_bfloat16 else array), is_bfloat16
@@ -308,7 +308,7 @@ def numbers(X, name):
     TypeError and ValueError, in which `name` is what it is called, for all that is something else.
     """
     refuse_masked(X, name)
-    sparse_tensor = _is_tensor(X) and "sparse" in str(getattr(X, "layout", ""))
+    sparse_tensor = is_of("torch", X) and "sparse" in str(getattr(X, "layout", ""))
     if sparse_tensor or hasattr(X, "tocsr") or hasattr(X, "todense"):
         way = "to_dense" if sparse_tensor else "toarray"
         raise TypeError(f"{name} is sparse ({type(X).__name__}); a dense array is required: use {name}.{way}().")
@@ -316,7 +316,7 @@ def numbers(X, name):
         array, is_bfloat16 = _array_of(X)
         if array.dtype.kind == "O" and array.ndim > 0:
             _refuse_sequences(array)
-            array = array.astype(np.float64)
+            array = array.astype(_of_columns(X) if array.ndim == 2 else np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be an array of numbers; it could not be converted: {error}.") from error
     if array.dtype.kind == "O":
@@ -342,6 +342,13 @@ def in_float64(X, name):
     """`X` as an array of float64, refused as by `numbers`; a copy only where it is of another dtype."""
     array, is_bfloat16 = numbers(X, name)
     return (values_of(array) if is_bfloat16 else array).astype(np.float64, copy=False)
+
+
+def _of_columns(table):
+    """The dtype that a table of numbers comes to, of which NumPy makes objects if some columns are of truth values."""
+    columns = list(getattr(table, "dtypes", []))
+    known = columns and all(isinstance(one, np.dtype) and one.kind in "fiub" for one in columns)
+    return np.result_type(*columns) if known else np.float64
 
 
 def _refuse_sequences(array):

@@ -22,6 +22,7 @@ from ..arrays import (
     check_finite,
     in_float64,
     is_bfloat16_array,
+    is_of,
     is_ready,
     numbers,
     on_gpu,
@@ -389,8 +390,11 @@ def _sklearn_knows(X):
     """Whether scikit-learn sees what dtype X has: not of tensors, tables of Polars, lists of float32 and others."""
     if isinstance(X, (list, tuple)):
         return np.asarray(X[:1]).dtype != np.float32
-    is_array = isinstance(X, np.ndarray) and not is_bfloat16_array(X)
-    return is_array or hasattr(X, "iloc") or hasattr(X, "tocsr")
+    if isinstance(X, np.ndarray):
+        return not is_bfloat16_array(X)
+    if is_of("pandas", X):
+        return getattr(X, "ndim", 2) == 2 or X.dtype != np.dtype(object)
+    return hasattr(X, "tocsr")
 
 
 def _as_start(init, data):

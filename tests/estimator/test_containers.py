@@ -44,7 +44,12 @@ def polars(values):
     return pytest.importorskip("polars").from_numpy(values, schema=list("abc"))
 
 
-@pytest.mark.parametrize("make", [Table, polars, ByDLPack, memoryview, list, tuple])
+def frame_of_dask(values):
+    dataframe, pandas = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
+    return dataframe.from_pandas(pandas.DataFrame(values, columns=list("abc")), npartitions=2)
+
+
+@pytest.mark.parametrize("make", [Table, polars, frame_of_dask, ByDLPack, memoryview, list, tuple])
 def test_float32_stays_float32_as_in_the_functions(make):
     given, expected = make(X), kmeans_fast.kmeans(X, 4, seed=0)
     model = KMeans(4, random_state=0).fit(given)
@@ -63,6 +68,14 @@ def test_other_numbers_become_float64(make, kind):
         KMeans(4, random_state=0).fit(given).cluster_centers_,
         KMeans(4, random_state=0).fit(values).cluster_centers_,
     )
+
+
+@pytest.mark.parametrize("other", [bool, np.int8, np.int64, np.float64])
+def test_columns_of_several_types_come_to_one_as_in_the_functions(other):
+    table = pytest.importorskip("pandas").DataFrame({"a": X[:, 0], "b": (X[:, 1] * 9).astype(other)})
+    model, found = KMeans(4, random_state=0).fit(table), kmeans_fast.kmeans(table, 4, seed=0)
+    assert model.cluster_centers_.dtype == found.centroids.dtype
+    assert_array_equal(model.cluster_centers_, found.centroids)
 
 
 def test_columns_of_polars_are_checked_by_their_names():
@@ -114,6 +127,16 @@ def test_nan_is_refused_even_where_scikit_learn_assumes_that_there_is_none(metho
     model = KMeans(4, random_state=0).fit(X)
     with config_context(assume_finite=True), pytest.raises(ValueError, match=r"X contains \w+ at \(7, 1\)"):
         method(model, make(bad))
+
+
+def series(values):
+    return pytest.importorskip("pandas").Series(list(values))
+
+
+@pytest.mark.parametrize("call", [lambda given: kmeans_fast.kmeans(given, 1), KMeans(1).fit], ids=["kmeans", "KMeans"])
+def test_a_column_of_embeddings_is_refused_with_the_remedy(call):
+    with pytest.raises(ValueError, match=r"X must be an array of numbers.*as a column of embeddings does: numpy.stack"):
+        call(series(X))
 
 
 @pytest.mark.parametrize("call", [lambda given: kmeans_fast.kmeans(given, 1), KMeans(1).fit], ids=["kmeans", "KMeans"])
