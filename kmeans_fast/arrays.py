@@ -184,6 +184,16 @@ def _as_numpy(X):
     return np.from_dlpack(X) if by_dlpack else np.asarray(X)
 
 
+def stacked(arrays):
+    """A list of arrays of one shape, of PyTorch or CuPy, as one array of theirs; all else as it is."""
+    if isinstance(arrays, (list, tuple)) and len({getattr(one, "shape", None) for one in arrays}) == 1:
+        for library in ("torch", "cupy"):
+            if all(is_of(library, one) for one in arrays):
+                with origin_of(arrays[0]).current():
+                    return sys.modules[library].stack(list(arrays))
+    return arrays
+
+
 def is_bfloat16_array(X):
     """Whether `X` is an array of bfloat16, of whatever library."""
     return str(getattr(X, "dtype", "")).rpartition(".")[2] == "bfloat16"  # of PyTorch, or of ml_dtypes
@@ -289,7 +299,7 @@ def as_data(X, *, name="X", axes=ROWS, dtype=None, checked=False, first_row=0):
     """
     if is_ready(X, checked) and len(axes) == X.ndim and dtype in (None, X.dtype.name):
         return X
-    array, is_bfloat16 = numbers(X, name)
+    array, is_bfloat16 = numbers(X, name, axes)
     _check_shape(array, name, axes)
     held = _held_in(array.dtype, is_bfloat16, dtype)
     given = values_of(array) if is_bfloat16 and held != BFLOAT16 else array
@@ -302,7 +312,7 @@ def as_data(X, *, name="X", axes=ROWS, dtype=None, checked=False, first_row=0):
     return array
 
 
-def numbers(X, name):
+def numbers(X, name, axes=None):
     """`X` as NumPy's array or CuPy's, of real numbers in any dtype; and whether it was bfloat16, as by `_array_of`.
 
     TypeError and ValueError, in which `name` is what it is called, for all that is something else.
@@ -318,7 +328,10 @@ def numbers(X, name):
             _refuse_sequences(array)
             array = array.astype(_of_columns(X) if array.ndim == 2 else np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must be an array of numbers; it could not be converted: {error}.") from error
+        several = axes is ROWS and isinstance(X, (list, tuple)) and any(getattr(one, "ndim", 0) > 1 for one in X)
+        how = " Join arrays of several rows first: a list of them is taken where they are NumPy's." if several else ""
+        why = str(error).rstrip(".")
+        raise ValueError(f"{name} must be an array of numbers; it could not be converted: {why}.{how}") from error
     if array.dtype.kind == "O":
         raise ValueError(f"{name} must be an array of numbers, got {type(X).__name__}.")
     if array.dtype.kind == "c":

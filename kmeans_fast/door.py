@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import BFLOAT16, ON_HOST, ROWS, Batch, Data, as_data, computed_in, origin_of, values_of
+from .arrays import BFLOAT16, ON_HOST, ROWS, Batch, Data, as_data, computed_in, origin_of, stacked, values_of
 from .memory import available_bytes, limited
 from .sources import source_of
 from .sources.protocol import CHUNK_BYTES
@@ -85,6 +85,7 @@ def whole_or_chunks(X: Any, sample_weight: Any = None, dtype: str | None = None)
 @contextlib.contextmanager
 def opened_batch(X: Any, sample_weight: Any = None, dtype: str | None = None) -> Iterator[Batch]:
     """As `opened`, for several data sets: X (problems, n_samples, n_features), weights (problems, n_samples)."""
+    X = stacked(X)
     origin = origin_of(X)
     with origin.current():
         array = as_data(X, axes=("problems", *ROWS), dtype=dtype)

@@ -146,6 +146,7 @@ def kmeans(
         nothing is copied. A CPU makes a copy or, where memory is short, one of some rows at a time. Numbers of other
         types are rounded to `dtype` if it has not their value.
     device : {"auto", "cpu", "cuda", "cuda:N", "cuda:N,M"}
+        Or a device of PyTorch; as `dtype` may be a dtype of PyTorch.
     n_threads : int, optional
         Default: as many as pay, at most the CPUs by affinity and the container's quota, and what OMP_NUM_THREADS and
         ``threadpoolctl.threadpool_limits`` say. The result does not depend on it.
@@ -252,7 +253,7 @@ def kmeans_batch(
     Parameters
     ----------
     X : array-like (problems, n_samples, n_features), or a list of arrays of one shape
-        As for `kmeans`. A list is copied.
+        As for `kmeans`. A list is copied; it may be one of arrays on a GPU.
     n_clusters : int
         From 1 to n_samples, of each problem.
     init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable

@@ -24,7 +24,8 @@ def check_out(out, X):
             _pyarrow()
     elif out is not None:
         if not (isinstance(out, np.ndarray) and out.ndim == 1 and out.dtype == np.int32):
-            raise ValueError(f"out must be an array (n_samples,) of int32 or a path, got {type(out).__name__}.")
+            got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+            raise ValueError(f"out must be an array (n_samples,) of int32 or a path, got {got}.")
         if not out.flags.writeable:
             raise ValueError("out must be an array that may be written to, got a read-only one.")
 

@@ -136,7 +136,15 @@ def _take_path(value):
     return os.fspath(value) if is_path else _NOT
 
 
+def name_in_torch(value):
+    """The name of a device or a dtype of PyTorch, as ``X.device`` and ``X.dtype`` are; other values as they are."""
+    kind = type(value)
+    is_such = kind.__module__ == "torch" and kind.__name__ in ("device", "dtype")
+    return str(value).removeprefix("torch.") if is_such else value
+
+
 def _take_device(value):
+    value = name_in_torch(value)
     name, colon, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
     numbers = rest.split(",")
     named = name == "cuda" and all(one.isdecimal() for one in numbers) and len(set(map(int, numbers))) == len(numbers)
@@ -146,7 +154,7 @@ def _take_device(value):
 def _take_dtype(value):
     import numpy as np
 
-    name = np.dtype(value).name if isinstance(value, (type, np.dtype)) else value
+    name = np.dtype(value).name if isinstance(value, (type, np.dtype)) else name_in_torch(value)
     return name if isinstance(name, str) and name in ("float32", "float64") else _NOT
 
 

@@ -16,7 +16,7 @@ from .archives import read_arrays, write_arrays
 from .arrays import to_host
 from .engine.checks import check_centroids, given_centroids
 from .json_values import are_texts, fields, is_number, is_whole, require
-from .parameters import PARAMETERS, checked
+from .parameters import PARAMETERS, checked, name_in_torch
 
 _FORMAT = "kmeans_fast."  # and the name of the estimator
 _FORMAT_VERSION = 3
@@ -28,6 +28,7 @@ _FITTED = ("cluster_centers_", "inertia_", "n_iter_", "backend_")
 
 
 def _plain(value):
+    value = name_in_torch(value)
     if isinstance(value, (type, np.dtype)):  # a dtype
         return np.dtype(value).name
     return value.item() if isinstance(value, np.generic) else value

@@ -99,6 +99,18 @@ def test_values_are_taken_as_the_engine_wants_them():
 
 
 @pytest.mark.parametrize(
+    ("name", "of_torch", "taken"),
+    [("device", "cpu", "cpu"), ("device", "cuda:1", "cuda:1"), ("dtype", "torch.float32", "float32")],
+)
+def test_devices_and_dtypes_may_be_pytorchs(name, of_torch, taken):
+    kind = type(name, (), {"__module__": "torch", "__str__": lambda self: of_torch})
+    assert checked({name: kind()}) == {name: taken}
+    other = type(name, (), {"__module__": "torch", "__str__": lambda self: "torch.float16"})()
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        checked({name: other})
+
+
+@pytest.mark.parametrize(
     ("n_init", "init", "expected"),
     [("auto", "random", 10), ("auto", len, 10), ("auto", "k-means++", 1), ("auto", [[1.0]], 1), (3, "random", 3)],
 )

@@ -79,6 +79,16 @@ def test_a_model_may_be_told_to_compute_in_float32(backend, kind, tmp_path):
     assert kmeans_fast.load(tmp_path / "model.npz").dtype == "float32"
 
 
+def test_a_model_may_be_told_in_pytorchs_words(tmp_path):
+    device, dtype = (type(name, (str,), {"__module__": "torch"}) for name in ("device", "dtype"))
+    X = rows(30, 3, np.float64)
+    model = KMeans(4, random_state=0, device=device("cpu"), dtype=dtype("torch.float32")).fit(X)
+    assert_array_equal(model.cluster_centers_, KMeans(4, random_state=0, dtype="float32").fit(X).cluster_centers_)
+    model.save(tmp_path / "model.npz")
+    again = kmeans_fast.load(tmp_path / "model.npz")
+    assert (again.device, again.dtype) == ("cpu", "float32")
+
+
 def test_a_model_refuses_other_dtypes():
     with pytest.raises(ValueError, match=r"The 'dtype' parameter of KMeans must be 'float32' or 'float64' or None"):
         KMeans(2, dtype="float16").fit(rows(10, 2, np.float32))

@@ -227,6 +227,7 @@ def make_cupy():
     cupy = types.ModuleType("cupy")
     cupy.ndarray = ndarray
     cupy.asarray, cupy.ascontiguousarray, cupy.from_dlpack = _asarray, _ascontiguousarray, _from_dlpack
+    cupy.stack = np.stack
     cupy.asnumpy = lambda a: a.get() if isinstance(a, ndarray) else np.asarray(a)
     cupy.cuda = types.SimpleNamespace(Device=Device, ExternalStream=ExternalStream, Stream=Stream)
     return cupy
@@ -322,6 +323,7 @@ def make_torch():
     torch = types.ModuleType("torch")
     torch.Tensor, torch.from_numpy, torch.int16 = Tensor, _from_numpy, "torch.int16"
     torch.from_dlpack = lambda a: Tensor(a.__dlpack__().memory, f"cuda:{a.__dlpack_device__()[1]}")
+    torch.stack = lambda tensors: Tensor(np.stack([one.memory for one in tensors]), tensors[0].device)
     streams = {0: 0, 1: 0}
     torch.cuda = types.SimpleNamespace(streams=streams, current_stream=lambda number: TorchStream(streams[number]))
     return torch

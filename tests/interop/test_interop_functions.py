@@ -45,6 +45,20 @@ def test_a_batch_gives_numpys_bits_back_where_the_data_is(library, dtype, weight
     assert found.backend == ("cpu" if library is TORCH_CPU else "cuda-sim")
 
 
+def test_a_batch_may_be_a_list_of_arrays_of_the_library(library):
+    X = list(np.array([problem()[0], problem()[0] * 2]))
+    found = kmeans_fast.kmeans_batch([library.put(one) for one in X], K, seed=3)
+    expected = kmeans_fast.kmeans_batch(X, K, seed=3)
+    for name in ("centroids", "labels", "inertia", "n_iter"):
+        same(getattr(found, name), getattr(expected, name), library.put(X[0]))
+
+
+def test_several_arrays_of_the_library_are_to_be_joined(library):
+    X = problem()[0]
+    with pytest.raises(ValueError, match="Join arrays of several rows first: a list of them is taken where they are"):
+        kmeans_fast.kmeans([library.put(X[:20]), library.put(X[20:])], K)
+
+
 def test_kmeans_is_the_reference_on_any_array(library, dtype):
     X, weights = problem(dtype=dtype)
     seeds = X[reference.kmeans_plusplus(X, weights, K, 3)]
