@@ -117,6 +117,19 @@ def test_what_is_wrong_in_text_is_said_with_file_and_row(monkeypatch):
         means("*.csv")
 
 
+def test_a_column_of_text_is_named():
+    """pyarrow says "column #1" of the second one, and no name."""
+    with open("x.csv", "w") as file:
+        file.write("a,town,b\n1,Oslo,2\n3,Rome,4\n")
+    for columns, name, cell in ((None, "town", "Oslo"), (["b", "town"], "town", "Oslo")):
+        said = rf"^x\.csv: column '{name}' holds '{cell}' and not only numbers: choose columns of numbers with columns="
+        with pytest.raises(ValueError, match=said):
+            means(sources.Csv("x.csv", columns=columns))
+    with pytest.raises(ValueError, match=r"x\.csv: column 'f0' holds 'a' and not only numbers"):
+        means(sources.Csv("x.csv", header=False))
+    assert_array_equal(means(sources.Csv("x.csv", columns=["a", "b"])), [[2.0, 3.0]])
+
+
 def test_the_file_that_has_changed_is_named(monkeypatch):
     monkeypatch.setattr(door, "_ARRAY_SHARE", 0.0)
     for number in range(3):

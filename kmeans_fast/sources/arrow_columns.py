@@ -4,7 +4,7 @@ import collections
 
 import numpy as np
 
-_HINT = "choose columns of numbers with columns=[...]"
+HINT = "choose columns of numbers with columns=[...]"
 
 
 def check_names(names, columns):
@@ -56,7 +56,7 @@ def dtype_of(schema, where):
         elif types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind):
             found.append(np.dtype(kind.to_pandas_dtype()))
         else:
-            raise ValueError(f"{where}: column {field.name!r} holds {field.type} and no numbers: {_HINT}.")
+            raise ValueError(f"{where}: column {field.name!r} holds {field.type} and no numbers: {HINT}.")
     if not found:
         raise ValueError(f"{where}: there must be at least one column.")
     found = np.result_type(*found)

@@ -2,16 +2,18 @@
 
 import copy
 import os
+import re
 
 import numpy as np
 
 from ..memory import available_bytes
-from .arrow_columns import as_rows, check_names, head_of
+from .arrow_columns import HINT, as_rows, check_names, head_of
 from .buffers import Buffers
 from .files import matching, packing, stamp_of, unpacked
 from .protocol import CHUNK_BYTES, Source
 
 _ENDINGS = (".csv", ".tsv")
+_NO_NUMBER = re.compile(r"In CSV column #(\d+): .*invalid value '(.*)'", re.DOTALL)  # as pyarrow says it
 _SHARE = 0.5  # of the memory there is, for what pyarrow reads ahead: so many blocks of text, and two for each core
 _AHEAD, _EXPANDS = 32, 4  # that are parsed, each so many times as large: "0," becomes eight bytes
 _FEWEST_BYTES = 1 << 18  # of a block; fewer take longer
@@ -58,7 +60,8 @@ class Csv(Source):
             raise ValueError(f"delimiter must be one character, got {delimiter!r}.")
         self.columns, self.header, self.delimiter = columns, header, delimiter
         self.buffers, self.places = Buffers(), []  # of the chunks: the file, and the number of the first row there
-        self.looked_at, self.chosen, self.gaps = None, {}, {}  # the stamp of the files, and what to read of each
+        self.looked_at, self.chosen = None, {}  # the stamp of the files, and the columns to read of each
+        self.names = {}  # of all columns of each file
         self.block_bytes, self.rows_bytes = CHUNK_BYTES, {}  # of the first rows of each file
 
     def cut(self, n_bytes):
@@ -73,7 +76,7 @@ class Csv(Source):
     def chunks(self):
         number, expected, stamp = 0, None, self.stamp()
         if stamp != self.looked_at:
-            self.looked_at, self.chosen, self.gaps, self.rows_bytes = stamp, {}, {}, {}
+            self.looked_at, self.chosen, self.names, self.rows_bytes = stamp, {}, {}, {}
         for path in self.paths:
             first_row = 0
             for batch in self._batches(path, expected):
@@ -95,16 +98,24 @@ class Csv(Source):
             read = csv.ReadOptions(block_size=self._block_bytes(path), autogenerate_column_names=nameless)
             if path not in self.chosen:  # to look at the names is to parse the first block
                 with _unpacked(path) as file, csv.open_csv(file, read, parse) as reader:
-                    self.chosen[path] = self._choose(reader.schema.names, expected)
-                    self.gaps[path] = len(reader.schema) == 1  # whether a line without text is a cell without a value
-            chosen, parse.ignore_empty_lines = self.chosen[path], not self.gaps[path]
+                    self.names[path] = reader.schema.names
+                    self.chosen[path] = self._choose(self.names[path], expected)
+            chosen = self.chosen[path]
+            parse.ignore_empty_lines = len(self.names[path]) > 1  # of one column they are cells without a value
             self.n_features, numbers = len(chosen), dict.fromkeys(chosen, pa.float64())
             convert = csv.ConvertOptions(include_columns=chosen, column_types=numbers)
             with _unpacked(path) as file, csv.open_csv(file, read, parse, convert) as reader:
                 self.head = None if nameless else head_of(reader.schema)  # else they are named by their places
                 yield from reader
         except (OSError, ValueError) as error:  # also pyarrow's own
-            raise ValueError(f"{path}: not a table of numbers: {error}") from error
+            raise ValueError(f"{path}: {self._no_number(path, str(error))}") from error
+
+    def _no_number(self, path, said):
+        """What is wrong with a table, in words: pyarrow numbers columns from 0 and does not name them."""
+        found = _NO_NUMBER.search(said)
+        if not found:
+            return f"not a table of numbers: {said}"
+        return f"column {self.names[path][int(found[1])]!r} holds {found[2]!r} and not only numbers: {HINT}."
 
     def _block_bytes(self, path):
         """Of text that is parsed at a time: rows must be shorter."""
