@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..messages import counted
 from ..preparation.rows import Shares
 from .tables import table
 
@@ -28,19 +29,33 @@ def flat(columns):
     return names, np.hstack(parts)
 
 
-def shown(columns, order):
+def shown(pipeline, columns, order):
     """A table of the clusters in `order`, the first of many; of categories the most frequent level and its share."""
+    title = "centroids, in the data's units"
+    if _leaves_out_components(pipeline):
+        title += ", estimated from the components that are kept"
     header, rows = ["cluster"], [[str(c)] for c in order[:_MOST_CLUSTERS]]
     for name, column in columns[:_MOST_COLUMNS]:
         header.append(name)
         for c, row in zip(order, rows, strict=False):
             row.append(_most_frequent(column, c) if isinstance(column, Shares) else f"{column[c]:.5g}")
-    text = table(header, rows)
+    text = f"{title}\n{table(header, rows)}"
     if len(order) > _MOST_CLUSTERS:
-        text += f"\n... and {len(order) - _MOST_CLUSTERS} more clusters"
+        text += f"\n... and {counted(len(order) - _MOST_CLUSTERS, 'more cluster')}"
     if len(columns) > _MOST_COLUMNS:
-        text += f"\n... and {len(columns) - _MOST_COLUMNS:,} more columns"
+        text += f"\n... and {counted(len(columns) - _MOST_COLUMNS, 'more column')}"
     return text
+
+
+def _leaves_out_components(pipeline):
+    if pipeline is None:
+        return False
+    from sklearn.decomposition import PCA
+
+    from ..preparation.applying import leaves
+
+    steps = [step for some, _ in leaves(pipeline, list(range(pipeline.n_features_in_))) for step in some]
+    return any(isinstance(step, PCA) and step.n_components_ < step.n_features_in_ for step in steps)
 
 
 def _most_frequent(column, c):

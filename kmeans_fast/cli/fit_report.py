@@ -85,7 +85,7 @@ def report(args, model, ready, found, centroids, watch, to, weighted):
     text = table(header, rows)
     if len(found) > _MOST_ROWS:
         text += f"\n... and {len(found) - _MOST_ROWS} more"
-    text += f"\n\ncentroids, in the data's units\n{shown(centroids, [c['cluster'] for c in largest])}"
+    text += f"\n\n{shown(ready.pipeline, centroids, [c['cluster'] for c in largest])}"
     end = "interrupted" if watch.interrupted else "converged" if _converged(model) else ""
     n_init = len({progress.run for progress in model.history_})
     facts = [

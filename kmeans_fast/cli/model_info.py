@@ -50,8 +50,8 @@ def text(path):
         ("iterations", str(model.n_iter_)),
         ("backend", model.backend_),
     ]
-    table = shown(in_data_units(pipeline, centroids, names), list(range(len(centroids))))
-    return f"{pairs(told)}\n\ncentroids, in the data's units\n{table}"
+    table = shown(pipeline, in_data_units(pipeline, centroids, names), list(range(len(centroids))))
+    return f"{pairs(told)}\n\n{table}"
 
 
 def _loaded(path):

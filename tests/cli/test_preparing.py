@@ -416,3 +416,13 @@ def test_explain_takes_the_options_of_a_fit(files, run, refused):
     assert told.out.startswith(f"{fitted['n_samples']} x 3 float64, 3 clusters")
     assert "Scales differ" not in told.err
     assert "--missing drop leaves them out" in refused("explain", "people.csv", "-k", "3", "--categories", "auto")
+
+
+@pytest.mark.parametrize(("components", "told"), [(2, True), (3, False)])
+def test_centroids_that_are_estimates_are_called_so(files, run, components, told):
+    """What components that are left out would add is not known: a count may be below 0."""
+    options = ["--missing", "median", "--scale", "standard", "--pca", components, "--model", "m.npz"]
+    said = "centroids, in the data's units" + ", estimated from the components that are kept" * told + "\ncluster"
+    assert said in run("fit", "numbers.csv", "-k", "21", *options).out
+    assert said in run("info", "m.npz").out
+    assert "... and 1 more cluster\n" in run("info", "m.npz").out
