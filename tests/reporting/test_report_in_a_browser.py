@@ -23,10 +23,10 @@ if BROWSER is None:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Of a report with every section, and with names that are long."""
-    X = make_blobs(500, 7, centers=4, center_box=(-20, 20), random_state=2)[0] * [1, 1000, 1, 2, 1, 1, 1]
+    X = make_blobs(500, 14, centers=4, center_box=(-20, 20), random_state=2)[0] * [1, 1000, 1, 2, *[1] * 10]
     X[7] = 1e4
     names = ["age", "spend", "days since the last visit of the customer", "unbroken_name_of_a_column_" * 3]
-    names += ["<script>e</script>", "f", "g"]
+    names += ["<script>e</script>", "recency_days", *"ghijklmn"]
     command = "kmeans-fast report 'customers of the last ten years.csv' --scale standard -k 2:6 -o customers.html"
     found = analyse(
         X, [2, 3, 4, 5, 6], names=names, title="customers.csv", seed=0, command=command,
@@ -101,6 +101,9 @@ def test_pictures_are_of_the_pages_colours(opened):
 def test_narrow_screens_need_no_scrolling_across(opened):
     shown = opened(viewport={"width": 320, "height": 700})
     assert shown.evaluate("document.documentElement.scrollWidth") <= 320
+    words = "[...document.querySelectorAll('th.name')].filter(one => one.innerText == 'recency_days')"
+    lines = "parseFloat(getComputedStyle(one).lineHeight) * 2"
+    assert shown.evaluate(f"{words}.map(one => one.clientHeight < {lines})") == [True] * 2  # not broken
 
 
 def test_everything_is_reached_by_keyboard(opened):
@@ -122,6 +125,9 @@ def test_on_paper_nothing_is_cut_off(opened):
     cut = "[...document.querySelectorAll('img, table, pre')].filter(one => one.getBoundingClientRect().right > 680)"
     assert shown.evaluate(f"{cut}.map(one => one.outerHTML.slice(0, 200))") == []
     assert shown.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+    scale = "(one => [one.width / one.naturalWidth, Math.min(1, 680 / one.naturalWidth)])"
+    scaled, fitting = shown.evaluate(f"{scale}(document.querySelector('img.light[alt^=\"A table of features\"]'))")
+    assert scaled > 0.98 * fitting  # its numbers are read: it is as large as the paper lets it
     assert shown.pdf(format="A4").startswith(b"%PDF")
 
 
