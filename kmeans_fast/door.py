@@ -166,7 +166,7 @@ class DataInChunks:
         """Check and note every chunk, and pass it on; the numbers of rows of those that have any."""
         source, asked, sizes = self.source, self.asked, []
         for place, chunk in enumerate(source.chunks() if self.reader is None else self.reader.all()):
-            if np.shape(chunk)[:1] == (0,):
+            if _has_no_rows(chunk):
                 continue
             name, first_row = source.told(place)
             array = as_data(chunk, name=name, dtype=asked, first_row=first_row)
@@ -302,6 +302,11 @@ class DataInChunks:
         where the source says itself whether it has changed.
         """
         return None if self.source.in_memory or self.stamp is not None else zlib.crc32(array)
+
+
+def _has_no_rows(chunk):
+    shape = getattr(chunk, "shape", None)
+    return shape[:1] == (0,) if shape is not None else hasattr(chunk, "__len__") and len(chunk) == 0
 
 
 class _Gathered:

@@ -88,6 +88,21 @@ def test_chunks_that_do_not_fit_are_refused(chunks, message):
         kmeans_fast.kmeans(chunks, 2)
 
 
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda: [np.ones((3, 2)), None, np.ones((3, 2))], TypeError, "X gave None for a chunk"),  # it was the end
+        (lambda: [(np.ones((3, 2)), np.ones(3))], ValueError, "chunk 0 must be an array of numbers"),
+        (lambda: [np.ones((3, 2)), [[1.0, 2.0], [3.0]]], ValueError, "chunk 1 must be an array of numbers"),
+        (lambda: [3.0], ValueError, "chunk 0 must have 2 dimensions"),
+        (lambda: None, TypeError, "must return an iterable of chunks, got NoneType"),
+    ],
+)
+def test_functions_that_return_no_chunks_are_refused(function, error, message):
+    with pytest.raises(error, match=message):
+        kmeans_fast.kmeans(function, 1)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int8])
 def test_magnitudes_are_known_from_the_first_reading(dtype):
     X = (10 * rows(300, 4, np.float32)).astype(dtype)

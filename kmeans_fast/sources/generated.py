@@ -1,7 +1,7 @@
 """What a function yields, each time it is called; and what an iterator yields, once."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class _Yielded(Source):
 
     def _noted(self, chunk):
         """Its rows, once its columns have been noted, or found to be those of the chunks before it."""
+        if chunk is None:  # which is no end, either
+            raise TypeError("X gave None for a chunk: chunks must be arrays (n, n_features) or tables.")
         head = _head(chunk)
         if self.head is None:
             self.head = head
@@ -68,7 +70,10 @@ class Generated(_Yielded):
         return cls(X) if callable(X) and not hasattr(X, "shape") else None
 
     def chunks(self):
-        return map(self._noted, iter(self.function()))
+        given = self.function()
+        if not isinstance(given, Iterable):
+            raise TypeError(f"X is a function, which must return an iterable of chunks, got {type(given).__name__}.")
+        return map(self._noted, given)
 
 
 class Iterated(_Yielded):
