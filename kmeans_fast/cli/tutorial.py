@@ -19,6 +19,7 @@ from .watch import Watch
 _TEMPLATE = Path(__file__).with_name("tutorial.html")
 _QUICK = (("MANY", 50_000),)
 _WIDE = 2.6  # times as wide as it is high
+_LONG = 64  # letters of a line, of which a table's would be broken in the column of words
 _STYLE = {
     "savefig.dpi": 110,
     "font.size": 10,
@@ -53,8 +54,9 @@ class Step(NamedTuple):
 
     @property
     def is_wide(self):
-        """Whether a picture is too wide to stand beside the words."""
-        return any(across > _WIDE * down for across, down in (picture.size for picture in self.pictures))
+        """Whether a picture, or what is printed, is too wide to stand beside the words."""
+        long = any(len(line) > _LONG for line in self.printed.splitlines())
+        return long or any(across > _WIDE * down for across, down in (picture.size for picture in self.pictures))
 
 
 def run(output, quick=False):

@@ -10,6 +10,8 @@ from command_line import check_error, run_process
 from support import REPOSITORY
 
 from kmeans_fast.cli import examples
+from kmeans_fast.cli.tutorial import Step
+from kmeans_fast.metrics import compare_labels
 from tools import make_notebooks
 
 SCRIPTS = sorted((REPOSITORY / "examples").glob("plot_*.py"))
@@ -118,6 +120,13 @@ def test_the_tutorial_prints_its_steps_and_writes_a_page(tmp_path):
     assert len(pictures) == len(page.pictures) >= len(titles) - 1
     assert all(picture["alt"] for picture in page.pictures)
     assert all(address.startswith(("#", "data:")) for address in page.addresses)
+
+
+def test_tables_have_room_on_the_page():
+    """Rows of a table that are broken in the middle cannot be read."""
+    class_report = str(compare_labels([0, 0, 1, 1], [1, 1, 0, 0]))
+    assert Step(None, class_report, []).is_wide
+    assert not Step(None, "the best of 10 starts:\nn_iter_ 6, inertia_ 604.75", []).is_wide
 
 
 def test_the_tutorial_without_jinja_says_what_to_install(tmp_path):
