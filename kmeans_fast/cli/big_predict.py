@@ -80,12 +80,13 @@ class _Rows(Source):
     def __init__(self, args, model, paths, n_bytes):
         self.args, self.model, self.paths, self.share = args, model, paths, None
         n_features, n_columns = model.centroids.shape[1], len(model.needed.columns)
+        self.waits = any(str(path) == "-" or not path.is_file() for path in paths)
         self.most = n_bytes // np.dtype(model.dtype).itemsize * n_columns // max(n_features, n_columns) or 1
 
     @property
     def ready(self):
-        """Standard input is not read ahead: Ctrl-C would wait for a line that may never come."""
-        return str(self.paths[0]) == "-"
+        """Standard input and pipes are not read ahead: Ctrl-C would wait for a line that may never come."""
+        return self.waits
 
     def chunks(self):
         needed, how = self.model.needed, {"text": text_options(self.args), "dtype": self.model.dtype}

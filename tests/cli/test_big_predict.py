@@ -1,6 +1,7 @@
 """``kmeans-fast predict --max-memory``: labels that are written as rows come, those of `predict` without the option."""
 
 import errno
+import os
 import threading
 
 import numpy as np
@@ -155,6 +156,27 @@ def test_a_bad_cell_is_told_of_by_its_place_and_nothing_is_written(files, run, r
     assert "row 15001, column 2 ('c')" in whole
     assert refused("predict", "m.npz", "x.csv", *BUDGET, "-o", "p.npy") == whole
     assert not (files / "p.npy").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes on this system")
+def test_a_pipe_is_read_by_the_thread_that_ctrl_c_reaches(files, run, monkeypatch):
+    read, threads = big_predict.read_blocks, set()
+
+    def noted(*given, **how):
+        for table in read(*given, **how):
+            threads.add(threading.current_thread())
+            yield table
+
+    run("fit", "bare.csv", "-k", 4, "--quiet", "--model", "m.npz")
+    run("predict", "m.npz", "bare.csv", "-o", "whole.npy")
+    monkeypatch.setattr(big_predict, "read_blocks", noted)
+    os.mkfifo("pipe.csv")
+    writer = threading.Thread(target=(files / "pipe.csv").write_bytes, args=[(files / "bare.csv").read_bytes()])
+    writer.start()
+    run("predict", "m.npz", "pipe.csv", *BUDGET, "-o", "p.npy")
+    writer.join(60)
+    assert_array_equal(np.load("p.npy"), np.load("whole.npy"))
+    assert threads == {threading.main_thread()}
 
 
 @pytest.mark.parametrize("file", ["x.parquet", "x.csv", "x.npy"])
