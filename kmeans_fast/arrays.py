@@ -320,8 +320,9 @@ def numbers(X, name, axes=None):
     refuse_masked(X, name)
     sparse_tensor = is_of("torch", X) and "sparse" in str(getattr(X, "layout", ""))
     if sparse_tensor or hasattr(X, "tocsr") or hasattr(X, "todense"):
-        way = "to_dense" if sparse_tensor else "toarray"
-        raise TypeError(f"{name} is sparse ({type(X).__name__}); a dense array is required: use {name}.{way}().")
+        way = ("to_dense" if sparse_tensor else "toarray") + "()"
+        way = f"{name}.{way}" if name.isidentifier() else f"its {way}"
+        raise TypeError(f"{name} is sparse ({type(X).__name__}); a dense array is required: use {way}.")
     try:
         array, is_bfloat16 = _array_of(X)
         if array.dtype.kind == "O" and array.ndim > 0:
@@ -351,10 +352,10 @@ def _check_shape(array, name, axes):
         raise ValueError(f"{name} must have at least {least}, got shape {array.shape}.")
 
 
-def in_float64(X, name):
-    """`X` as an array of float64, refused as by `numbers`; a copy only where it is of another dtype."""
+def plain_numbers(X, name):
+    """As `numbers`, in a dtype that all of NumPy knows: bfloat16 is in float32."""
     array, is_bfloat16 = numbers(X, name)
-    return (values_of(array) if is_bfloat16 else array).astype(np.float64, copy=False)
+    return values_of(array) if is_bfloat16 else array
 
 
 def _of_columns(table):

@@ -119,7 +119,7 @@ def _take_array(value):
     import numpy as np
 
     try:
-        is_array = value is not None and not isinstance(value, str) and np.ndim(value) > 0
+        is_array = not isinstance(value, (str, type(None))) and (np.ndim(value) > 0 or hasattr(value, "__dlpack__"))
     except ValueError:  # lists of different lengths: who wants the numbers says so
         is_array = True
     return value if is_array else _NOT

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .arrays import ON_HOST, check_finite, in_float64, on_gpu, to_host
+from .arrays import ON_HOST, check_finite, on_gpu, plain_numbers, to_host
 
 
 def as_weights(sample_weight, sizes, origin=ON_HOST):
@@ -15,7 +15,7 @@ def as_weights(sample_weight, sizes, origin=ON_HOST):
         return None
     if on_gpu(sample_weight) and origin.resident is None:
         raise ValueError("sample_weight is on a GPU and X is not: copy one of them to where the other is.")
-    weights = in_float64(sample_weight, "sample_weight")
+    weights = plain_numbers(sample_weight, "sample_weight").astype(np.float64, copy=False)
     if not isinstance(weights, np.ndarray) and weights.device.id != origin.resident:
         raise ValueError(f"sample_weight is on cuda:{weights.device.id} and X on cuda:{origin.resident}.")
     shape = sizes if isinstance(sizes, tuple) else (sizes,)

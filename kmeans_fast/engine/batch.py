@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import to_host
+from ..arrays import plain_numbers, stacked, to_host
 from .checks import as_centroids, check_clusters, check_init_size, check_magnitudes
 from .events import PHASES, PREPARING, Events
 from .fit import fit, may_run_together, resolved_start
@@ -38,7 +38,7 @@ def _of_problem(number):
 
 def _starts(init, batch, n_clusters):
     """Given centroids of every problem, (problems, n_clusters, n_features), from those of all or of each."""
-    given, count = to_host(init), len(batch.X)
+    given, count = to_host(plain_numbers(stacked(init), "init")), len(batch.X)
     if given.ndim == 3 and len(given) != count:
         raise ValueError(f"init has centroids for {len(given):,} problems, and X has {count:,}.")
     starts = []

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..arrays import as_data, on_gpu, refuse_masked, to_host, values_of
+from ..arrays import as_data, on_gpu, plain_numbers, to_host, values_of
 
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
 # Where products with a weight of at least this underflow, they are wrong by at most 2**-575 of the weight: by less than
@@ -89,15 +89,8 @@ def given_centroids(given, name, dtype=None):
 
 def as_centroids(init, data, n_clusters):
     """Given initial centroids as a new array in the dtype of the data; ValueError if they are not such."""
-    refuse_masked(init, "init")
-    try:
-        given = to_host(init)
-        if given.dtype.kind == "c":
-            raise ValueError("they are complex")
-        with np.errstate(over="ignore"):  # told below as infinity
-            centroids = np.array(given, dtype=data.dtype, order="C", ndmin=2)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"The initial centers must be an array of real numbers, got {init!r}: {error}.") from error
+    with np.errstate(over="ignore"):  # told below as infinity
+        centroids = np.array(to_host(plain_numbers(init, "init")), dtype=data.dtype, order="C", ndmin=2)
     check_centroids(centroids, data.X, n_clusters, data.weights)
     return centroids
 

@@ -20,12 +20,12 @@ from .. import persistence
 from ..arrays import (
     as_data,
     check_finite,
-    in_float64,
     is_bfloat16_array,
     is_of,
     is_ready,
     numbers,
     on_gpu,
+    plain_numbers,
     refuse_masked,
     to_host,
     values_of,
@@ -271,7 +271,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             return X, None
         if origin.resident is not None or on_gpu(sample_weight):
             return X, as_weights(sample_weight, len(X), origin)
-        weights = in_float64(sample_weight, "sample_weight")
+        weights = plain_numbers(sample_weight, "sample_weight")
         weights = _check_sample_weight(weights if weights.ndim else float(weights), X, dtype=np.float64)
         check_weights(weights)
         return X, np.ascontiguousarray(weights)
@@ -399,6 +399,5 @@ def _sklearn_knows(X):
 
 def _as_start(init, data):
     """Given centroids as scikit-learn checks them, in X's dtype."""
-    refuse_masked(init, "init")
-    init = to_host(init)
+    init = to_host(plain_numbers(init, "init"))
     return init if is_ready(init) and init.dtype == data.dtype else check_array(init, dtype=data.dtype, order="C")

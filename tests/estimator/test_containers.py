@@ -4,6 +4,7 @@ import array
 
 import numpy as np
 import pytest
+import scipy.sparse
 from numpy.testing import assert_array_equal
 from sklearn import config_context
 from support import rows
@@ -209,3 +210,49 @@ def test_weights_may_be_of_any_kind_of_array(fit, make):
 @pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
 def test_one_weight_of_any_kind_is_repeated(fit):
     assert fit(np.array(2.0)) == fit(np.float32(2)) == fit(2) == fit(np.full(60, 2.0))
+
+
+# ---- where a fit starts --------------------------------------------------------------------------------------------
+
+STARTS = {
+    "kmeans": lambda init: kmeans_fast.kmeans(X, 3, init=init).centroids,
+    "kmeans_batch": lambda init: kmeans_fast.kmeans_batch(X[None], 3, init=init).centroids[0],
+    "KMeans": lambda init: KMeans(3, init=init).fit(X).cluster_centers_,
+}
+each_start = pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+
+
+@pytest.mark.filterwarnings("error")
+@each_start
+@pytest.mark.parametrize(
+    ("init", "said"),
+    [
+        (X[:3].astype(str), "an array of numbers, got dtype <U"),
+        (np.ones((3, 3), "M8[s]"), "an array of numbers, got dtype datetime64"),
+        (X[:3] * 1j, "real, got complex data"),
+        ([[1, 2, 3], [4]], "an array of numbers"),
+    ],
+    ids=["text", "dates", "complex", "ragged"],
+)
+def test_a_start_that_is_no_numbers_is_refused_by_name(start, init, said):
+    with pytest.raises(ValueError, match=f"init must be {said}"):
+        start(init)
+
+
+@each_start
+def test_a_sparse_start_is_refused_with_the_remedy(start):
+    with pytest.raises(
+        TypeError, match=r"init is sparse \(csr_array\); a dense array is required: use init.toarray\(\)"
+    ):
+        start(scipy.sparse.csr_array(X[:3]))
+
+
+@each_start
+@pytest.mark.parametrize("make", [Table, polars, ByDLPack, list])
+def test_a_start_may_be_of_any_kind_of_array(start, make):
+    assert_array_equal(start(make(X[:3])), start(X[:3]))
+
+
+def test_a_sparse_chunk_is_refused_with_the_remedy():
+    with pytest.raises(TypeError, match=r"chunk 0 is sparse \(csr_array\); a dense array is required: use its toarray"):
+        kmeans_fast.kmeans(lambda: [scipy.sparse.csr_array(X)], 2)
