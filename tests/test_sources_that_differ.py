@@ -72,6 +72,28 @@ def test_files_of_a_directory_that_ends_as_they_do_are_read_once(path):
         assert_array_equal(kmeans_fast.kmeans(rows, 2, seed=0).labels, wanted)
 
 
+@pytest.mark.parametrize(
+    ("filter", "error", "message"),
+    [
+        ([("a", ">", "x")], ValueError, "x.parquet: .*no kernel matching input types"),
+        ([("z", ">", 1)], ValueError, "x.parquet: .*No match for FieldRef"),
+        ([("a", "~", 1)], ValueError, 'filter must be like .*"~" is not a valid operator'),
+        ([("a", 1)], ValueError, "filter must be like"),
+        ([("a", "in", 1)], ValueError, "filter must be like"),
+        ("a > 1", TypeError, "filter must be an expression of pyarrow.compute or a list of tuples, got 'a > 1'"),
+    ],
+)
+def test_filters_that_are_none(filter, error, message):
+    write("x.parquet", X)
+    with pytest.raises(error, match=message):
+        sources.Parquet("x.parquet", filter=filter)
+
+
+def test_an_empty_filter_chooses_all_rows():
+    write("x.parquet", X)
+    assert_array_equal(means(sources.Parquet("x.parquet", filter=[])), means("x.parquet"))
+
+
 def test_two_columns_of_one_name_are_refused():
     parquet.write_table(pa.table([X[:, 0], X[:, 1]], names=["a", "a"]), "x.parquet")
     with open("x.csv", "w") as file:

@@ -76,12 +76,12 @@ class Parquet(Source):
     def __init__(self, path, *, columns=None, filter=None):
         try:
             import pyarrow.dataset as dataset
-            import pyarrow.parquet as parquet
+            import pyarrow.parquet  # noqa: F401
             from pyarrow.fs import LocalFileSystem
         except ImportError as error:
             raise ImportError("reading Parquet needs pyarrow: install it (the extra 'cli').") from error
         self.paths = matching(path, _ENDINGS)
-        self.filter = parquet.filters_to_expression(filter) if isinstance(filter, (list, tuple)) else filter
+        self.filter = _expression(filter)
         self.columns, self.groups, self.n_rows = None if columns is None else list(columns), [], 0
         kind, files, fields, known = dataset.ParquetFileFormat(), LocalFileSystem(), [], None
         for path in self.paths:
@@ -94,7 +94,7 @@ class Parquet(Source):
                     dtype_of(chosen, path)
                     fields += chosen
                 self._look(fragment, chosen)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, NotImplementedError, TypeError) as error:  # the last two of filters: "x" > 1
                 raise ValueError(f"{path}: not Parquet with these columns: {error}") from error
         self.dtype = dtype_of(fields, self.paths[0])  # of all files: none is rounded to the dtype of another
         self.head = head_of(chosen) if not any(is_vector(field.type) for field in fields) else None
@@ -205,6 +205,21 @@ class _Stream:
         table = next(itertools.islice(self.parts, part - self.part, None), None)
         self.part = part + 1
         return self.chosen(self.group.fragment.physical_schema.empty_table()) if table is None else table
+
+
+def _expression(filter):
+    """What rows are chosen by; None: all are."""
+    from pyarrow.compute import Expression
+    from pyarrow.parquet import filters_to_expression
+
+    if isinstance(filter, (list, tuple)):
+        try:
+            filter = filters_to_expression(filter) if filter else None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'filter must be like [("year", ">", 2020), ...]; got {filter!r}: {error}') from error
+    if filter is not None and not isinstance(filter, Expression):
+        raise TypeError(f"filter must be an expression of pyarrow.compute or a list of tuples, got {filter!r}.")
+    return filter
 
 
 def _chosen(columns, filter, table):
