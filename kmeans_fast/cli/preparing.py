@@ -218,7 +218,7 @@ class Applied:
         filled = {at for branch in _branches(pipeline, n_features) if branch.fills for at in branch.columns}
         self.others = [at for at, column in enumerate(needed.columns) if column not in filled]
         self.n_rows = self.n_left_out = 0
-        self.new = {}  # levels that the fit has not met, by the names of columns
+        self.new = {}  # levels that the fit has not met, as `unknown` has them
 
     def __call__(self, table):
         """The rows of a `Table` as the model takes them, None where there are none, and which of the table's these are;
@@ -244,8 +244,8 @@ class Applied:
         from ..preparation.applying import transformed, unknown
 
         rows = _numbered_as(rows, self.needed, self.n_features)
-        for name, levels in unknown(self.pipeline, rows).items():
-            known = self.new.setdefault(name, set())
+        for column, levels in unknown(self.pipeline, rows).items():
+            known = self.new.setdefault(column, set())
             if len(known) < _MOST_NEW:
                 known |= levels
         return transformed(self.pipeline, rows), complete
@@ -268,9 +268,9 @@ class Applied:
         notes = []
         if self.n_left_out:
             notes.append(f"left out: {counted(self.n_left_out, 'row')} of {self.n_rows:,} with missing cells")
-        for name, levels in self.new.items():
+        for (name, among_rare), levels in self.new.items():
             new = f"column {name!r} has levels that the fit has not met ({listed(sorted(levels))})"
-            notes.append(f"{new}: they count as rare, or as none")
+            notes.append(f"{new}: they count as {'(rare)' if among_rare else 'none of its levels'}")
         return notes
 
 

@@ -127,15 +127,18 @@ def takes_texts(steps: list[Any]) -> bool:
     return any(isinstance(step, OneHotEncoder) or getattr(step, "func", None) is as_texts for step in steps)
 
 
-def unknown(step: Pipeline, rows: Rows) -> dict[str, set[str]]:
-    """The levels of columns of categories that the fit has not met, by the names of the columns."""
+def unknown(step: Pipeline, rows: Rows) -> dict[tuple[str, bool], set[str]]:
+    """The levels of columns of categories that the fit has not met, by the names of the columns and whether rare levels
+    share a column of 0 and 1, which is theirs, too; else they have 0 in all.
+    """
     found = {}
     for steps, columns in leaves(step, list(range(len(rows.names)))):
         for encoder in (one for one in steps if isinstance(one, OneHotEncoder)):
-            for column, levels in zip(columns, encoder.categories_, strict=True):
+            for column, levels, known in zip(columns, encoder.categories_, _levels(encoder), strict=True):
                 new = {text for text in rows.texts[column].tolist() if text == text} - set(levels)
                 if new:
-                    found[rows.names[column]] = new
+                    as_rare = known[-1] is RARE and encoder.handle_unknown == "infrequent_if_exist"
+                    found[rows.names[column], as_rare] = new
     return found
 
 

@@ -426,3 +426,14 @@ def test_centroids_that_are_estimates_are_called_so(files, run, components, told
     assert said in run("fit", "numbers.csv", "-k", "21", *options).out
     assert said in run("info", "m.npz").out
     assert "... and 1 more cluster\n" in run("info", "m.npz").out
+
+
+def test_it_is_said_what_new_levels_count_as(files, run):
+    frame = pandas.DataFrame({"x": range(40), "town": list("abcd") * 10, "kind": ["u", "v"] * 20})
+    frame.to_csv("levels.csv", index=False)
+    auto = ["--categories", "auto", "--max-categories", "3", "--model", "m.npz"]
+    run("fit", "levels.csv", "-k", "2", *auto, *QUIET)
+    frame[:3].assign(town=["a", "new", "b"], kind=["u", "v", "other"]).to_csv("new.csv", index=False)
+    told = run("predict", "m.npz", "new.csv").err
+    assert "column 'town' has levels that the fit has not met ('new'): they count as (rare)\n" in told
+    assert "column 'kind' has levels that the fit has not met ('other'): they count as none of its levels\n" in told
