@@ -19,7 +19,8 @@ def run(args):
         table = watch.read(args)
         if args.picture:
             check_writable([args.picture], [args.file])
-        choice = chosen(args, prepared(args, table, watch).X, args.k, watch)
+        X = prepared(args, table, watch).X
+        choice = chosen(args, X, args.k or usual_numbers(len(X)), watch)
         watch.on_phase("writing")
         if args.picture:
             draw(choice, args.picture)
@@ -28,6 +29,11 @@ def run(args):
         told = [("written", str(args.picture))] if args.picture else []
         told.append(("next", _next(args, choice.n_clusters)))
         print("\n" + pairs(told))
+
+
+def usual_numbers(n_samples):
+    """Numbers of clusters to choose among where none are given: 2 to 20, fewer than rows if there can be."""
+    return list(range(2, min(20, n_samples - 1) + 1)) or [min(2, n_samples)]
 
 
 def chosen(args, X, numbers, watch):

@@ -193,7 +193,10 @@ def _add_search(group):
         default="grid",
         help="which numbers are tried: all; --trials of them at random; or some far apart, then those around the best",
     )
-    group.add_argument("--trials", type=int, default=10, metavar="N", help="of --search random (default: %(default)s)")
+    group.add_argument(
+        "--trials", type=option_texts.number_from(1), default=10, metavar="N",
+        help="of --search random (default: %(default)s)",
+    )  # fmt: skip
 
 
 def _add_choose_k(commands):
@@ -207,8 +210,8 @@ def _add_choose_k(commands):
     _add_input(parser)
     group = parser.add_argument_group("the choice")
     group.add_argument(
-        "-k", type=option_texts.numbers, default=list(range(2, 21)), metavar="NUMBERS",
-        help="2:20, 10:100:10 or 2,4,8 (default: 2:20)",
+        "-k", type=option_texts.numbers, metavar="NUMBERS",
+        help="2:20, 10:100:10 or 2,4,8 (default: 2:20, of few rows to one less than there are)",
     )  # fmt: skip
     _add_search(group)
     _add_parameters(group, "random_state")
@@ -230,8 +233,9 @@ def _add_report(commands):
     _add_input(parser)
     group = parser.add_argument_group("the analysis")
     group.add_argument(
-        "-k", dest="n_clusters", type=option_texts.number_or_numbers, default=list(range(2, 21)), metavar="K",
-        help="number of clusters; or 2:20, 10:100:10 or 2,4,8, of which one is chosen (default: 2:20)",
+        "-k", dest="n_clusters", type=option_texts.number_or_numbers, metavar="K",
+        help="number of clusters; or 2:20, 10:100:10 or 2,4,8, of which one is chosen (default: 2:20, of few rows to "
+        "one less than there are)",
     )  # fmt: skip
     _add_parameters(group, "random_state")
     _add_preparation(parser)

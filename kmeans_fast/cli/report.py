@@ -9,6 +9,7 @@ from ..preparation import health
 from ..preparation.applying import in_units
 from ..reporting import analyse, page
 from ..whole_files import WholeFiles
+from .choose_k import usual_numbers
 from .outputs import check_writable
 from .parser import PROGRAM
 from .preparing import prepared
@@ -28,12 +29,13 @@ def run(args):
     import matplotlib
 
     matplotlib.use("Agg")
-    numbers = [args.n_clusters] if isinstance(args.n_clusters, int) else args.n_clusters
     with Watch(args.quiet) as watch:
         check_writable([args.output], [args.file])
         table = watch.read(args)
         table.data.flags.writeable = False  # the page shows it in its own units, too
         ready = prepared(args, table, watch)
+        numbers = args.n_clusters or usual_numbers(len(ready.X))
+        numbers = [numbers] if isinstance(numbers, int) else numbers
         if numbers[-1] > len(ready.X):
             raise ValueError(f"-k must be at most the number of rows, {len(ready.X)}, got {numbers[-1]}")
         names, X = in_units(ready.pipeline, ready.rows_of_fit())

@@ -61,7 +61,10 @@ def test_fit_chooses_first(blobs, run, tmp_path):
         (["choose-k", "blobs.npy", "-k", "0:4"], "must be numbers such as 2:20"),
         (["choose-k", "blobs.npy", "-k", "2:9999999999"], "must be at most 100,000 numbers"),
         (["choose-k", "blobs.npy", "-k", "2:700"], "-k must be at most the number of rows, 600, got 700"),
-        (["choose-k", "blobs.npy", "--trials", "0", "--search", "random"], "n_trials must be an integer of at least 1"),
+        (
+            ["choose-k", "blobs.npy", "--trials", "0", "--search", "random"],
+            "argument --trials: must be a whole number of at least 1, got '0'",
+        ),
         (["choose-k", "blobs.npy", "--picture", "choice.jpg"], "must end in .png or .svg"),
         (["choose-k", "blobs.npy", "--picture", "no/choice.png"], "does not exist"),
         (["fit", "blobs.npy", "-k", "2:700"], "-k must be at most the number of rows, 600, got 700"),
@@ -81,3 +84,14 @@ def test_weights_are_not_left_out_in_silence(blobs, refused, tmp_path):
 def test_numbers_may_be_given_downwards_and_options_are_not_abbreviated(blobs, run, refused):
     assert "6  " in run("choose-k", "blobs.npy", "-k", "6:2:-2", "--quiet").out
     assert "--pict" in refused("choose-k", "blobs.npy", "--pict", "a.png")
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 30])
+def test_few_rows_are_asked_for_few_clusters(tmp_path, run, n):
+    """-k is 2:20 where it is not given, and five rows have no 20 clusters."""
+    np.save(tmp_path / "few.npy", np.random.default_rng(0).normal(size=(n, 2)))
+    tried = json.loads(run("choose-k", "few.npy", "--json").out)["table"]["k"]
+    assert tried == {1: [1], 2: [2], 5: [2, 3, 4], 30: list(range(2, 21))}[n]
+    if n == 5:
+        pytest.importorskip("jinja2", reason="reports need Jinja2")
+        run("report", "few.npy", "--quiet")
