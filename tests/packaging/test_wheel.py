@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -70,6 +71,13 @@ def test_wheel_holds_every_source_file_under_one_name(wheel):
             assert f"{package}/{source.relative_to(ROOT / folder).as_posix()}" in names
     assert "kmeans_fast/py.typed" in names
     assert not any(name.startswith(("kernels/", "simulator/")) or "__pycache__" in name for name in names)
+
+
+def test_the_source_distribution_holds_no_part_of_the_tests(wheel):
+    with tarfile.open(next(wheel.parent.glob("*.tar.gz"))) as archive:
+        folders = {name.split("/")[1] for name in archive.getnames() if "/" in name}
+    assert {"kmeans_fast", "kernels", "examples", "LICENSE"} <= folders
+    assert "tests" not in folders
 
 
 def test_fit_from_the_wheel_in_a_clean_environment(wheel, tmp_path):
