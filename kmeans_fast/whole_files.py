@@ -1,12 +1,14 @@
 """Files that are written whole or not at all."""
 
 import contextlib
+import errno
 import functools
 import os
 import secrets
 import stat
 
 _OWN_STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # names of what the process has open, even where that is a file
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class WholeFiles(contextlib.AbstractContextManager):
@@ -71,8 +73,12 @@ class WholeFiles(contextlib.AbstractContextManager):
 
     def __exit__(self, kind, error, traceback):
         try:
+            self._named(error)
             if kind is None:
                 self._finish()
+        except OSError as error:
+            self._named(error)
+            raise
         finally:
             for file in self._files:
                 with contextlib.suppress(OSError):  # what could not be flushed is of no use
@@ -80,6 +86,12 @@ class WholeFiles(contextlib.AbstractContextManager):
             for _, partial, _ in self._renames:
                 with contextlib.suppress(OSError):  # it has been renamed, or could not be made
                     os.unlink(partial)  # nor has one that never had a name
+
+    def _named(self, error):
+        """The system does not say of what there is no room for: it is the file, or the directory of all files."""
+        if isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None and self._renames:
+            with contextlib.suppress(ValueError):  # on several drives
+                error.filename = os.path.commonpath([target for _, _, target in self._renames])
 
     def _finish(self):
         """All bytes of all files are on the disk before the first old one is replaced."""

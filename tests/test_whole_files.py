@@ -1,5 +1,7 @@
 """Files out: whole or not there."""
 
+import contextlib
+import errno
 import io
 import os
 import stat
@@ -68,6 +70,16 @@ def test_arrays_are_written_as_numpy_writes_them(array):
     archives.write_array(ours, array)
     np.save(theirs, np.ascontiguousarray(array))
     assert ours.getvalue() == theirs.getvalue()
+
+
+@pytest.mark.parametrize(("paths", "named"), [(["a"], "a"), (["a", "b"], "")])
+def test_a_full_disk_is_told_of_with_the_file_or_the_directory(here, paths, named):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with contextlib.suppress(OSError), WholeFiles() as files:
+        for path in paths:
+            files.open(path)
+        raise full
+    assert full.filename == os.path.join(os.path.realpath(here), named).rstrip(os.sep)
 
 
 def test_errors_name_the_file_and_not_its_new_name(here):
