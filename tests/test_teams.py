@@ -216,6 +216,19 @@ assert teams.team_for(2) == 0
     )
 
 
+def test_threads_that_are_none_of_the_systems_make_no_team():
+    run_python(
+        """
+import _thread
+real = _thread.start_new_thread
+_thread.start_new_thread = lambda function, arguments: real(function, arguments)  # as gevent does, but for the turns
+"""
+        + CALL
+        + "call(); call()\nassert teams.team_for(2) == 0",
+        NUMBA_NUM_THREADS=2,
+    )
+
+
 def test_kernels_run_at_the_end_of_the_process():
     """In an atexit function, the team's threads being ended before or after."""
     assert "done" in run_python(

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from _thread import start_new_thread
+from types import BuiltinFunctionType
 
 import numba
 import numpy as np
@@ -28,6 +29,8 @@ from . import compiling, team_code
 from .code_cache import CodeCache
 from .team_code import LEAST_REST, LINE, LOCK, MEMBERS, OF_A_MEMBER
 
+# What gevent and eventlet put in its place takes turns on one thread, which would wait in compiled code for ever.
+_HAS_THREADS = isinstance(start_new_thread, BuiltinFunctionType)
 _LAST_WISH = 1.0  # seconds that the end of the process waits for the threads
 
 
@@ -146,7 +149,7 @@ def _compiled():
 def _grow(size):
     global _team
     if _team is None:
-        _team = Team(config.NUMBA_NUM_THREADS, *_compiled())
+        _team = Team(config.NUMBA_NUM_THREADS if _HAS_THREADS else 1, *_compiled())
     _team.grow(size)
 
 
