@@ -23,4 +23,5 @@ def run(args):
 
 
 def _places():
-    return ", ".join(str(kernel_cache.contents(name)["directory"]) for name in kernel_cache.DIRECTORIES)
+    found = [kernel_cache.contents(name) for name in kernel_cache.DIRECTORIES]
+    return ", ".join(dict.fromkeys(one["directory"] or kernel_cache.where(one) for one in found))

@@ -24,21 +24,31 @@ def run(args):
     began = time.perf_counter()
     with progress.display(args.quiet) as display:
         display.phase("compiling")
-        kernels = _compiled_by_processes(jobs, display)
+        kernels, are_kept = _compiled_by_processes(jobs, display)
     seconds = duration(time.perf_counter() - began)
-    print(f"{counted(kernels, 'kernel')} compiled in {seconds}: {kernel_cache.where(kernel_cache.contents())}")
+    place = kernel_cache.where(kernel_cache.contents())
+    if not are_kept:
+        raise RuntimeError(
+            f"not all compiled kernels could be kept: {place}. Make room there (the disk may be full), or set "
+            "KMEANS_FAST_CACHE_DIR to another directory."
+        )
+    print(f"{counted(kernels, 'kernel')} compiled in {seconds}: {place}")
 
 
 def _compiled_by_processes(jobs, display):
-    """How many kernels had to be compiled, in a process for each core: Numba compiles one at a time in a process."""
+    """How many kernels had to be compiled, in a process for each core, and whether all are kept.
+
+    Numba compiles one at a time in a process.
+    """
     from ..kernels import processors
 
-    kernels, done = 0, 0
+    kernels, done, are_kept = 0, 0, True
     workers = min(processors.usable_cpus(), len(jobs))
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
     try:
         for future in as_completed([pool.submit(compiled, *job) for job in jobs]):
-            kernels, done = kernels + len(future.result()), done + 1
+            names, kept = future.result()
+            kernels, done, are_kept = kernels + len(names), done + 1, are_kept and kept
             display.working(done / len(jobs), f"compiling, {counted(kernels, 'kernel')} so far")
         pool.shutdown()
     except BaseException as error:
@@ -48,7 +58,7 @@ def _compiled_by_processes(jobs, display):
         if isinstance(error, BrokenProcessPool):
             raise RuntimeError("a process that compiled has ended: there may be too little memory") from None
         raise
-    return kernels
+    return kernels, are_kept
 
 
 def _leave_interrupts_to_the_parent():

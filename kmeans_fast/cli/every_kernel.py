@@ -93,10 +93,10 @@ USES = {
 
 
 def compiled(use, dtype):
-    """Put one of the `USES` to use: the names of the kernels that had to be compiled for it."""
+    """Put one of the `USES` to use: the names of the kernels that had to be compiled, and whether all are kept."""
     from ..kernels.cpu.runtime import compiling
 
-    found = []
+    found, lost = [], len(compiling.lost)
 
     def listener(name, seconds):
         if seconds is not None:
@@ -109,4 +109,4 @@ def compiled(use, dtype):
             USES[use](dtype)
     finally:
         compiling.listeners.remove(listener)
-    return found
+    return found, len(compiling.lost) == lost

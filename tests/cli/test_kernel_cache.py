@@ -3,13 +3,16 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from command_line import check_error, run_process
 from kmeans_fast.kernels import cache
-from kmeans_fast.kernels.cpu.runtime import code_cache
+from kmeans_fast.kernels.cpu.exact.column_statistics import column_range
+from kmeans_fast.kernels.cpu.runtime import code_cache, compiling
 from kmeans_fast.kernels.cpu.scoring import byte_codes
 
 from kmeans_fast.backends.cpu.backend import module
+from kmeans_fast.cli import compile as compile_command
 from kmeans_fast.cli import every_kernel, kernel_cache, main, option_texts
 
 
@@ -86,3 +89,24 @@ def test_a_file_that_another_process_removes_meanwhile_is_not_counted(place, mon
 def test_what_there_is_not_is_refused_by_name(capsys):
     assert main(["compile", "everything"]) == 2
     assert "must be one of fits, bytes" in check_error(*capsys.readouterr())
+
+
+def test_kernels_that_cannot_be_kept_are_a_failure(here, monkeypatch, refused):
+    monkeypatch.setattr(compile_command, "_compiled_by_processes", lambda jobs, display: (3, False))
+    assert "could be kept" in refused("compile", code=1)
+
+
+def test_code_that_cannot_be_kept_is_counted(here, monkeypatch):
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", str(here / "cache"))
+    monkeypatch.setattr(code_cache, "functions", dict(code_cache.functions))
+    monkeypatch.setattr(cache, "write", lambda *_: False)
+    lost, again = len(compiling.lost), type(column_range)(column_range.function)
+    again(1, np.ones(4), np.empty(0), 2, 1, np.zeros((1, 2)), np.zeros((1, 2)))
+    assert sorted(compiling.lost[lost:]) == ["column_statistics.column_range", "column_statistics.column_range_entry"]
+
+
+def test_a_cache_that_cannot_be_had_is_told_of_in_words(monkeypatch, capsys):
+    monkeypatch.setenv("KMEANS_FAST_CACHE_DIR", "")
+    for option in ("--clear", "--check"):
+        assert main(["cache", option]) == 0
+        assert capsys.readouterr().out.endswith(": there is no directory that only you can write to\n")

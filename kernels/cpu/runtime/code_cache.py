@@ -129,7 +129,8 @@ class CodeCache(NullCache):
         names = {function.name for function in data.library._final_module.functions if function.is_declaration}
         called = [(symbol, *symbols[symbol]) for symbol in sorted(names & symbols.keys())]
         content = dumps((key, self.callee, called, (_without_bitcode(library), *rest)))
-        cache.write(DIRECTORY, self._file(key), hashlib.sha256(content).digest() + content)
+        if not cache.write(DIRECTORY, self._file(key), hashlib.sha256(content).digest() + content):
+            compiling.lost.append(self.name)
 
 
 class EntryCache(CodeCache):

@@ -19,6 +19,9 @@ listeners: list[Callable[[str, float | None], object]] = []
 ``listener(kernel_name, seconds)`` when it has ended, on the thread that compiles, which need not be the one that asked
 for it. What a listener raises is logged and goes no further."""
 
+lost: list[str] = []
+"""The functions whose code could not be kept, each time that this happened in the process."""
+
 _logger = logging.getLogger("kmeans_fast")
 _here = threading.local()
 
