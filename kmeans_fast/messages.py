@@ -9,6 +9,11 @@ def counted(number, noun):
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def quoted(text):
+    """A text of a file in quotes; of a long one its beginning."""
+    return repr(text) if len(text) <= 60 else f"{text[:60]!r}... ({counted(len(text), 'character')})"
+
+
 def warn(message, category):
     """Warn of the line outside of this package that called it, however deep inside this is said."""
     package, _, _ = __name__.partition(".")

@@ -6,6 +6,7 @@ None for 0. It is imported when it is asked for, so that ``kmeans-fast --help`` 
 """
 
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -29,6 +30,7 @@ def main(argv=None):
     int
         The exit code.
     """
+    _mend_streams()
     parser = make_parser()
     try:
         args = parser.parse_args(argv)
@@ -45,7 +47,7 @@ def main(argv=None):
             sys.stdout.flush()
             return code
         except KeyboardInterrupt:
-            print(f"{PROGRAM}: interrupted", file=sys.stderr)
+            progress.note(f"{PROGRAM}: interrupted")
             return 130
         except BrokenPipeError:
             # The reader of stdout (head, less) has gone. Python would complain once more when it flushes at exit.
@@ -59,8 +61,18 @@ def main(argv=None):
             return _report(error, 1)
 
 
+def _mend_streams():
+    """What the caller has closed is the null device, and a letter that an encoding lacks is written as an escape."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _report(error, code):
-    print(f"{PROGRAM}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    progress.note(f"{PROGRAM}: error: {' '.join(str(error).split())}")
     return code
 
 

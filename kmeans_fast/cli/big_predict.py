@@ -1,7 +1,6 @@
 """``kmeans-fast predict --max-memory``: rows are read some at a time; while they are labelled, the next are read."""
 
 import contextlib
-import sys
 import time
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..sources.reading import Reader
 from ..whole_files import WholeFiles
 from .outputs import beside_labels, check_writable, labels_writer
 from .preparing import spread
+from .progress import note
 from .readers import ENDINGS, kind_of, read_blocks, text_options
 from .tables import duration, pairs
 from .watch import Watch, selection
@@ -45,8 +45,8 @@ def run(args, model):
             watch.say(args.file, model.prepare.notes())
             watch.stopwatch.begin("writing")
     if not args.quiet:
-        print(f"{counted(work.n_rows, 'label')} written: {', '.join(map(str, outputs))}", file=sys.stderr)
-        print(pairs(work.facts()), file=sys.stderr)
+        note(f"{counted(work.n_rows, 'label')} written: {', '.join(map(str, outputs))}")
+        note(pairs(work.facts()))
 
 
 def _check(args, model):

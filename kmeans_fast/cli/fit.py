@@ -1,7 +1,6 @@
 """``kmeans-fast fit``."""
 
 import json
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +71,7 @@ def run(args):
     if not watch.interrupted:
         return 0
     reached = counted(model.n_iter_, "iteration")
-    print(f"{PROGRAM}: interrupted: the files hold what {reached} had reached", file=sys.stderr)
+    note(f"{PROGRAM}: interrupted: the files hold what {reached} had reached")
     return 130
 
 

@@ -1,6 +1,5 @@
 """``kmeans-fast predict``."""
 
-import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from . import big_predict
 from .append import Appender
 from .outputs import beside_labels, check_writable, write_labels
 from .preparing import Applied, Needs, needs, spread
+from .progress import note
 from .readers import check_file
 from .watch import Watch
 
@@ -39,7 +39,7 @@ def run(args):
     if not outputs:  # to standard output, which may be the terminal that the progress was on
         written = _write(args, labels, distances, appender)
     if written and not args.quiet:
-        print(f"{counted(len(labels), 'label')} written: {', '.join(map(str, written))}", file=sys.stderr)
+        note(f"{counted(len(labels), 'label')} written: {', '.join(map(str, written))}")
 
 
 def _write(args, labels, distances, appender):

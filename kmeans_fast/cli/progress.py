@@ -28,10 +28,7 @@ def display(quiet=False, stream=None):
 
 def note(text):
     """Print a line on stderr, above what is redrawn there."""
-    if _shown:
-        _shown[-1].note(text)
-    else:
-        print(text, file=sys.stderr, flush=True)
+    (_shown[-1] if _shown else Silent()).note(text)
 
 
 class Silent:
@@ -50,7 +47,12 @@ class Silent:
 
     def note(self, text):
         """Print a line."""
-        print(text, file=self.stream, flush=True)
+        self._write(f"{text}\n")
+
+    def _write(self, text):
+        with contextlib.suppress(OSError, ValueError):  # a terminal that has gone or a full log: no reason to fail
+            self.stream.write(text)
+            self.stream.flush()
 
     def phase(self, name):
         """What is done now, in a word or two."""
@@ -193,11 +195,6 @@ class Bar(Lines):
         width = max(0, min(30, columns - len(tail)))
         done = round(width * (self.run + self.share) / self.n_init)
         return (self.full * done + self.empty * (width - done) + tail)[:columns]
-
-    def _write(self, text):
-        with contextlib.suppress(OSError, ValueError):  # a terminal that has gone is no reason to fail
-            self.stream.write(text)
-            self.stream.flush()
 
 
 def outcome(n_iter, end, max_iter, n_init):

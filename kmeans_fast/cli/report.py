@@ -26,8 +26,11 @@ SCALES = {
 
 def run(args):
     """Run the subcommand."""
-    import matplotlib
-
+    try:
+        import jinja2  # noqa: F401
+        import matplotlib
+    except ImportError as error:
+        raise ImportError("Reports need Jinja2 and matplotlib: install them (the extra 'report').") from error
     matplotlib.use("Agg")
     with Watch(args.quiet) as watch:
         check_writable([args.output], [args.file])
@@ -51,7 +54,7 @@ def run(args):
         found = _numbered_by_file(found, ready.of_fit(np.arange(len(table.data))))
         watch.on_phase("writing")
         with WholeFiles() as files:
-            files.open(args.output, "w", encoding="utf-8").write(page(found))
+            files.open(args.output, "w", encoding="utf-8", errors="backslashreplace").write(page(found))
     if not args.quiet:
         print(pairs([("clusters", str(found.n_clusters)), ("report", str(args.output))]))
 

@@ -7,9 +7,10 @@ import re
 import numpy as np
 
 from ..memory import available_bytes
+from ..messages import quoted
 from .arrow_columns import HINT, as_rows, check_names, head_of
 from .buffers import Buffers
-from .files import matching, packing, stamp_of, unpacked
+from .files import check_name, matching, packing, stamp_of, unpacked
 from .protocol import CHUNK_BYTES, Source
 
 _ENDINGS = (".csv", ".tsv")
@@ -56,6 +57,8 @@ class Csv(Source):
         except ImportError as error:
             raise ImportError("reading CSV needs pyarrow: install it (the extra 'cli').") from error
         self.paths = matching(path, _ENDINGS)
+        for one in self.paths:
+            check_name(one)
         if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1):
             raise ValueError(f"delimiter must be one character, got {delimiter!r}.")
         self.columns, self.header, self.delimiter = columns, header, delimiter
@@ -115,7 +118,7 @@ class Csv(Source):
         found = _NO_NUMBER.search(said)
         if not found:
             return f"not a table of numbers: {said}"
-        return f"column {self.names[path][int(found[1])]!r} holds {found[2]!r} and not only numbers: {HINT}."
+        return f"column {self.names[path][int(found[1])]!r} holds {quoted(found[2])} and not only numbers: {HINT}."
 
     def _block_bytes(self, path):
         """Of text that is parsed at a time: rows must be shorter."""

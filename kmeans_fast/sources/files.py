@@ -20,6 +20,14 @@ def _looks(path):
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def check_name(path):
+    """Raise ValueError if the name of a file is none that pyarrow can open."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{path}: pyarrow opens no file whose name is not UTF-8: rename it.") from None
+
+
 def unpacked(path):
     """A path without the ending that says how the file is packed."""
     stem, ending = os.path.splitext(os.fspath(path))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..kernels import processors
 from .arrow_columns import as_rows, check_names, dtype_of, head_of, is_vector
 from .buffers import Buffers
-from .files import matching, stamp_of
+from .files import check_name, matching, stamp_of
 from .protocol import CHUNK_BYTES, Source, rows_in
 
 _ENDINGS = (".parquet", ".pq")
@@ -85,6 +85,7 @@ class Parquet(Source):
         self.columns, self.groups, self.n_rows = None if columns is None else list(columns), [], 0
         kind, files, fields, known = dataset.ParquetFileFormat(), LocalFileSystem(), [], None
         for path in self.paths:
+            check_name(path)
             try:
                 fragment = kind.make_fragment(path, files)
                 schema = fragment.physical_schema

@@ -4,10 +4,12 @@ import re
 from collections.abc import Container, Mapping
 from typing import NamedTuple
 
+from ...messages import quoted
+
 
 def describe(index, names):
     """A column in words, as messages name it: its number from 1, and its name where it has one."""
-    return f"column {index + 1}" + (f" ({names[index]!r})" if names else "")
+    return f"column {index + 1}" + (f" ({quoted(names[index])})" if names else "")
 
 
 def listed(items, most=8):

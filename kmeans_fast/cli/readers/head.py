@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from ...messages import counted
+from ...messages import counted, quoted
 from ...preparation.number_texts import PLAINLY, is_number_text
 from .columns import describe, numbered
 from .header import Judge, is_missing, is_number
@@ -243,5 +243,5 @@ def _texts(judge, lines, n_columns):
             row = next(i for i, row in enumerate(judge.below) if not is_missing(row[column].text))
             cell = judge.below[row][column].text
             plainly = f"; {PLAINLY}" if is_number_text(cell) else ""
-            found[column] = f"is text ({cell!r} in row {lines[row]}{plainly})"
+            found[column] = f"is text ({quoted(cell)} in row {lines[row]}{plainly})"
     return found

@@ -3,6 +3,8 @@
 import functools
 import re
 
+from ...messages import quoted
+
 _ABSENT = {"", "?", "-", "na", "n/a", "<na>", "nan", "null", "none"}
 _MISSING = _ABSENT | {"inf", "-inf", "+inf", "infinity", "-infinity"}
 ABSENT = sorted({form for text in _ABSENT for form in (text, text.upper(), text.title())} | {"NaN"})  # as parsers want
@@ -113,7 +115,7 @@ class Judge:
 
     def _doubt(self, where, texts):
         if texts:
-            what = f"has both numbers and text ({self.first[texts[0]].text!r})"
+            what = f"has both numbers and text ({quoted(self.first[texts[0]].text)})"
         else:
-            what = f"({', '.join(cell.text for cell in self.first[:3])}, ...) may be names or numbers"
+            what = f"({', '.join(cell.text[:60] for cell in self.first[:3])}, ...) may be names or numbers"
         return ValueError(f"{where} {what}: say --header yes if it names the columns, --header no if it does not")

@@ -8,6 +8,7 @@ from array import array
 
 import numpy as np
 
+from ...messages import quoted
 from ...preparation.number_texts import PLAINLY, is_number_text
 from .collected import has_infinity, is_finite
 from .columns import describe
@@ -140,7 +141,7 @@ def _bad_cell(text, where, dialect):
     if not text:
         return ValueError(f"{where} is empty; every cell must be a finite number")
     if is_number(text, dialect.decimal):
-        return ValueError(f"{where} is {text!r}, too large for a float64")
+        return ValueError(f"{where} is {quoted(text)}, too large for a float64")
     other = ",."[dialect.decimal == ","]
     hint = ""
     if is_number(text, other):
@@ -153,4 +154,4 @@ def _bad_cell(text, where, dialect):
     elif text.lower().lstrip("+-") not in ("nan", "inf", "infinity"):
         hint = " (empty the cell if it has no value; choose columns with --columns; fit, choose-k and report take "
         hint += "texts as --categories)"
-    return ValueError(f"{where} is {text!r}; every cell must be a finite number{hint}")
+    return ValueError(f"{where} is {quoted(text)}; every cell must be a finite number{hint}")

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from ...sources.files import check_name
 from .collected import Collected, arrow_texts, narrowest
 from .columns import describe, left_out, numbered
 
@@ -24,6 +25,7 @@ def read_parquet(path, selection, dtype="auto", progress=None, collect=Collected
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError("reading Parquet needs pyarrow: install it (the extra 'cli')") from error
+    check_name(path)
     with open(path, "rb"):  # a file that may not be read is no damaged one
         pass
     try:
