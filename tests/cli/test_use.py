@@ -26,6 +26,7 @@ from kmeans_fast import available_backends
         (["fit", "data.npy", "-k", "3", "--columns", "2-9"], "numbered from 1 to 3, got '2-9'"),
         (["fit", "data.npy", "-k", "3", "--columns", "1,1"], "column 1 twice"),
         (["fit", "named.csv", "-k", "3", "--columns", "a,q"], "no column 'q'"),
+        (["fit", "named.csv", "-k", "3", "--columns", "2:4"], "'b', 'c', 'weight', by number 1-5"),
         (["fit", "data.npy", "-k", "3", "--labels", "labels.txt"], "must end in .npy or .csv"),
         (["fit", "data.npy", "-k", "3", "--labels", "data.npy"], "overwrite an input"),
         (["fit", "data.npy", "-k", "3", "--labels", "no/labels.npy"], "does not exist"),

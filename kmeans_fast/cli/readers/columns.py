@@ -180,7 +180,9 @@ def _positions(text, names, places, n_columns, option):
                 raise ValueError(f"{option}: columns are numbered from 1 to {n_columns}, got {item!r}")
             found += range(first - 1, last)
         elif names:
-            raise ValueError(f"{option}: there is no column {item!r}; the columns are {listed(names)}")
+            raise ValueError(
+                f"{option}: there is no column {item!r}; the columns are {listed(names)}, by number 1-{n_columns}"
+            )
         else:
             raise ValueError(f"{option}: the columns have no names, so they must be numbers or ranges, got {item!r}")
     return found
