@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn import cluster
+from sklearn.utils.validation import check_is_fitted
 
 from ..arrays import on_gpu, to_host
 from ..kernels.processors import usable_cpus
@@ -35,6 +36,12 @@ def to_sklearn(model):
 
 def from_sklearn(model, cls):
     """See `KMeans.from_sklearn`."""
+    if not isinstance(model, (cluster.KMeans, cls)):
+        raise TypeError(
+            f"from_sklearn takes a fitted sklearn.cluster.KMeans, got {type(model).__name__}; of a model that has "
+            "centroids, kmeans_fast.assign(X, model.cluster_centers_) labels rows."
+        )
+    check_is_fitted(model)
     parameters = {name: getattr(model, name) for name in _SHARED}
     target = _copy_attributes(model, cls(**parameters, algorithm=model.algorithm))
     target.inertia_, target.n_iter_ = float(model.inertia_), int(model.n_iter_)

@@ -201,8 +201,14 @@ class KMeans(_BaseKMeans):
         Returns
         -------
         KMeans
+
+        Raises
+        ------
+        TypeError
+            For another model.
+        sklearn.exceptions.NotFittedError
+            If it has not been fitted.
         """
         from .conversion import from_sklearn
 
-        check_is_fitted(model)
         return from_sklearn(model, cls)

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.cluster import BisectingKMeans, MiniBatchKMeans
 from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.exceptions import NotFittedError
 from support import DTYPES, rows
@@ -83,3 +84,13 @@ def test_unfitted_models_are_refused():
         KMeans().to_sklearn()
     with pytest.raises(NotFittedError):
         KMeans.from_sklearn(SklearnKMeans())
+
+
+@pytest.mark.parametrize("kind", [MiniBatchKMeans, BisectingKMeans])
+def test_other_models_are_refused_with_what_to_do(kind):
+    X = rows(90, 3, np.float64)
+    model = kind(4, random_state=0).fit(X)
+    with pytest.raises(TypeError, match=rf"a fitted sklearn.cluster.KMeans, got {kind.__name__}; .*kmeans_fast.assign"):
+        KMeans.from_sklearn(model)
+    with pytest.raises(TypeError, match=r"a fitted sklearn\.cluster\.KMeans, got int"):
+        KMeans.from_sklearn(3)
