@@ -327,7 +327,7 @@ def numbers(X, name, axes=None):
         array, is_bfloat16 = _array_of(X)
         if array.dtype.kind == "O" and array.ndim > 0:
             _refuse_sequences(array)
-            array = array.astype(_of_columns(X) if array.ndim == 2 else np.float64)
+            array = array.astype(dtype_of_columns(X) if array.ndim == 2 else np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         several = axes is ROWS and isinstance(X, (list, tuple)) and any(getattr(one, "ndim", 0) > 1 for one in X)
         how = " Join arrays of several rows first: a list of them is taken where they are NumPy's." if several else ""
@@ -358,7 +358,7 @@ def plain_numbers(X, name):
     return values_of(array) if is_bfloat16 else array
 
 
-def _of_columns(table):
+def dtype_of_columns(table):
     """The dtype that a table of numbers comes to, of which NumPy makes objects if some columns are of truth values."""
     columns = list(getattr(table, "dtypes", []))
     known = columns and all(isinstance(one, np.dtype) and one.kind in "fiub" for one in columns)

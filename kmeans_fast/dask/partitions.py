@@ -9,6 +9,7 @@ import dask.array as da
 import numpy as np
 from dask.delayed import delayed
 
+from ..arrays import dtype_of_columns
 from ..backends.partials import merged
 from ..reference import LABEL
 from ..weights import as_weights
@@ -39,6 +40,8 @@ def as_array(X, name="X"):
         raise ValueError(f"{name} must have 2 dimensions and at least one column, got shape {array.shape}.")
     if array.dtype.kind not in "fiubO":
         raise ValueError(f"{name} must be an array of numbers, got dtype {array.dtype}.")
+    if array.dtype.kind == "O" and dtype_of_columns(X) == np.float32:  # the rest becomes float64, in its partition
+        array = array.astype(np.float32)
     return array.rechunk({1: -1})
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import as_data, check_finite, origin_of, to_host, values_of
+from ..arrays import as_data, check_finite, origin_of, plain_numbers, to_host, values_of
 from ..backends.drawing import Buckets
 from ..door import opened
 from ..engine.checks import least_positive
@@ -70,8 +70,8 @@ def prepared(block, number, n_features, dtype):
 
 def weighted(rows, weights, number):
     """The rows with weights (n_samples,), checked; that not all are zero is checked by the client."""
-    weights = np.ascontiguousarray(weights, np.float64)
     name = f"sample_weight of partition {number}"
+    weights = np.ascontiguousarray(to_host(plain_numbers(weights, name)), np.float64)
     if weights.shape != (len(rows.X),):
         raise ValueError(f"{name} must have shape {(len(rows.X),)}, got {weights.shape}.")
     if len(weights):

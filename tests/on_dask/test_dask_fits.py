@@ -251,6 +251,8 @@ def broken(row, value):
         (lambda: cut(X.astype(np.float64) * 1e200, 4), {}, r"X has values up to .*e\+200"),
         (lambda: cut(X, 4)[:3], {}, "n_samples=3 should be >= n_clusters=7"),
         (lambda: cut(X, 4), {"sample_weight": -cut(WEIGHTS, 4)}, r"sample_weight of partition \d must not be negative"),
+        (lambda: cut(X, 4), {"sample_weight": cut(WEIGHTS.astype(str), 4)}, r"sample_weight of .* array of numbers"),
+        (lambda: cut(X, 4), {"sample_weight": cut(WEIGHTS * 1j, 4)}, r"sample_weight of partition \d must be real"),
         (lambda: cut(X, 4), {"sample_weight": np.zeros(900)}, "must not be zero for every row"),
         (lambda: cut(X, 4), {"sample_weight": cut(np.zeros(900), 4)}, "must not be zero for every row"),
         (lambda: cut(X, 4), {"sample_weight": WEIGHTS[:-1]}, r"sample_weight must have shape \(900,\), got \(899,\)"),
@@ -272,6 +274,13 @@ def test_what_does_not_fit_is_refused_by_name(data, options, message):
 def test_centroids_that_do_not_fit_are_refused_at_once(centroids, message):
     with pytest.raises(ValueError, match=message):
         on_dask.assign(cut(X, 4), centroids)
+
+
+@pytest.mark.parametrize("other", [bool, np.int8])
+def test_columns_of_several_types_come_to_one_as_in_pandas(other):
+    table = pd.DataFrame({"a": X[:, 0].astype(np.float32), "b": (X[:, 1] * 9).astype(other)})
+    got = on_dask.kmeans(dd.from_pandas(table, npartitions=3), 4, seed=2)
+    assert_same(got, kmeans_fast.kmeans(table, 4, seed=2))
 
 
 def test_what_is_no_collection_is_refused():
