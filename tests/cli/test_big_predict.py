@@ -189,7 +189,7 @@ def test_a_full_disk_is_told_of_as_such(files, run, refused, monkeypatch, file):
 
     monkeypatch.setattr(outputs._Arrays, "add", full)
     line = refused("predict", "m.npz", file, *BUDGET, "-o", "p.npy", code=1)
-    assert line == "kmeans-fast: error: [Errno 28] No space left on device"
+    assert line == f"kmeans-fast: error: [Errno 28] No space left on device: '{(files / 'p.npy').resolve()}'"
     assert not (files / "p.npy").exists()
 
 
