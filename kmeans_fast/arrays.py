@@ -317,6 +317,8 @@ def numbers(X, name, axes=None):
 
     TypeError and ValueError, in which `name` is what it is called, for all that is something else.
     """
+    if type(X) is np.ndarray and X.dtype.kind in "fiu":
+        return X, False
     refuse_masked(X, name)
     sparse_tensor = is_of("torch", X) and "sparse" in str(getattr(X, "layout", ""))
     if sparse_tensor or hasattr(X, "tocsr") or hasattr(X, "todense"):

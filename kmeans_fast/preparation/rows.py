@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import on_gpu, to_host
 from .defaults import MOST_LEVELS
 
 MISSING = float("nan")
@@ -65,7 +66,11 @@ def is_frame(X: Any) -> bool:
 def as_table(X: Any) -> Any:
     """A DataFrame of pandas, of what is one or can become one (polars, pyarrow); of anything else an array."""
     X = X.to_pandas() if hasattr(X, "to_pandas") else X
-    return X if is_frame(X) else np.asarray(X)
+    if is_frame(X):
+        return X
+    if on_gpu(X):
+        return np.asarray(X)  # which its library refuses: nothing is copied from there unasked
+    return to_host(X)
 
 
 def names_of(X: Any) -> list[str]:

@@ -13,6 +13,7 @@ from support import rows
 
 import kmeans_fast
 from kmeans_fast import KMeans
+from kmeans_fast.preparation import health
 from simulator.build import COMPILER
 
 pytestmark = pytest.mark.skipif(not COMPILER, reason="the simulator needs a C++ compiler")
@@ -136,6 +137,15 @@ def test_tensors_on_the_host_that_do_not_export_themselves_are_taken(how):
         model = KMeans(K, random_state=0).fit(of_model, sample_weight=of_given)
         same(model.labels_, expected.labels, of_model)
         assert model.inertia_ == expected.inertia
+
+
+@pytest.mark.parametrize("how", ["requires_grad", "negated", "bfloat16"])
+def test_health_looks_at_tensors_that_do_not_export_themselves(how):
+    values = np.zeros((30, 2), np.float32)
+    values[7, 1] = np.nan
+    bits = values.view(np.uint32) >> 16
+    given = TORCH_CPU.put(bits.astype(np.uint16) if how == "bfloat16" else values, **{how: True})
+    assert str(health(given)) == str(health(values))
 
 
 def test_weights_may_be_a_tensor_of_bfloat16():
