@@ -1,5 +1,7 @@
 """Rows that come in chunks: the bits of one array, and what is refused by name."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -151,3 +153,41 @@ def test_explain_knows_the_rows(kind):
 def test_a_callable_init_needs_one_array():
     with pytest.raises(ValueError, match="takes the rows as one array"):
         kmeans_fast.kmeans([rows(30, 2, np.float32)], 3, init=lambda X, k, random_state: X[:k])
+
+
+REPEATED = {
+    "equal rows": lambda rng: rng.normal(size=(50, 4)).astype(np.float32)[rng.integers(0, 50, 20_000)],
+    "equal as float32": lambda rng: 1.7e9 + rng.integers(0, 9, (20_000, 4)) / 8,  # and so of equal hashes
+    "nearly all are one": lambda rng: np.where(rng.random((20_000, 1)) < 0.99, 1.0, rng.normal(size=(20_000, 4))),
+}
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("init", ["k-means++", "random", "k-means||"])
+def test_seeds_from_many_equal_rows(kind, weighted, init):
+    X = REPEATED[kind](np.random.default_rng(0))
+    weights = some_weights(len(X)) if weighted else None
+    given = (lambda: np.array_split(X, 9)), X
+    how = {"seed": 1, "init": init, "max_iter": 2, "sample_weight": weights}
+    assert_same(*(kmeans_fast.kmeans(one, 7, **how) for one in given))
+    got, wanted = (kmeans_fast.kmeans_plusplus(one, 7, seed=1, sample_weight=weights) for one in given)
+    for one, other in zip(got, wanted):
+        assert_array_equal(one, other)
+
+
+def test_equal_rows_take_no_memory_for_seeds():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(10, 16)).astype(np.float32)[rng.integers(0, 10, 200_000)]
+
+    def fit():
+        kmeans_fast.kmeans(lambda: np.array_split(X, 50), 8, seed=0, max_iter=1)
+
+    fit()  # compiled
+    tracemalloc.start()
+    try:
+        fit()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * len(X)  # bytes; 95 if every row that may be drawn comes with its hash, its mass and its values

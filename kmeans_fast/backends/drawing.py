@@ -101,7 +101,8 @@ def located(targets, of_buckets, rows_in, least=1):
         The mass of each.
     rows_in : callable
         ``rows_in(wanted)``: the rows in the buckets for which `wanted` (buckets,) bool is true, in the order of their
-        content, and their masses.
+        content, and their masses. Or runs of rows, as something that has a method ``at(runs, masses)``, which gives the
+        rows that these masses of the runs fall on, and the masses of the runs.
     least : int
         How many targets may always be looked for at once.
 
@@ -126,11 +127,47 @@ def _located_together(targets, of_buckets, rows_in):
     wanted = np.zeros(len(ends), bool)
     wanted[falls_in] = True
     rows, masses = rows_in(wanted)
+    if not len(masses):
+        return np.zeros(len(targets), np.int64)
     # What precedes a target: of all buckets before its own those that are wanted, and the part of its own.
     before = np.cumsum(np.where(wanted, of_buckets, 0)) - of_buckets
     within = targets - (ends - of_buckets)[falls_in] + before[falls_in]
-    found = np.searchsorted(np.cumsum(masses), within, side="right")
-    return rows[np.minimum(found, len(rows) - 1)] if len(rows) else np.zeros(len(targets), np.int64)
+    ends = np.cumsum(masses)
+    found = np.minimum(np.searchsorted(ends, within, side="right"), len(masses) - 1)
+    return rows[found] if isinstance(rows, np.ndarray) else rows.at(found, within - (ends - masses)[found])
+
+
+class Runs(NamedTuple):
+    """Rows of a part in the order of their hashes and numbers. What is equal in all, and follows each other, is a run:
+    as many as are equal take no more memory than their numbers.
+    """
+
+    numbers: np.ndarray  # (rows,) int32 or int64
+    begin: np.ndarray  # (runs + 1,) where each begins among them
+    hashes: np.ndarray  # (runs,)
+    masses: np.ndarray  # (runs,) of one row
+
+    @property
+    def first(self):
+        """The number of the first row of each."""
+        return self.numbers[self.begin[:-1]].astype(np.int64)
+
+
+def runs_of(numbers, hashes, masses, session):
+    """The `Runs` of rows whose `numbers` in the session ascend."""
+    order = np.argsort(hashes, kind="stable")
+    numbers, hashes, masses = numbers[order], hashes[order], masses[order]
+    same = (hashes[1:] == hashes[:-1]) & (masses[1:] == masses[:-1])
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    if len(tied):
+        values, follows = session.rows(numbers[tied]), same[tied[:-1]]
+        same[tied[:-1]] = follows & (values[1:] == values[:-1]).all(axis=1)
+        if session.weighted:
+            weights = session.weights_of(numbers[tied])
+            same[tied[:-1]] &= weights[1:] == weights[:-1]
+    begin = np.append(np.flatnonzero(np.append(len(numbers) > 0, ~same)), len(numbers))
+    narrow = np.int32 if session.shape[0] < 2**31 else np.int64
+    return Runs(numbers.astype(narrow), begin, hashes[begin[:-1]], masses[begin[:-1]])
 
 
 class Distinct(NamedTuple):

@@ -1,10 +1,11 @@
 """Seeds and candidates drawn by mass from rows in one part or several (`kmeans_fast.reference.Masses`)."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from .drawing import buckets_for, by_content, located, targets_of
+from .drawing import Runs, buckets_for, by_content, located, targets_of
 from .partials import merged
 
 _TOO_SMALL = 1 << 44  # a total mass below this is measured anew, by another power of two
@@ -83,11 +84,12 @@ class Masses:
         return located(targets, self.of_buckets, self._rows_in, least)
 
     def _rows_in(self, wanted):
-        found = self.each("rows_in", wanted)
-        numbers = np.concatenate([start + rows for start, (rows, _, _) in zip(self.session.starts, found)])
-        hashes, masses = (np.concatenate([one[at] for one in found]) for at in (1, 2))
+        found = [one if isinstance(one, Runs) else _each_a_run(*one) for one in self.each("rows_in", wanted)]
+        numbers = np.concatenate([start + one.first for start, one in zip(self.session.starts, found)])
+        hashes, masses = (np.concatenate([getattr(one, name) for one in found]) for name in ("hashes", "masses"))
         order = by_content(numbers, hashes, self.session)
-        return numbers[order], masses[order]
+        times = np.concatenate([np.diff(one.begin) for one in found])
+        return _InOrder(found, self.session.starts, order, masses), (masses * times)[order]
 
     def begin(self, candidates):
         """Make the only candidate (1, n_features) the first seed."""
@@ -126,6 +128,32 @@ class Masses:
         self.fill(1.0)
         self.rescale()
         return self.total("shares", count)
+
+
+def _each_a_run(numbers, hashes, masses):
+    return Runs(numbers, np.arange(len(numbers) + 1), hashes, masses)
+
+
+class _InOrder(NamedTuple):
+    """Runs of all parts in the order of their content: that of their first rows, as all rows of a run are equal."""
+
+    runs: list[Runs]  # of each part
+    starts: np.ndarray  # where the rows of each begin
+    order: np.ndarray
+    masses: np.ndarray  # (runs,) of one row, in the order of the parts
+
+    def at(self, found, within):
+        """See `drawing.located`."""
+        places = self.order[found]
+        firsts = np.cumsum([0, *(len(one.masses) for one in self.runs)])
+        rows, nth = np.empty(len(places), np.int64), within // np.maximum(1, self.masses[places])
+        of_part = np.searchsorted(firsts, places, side="right") - 1
+        for part in np.unique(of_part).tolist():
+            here, one = np.flatnonzero(of_part == part), self.runs[part]
+            run = places[here] - firsts[part]
+            at = np.clip(one.begin[run] + nth[here], one.begin[run], one.begin[run + 1] - 1)
+            rows[here] = self.starts[part] + one.numbers[at]
+        return rows
 
 
 class Seeder:

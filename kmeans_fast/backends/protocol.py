@@ -166,8 +166,10 @@ class PartMasses(Protocol):
     def draw(self, targets: np.ndarray, of_buckets: np.ndarray) -> np.ndarray:
         """The rows that targets (m,) int64 fall on (`drawing.located`), of a part that is the whole."""
 
-    def rows_in(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The numbers, hashes and masses of the rows in the buckets for which `wanted` (buckets,) bool is true."""
+    def rows_in(self, wanted: np.ndarray) -> drawing.Runs | tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The numbers, hashes and masses of the rows in the buckets for which `wanted` (buckets,) bool is true; or
+        these in `drawing.Runs`.
+        """
 
     def begin(self, candidate: np.ndarray) -> None:
         """Make a candidate (1, n_features) the first seed: distances are those to it."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import to_host
+from ..backends.drawing import runs_of
 from ..backends.partials import Form, Ranges
 from ..backends.protocol import MassesState
 from ..reference import row_hash
@@ -210,10 +211,10 @@ class RereadPart:
     def _few(self, numbers):
         """Some rows without reading them all, or None."""
         if self.remembered is not None:
-            known, values = self.remembered
+            known, of_run, values = self.remembered
             at = np.minimum(np.searchsorted(known, numbers), max(0, len(known) - 1))
             if len(known) and (known[at] == numbers).all():
-                return values[at]
+                return values[of_run[at]]
         return self.read.few(numbers) if hasattr(self.read, "few") else None
 
     def rows(self, numbers):
@@ -239,10 +240,12 @@ class RereadPart:
         with self.opened() as session:
             return session.weights_of(numbers)
 
-    def remember(self, numbers, session):
-        """Keep rows (m,), ascending, that are likely to be asked for by number."""
-        if _REMEMBERED * len(numbers) <= self.shape[0]:
-            self.remembered = numbers, session.rows(numbers)
+    def remember(self, runs, session):
+        """Keep the rows of `Runs`, which are likely to be asked for by number."""
+        if _REMEMBERED * len(runs.numbers) <= self.shape[0]:
+            order = np.argsort(runs.numbers)
+            of_run = np.repeat(np.arange(len(runs.masses), dtype=np.int32), np.diff(runs.begin))
+            self.remembered = runs.numbers[order], of_run[order], session.rows(runs.first)
 
     def cluster_sizes(self):
         return np.bincount(self.labels, minlength=self.n_clusters)
@@ -351,8 +354,8 @@ class RereadMasses:
 
     def rows_in(self, wanted):
         with self.opened() as masses:
-            found = masses.rows_in(wanted)
-            self.part.remember(found[0], self.session)
+            found = runs_of(*masses.rows_in(wanted), self.session)
+            self.part.remember(found, self.session)
         return found
 
     def exclude(self, number, of_buckets):
