@@ -413,3 +413,14 @@ def test_without_pyarrow_npy_is_read_and_the_rest_says_what_to_install(tmp_path)
         tmp_path / "x.parquet",
         packed(data(), tmp_path, 9),
     )
+
+
+def test_a_chunk_of_text_is_known_when_the_next_pass_has_begun(tmp_path):
+    """A pass reads ahead, and so begins the next one before what it knows of the last chunk is asked for."""
+    path = tmp_path / "x.csv"
+    path.write_text("a\n" + "12345.678\n" * 40_000)
+    source = sources.Csv(path).cut(1)
+    chunks = len(list(source.chunks()))
+    assert chunks > 1
+    next(source.chunks())
+    assert source.told(chunks - 1)[0] == str(path)

@@ -62,7 +62,7 @@ class Csv(Source):
         if delimiter is not None and not (isinstance(delimiter, str) and len(delimiter) == 1):
             raise ValueError(f"delimiter must be one character, got {delimiter!r}.")
         self.columns, self.header, self.delimiter = columns, header, delimiter
-        self.buffers, self.places = Buffers(), []  # of the chunks: the file, and the number of the first row there
+        self.buffers, self.places = Buffers(), {}  # of the chunks: the file, and the number of the first row there
         self.looked_at, self.chosen = None, {}  # the stamp of the files, and the columns to read of each
         self.names = {}  # of all columns of each file
         self.block_bytes, self.rows_bytes = CHUNK_BYTES, {}  # of the first rows of each file
@@ -84,7 +84,7 @@ class Csv(Source):
             first_row = 0
             for batch in self._batches(path, expected):
                 if batch.num_rows:
-                    self.places[number:] = [(path, first_row)]
+                    self.places[number] = path, first_row  # the next pass begins before the last chunk is asked about
                     yield as_rows(batch, self.dtype, path, self.buffers)
                     number, first_row = number + 1, first_row + batch.num_rows
             expected = expected or self.chosen[path]
