@@ -36,7 +36,7 @@ from ..machine.simd import (
     sub,
     unequal,
 )
-from ..runtime.jit import inlined, inner, routine
+from ..runtime.jit import inlined, inner, macro, routine
 from .rows import Rows
 
 LIMB = 50
@@ -116,7 +116,7 @@ class Accumulators(NamedTuple):
     down: np.ndarray
 
 
-@inlined
+@macro
 def accumulators(totals, thread, limbs, up, up_rest, down):
     """The `Accumulators` of a thread."""
     return Accumulators(

@@ -28,7 +28,7 @@ from numba.extending import intrinsic
 from ...undisturbed import held_at_fork, undisturbed
 from . import code_cache, compiling
 from .code_cache import CodeCache, EntryCache
-from .pipeline import KernelCompiler
+from .pipeline import InnerCompiler, KernelCompiler
 from .teams import team_for
 
 # Kernels allocate nothing, so Numba need not count references to their arrays (`_nrt`).
@@ -42,14 +42,27 @@ def inner(function, **options):
     It has no wrappers for Python and C, each of which would hold another copy of the code (a fifth of the time of
     compilation), and a literal argument is any other number: Numba would compile a copy for each.
     """
-    dispatcher = numba.njit(**_OPTIONS, **options, no_cpython_wrapper=True)(function)
+    options = {**_OPTIONS, "pipeline_class": InnerCompiler, **options}
+    dispatcher = numba.njit(**options, no_cpython_wrapper=True)(function)
     call_template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(types.unliteral, args)), kws)
     return dispatcher
 
 
 def inlined(function):
-    """As `inner`, for what is called once a tile: a call with a dozen arrays takes 50 ns, as much as short rows."""
+    """As `inner`, for what is called once a tile: a call with a dozen arrays takes 50 ns, as much as short rows.
+
+    It is LLVM that inlines it, so Numba compiles it once for all that call it.
+    """
+    return inner(function, forceinline=True)
+
+
+def macro(function):
+    """As `inlined`, as if it were written in each caller: for functions that return arrays.
+
+    Those that `stack_array` gives live as long as the caller, and one that counts references (a test's) counts right.
+    Numba compiles a macro anew with each caller, which takes several times as long.
+    """
     return inner(function, inline="always")
 
 
@@ -250,7 +263,7 @@ class Kernel(Routine):
         return self.body
 
     def _make(self):
-        self.body = body = inner(self.function)
+        self.body = body = inner(self.function, pipeline_class=KernelCompiler)
         body.annotations = self._annotations
         body._cache = CodeCache(self.function)
         names = {"_run_tasks": _run_tasks, "body": body}  # globals: a closure would be part of the cache's key

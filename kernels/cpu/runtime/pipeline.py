@@ -19,15 +19,11 @@ _UNUSED = {
 
 
 class _Library(JITCodeLibrary):
-    """The code of one function."""
+    """The code of one function, of which machine code is made."""
 
     def _optimize_functions(self, ll_module):
-        """Leave out functions that are only declared: since 0.62 Numba prepares its passes anew for each one."""
-        if hasattr(self._codegen, "_pass_builder"):
-            ll_module.data_layout = self._codegen._data_layout
-            defined = [function for function in ll_module.functions if not function.is_declaration]
-            ll_module = SimpleNamespace(functions=defined)
-        super()._optimize_functions(ll_module)
+        """Optimise nothing yet: what is inlined is optimised where it is inlined."""
+        ll_module.data_layout = self._codegen._data_layout
 
     def add_linking_library(self, library):
         """Link it in, but not the functions that allocate memory, which kernels do not."""
@@ -35,12 +31,36 @@ class _Library(JITCodeLibrary):
             super().add_linking_library(library)
 
 
+class _InnerLibrary(_Library):
+    """The code of a function that is linked into others: no machine code is made of it alone."""
+
+    codegen = SimpleNamespace(set_env=lambda name, environment: None)  # without machine code there is nowhere to set it
+
+    def _optimize_final_module(self):
+        """Run the first of Numba's two rounds, which inlines; the functions that it is linked into have the second."""
+        first = {"loop_vectorize": False, "slp_vectorize": False, "opt": 0, "cost": "cheap"}
+        passes, builder = self._codegen._module_pass_manager(**first)
+        passes.run(self._final_module, builder)
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._verify_declare_only_symbols()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name):
+        """There is none."""
+        self._ensure_finalized()
+        return 0
+
+
 class KernelCompiler(CompilerBase):
     """Numba's compiler of one function."""
 
+    library = _Library
+
     def compile_extra(self, func):
         """Compile the function into a library of ours."""
-        self.state.library = _Library(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library = self.library(self.state.targetctx.codegen(), func.__qualname__)
         self.state.library.enable_object_caching()  # so that it can be kept
         return super().compile_extra(func)
 
@@ -49,3 +69,9 @@ class KernelCompiler(CompilerBase):
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
         pipeline.passes = [(of, told) for of, told in pipeline.passes if of.name() not in _UNUSED]
         return [pipeline]
+
+
+class InnerCompiler(KernelCompiler):
+    """As `KernelCompiler`, for a function that only compiled code calls: it is linked into that."""
+
+    library = _InnerLibrary

@@ -68,7 +68,7 @@ from ..machine.simd import (
     sub,
 )
 from ..machine.transposing import load_transposed_words
-from ..runtime.jit import inlined, inner
+from ..runtime.jit import inlined, inner, macro
 from .byte_codes import words_a_row
 from .tile import CACHE_LINE, DOWN, LANES, ROWS, TINY, UP
 
@@ -110,7 +110,7 @@ def score_blocks(tasks):
     return private(tasks, BLOCK * ROWS, np.float32)
 
 
-@inlined
+@macro
 def new_tile(row):
     """A `Tile` in a task's row of `tiles`."""
     return Tile(

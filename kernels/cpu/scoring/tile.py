@@ -54,7 +54,7 @@ from ..machine.simd import (
     sub,
 )
 from ..machine.transposing import load_transposed, load_transposed_rows
-from ..runtime.jit import inlined, inner
+from ..runtime.jit import inlined, inner, macro
 
 LANES = VECTOR_BYTES // 4
 ROWS = POINT_VECTORS * LANES
@@ -95,7 +95,7 @@ def workspaces(tasks, d):
     return private(tasks, (d + BLOCK) * ROWS + d, np.float32)
 
 
-@inlined
+@macro
 def workspace(row, d):
     """A `Workspace` in a task's row of `workspaces`."""
     return Workspace(
