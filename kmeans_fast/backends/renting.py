@@ -30,10 +30,10 @@ _LONGEST = 600.0  # seconds that are believed of one kernel
 # Seconds on one core of an AMD EPYC at 3 GHz, in the order in which a fit comes to them: kernels that every fit needs,
 # those of seeds, and what a technique needs besides.
 _FIT = {
-    "threads": 1.2, "column_range": 0.5, "column_sums": 1.4, "round_words": 0.4, "inertia_bins": 0.6, "pack": 0.4,
-    "assign": 3.0, "means": 0.5,
+    "threads": 1.0, "column_range": 0.3, "column_sums": 0.8, "round_words": 0.3, "inertia_bins": 0.5, "pack": 0.3,
+    "assign": 1.9, "means": 0.4,
 }  # fmt: skip
-_SEEDS = {"hash_rows": 0.4, "fill_buckets": 0.3, "weigh": 0.2, "draw": 1.0, "trials": 1.5, "accept": 0.3}
+_SEEDS = {"hash_rows": 0.2, "fill_buckets": 0.2, "weigh": 0.1, "draw": 0.6, "trials": 1.0, "accept": 0.3}
 _TECHNIQUE = 3.0
 
 _logger = logging.getLogger("kmeans_fast")
