@@ -132,9 +132,9 @@ def _located_together(targets, of_buckets, rows_in):
     # What precedes a target: of all buckets before its own those that are wanted, and the part of its own.
     before = np.cumsum(np.where(wanted, of_buckets, 0)) - of_buckets
     within = targets - (ends - of_buckets)[falls_in] + before[falls_in]
-    ends = np.cumsum(masses)
-    found = np.minimum(np.searchsorted(ends, within, side="right"), len(masses) - 1)
-    return rows[found] if isinstance(rows, np.ndarray) else rows.at(found, within - (ends - masses)[found])
+    upto = np.cumsum(masses)
+    found = np.minimum(np.searchsorted(upto, within, side="right"), len(masses) - 1)
+    return rows[found] if isinstance(rows, np.ndarray) else rows.at(found, within - (upto - masses)[found])
 
 
 class Runs(NamedTuple):
