@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import BFLOAT16, ON_HOST, ROWS, Batch, Data, as_data, computed_in, origin_of, stacked, values_of
+from .array_checks import ROWS, as_data
+from .arrays import BFLOAT16, ON_HOST, Batch, Data, computed_in, origin_of, stacked, values_of
 from .memory import available_bytes, limited
 from .sources import source_of
 from .sources.protocol import CHUNK_BYTES

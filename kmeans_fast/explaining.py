@@ -8,7 +8,8 @@ from typing import Any
 from numpy.typing import ArrayLike, DTypeLike
 
 from . import backends
-from .arrays import computed_in, described, name_of
+from .array_checks import described
+from .arrays import computed_in, name_of
 from .backends.protocol import Problem
 from .door import DataInChunks, whole_or_chunks
 from .engine.checks import check_clusters

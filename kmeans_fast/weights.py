@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .arrays import ON_HOST, check_finite, on_gpu, plain_numbers, to_host
+from .array_checks import check_finite, plain_numbers
+from .arrays import ON_HOST, on_gpu, to_host
 
 
 def as_weights(sample_weight, sizes, origin=ON_HOST):

@@ -13,6 +13,7 @@ BASE = (
 LAYERS = [  # from the lowest; what stands in one line may import what stands in lines above it only
     {"kernels"},
     set(BASE),
+    {"array_checks"},
     {"datasets", "sources", "weights"},
     {"label_files"},
     {"door"},

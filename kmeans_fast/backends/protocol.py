@@ -31,7 +31,7 @@ class Problem(NamedTuple):
     without: frozenset[str] = frozenset()  # techniques not to be used: their kernels would have to be compiled
     second: int = 0  # clusters of a second session on these rows that will be open at times; 0: none
     held: np.dtype | None = (
-        None  # what the rows are held in (`arrays.as_data`); None: `dtype`, what they are computed in
+        None  # what the rows are held in (`array_checks.as_data`); None: `dtype`, what they are computed in
     )
 
     @property

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import described
+from ..array_checks import described
 from .cpu.backend import CpuBackend, module
 from .protocol import Problem
 

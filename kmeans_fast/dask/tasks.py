@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import as_data, check_finite, origin_of, plain_numbers, to_host, values_of
+from ..array_checks import as_data, check_finite, plain_numbers
+from ..arrays import origin_of, to_host, values_of
 from ..backends.drawing import Buckets
 from ..door import opened
 from ..engine.checks import least_positive

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import plain_numbers, stacked, to_host
+from ..array_checks import plain_numbers
+from ..arrays import stacked, to_host
 from .checks import as_centroids, check_clusters, check_init_size, check_magnitudes
 from .events import PHASES, PREPARING, Events
 from .fit import fit, may_run_together, resolved_start

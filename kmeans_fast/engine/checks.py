@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..arrays import as_data, on_gpu, plain_numbers, to_host, values_of
+from ..array_checks import as_data, plain_numbers
+from ..arrays import on_gpu, to_host, values_of
 
 _LARGEST = 2.0**480  # squares of differences must stay far inside float64's range
 # Where products with a weight of at least this underflow, they are wrong by at most 2**-575 of the weight: by less than

@@ -13,7 +13,7 @@ class Slices:
     Parameters
     ----------
     X : ndarray (n_samples, n_features)
-        As `arrays.as_data` gives it.
+        As `array_checks.as_data` gives it.
     weights : ndarray (n_samples,) or None
     dtype : dtype
         What is computed in.

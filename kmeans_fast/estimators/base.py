@@ -17,19 +17,8 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
 
 from .. import persistence
-from ..arrays import (
-    as_data,
-    check_finite,
-    is_bfloat16_array,
-    is_of,
-    is_ready,
-    numbers,
-    on_gpu,
-    plain_numbers,
-    refuse_masked,
-    to_host,
-    values_of,
-)
+from ..array_checks import as_data, check_finite, is_ready, numbers, plain_numbers, refuse_masked
+from ..arrays import is_bfloat16_array, is_of, on_gpu, to_host, values_of
 from ..door import DataInChunks, opened
 from ..engine.checkpoint import seed_in
 from ..engine.fit import Fit, fit

@@ -4,7 +4,8 @@ import contextlib
 
 import numpy as np
 
-from ..arrays import ON_HOST, Data, check_finite, refuse_masked, to_host
+from ..array_checks import check_finite, refuse_masked
+from ..arrays import ON_HOST, Data, to_host
 from ..door import DataInChunks, opened
 
 _SMALLEST = 2.0**-400  # differences much smaller than that have squares that underflow
@@ -17,7 +18,7 @@ def opened_rows(X):
     Raises
     ------
     ValueError
-        As for `arrays.as_data`; if distances between the rows would underflow.
+        As for `array_checks.as_data`; if distances between the rows would underflow.
     """
     with opened(X) as data:
         if isinstance(data, DataInChunks):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Data, as_data, to_host
+from ..array_checks import as_data
+from ..arrays import Data, to_host
 from ..engine.given_labels import clusters_of
 from ..engine.labelling import open_beside
 from ..parameters import checked

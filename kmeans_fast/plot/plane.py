@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import check_finite, to_host
+from ..array_checks import check_finite
+from ..arrays import to_host
 from ..functional import assign
 from ..metrics.inputs import column_names, values_on_host
 from .style import plain

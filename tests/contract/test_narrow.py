@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from support import SIMULATED, rows, some_weights
 
 import kmeans_fast
-from kmeans_fast import arrays, reference
+from kmeans_fast import array_checks, arrays, reference
 from kmeans_fast.backends.cuda.column_statistics import column_ranges
 from kmeans_fast.backends.cuda.device import Launcher
 from kmeans_fast.backends.cuda.gathering import gathered
@@ -226,7 +226,8 @@ def test_nan_and_infinity_are_refused_with_their_place(kind, value, word):
 
 def test_the_largest_values_of_bfloat16_are_taken():
     values = np.float32([[3.3895314e38], [-3.3895314e38], [0.0]])
-    assert_array_equal(arrays.values_of(arrays.as_data(Tensor(bits_of_bfloat16(values)), dtype="float32")), values)
+    held = array_checks.as_data(Tensor(bits_of_bfloat16(values)), dtype="float32")
+    assert_array_equal(arrays.values_of(held), values)
 
 
 def test_values_beyond_float32_are_refused_by_their_place():
@@ -277,7 +278,7 @@ def test_plans_count_the_bytes_that_are_held(monkeypatch):
     monkeypatch.setattr("kmeans_fast.backends.BACKENDS", (SIMULATED,))
     X = np.ones((1000, 8), np.uint8)
     with kmeans_fast.use_backend(SIMULATED.name):
-        problem = open_data(arrays.Data(arrays.as_data(X, dtype="float32")), 3).problem
+        problem = open_data(arrays.Data(array_checks.as_data(X, dtype="float32")), 3).problem
     assert (problem.dtype, problem.held, problem.data_bytes) == (np.float32, np.uint8, 8000)
 
 

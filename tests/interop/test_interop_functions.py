@@ -9,7 +9,8 @@ from support import rows
 
 import kmeans_fast
 from kmeans_fast import KMeans, reference
-from kmeans_fast.arrays import as_data, on_gpu, origin_of
+from kmeans_fast.array_checks import as_data
+from kmeans_fast.arrays import on_gpu, origin_of
 from kmeans_fast.weights import as_weights
 from simulator.build import COMPILER
 

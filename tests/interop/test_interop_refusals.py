@@ -9,7 +9,7 @@ from support import rows, some_weights
 
 import kmeans_fast
 from kmeans_fast import KMeans, reference
-from kmeans_fast.arrays import as_data
+from kmeans_fast.array_checks import as_data
 from simulator.build import COMPILER
 
 pytestmark = pytest.mark.skipif(not COMPILER, reason="the simulator needs a C++ compiler")

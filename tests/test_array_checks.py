@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from support import rows
 
 import kmeans_fast
-from kmeans_fast.arrays import as_data
+from kmeans_fast.array_checks import as_data
 from kmeans_fast.weights import as_weights
 
 X = rows(12, 2, np.float64)
