@@ -24,10 +24,9 @@ _MOST_WHOLE = 1 << 16  # rows that are looked at without drawing a sample, which
 _LEAST_SAMPLE, _ROWS_A_CLUSTER = 1 << 14, 64  # rows of the sample by default
 _COUNT = PARAMETERS["max_iter"].rule  # an integer of at least 1
 SILHOUETTE_ROWS = 5000  # of the sample, in which silhouettes are taken: they take the square of it
-_TITLES = {
+_TITLES = {  # what is printed, in lines that suit a terminal of 80 columns
     "k": "k", "inertia": "inertia", "elbow": "elbow", "silhouette": "silhouette",
-    "calinski_harabasz": "Calinski-Harabasz", "davies_bouldin": "Davies-Bouldin", "stability": "stability",
-    "n_iter": "iterations", "seconds": "seconds",
+    "calinski_harabasz": "Calinski-\nHarabasz", "davies_bouldin": "Davies-\nBouldin", "stability": "stability",
 }  # fmt: skip
 
 
@@ -78,10 +77,11 @@ class KChoice(NamedTuple):
     inertia: float
 
     def __str__(self) -> str:
-        columns = [[_TITLES[name], *map(_shown, values.tolist())] for name, values in self.table.items()]
+        titles = {name: ["", *title.split("\n")][-2:] for name, title in _TITLES.items()}
+        columns = [[*lines, *map(_shown, self.table[name].tolist())] for name, lines in titles.items()]
         wide = [max(map(len, column)) for column in columns]
-        lines = ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, wide)) for row in zip(*columns)]
-        marks = ["", *("  <" if k == self.n_clusters else "" for k in self.table["k"].tolist())]
+        lines = ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, wide)).rstrip() for row in zip(*columns)]
+        marks = ["", "", *("  <" if k == self.n_clusters else "" for k in self.table["k"].tolist())]
         said = f"{counted(self.n_clusters, 'cluster')} ({self.confidence})"
         return "\n".join([*(line + mark for line, mark in zip(lines, marks)), "", said, *self.reasons])
 
@@ -251,7 +251,7 @@ class _Trials:
         elbow = criteria.elbow_distances(*zip(*curve))[len(before) :]
         columns["elbow"] = elbow
         columns["calinski_harabasz"] = criteria.calinski_harabasz(k, inertia, self.total, self.n)
-        return criteria.recommended(k, columns), {name: columns[name] for name in _TITLES}
+        return criteria.recommended(k, columns), {name: columns[name] for name in (*_TITLES, "n_iter", "seconds")}
 
     def choice(self, data):
         """The `KChoice`."""

@@ -28,6 +28,7 @@ def test_blobs_that_are_apart_are_counted(choice):
     assert list(choice.votes.values()).count(5) >= 3
     assert "5 clusters (clear)" in str(choice)
     assert str(choice).count("  <\n") == 1
+    assert max(map(len, str(choice).partition("\n\n")[0].split("\n"))) <= 80  # it suits a terminal
 
 
 def test_every_column_is_what_it_says(blobs, choice):

@@ -22,8 +22,8 @@ def test_the_table_and_the_next_command_are_printed(blobs, run):
     expected = choose_k(blobs, range(2, 9), seed=0)
     assert expected.n_clusters == 5
     lines = told.out.splitlines()
-    assert [line.split()[0] for line in lines[1:8]] == [str(k) for k in range(2, 9)]
-    assert lines[4].endswith("<")
+    assert [line.split()[0] for line in lines[2:9]] == [str(k) for k in range(2, 9)]
+    assert lines[5].endswith("<")
     assert f"5 clusters ({expected.confidence})" in lines
     assert lines[-1] == "next  kmeans-fast fit blobs.npy --seed 0 -k 5"
     scaled = run("choose-k", "blobs.npy", "-k=2:6", "--scale", "minmax", "--columns", "1,2", "--search=grid").out
