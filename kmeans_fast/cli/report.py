@@ -44,7 +44,7 @@ def run(args):
         names, X = in_units(ready.pipeline, ready.rows_of_fit())
         watch.on_phase("analysing")
         found = analyse(
-            X, numbers, names=table.names and names, title=args.file.name,
+            X, numbers, names=names, title=args.file.name,
             prepared=None if ready.pipeline is None else ready.X,
             of_columns=_health(args, table), done=_done(args, ready),
             made=None if args.pca is None else "component", seed=args.random_state,

@@ -41,6 +41,15 @@ def test_the_page_says_what_was_found_and_what_was_done(tmp_path, run):
     assert "<code>--missing drop</code>" not in text  # advice that was taken
 
 
+def test_columns_without_names_are_called_the_same_in_all_parts(inputs, run):
+    inputs.joinpath("rows.csv").write_text("".join(f"{at % 7},{at % 5},{'ab'[at % 2]}\n" for at in range(200)))
+    run("report", "rows.csv", "-k", "2", "--categories", "auto", "-o", "rows.html")
+    text = inputs.joinpath("rows.html").read_text(encoding="utf-8")
+    assert ">x1<" in text
+    assert ">x3=a<" in text
+    assert ">x0<" not in text
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
