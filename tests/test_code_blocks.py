@@ -99,6 +99,14 @@ def test_every_block_is_of_a_kind_that_is_run(page):
         assert known or block.reason, f"{block.where}: {block.language or 'no language'}, and no reason not to run it"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_blocks_import_the_page_says_how_to_install(page):
+    code = "\n".join(block.code for block in OF_PAGES[page.stem] if block.language == "python" and not block.reason)
+    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", code, re.MULTILINE)) - sys.stdlib_module_names
+    said = "\n".join(re.findall(r"pip install .*|extra `.*", page.read_text(encoding="utf-8")))
+    assert [name for name in imported - {"kmeans_fast", "numpy", "sklearn"} if name not in said] == []
+
+
 @pytest.mark.parametrize("page", WITH_BLOCKS)
 def test_blocks_run(page, here, capsys, monkeypatch):
     for block in OF_PAGES[page]:

@@ -249,7 +249,7 @@ def _add_report(commands):
 
 
 def _add_preparation(parser):
-    group = parser.add_argument_group("the preparation", "What 'fit' does it keeps in the model, for 'predict'.")
+    group = parser.add_argument_group("the preparation", "'fit' keeps it in the model, and 'predict' does the same.")
     group.add_argument(
         "--missing",
         choices=("drop", "median"),
