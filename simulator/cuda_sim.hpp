@@ -4,6 +4,8 @@
 //   default          every CUDA thread is a fiber on one OS thread: fast, and in an order of threads and blocks that
 //                    the caller chooses.
 //   -DSIM_THREADS    every CUDA thread of a block is an OS thread, so that ThreadSanitizer sees a missing barrier.
+//                    Lanes wait for each other at shuffles, votes and products, but only __syncwarp and __syncthreads
+//                    order their memory, as the CUDA programming guide has it.
 // Either may be compiled with AddressSanitizer.
 //
 // Blocks run one after the other; those of a cooperative launch take turns, so that a barrier of the whole grid (an
@@ -137,6 +139,16 @@ static inline T atomicCAS(T* at, std::common_type_t<T> expected, std::common_typ
 }
 static inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
+// What lanes exchange without memory of the kernel's: ThreadSanitizer sees no race in it, and no order.
+template <class T>
+static inline void sim_put(T& at, T value) {
+  __atomic_store_n(&at, value, __ATOMIC_RELAXED);
+}
+template <class T>
+static inline T sim_get(const T& at) {
+  return __atomic_load_n(&at, __ATOMIC_RELAXED);
+}
+
 // ---- shared memory --------------------------------------------------------------------------------------------------
 
 __attribute__((used)) __shared__ char sim_shared_is_never_empty;
@@ -189,10 +201,10 @@ static inline T sim_exchange(unsigned mask, T value, int source, int line) {
   uint64_t word = 0;
   std::memcpy(&word, &value, sizeof value);
   uint64_t* box = sim_warp_box();
-  box[sim_lane()] = word;
-  sim_warp_barrier(mask, line);
-  word = box[source];
-  sim_warp_barrier(mask, line);
+  sim_put(box[sim_lane()], word);
+  sim_warp_meeting(mask, line);
+  word = sim_get(box[source]);
+  sim_warp_meeting(mask, line);
   std::memcpy(&value, &word, sizeof value);
   return value;
 }
@@ -213,12 +225,12 @@ static inline T __shfl_down_sync(unsigned mask, T value, int lanes, SIM_LINE) {
 }
 static inline unsigned __ballot_sync(unsigned mask, int predicate, SIM_LINE) {
   uint64_t* box = sim_warp_box();
-  box[sim_lane()] = predicate != 0;
-  sim_warp_barrier(mask, line);
+  sim_put(box[sim_lane()], (uint64_t)(predicate != 0));
+  sim_warp_meeting(mask, line);
   unsigned votes = 0;
   for (int lane = 0; lane < 32; ++lane)
-    if (mask >> lane & 1) votes |= (unsigned)box[lane] << lane;
-  sim_warp_barrier(mask, line);
+    if (mask >> lane & 1) votes |= (unsigned)sim_get(box[lane]) << lane;
+  sim_warp_meeting(mask, line);
   return votes;
 }
 static inline int __any_sync(unsigned mask, int predicate, SIM_LINE) {

@@ -97,6 +97,7 @@ static inline void sim_wait(SimFiber::State state, unsigned mask, int line) {
 }
 static inline void sim_block_barrier(int line) { sim_wait(SimFiber::BLOCK, 0, line); }
 static inline void sim_warp_barrier(unsigned mask, int line) { sim_wait(SimFiber::WARP, mask, line); }
+static inline void sim_warp_meeting(unsigned mask, int line) { sim_wait(SimFiber::WARP, mask, line); }
 static inline void __nanosleep(unsigned) { sim_wait(SimFiber::NAP, 0, 0); }
 static inline int sim_lane() { return threadIdx.x % 32; }
 static inline uint64_t* sim_warp_box() { return sim_block->boxes.data() + threadIdx.x / 32 * 32; }

@@ -21,7 +21,7 @@ struct SimUnderWay {
 
 // Of the engine.
 static inline int sim_lane();
-static inline void sim_warp_barrier(unsigned mask, int line);
+static inline void sim_warp_meeting(unsigned mask, int line);
 static inline SimFragments* sim_warp_fragments();  // two
 static inline SimUnderWay& sim_under_way();
 
@@ -57,21 +57,31 @@ static inline float sim_plus_products(float c, const unsigned* a, const unsigned
   return (float)sum;
 }
 
-// One barrier is enough: the next product has the other place, and whoever writes to this one again has met all lanes
-// at the barrier of that product, after they had read this one.
+// A row of A, or a column of B, as other lanes put it there.
+struct SimLine {
+  unsigned words[8];
+  explicit SimLine(const unsigned (&from)[8]) {
+    for (int w = 0; w < 8; ++w) words[w] = sim_get(from[w]);
+  }
+};
+
+// One meeting is enough: the next product has the other place, and whoever writes to this one again has met all lanes
+// in that product, after they had read this one.
 template <class Sum>
 static inline void sim_multiply(Sum (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const Sum (&c)[4],
                                 int line) {
   const unsigned product = ++sim_under_way().products;
   SimFragments& all = sim_warp_fragments()[product % 2];
   const int lane = sim_lane(), g = lane / 4, q = lane % 4;
-  for (int i = 0; i < 4; ++i) all.a[g + i % 2 * 8][i / 2 * 4 + q] = a[i];
-  all.b[g][q] = b0;
-  all.b[g][4 + q] = b1;
-  all.product[lane] = product;
-  sim_warp_barrier(~0u, line);
-  if (all.product[(lane + 1) % 32] != product) sim_report("a product without all lanes", line);
-  for (int i = 0; i < 4; ++i) d[i] = sim_plus_products(c[i], all.a[g + i / 2 * 8], all.b[2 * q + i % 2], line);
+  for (int i = 0; i < 4; ++i) sim_put(all.a[g + i % 2 * 8][i / 2 * 4 + q], a[i]);
+  sim_put(all.b[g][q], b0);
+  sim_put(all.b[g][4 + q], b1);
+  sim_put(all.product[lane], product);
+  sim_warp_meeting(~0u, line);
+  if (sim_get(all.product[(lane + 1) % 32]) != product) sim_report("a product without all lanes", line);
+  const SimLine rows[2] = {SimLine(all.a[g]), SimLine(all.a[g + 8])};
+  const SimLine columns[2] = {SimLine(all.b[2 * q]), SimLine(all.b[2 * q + 1])};
+  for (int i = 0; i < 4; ++i) d[i] = sim_plus_products(c[i], rows[i / 2].words, columns[i % 2].words, line);
 }
 static inline void multiply_bytes(int (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const int (&c)[4],
                                   SIM_LINE) {

@@ -220,6 +220,48 @@ def test_a_missing_barrier_gives_another_result():
     assert np.int32(np.uint32(0xA5A5A5A5).view(np.int32)) in data
 
 
+ORDERS = """
+import ctypes, sys
+import numpy as np
+from simulator import build
+
+source = '''
+extern "C" __global__ void reversed_lanes(int* data) {
+  __shared__ int words[32];
+  const int lane = threadIdx.x;
+  int found = lane;
+  for (int round = 0; round < 3; ++round) {
+    words[lane] = found;
+    WAIT
+    found = words[31 - lane];
+    __syncwarp();
+  }
+  if (lane < 7) return;  // the others go on without them
+  data[lane] = found + __shfl_xor_sync(~127u, 0, 0);
+}
+'''
+waits = {
+    "syncwarp": "__syncwarp();", "syncthreads": "__syncthreads();", "shuffle": "__shfl_xor_sync(~0u, found, 1);",
+    "vote": "__ballot_sync(~0u, found > 3);",
+    "product": "int sums[4]; const unsigned a[4] = {}; const int c[4] = {}; multiply_bytes(sums, a, 0, 0, c);",
+}
+source, data = source.replace("WAIT", waits[sys.argv[1]]), np.arange(32, dtype=np.int32)
+compiled = build.simulation(source, ["reversed_lanes"], (), "thread")
+build.run(compiled, "reversed_lanes", 2, 32, [ctypes.c_void_p(data.ctypes.data)])
+print(*data)
+"""
+
+
+@pytest.mark.parametrize("way", ["syncwarp", "syncthreads", "shuffle", "vote", "product"])
+def test_shuffles_votes_and_products_order_no_memory_of_other_lanes(way):
+    environment = build.sanitizer_environment("thread")
+    if way.startswith("sync"):
+        assert run_python(ORDERS, way, **environment).split() == list(map(str, [*range(7), *range(24, -1, -1)]))
+    else:
+        with pytest.raises(AssertionError, match="data race"):
+            run_python(ORDERS, way, **environment)
+
+
 FAULTY = """
 import ctypes, sys
 import numpy as np
