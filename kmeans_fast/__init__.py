@@ -30,19 +30,19 @@ if TYPE_CHECKING:  # for type checkers and editors
     from .estimators.pipelines import load as load
     from .estimators.pipelines import save as save
     from .explaining import explain as explain
-    from .functional import FewClustersWarning as FewClustersWarning
-    from .functional import KMeansBatchResult as KMeansBatchResult
-    from .functional import KMeansResult as KMeansResult
     from .functional import assign as assign
     from .functional import kmeans as kmeans
     from .functional import kmeans_batch as kmeans_batch
     from .functional import kmeans_plusplus as kmeans_plusplus
+    from .results import FewClustersWarning as FewClustersWarning
+    from .results import KMeansBatchResult as KMeansBatchResult
+    from .results import KMeansResult as KMeansResult
 
 _HOME = {
-    "FewClustersWarning": "functional",
-    "KMeansBatchResult": "functional",
+    "FewClustersWarning": "results",
+    "KMeansBatchResult": "results",
     "KChoice": "choosing_k",
-    "KMeansResult": "functional",
+    "KMeansResult": "results",
     "Progress": "engine.history",
     "assign": "functional",
     "available_backends": "backends",

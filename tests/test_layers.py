@@ -19,7 +19,7 @@ LAYERS = [  # from the lowest; what stands in one line may import what stands in
     {"door"},
     {"backends"},
     {"engine"},
-    {"preparation"},
+    {"preparation", "results"},
     {"explaining", "functional", "metrics", "persistence"},
     {"choosing_k", "estimators"},
     {"dask", "plot"},

@@ -14,9 +14,10 @@ from ..engine.fit import fit
 from ..engine.history import Progress
 from ..engine.opening import open_data
 from ..engine.seeding import kmeans_plusplus as _seed_rows
-from ..functional import KMeansResult, fit_options, result_of, seed_of
+from ..functional import fit_options, seed_of
 from ..parameters import checked
 from ..reference import LABEL
+from ..results import KMeansResult, result_of
 from . import tasks
 from .partitions import as_array, opened
 
