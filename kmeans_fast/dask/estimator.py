@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..estimators.kmeans import KMeans as _KMeans
+from ..estimators.sklearn_checks import check_columns
 from . import tasks
 from .functional import how_of
 from .partitions import as_array, dtype_of, is_collection, opened
@@ -69,7 +70,7 @@ init_size, refine, dtype, checkpoint, resume, max_memory
             import pandas as pd
 
             head = pd.DataFrame(columns=X.columns)
-        self._check_columns(as_array(X), reset, head)
+        check_columns(self, as_array(X), reset, head)
 
     def predict(self, X: Any, *, out: Any = None) -> Any:
         """Index of the nearest centroid of every row.

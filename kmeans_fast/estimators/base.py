@@ -10,15 +10,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import _check_n_features, _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from .. import persistence
-from ..array_checks import as_data, check_finite, is_ready, numbers, plain_numbers, refuse_masked
-from ..arrays import is_bfloat16_array, is_of, on_gpu, to_host, values_of
+from ..arrays import on_gpu, to_host
 from ..door import DataInChunks, opened
 from ..engine.checkpoint import seed_in
 from ..engine.fit import Fit, fit
@@ -28,9 +26,9 @@ from ..engine.update import means
 from ..label_files import check_out, put
 from ..messages import warn
 from ..parameters import DEFAULTS, checked, for_engine, runs
-from ..weights import as_weights, check_weights
 from ..whole_files import WholeFiles
 from . import kind_of
+from .sklearn_checks import as_start, check_columns, validated
 from .verbose import Printer
 
 _ARRAYS = ("cluster_centers_", "labels_")
@@ -76,7 +74,7 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
             seed = int(rng.randint(np.iinfo(np.int64).max, dtype=np.int64))
         n_init = self._n_init = runs(given["n_init"], init)
         if not isinstance(init, str) and not callable(init):
-            init = _as_start(init, data)
+            init = as_start(init, data)
             if n_init != 1:
                 warn(
                     "Explicit initial center position passed: performing only one init in "
@@ -233,10 +231,10 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
         if not reset and not hasattr(self, "cluster_centers_"):
             check_is_fitted(self)  # raises; to ask it where there are centroids takes a twentieth of a small prediction
         dtype, max_memory = self._checked("dtype", "max_memory").values()
-        check = functools.partial(self._validated, dtype, reset)
+        check = functools.partial(validated, self, dtype, reset)
         with opened(X, sample_weight, dtype, max_memory=max_memory, check=check) as data:
             if isinstance(data, DataInChunks):
-                self._check_columns(data, reset, data.head)
+                check_columns(self, data, reset, data.head)
             yield data
 
     def _session(self, data):
@@ -246,62 +244,6 @@ class _BaseKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixi
     def _checked(self, *names):
         """Parameters by name, checked; of those that the signature lacks, the table's defaults."""
         return checked({name: getattr(self, name, DEFAULTS[name]) for name in names}, type(self).__name__)
-
-    # ---- scikit-learn's layer around the door ----
-
-    def _validated(self, dtype, reset, X, sample_weight, origin, read, head):
-        """Rows and weights for `opened`, with scikit-learn's checks and messages where it has them."""
-        if read:
-            X = as_data(X, dtype=dtype, checked=True)
-            self._check_columns(X, reset, head)
-        else:
-            X = self._rows(X, origin, dtype, reset)
-        if sample_weight is None:
-            return X, None
-        if origin.resident is not None or on_gpu(sample_weight):
-            return X, as_weights(sample_weight, len(X), origin)
-        weights = plain_numbers(sample_weight, "sample_weight")
-        weights = _check_sample_weight(weights if weights.ndim else float(weights), X, dtype=np.float64)
-        check_weights(weights)
-        return X, np.ascontiguousarray(weights)
-
-    def _rows(self, X, origin, dtype, reset):
-        if dtype is not None and origin.resident is None:
-            array = as_data(X, dtype=dtype)  # scikit-learn knows none that is narrower
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            return array
-        if is_ready(X) and (reset or not hasattr(self, "feature_names_in_")):
-            array = X  # to ask scikit-learn, which would find nothing, takes a tenth of a small fit
-        elif origin.resident is not None:
-            array = as_data(X, dtype=dtype)
-        else:
-            return self._checked_by_sklearn(X, reset)
-        self._check_columns(array, reset)
-        return array
-
-    def _checked_by_sklearn(self, X, reset):
-        """Rows as an array of float32 or float64, with scikit-learn's checks and messages."""
-        refuse_masked(X, "X")
-        how = {"dtype": [np.float64, np.float32], "order": "C"}
-        if _sklearn_knows(X):
-            array = validate_data(self, X, reset=reset, **how)
-        else:
-            given, is_bfloat16 = numbers(X, "X")
-            given = values_of(given).astype(np.float64) if is_bfloat16 else given
-            array = check_array(given, estimator=self, input_name="X", **how)
-            self._check_columns(array, reset, X if hasattr(X, "columns") else None)
-        if get_config()["assume_finite"]:  # scikit-learn has left that out
-            check_finite(array, "X")
-        return array
-
-    def _check_columns(self, rows, reset, head=None):
-        """The number of columns of an array or of chunks, and their names, which are those of `head`, if there are."""
-        if head is not None or (not reset and hasattr(self, "feature_names_in_")):
-            validate_data(self, rows if head is None else head, reset=reset, skip_check_array=True)
-            return
-        _check_n_features(self, rows, reset=reset)
-        if reset:
-            self.__dict__.pop("feature_names_in_", None)
 
     # ---- files, pickles, tags ----
 
@@ -373,20 +315,3 @@ def _saved_as(cls):
             f"{', '.join(sorted(others))}. Save a {kind.__name__} that has its attributes, or pickle it."
         )
     return kind.__name__
-
-
-def _sklearn_knows(X):
-    """Whether scikit-learn sees what dtype X has: not of tensors, tables of Polars, lists of float32 and others."""
-    if isinstance(X, (list, tuple)):
-        return np.asarray(X[:1]).dtype != np.float32
-    if isinstance(X, np.ndarray):
-        return not is_bfloat16_array(X)
-    if is_of("pandas", X):
-        return getattr(X, "ndim", 2) == 2 or X.dtype != np.dtype(object)
-    return hasattr(X, "tocsr")
-
-
-def _as_start(init, data):
-    """Given centroids as scikit-learn checks them, in X's dtype."""
-    init = to_host(plain_numbers(init, "init"))
-    return init if is_ready(init) and init.dtype == data.dtype else check_array(init, dtype=data.dtype, order="C")
