@@ -49,7 +49,7 @@ class Heat(NamedTuple):
 def problems(quick=False):
     """Yield (name, X, n_clusters), all float32."""
     part = 10 if quick else 1
-    yield "pixels of china.jpg", photographs.pixels(photographs.load("china.jpg", 4 if quick else 1)), 64
+    yield "china.jpg", photographs.pixels(photographs.load("china.jpg", 4 if quick else 1)), 64
     for name, n, d, k in (("blobs", 400_000, 2, 10), ("blobs", 100_000, 32, 256), ("blobs", 20_000, 128, 256)):
         # Wide blobs that overlap: well separated ones would be done after two iterations.
         X, _ = make_blobs(n // part, d, centers=k, cluster_std=6.0, random_state=1)

@@ -28,6 +28,7 @@ def test_demo_draws_pictures_and_finds_no_wrong_label(tmp_path):
         "The README's mean",
     ):
         assert words in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines() if line.startswith("  ---")) <= 80
 
 
 @pytest.mark.parametrize("part", ["photographs", "race"])
