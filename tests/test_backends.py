@@ -1,5 +1,6 @@
 """The registry: what can run, what does, how to force it, and words for why not."""
 
+import os
 import re
 import threading
 
@@ -175,6 +176,41 @@ def test_why_there_is_no_gpu(monkeypatch, facts, reason):
 
     monkeypatch.setattr(availability.ctypes, "CDLL", load)
     assert reason in availability.missing.__wrapped__()  # past the cache
+
+
+FORKED = """
+import ctypes, importlib.util, os
+from kmeans_fast import available_backends
+from kmeans_fast.backends.cuda import availability
+
+class Driver:
+    at_work = None  # the process that has initialised it; in a child of that one it says 3
+
+    @classmethod
+    def cuInit(cls, flags):
+        cls.at_work = cls.at_work or os.getpid()
+        return 0 if cls.at_work == os.getpid() else 3
+
+    cuDeviceGetCount = staticmethod(lambda count: setattr(count._obj, "value", 1) or 0)
+
+ctypes.CDLL = lambda name: Driver
+importlib.util.find_spec = lambda name: object()
+availability.compiler.version = lambda: "13.0"
+assert available_backends()["cuda"] == ""
+child = os.fork()
+print(available_backends()["cuda"] or "it is there", flush=True)
+if child:
+    os.waitpid(child, 0)
+else:
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+def test_a_gpu_is_not_there_for_a_process_forked_from_one_that_used_it():
+    parent, child = sorted(run_python(FORKED).splitlines())
+    assert parent == "it is there"
+    assert child == "the NVIDIA driver does not work in a process forked from one that used it: start it with 'spawn'"
 
 
 def test_a_gpu_whose_kernels_cannot_be_compiled_is_not_available(monkeypatch):

@@ -3,11 +3,13 @@
 import ctypes
 import functools
 import importlib.util
+import os
 import sys
 
 from ...kernels.cuda import compiler
 
 _EXTRA = "the extra 'cuda12' or 'cuda13'"
+_NOT_INITIALIZED = 3  # the driver's status in a process forked from one that has initialised it
 
 
 @functools.cache
@@ -25,10 +27,16 @@ def missing():
     count = ctypes.c_int(0)
     status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     if status != 0 or count.value == 0:
+        if status == _NOT_INITIALIZED:
+            return "the NVIDIA driver does not work in a process forked from one that used it: start it with 'spawn'"
         return f"the NVIDIA driver finds no usable GPU (driver status {status})"
     if importlib.util.find_spec("cupy") is None:
         return f"CuPy is not installed ({_EXTRA})"
     return compiler_missing()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=missing.cache_clear)  # the driver does not survive a fork
 
 
 def compiler_missing():
