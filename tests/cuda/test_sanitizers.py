@@ -86,6 +86,21 @@ def check_bytes(n, d, k, dtype, operand="int8"):
     np.testing.assert_array_equal(found.centroids, expected.centroids)
     launched.update(device.launches)
 
+def check_rounds(n, d, k):
+    # One block, or two, whose warps take rows several times, all of which change.
+    X = np.random.default_rng(n).normal(size=(n, d)).astype(np.float32)
+    device = SimDevice(sanitizer=sanitizer)
+    device.properties = device.properties._replace(multiprocessors=1)
+    session = CudaSession(device, X, None, k, on_host=True)
+    session.scorer.blocks = 1
+    session.reset()
+    session.assign(X[:k])
+    np.testing.assert_array_equal(session.labels, reference.assign(X, X[:k])[0])
+    start = X[k : 2 * k]
+    found, expected = lloyd(session, start, max_iter=1, threshold=0.0), reference.lloyd(X, None, start, 1, 0.0)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.centroids, expected.centroids)
+
 def check_silhouettes(n, d, k):
     X, labels = np.random.default_rng(n).normal(size=(n, d)), np.arange(n) * np.arange(n) % k
     device = SimDevice(sanitizer=sanitizer)
@@ -154,6 +169,8 @@ check_bytes(70, 300, 34, np.float32, "fp16")  # three, and sums are taken over
 device = SimDevice(sanitizer=sanitizer)
 assert exact_halves(device, trials=32)
 launched.update(device.launches)
+check_rounds(2100, 2, 4)
+check_rounds(2100, 5, 4)
 check_silhouettes(70, 20, 5)
 check_draws(240, 2, True)
 check_runs(1, 1)
