@@ -147,8 +147,26 @@ def _refuse_sequences(array):
         raise ValueError("its cells hold several numbers each, as a column of embeddings does: numpy.stack them first")
 
 
-def refuse_masked(X, name):
-    """Raise ValueError for a masked array with masked values: NumPy would quietly use what is under the mask."""
+def dtype_of_each(arrays):
+    """What every array of a list is computed in, where NumPy would make them float32 together: "float64", else None.
+
+    ValueError for arrays of several dtypes.
+    """
+    each = arrays if isinstance(arrays, (list, tuple)) else ()
+    names = sorted({str(one.dtype).removeprefix("torch.") for one in each if hasattr(one, "dtype")})
+    if len(names) > 1:
+        raise ValueError(f"X is a list of arrays of {', '.join(names)}: they must be of one dtype.")
+    return "float64" if names and names != ["float32"] else None
+
+
+def refuse_masked(X, name, depth=3):
+    """Raise ValueError for a masked array with masked values: NumPy would quietly use what is under the mask. So for a
+    list that holds one, or lists of them to some `depth`.
+    """
+    if depth and isinstance(X, (list, tuple)) and X and (isinstance(X[0], (list, tuple)) or getattr(X[0], "shape", ())):
+        for at, one in enumerate(X):
+            if type(one) is not list or not one or type(one[0]) is not float:  # most are: a row of numbers
+                refuse_masked(one, f"{name}[{at}]", depth - 1)
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
             f"{name} is a masked array with {np.ma.count_masked(X):,} masked values, which have no place in k-means: "

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .array_checks import ROWS, as_data
+from .array_checks import ROWS, as_data, dtype_of_each
 from .arrays import BFLOAT16, ON_HOST, Batch, Data, computed_in, origin_of, stacked, values_of
 from .memory import available_bytes, limited
 from .sources import source_of
@@ -86,7 +86,8 @@ def whole_or_chunks(X: Any, sample_weight: Any = None, dtype: str | None = None)
 @contextlib.contextmanager
 def opened_batch(X: Any, sample_weight: Any = None, dtype: str | None = None) -> Iterator[Batch]:
     """As `opened`, for several data sets: X (problems, n_samples, n_features), weights (problems, n_samples)."""
-    X = stacked(X)
+    of_each = dtype_of_each(X)
+    X, dtype = stacked(X), dtype or of_each
     origin = origin_of(X)
     with origin.current():
         array = as_data(X, axes=("problems", *ROWS), dtype=dtype)

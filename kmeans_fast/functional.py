@@ -185,7 +185,7 @@ def kmeans_batch(
 
     Parameters
     ----------
-    X : array-like (problems, n_samples, n_features), or a list of arrays of one shape
+    X : array-like (problems, n_samples, n_features), or a list of arrays of one shape and dtype
         As for `kmeans`. A list is copied; it may be one of arrays on a GPU.
     n_clusters : int
         From 1 to n_samples, of each problem.

@@ -268,6 +268,15 @@ MASKED_CALLS = {
     "predict": lambda: kmeans_fast.KMeans(2).fit(MASKED.data).predict(MASKED),
     "transform": lambda: kmeans_fast.KMeans(2).fit(MASKED.data).transform(MASKED),
     "score": lambda: kmeans_fast.KMeans(2).fit(MASKED.data).score(MASKED),
+    "rows in a list": lambda: kmeans_fast.kmeans(list(MASKED), 2, seed=0),
+    "rows in a list, to fit": lambda: kmeans_fast.KMeans(2).fit(list(MASKED)),
+    "rows in a list, to predict": lambda: kmeans_fast.KMeans(2).fit(MASKED.data).predict(list(MASKED)),
+    "centroids in a list": lambda: kmeans_fast.assign(MASKED.data, list(MASKED)),
+    "problems": lambda: kmeans_fast.kmeans_batch([MASKED.data, MASKED], 2, seed=0),
+    "weights of problems": lambda: kmeans_fast.kmeans_batch(
+        [MASKED.data] * 2, 2, sample_weight=[np.ma.masked_equal(np.arange(9.0), 3)] * 2
+    ),
+    "init of problems": lambda: kmeans_fast.kmeans_batch([MASKED.data] * 2, 9, init=[list(MASKED)] * 2),
 }
 
 

@@ -149,6 +149,22 @@ def test_a_list_of_arrays_is_a_batch():
     assert_array_equal(got.labels, kmeans_fast.kmeans_batch(X, 4, seed=0).labels)
 
 
+@pytest.mark.parametrize("dtype", ["int16", "float16", ">f4", ">f8"])
+def test_a_list_of_other_numbers_is_computed_in_what_each_would_be(dtype):
+    X = list(several((50, 3, 4), np.float64, "normal").astype(dtype))
+    got = kmeans_fast.kmeans_batch(X, 4, seed=0).centroids
+    assert got.dtype == np.float64
+    assert_array_equal(got[1], kmeans_fast.kmeans(X[1], 4, seed=0).centroids)
+
+
+@pytest.mark.parametrize("asked", [None, "float32"])
+@pytest.mark.parametrize("dtypes", [("float32", "float64"), ("float16", "int16"), ("int64", "uint64")])
+def test_a_list_of_several_dtypes_is_refused(dtypes, asked):
+    X = several((20, 3, 4), np.float64, "normal", count=2)
+    with pytest.raises(ValueError, match=f"X is a list of arrays of {dtypes[0]}, {dtypes[1]}:"):
+        kmeans_fast.kmeans_batch([one.astype(dtype) for one, dtype in zip(X, dtypes, strict=True)], 4, dtype=asked)
+
+
 def test_history_of_several_runs_has_every_iteration(how):
     result = kmeans_fast.kmeans(rows(200, 4, np.float64), 6, n_init=3, seed=0)
     assert sorted({step.run for step in result.history}) == [0, 1, 2]
