@@ -155,6 +155,12 @@ class OutOfMemoryError(MemoryError):
     pass
 
 
+class CUDARuntimeError(RuntimeError):
+    def __init__(self, status):
+        super().__init__("cudaErrorMemoryAllocation: out of memory" if status == 2 else "another")
+        self.status = status
+
+
 def make_modules(compiled):
     cupy, cupyx = types.ModuleType("cupy"), types.ModuleType("cupyx")
     pool = types.SimpleNamespace(free_bytes=lambda: 5, free_all_blocks=lambda: None)
@@ -206,7 +212,7 @@ def make_modules(compiled):
     runtime = types.SimpleNamespace(
         getDevice=lambda: current[-1],
         getDeviceCount=lambda: 2, getDeviceProperties=lambda number: properties, driverGetVersion=lambda: 13000,
-        runtimeGetVersion=lambda: 13020, memGetInfo=lambda: (1 << 33, 1 << 34),
+        CUDARuntimeError=CUDARuntimeError, runtimeGetVersion=lambda: 13020, memGetInfo=lambda: (1 << 33, 1 << 34),
     )  # fmt: skip
     memory = types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
     cupy.cuda = types.SimpleNamespace(
@@ -375,6 +381,52 @@ def test_rows_are_brought_through_pinned_memory(device_module, monkeypatch, numb
         assert_array_equal(device.download(own.array), parts[at][1])
     assert uploads.copies.stream.waited >= 5
     del uploads  # waits for what nobody has asked for
+
+
+def test_memory_of_the_host_that_cannot_be_pinned_is_told(device_module, monkeypatch):
+    def failing(*_):
+        raise CUDARuntimeError(status)
+
+    monkeypatch.setattr(device_module.cupy.cuda, "alloc_pinned_memory", failing)
+    monkeypatch.setattr(device_module.cupyx, "zeros_pinned", failing)
+    device, X = device_module.CupyDevice(0), rows(70, 5, np.float32)
+    uploads = streaming.Uploads(device, [lambda: (X, None)], Problem(70, 5, 3, X.dtype))
+    for ask in (lambda: uploads.bring(0), lambda: device.report(7, np.float64)):
+        status = 2  # "out of memory"
+        with pytest.raises(MemoryError, match=r"pins no more memory of the host.* use device='cpu'"):
+            ask()
+        status = 700
+        with pytest.raises(CUDARuntimeError, match="another"):
+            ask()
+
+
+def test_threads_give_a_kernel_the_most_shared_memory_that_any_of_them_needs(device_module, monkeypatch):
+    """One looks what it has, and then another, before either has raised it."""
+    device, raised, asked = device_module.CupyDevice(0), threading.Event(), threading.Event()
+    module = sources.module("update_sums", "float", COLUMNS=1)
+
+    class Slow(Function):
+        def ask(self):
+            found = self.bytes
+            if threading.current_thread() is smaller:
+                asked.set()
+                raised.wait(0.3)
+            return found
+
+        def set(self, size):
+            self.bytes = size
+            raised.set()
+
+        max_dynamic_shared_size_bytes = property(ask, set)
+
+    function = Slow(module, "update_sums", [0])
+    monkeypatch.setattr(device, "_kernel", lambda *_: function)
+    smaller = threading.Thread(target=device.prepare, args=(module, "update_sums", 1, 60_000, []))
+    smaller.start()
+    asked.wait()
+    device.prepare(module, "update_sums", 1, 100_000, [])
+    smaller.join()
+    assert function.bytes == 100_000
 
 
 def test_another_thread_enqueues_where_this_one_does(device_module):

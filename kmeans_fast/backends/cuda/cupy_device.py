@@ -5,6 +5,7 @@ import collections
 import contextlib
 import copy
 import functools
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import cupy
@@ -17,6 +18,7 @@ from .accumulators import exact_halves
 from .device import Properties
 
 _AS_IT_IS = contextlib.nullcontext()
+_NO_MEMORY = 2  # cudaErrorMemoryAllocation
 
 
 def current_device():
@@ -31,6 +33,20 @@ def device_count():
 
 def _version(number):
     return f"{number // 1000}.{number % 1000 // 10}"
+
+
+@contextlib.contextmanager
+def _pinning():
+    """CuPy tells of memory of the host that cannot be pinned in the words of CUDA, for which it is any error."""
+    try:
+        yield
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        if error.status != _NO_MEMORY:
+            raise
+        raise MemoryError(
+            "the system pins no more memory of the host, which a GPU copies from and reports to (a few MB, 32 MB where "
+            "rows are brought in each pass): free memory, or use device='cpu'."
+        ) from error
 
 
 class Pinned(np.ndarray):
@@ -88,7 +104,8 @@ class CupyReport:
     """See `device.Report`: pinned memory and an event."""
 
     def __init__(self, shape, dtype):
-        self.array = cupyx.zeros_pinned(shape, dtype).view(Pinned)
+        with _pinning():
+            self.array = cupyx.zeros_pinned(shape, dtype).view(Pinned)
         self.event = cupy.cuda.Event(disable_timing=True)
 
     def record(self):
@@ -123,7 +140,7 @@ class CupyCopies:
             self.stream = cupy.cuda.Stream(non_blocking=True)
 
     def pinned(self, n_bytes):
-        with self.current():
+        with self.current(), _pinning():
             return np.frombuffer(cupy.cuda.alloc_pinned_memory(n_bytes), np.uint8, n_bytes)
 
     def follow(self):
@@ -176,7 +193,7 @@ class CupyDevice:
             exact_halves=functools.cache(lambda: exact_halves(self)),
         )
         self._kernel, self._modules = functools.cache(self._load), functools.cache(self._load_module)
-        self._compiled = set()
+        self._compiled, self._raising = set(), threading.Lock()
         self._reports = collections.deque(maxlen=64)
 
     def _current(self):
@@ -249,8 +266,9 @@ class CupyDevice:
     def prepare(self, module, kernel, blocks, shared_bytes, values, cooperative=False):
         function = self._kernel(module, kernel)
         with self._current():  # CuPy asks the current device's driver even for an attribute
-            if shared_bytes and function.max_dynamic_shared_size_bytes < shared_bytes:
-                function.max_dynamic_shared_size_bytes = shared_bytes
+            with self._raising if shared_bytes else _AS_IT_IS:  # another thread's launch may be of more
+                if shared_bytes and function.max_dynamic_shared_size_bytes < shared_bytes:
+                    function.max_dynamic_shared_size_bytes = shared_bytes
             address = function.kernel.ptr
             if cooperative:
                 room = self.properties.multiprocessors * cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .device import allocate, attempt
+from .device import allocate
 from .gathering import OnDevice
 
 _PIECE_BYTES = 16 << 20
@@ -72,9 +72,8 @@ class Uploads:
     def _make_room(self):
         _, d, held, _ = self.how
         size = max(_PIECE_BYTES, d * held.itemsize, 8)
+        self.pieces = [self.copies.pinned(size) for _ in range(2)]
         self.buffers = [_Buffer(self.device, *self.how) for _ in range(2)]
-        what = "memory of the host that the GPU reads"
-        self.pieces = [attempt(self.device, lambda: self.copies.pinned(size), size, what) for _ in range(2)]
         self.sent = [None, None]  # marks: when a piece can be filled again
         self.at = 0
 
