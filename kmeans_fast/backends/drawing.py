@@ -91,7 +91,19 @@ def targets_of(words, total):
     return (high * of_high + (middle >> half) + (carried >> half)).astype(np.int64)
 
 
-def located(targets, of_buckets, rows_in, least=1):
+def located_in_part(targets, of_buckets, masses, session):
+    """`located` among the rows of a part of which these are the masses (`protocol.PartMasses`); `session` has them."""
+
+    def pieces_in(wanted):
+        numbers, hashes, of_rows = masses.rows_in(wanted)
+        order = by_content(numbers, hashes, session)
+        numbers = numbers[order]
+        return of_rows[order], lambda pieces, _: numbers[pieces]
+
+    return located(targets, of_buckets, pieces_in)
+
+
+def located(targets, of_buckets, pieces_in, least=1):
     """The first row, in the order of the content, whose cumulative mass exceeds each of `targets` (m,) int64.
 
     Parameters
@@ -99,17 +111,18 @@ def located(targets, of_buckets, rows_in, least=1):
     targets : ndarray (m,) int64, each less than the sum of `of_buckets`
     of_buckets : ndarray (buckets,) int64
         The mass of each.
-    rows_in : callable
-        ``rows_in(wanted)``: the rows in the buckets for which `wanted` (buckets,) bool is true, in the order of their
-        content, and their masses. Or runs of rows, as something that has a method ``at(runs, masses)``, which gives the
-        rows that these masses of the runs fall on, and the masses of the runs.
+    pieces_in : callable
+        ``pieces_in(wanted)`` is asked for the buckets for which `wanted` (buckets,) bool is true. A piece is a row in
+        them, or several equal ones. It returns the masses of the pieces in the order of their content, and a function
+        ``row_at(pieces, within)``: the rows that these targets fall on, which are ``within`` beyond where their pieces
+        begin.
     least : int
         How many targets may always be looked for at once.
 
     Returns
     -------
     ndarray (m,)
-        Of the rows as ``rows_in`` gives them. Some row is named whatever the masses are: another thread may write to
+        Of the rows as ``row_at`` gives them. Some row is named whatever the masses are: another thread may write to
         the data meanwhile, and then they do not agree.
     """
     found = np.empty(len(targets), np.int64)
@@ -117,16 +130,16 @@ def located(targets, of_buckets, rows_in, least=1):
     together = max(1, least, len(of_buckets) // _TOGETHER)
     for first in range(0, len(targets), together):
         part = order[first : first + together]
-        found[part] = _located_together(targets[part], of_buckets, rows_in)
+        found[part] = _located_together(targets[part], of_buckets, pieces_in)
     return found
 
 
-def _located_together(targets, of_buckets, rows_in):
+def _located_together(targets, of_buckets, pieces_in):
     ends = np.cumsum(of_buckets)
     falls_in = np.minimum(np.searchsorted(ends, targets, side="right"), len(ends) - 1)
     wanted = np.zeros(len(ends), bool)
     wanted[falls_in] = True
-    rows, masses = rows_in(wanted)
+    masses, row_at = pieces_in(wanted)
     if not len(masses):
         return np.zeros(len(targets), np.int64)
     # What precedes a target: of all buckets before its own those that are wanted, and the part of its own.
@@ -134,7 +147,7 @@ def _located_together(targets, of_buckets, rows_in):
     within = targets - (ends - of_buckets)[falls_in] + before[falls_in]
     upto = np.cumsum(masses)
     found = np.minimum(np.searchsorted(upto, within, side="right"), len(masses) - 1)
-    return rows[found] if isinstance(rows, np.ndarray) else rows.at(found, within - (upto - masses)[found])
+    return row_at(found, within - (upto[found] - masses[found]))
 
 
 class Runs(NamedTuple):

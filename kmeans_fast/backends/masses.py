@@ -79,17 +79,18 @@ class Masses:
         targets = targets_of(words, min(max(self.mass, 0), 2**63 - 1))  # as it is, unless another thread writes to X
         if len(self.parts) == 1:
             return self.parts[0].draw(targets, self.of_buckets)
-        # Rows that are read anew are read for every call of `_rows_in`.
+        # Rows that are read anew are read for every call of `_runs_in`.
         least = _FEW_ROWS * len(self.of_buckets) // self.session.shape[0]
-        return located(targets, self.of_buckets, self._rows_in, least)
+        return located(targets, self.of_buckets, self._runs_in, least)
 
-    def _rows_in(self, wanted):
+    def _runs_in(self, wanted):
+        """The pieces for `located`: runs of equal rows."""
         found = [one if isinstance(one, Runs) else _each_a_run(*one) for one in self.each("rows_in", wanted)]
         numbers = np.concatenate([start + one.first for start, one in zip(self.session.starts, found)])
         hashes, masses = (np.concatenate([getattr(one, name) for one in found]) for name in ("hashes", "masses"))
         order = by_content(numbers, hashes, self.session)
         times = np.concatenate([np.diff(one.begin) for one in found])
-        return _InOrder(found, self.session.starts, order, masses), (masses * times)[order]
+        return (masses * times)[order], _InOrder(found, self.session.starts, order, masses).row_at
 
     def begin(self, candidates):
         """Make the only candidate (1, n_features) the first seed."""
@@ -142,7 +143,7 @@ class _InOrder(NamedTuple):
     order: np.ndarray
     masses: np.ndarray  # (runs,) of one row, in the order of the parts
 
-    def at(self, found, within):
+    def row_at(self, found, within):
         """See `drawing.located`."""
         places = self.order[found]
         firsts = np.cumsum([0, *(len(one.masses) for one in self.runs)])

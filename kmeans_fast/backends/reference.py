@@ -5,7 +5,7 @@ import numpy as np
 from .. import reference
 from . import silhouettes
 from .defaults import OneByOne, OnHost
-from .drawing import by_content, digest, distinct, located
+from .drawing import digest, distinct, located_in_part
 from .masses import Masses, Oversampler, Seeder
 from .partials import LEAST, Partial, Ranges
 from .protocol import Finished, Iteration, MassesState, Plan
@@ -58,12 +58,7 @@ class ReferenceMasses:
         return numbers, self.session.hashes(numbers), self._masses(self.d)[numbers]
 
     def draw(self, targets, of_buckets):
-        return located(targets, of_buckets, self._sorted_rows_in)
-
-    def _sorted_rows_in(self, wanted):
-        numbers, hashes, masses = self.rows_in(wanted)
-        order = by_content(numbers, hashes, self.session)
-        return numbers[order], masses[order]
+        return located_in_part(targets, of_buckets, self, self.session)
 
     def begin(self, candidate):
         self.d = reference.squared_distances(self.X, candidate)[:, 0]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...kernels.cpu.seeding import drawing
-from ..drawing import by_content, factors_of, located
+from ..drawing import factors_of, located_in_part
 from ..protocol import MassesState
 from . import costs
 from .tasks import tasks_for
@@ -60,7 +60,7 @@ class CpuMasses:
 
     def draw(self, targets, of_buckets):
         if len(targets) > drawing.MOST_TRIALS or self.buckets.itemsize > 2:
-            return located(targets, of_buckets, self._sorted_rows_in)
+            return located_in_part(targets, of_buckets, self, self.session)
         s, rows = self.session, np.empty(len(targets), np.int64)
         while True:
             found = drawing.draw(
@@ -78,11 +78,6 @@ class CpuMasses:
         s, rows = self.session, np.flatnonzero(wanted[self.buckets])
         weighted = s.weights[rows] * self.nearest[rows] if s.weighted else self.nearest[rows]
         return rows, s.hashes(rows), (weighted * self.factors[0] * self.factors[1]).astype(np.int64)
-
-    def _sorted_rows_in(self, wanted):
-        rows, hashes, masses = self.rows_in(wanted)
-        order = by_content(rows, hashes, self.session)
-        return rows[order], masses[order]
 
     # ---- seeds -----------------------------------------------------------------------------------------------------
 

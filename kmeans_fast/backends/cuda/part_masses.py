@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...kernels.cuda import sources
-from ..drawing import by_content, factors_of, located
+from ..drawing import factors_of, located_in_part
 from ..protocol import MassesState
 from .device import allocate, upload
 from .gathering import row_hashes
@@ -88,12 +88,7 @@ class CudaPartMasses:
         return int(self.device.download(self.arrays["count"])[0])
 
     def draw(self, targets, of_buckets):
-        return located(targets, of_buckets, self._sorted_rows_in)
-
-    def _sorted_rows_in(self, wanted):
-        numbers, hashes, masses = self.rows_in(wanted)
-        order = by_content(numbers, hashes, self.part)
-        return numbers[order], masses[order]
+        return located_in_part(targets, of_buckets, self, self.part)
 
     # ---- seeds -----------------------------------------------------------------------------------------------------
 
