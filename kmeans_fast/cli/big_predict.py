@@ -36,7 +36,7 @@ def run(args, model):
         with (
             WholeFiles() as files,
             contextlib.closing(labels_writer(files, args.output, work.columns)) as writer,
-            contextlib.closing(Reader(rows)) as reader,
+            contextlib.closing(Reader(rows, _ahead(paths))) as reader,
         ):
             for number, share, table in reader.all():
                 work.take(number, share, table, writer)
@@ -72,21 +72,22 @@ def _paths(path):
     return found
 
 
+def _ahead(paths):
+    """Chunks to read ahead: none of standard input and pipes, as Ctrl-C would wait for a line that may never come."""
+    return 0 if any(str(path) == "-" or not path.is_file() for path in paths) else 1
+
+
 class _Rows(Source):
-    """The rows of files in chunks of about so many bytes: the number of the file, how much of it has been read (None
-    where that is not known) and a table, the last one of each file without rows.
+    """The rows of files in chunks of about so many bytes.
+
+    A chunk is the number of the file, how much of it has been read (None where that is not known) and a table. The last
+    table of each file has no rows.
     """
 
     def __init__(self, args, model, paths, n_bytes):
         self.args, self.model, self.paths, self.share = args, model, paths, None
         n_features, n_columns = model.centroids.shape[1], len(model.needed.columns)
-        self.waits = any(str(path) == "-" or not path.is_file() for path in paths)
         self.most = n_bytes // np.dtype(model.dtype).itemsize * n_columns // max(n_features, n_columns) or 1
-
-    @property
-    def ready(self):
-        """Standard input and pipes are not read ahead: Ctrl-C would wait for a line that may never come."""
-        return self.waits
 
     def chunks(self):
         needed, how = self.model.needed, {"text": text_options(self.args), "dtype": self.model.dtype}

@@ -11,11 +11,15 @@ listeners: list[Callable] = []
 
 
 class Reader:
-    """The chunks of a source whose rows are not in memory, some of them (`ahead`) at the same time."""
+    """The chunks of a source whose rows are not in memory.
+
+    So many (`ahead`) are read at the same time, before they are asked for. 0: each is read when it is asked for, by the
+    thread that asks.
+    """
 
     def __init__(self, source, ahead=1):
         self.source, self.ahead = source, ahead
-        self.pool = ThreadPoolExecutor(ahead, "kmeans_fast reading")
+        self.pool = ThreadPoolExecutor(max(1, ahead), "kmeans_fast reading")
         self.iterator, self.at = None, 0  # of a source that is read from the first chunk on, and what it gives next
         self.coming = {}  # by number: the futures of the chunks that are being read, or have been
 
@@ -24,7 +28,7 @@ class Reader:
         then, as many as are read ahead.
         """
         started = time.perf_counter()
-        if self.source.ready:  # there is nothing to wait for
+        if self.source.ready or not self.ahead:
             self.coming, found = {}, self._read(place)
         else:
             future = self.coming.pop(place, None) or self.pool.submit(self._read, place)
