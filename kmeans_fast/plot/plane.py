@@ -136,7 +136,7 @@ def plane_of(X: np.ndarray, names: Any = None) -> Plane:
     """
     d = X.shape[1]
     if d <= 2:
-        titles = list(names) if names is not None else [f"feature {j + 1}" for j in range(d)]
+        titles = list(names) if names is not None else [f"x{j}" for j in range(d)]
         axes = np.eye(2)[:d] if d == 2 else np.array([[1.0, 0.0]])
         return Plane(np.zeros(d), axes, (plain(titles[0]), plain(titles[1]) if d == 2 else ""))
     if len(X) < 2:

@@ -61,7 +61,7 @@ def test_more_features_are_projected():
     assert display.regions_ is None
     assert display.ax_.get_xlabel().startswith("principal component 1 (")
     one = plot.ClustersDisplay.from_predictions(X[:, :1], y)
-    assert one.ax_.get_xlabel() == "feature 1"
+    assert one.ax_.get_xlabel() == "x0"
 
 
 def test_names_of_features_are_the_axes(model, blobs):
@@ -300,7 +300,7 @@ def test_rows_may_be_lists_and_tables(blobs, model):
     X, y = blobs
     found = compare_labels(y, model.labels_)
     frame = pandas.DataFrame(X, columns=["bill", "mass"])
-    for rows, name in ((X.tolist(), "feature 1"), (frame, "bill")):
+    for rows, name in ((X.tolist(), "x0"), (frame, "bill")):
         clusters = plot.ClustersDisplay(rows, y.tolist(), model.cluster_centers_.tolist()).plot()
         assert clusters.ax_.get_xlabel() == name
         np.testing.assert_array_equal(clusters.rows_.get_offsets(), X)
@@ -364,5 +364,5 @@ def test_an_axis_that_shows_nothing_has_no_numbers():
     comparison = plot.LabelComparisonDisplay.from_predictions(X, y, y)
     for ax in (plot.ClustersDisplay.from_predictions(X, y).ax_, *comparison.axes_):
         assert len(ax.get_xticks()) > 1
-        assert ax.get_xlabel() == "feature 1"
+        assert ax.get_xlabel() == "x0"
         assert len(ax.get_yticks()) == 0
