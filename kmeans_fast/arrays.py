@@ -233,7 +233,7 @@ def dtype_of_columns(table):
 
     NumPy itself makes a table of objects where some columns are booleans.
     """
-    columns = list(getattr(table, "dtypes", []))
+    columns = [getattr(one, "subtype", one) for one in getattr(table, "dtypes", [])]  # subtype: of a sparse column
     known = columns and all(isinstance(one, np.dtype) and one.kind in "fiub" for one in columns)
     return np.result_type(*columns) if known else np.float64
 

@@ -78,7 +78,9 @@ def _sklearn_knows(X):
     if isinstance(X, np.ndarray):
         return not is_bfloat16_array(X)
     if is_of("pandas", X):
-        return getattr(X, "ndim", 2) == 2 or X.dtype != np.dtype(object)
+        if getattr(X, "ndim", 2) != 2:
+            return X.dtype != np.dtype(object)
+        return not any(type(one).__name__ == "SparseDtype" for one in X.dtypes)  # of these it sees a sparse matrix
     return hasattr(X, "tocsr")
 
 

@@ -79,6 +79,22 @@ def test_columns_of_several_types_come_to_one_as_in_the_functions(other):
     assert_array_equal(model.cluster_centers_, found.centroids)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int8, bool])
+@pytest.mark.parametrize("sparse", ["abc", "b"])
+@pytest.mark.filterwarnings("ignore:Concatenating sparse arrays")
+def test_sparse_columns_of_pandas_are_made_dense(kind, sparse):
+    values = X > np.median(X) if kind is bool else (X * 9).astype(kind)
+    table = pytest.importorskip("pandas").DataFrame({"a": X[:, 0], "b": values[:, 1], "c": values[:, 2]})
+    thin = table.astype({name: f"Sparse[{table[name].dtype}]" for name in sparse})
+    model, expected = KMeans(3, random_state=0).fit(thin), KMeans(3, random_state=0).fit(table).cluster_centers_
+    for centroids in (model.cluster_centers_, kmeans_fast.kmeans(thin, 3, seed=0).centroids):
+        assert centroids.dtype == expected.dtype
+        assert_array_equal(centroids, expected)
+    assert_array_equal(model.predict(thin), model.labels_)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(thin[["a", "c", "b"]])
+
+
 def test_columns_of_polars_are_checked_by_their_names():
     table = polars(X)
     model = KMeans(4, random_state=0).fit(table)
