@@ -68,8 +68,8 @@ def kmeans(
     X : array-like (n_samples, n_features)
         float32 and float64 are used as they are; other numbers become float64, unless `dtype` says otherwise. Arrays on
         a GPU (CuPy, PyTorch, DLPack) stay there. A list of NumPy arrays is their rows, one array after the other: the
-        result is that of one array. So it is for rows in files and other `kmeans_fast.sources`: paths of .npy, Parquet
-        and CSV, functions that return an iterable of chunks, and more.
+        result is that of one array. The same goes for rows in files and other `kmeans_fast.sources`: paths of .npy,
+        Parquet and CSV, functions that return an iterable of chunks, and more.
     n_clusters : int
         From 1 to n_samples.
     init : {"k-means++", "k-means||", "random"}, array-like (n_clusters, n_features) or callable

@@ -104,6 +104,11 @@ def test_narrow_screens_need_no_scrolling_across(opened):
     words = "[...document.querySelectorAll('th.name')].filter(one => one.innerText == 'recency_days')"
     lines = "parseFloat(getComputedStyle(one).lineHeight) * 2"
     assert shown.evaluate(f"{words}.map(one => one.clientHeight < {lines})") == [True] * 2  # not broken
+    ends = """[...document.querySelectorAll("caption")].map(caption => {
+        const words = document.createRange();
+        words.selectNodeContents(caption);
+        return words.getBoundingClientRect().right})"""
+    assert max(shown.evaluate(ends)) <= 320  # what tables are is read without scrolling them
 
 
 def test_everything_is_reached_by_keyboard(opened):
