@@ -64,7 +64,7 @@ def _check_products(data):
 
 
 def _check_light(lightest, smallest):
-    if lightest * smallest < np.finfo(np.float64).tiny:
+    if lightest < _LIGHT and lightest * smallest < np.finfo(np.float64).tiny:
         raise ValueError(
             f"sample_weight down to {lightest:.3g} and X down to {smallest:.3g}: their products underflow. "
             "Scale the weights; only their ratios count."

@@ -231,6 +231,15 @@ def test_nothing_is_kept_after_a_fit(client):
     assert sum(client.run(known).values()) == 0
 
 
+@pytest.mark.parametrize("least", [1e-310, 5e-324])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_values_next_to_zero_are_taken_as_in_memory(least, weights):
+    tiny = X.astype(np.float64)
+    tiny[450] = [least, 0.0, -least, 0.0]
+    got = on_dask.kmeans(cut(tiny, 4), 7, seed=2, sample_weight=weights, max_iter=2)
+    assert_same(got, kmeans_fast.kmeans(tiny, 7, seed=2, sample_weight=weights, max_iter=2))
+
+
 # ---- what is refused -----------------------------------------------------------------------------------------------
 
 
@@ -255,6 +264,7 @@ def broken(row, value):
         (lambda: cut(X, 4), {"sample_weight": cut(WEIGHTS * 1j, 4)}, r"sample_weight of partition \d must be real"),
         (lambda: cut(X, 4), {"sample_weight": np.zeros(900)}, "must not be zero for every row"),
         (lambda: cut(X, 4), {"sample_weight": cut(np.zeros(900), 4)}, "must not be zero for every row"),
+        (lambda: cut(X, 4), {"sample_weight": WEIGHTS * 1e-307}, "products underflow"),
         (lambda: cut(X, 4), {"sample_weight": WEIGHTS[:-1]}, r"sample_weight must have shape \(900,\), got \(899,\)"),
         (lambda: cut(X, 4), {"sample_weight": cut(X, 4)}, "sample_weight must have one dimension, got 2"),
         (lambda: cut(X, 4), {"init": lambda X, k, random_state: X[:k]}, "takes the rows as one array"),
