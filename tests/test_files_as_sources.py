@@ -360,38 +360,6 @@ def test_default_seeds_of_many_rows_take_few_passes(tmp_path, monkeypatch, kind,
     assert_array_equal(found[0].centroids, kmeans_fast.kmeans(X, 4, seed=0, max_iter=1).centroids)
 
 
-class Numbers(sources.Source):
-    n_chunks = 5
-
-    def __init__(self):
-        self.read = []
-
-    def chunk(self, number):
-        self.read.append(number)
-        return number
-
-
-def test_chunks_are_read_ahead_one_at_a_time():
-    reader = reading.Reader(Numbers())
-    assert [reader.read(0, [1]), reader.read(1, [3]), reader.read(3), reader.read(0, [4])] == [0, 1, 3, 0]
-    reader.coming[4].result()
-    assert reader.read(2) == 2
-    assert reader.read(5, [6]) is None
-    reader.close()
-    assert reader.source.read == [0, 1, 3, 0, 4, 2]
-
-
-def test_chunks_are_read_ahead_several_at_a_time():
-    reader = reading.Reader(Numbers(), ahead=3)
-    for place, then in ((0, [1, 2, 3, 4]), (1, [2, 3, 4]), (2, [3, 4]), (3, [4, 0]), (4, [0, 1, 2])):
-        assert reader.read(place, then) == place
-        assert list(reader.coming) == then[:3]
-        assert [future.result() for future in reader.coming.values()] == then[:3]
-    assert sorted(reader.source.read) == [0, 0, 1, 1, 2, 2, 3, 4]
-    assert reader.read(0, [4]) == 0  # another order than was thought of
-    assert list(reader.coming) == [4]
-
-
 def test_without_pyarrow_npy_is_read_and_the_rest_says_what_to_install(tmp_path):
     path = npy_file(data(), tmp_path)
     (tmp_path / "x.parquet").write_bytes(b"")

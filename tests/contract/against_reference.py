@@ -7,6 +7,12 @@ from support import ENGINES, iterated, session
 import kmeans_fast
 from kmeans_fast import reference
 
+METHODS = {  # which rows seeds are
+    "k-means++": reference.kmeans_plusplus,
+    "k-means||": reference.kmeans_parallel,
+    "random": reference.random_rows,
+}
+
 
 def check(X, n_clusters, weights=None, *, dtype=None, init=None, seed=3):
     """Fit `X` with every init and compare everything with the reference on `dtype` values."""
