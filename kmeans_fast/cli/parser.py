@@ -84,9 +84,10 @@ def _add_input(parser, **how):
 
 
 def _add_parameters(group, *names, everywhere=False, types=None):
-    """Options for parameters: of the names, or all those of `fit`, or those that every command that computes has.
+    """Options for the parameters of these names.
 
-    `types` reads some, by name, otherwise than their rules do.
+    Without names: for all that every command that computes has (`everywhere`), or else for all that only `fit` has.
+    `types`: functions that read some of them, by name, in place of their rules.
     """
     for name, default, rule, _, _, flag in PARAMETERS.values():
         if flag is not None and (name in names if names else flag.everywhere == everywhere):
@@ -96,7 +97,7 @@ def _add_parameters(group, *names, everywhere=False, types=None):
             group.add_argument(*flag.names, type=read, **how)
 
 
-def _add_computing(parser, auto_dtype):
+def _add_computing(parser, auto_dtype="float32 stays float32, all else becomes float64"):
     group = parser.add_argument_group("the computation")
     group.add_argument("--dtype", choices=("auto", "float32", "float64"), default="auto", help=f"auto: {auto_dtype}")
     _add_parameters(group, everywhere=True)
@@ -110,6 +111,19 @@ def _add_append(group):
         metavar="PATH",
         help="the rows of FILE with a column 'cluster' added (and 'distance' with --distances): a file like FILE",
     )
+
+
+def _add_distances(group, when_scaled):
+    group.add_argument(
+        "--distances",
+        action="store_true",
+        help=f"also give each row's distance to its centroid (in scaled units {when_scaled}): a column beside the "
+        "labels, or a second file '...-distances.npy'",
+    )
+
+
+def _add_model(parser, **how):
+    parser.add_argument("model", type=Path, metavar="MODEL", **how, help="the .npz file of 'fit' or of KMeans.save")
 
 
 def _add_fit(commands):
@@ -132,7 +146,7 @@ def _add_fit(commands):
     group.add_argument("--resume", action="store_true", help="go on from --checkpoint, if that file is there")
     _add_search(group)
     _add_preparation(parser)
-    _add_computing(parser, "float32 stays float32, all else becomes float64")
+    _add_computing(parser)
     group = parser.add_argument_group("the output")
     group.add_argument("-o", "--output", type=Path, metavar="DIR", help="write all three files into this directory")
     group.add_argument("--labels", type=option_texts.path_ending(".npy", ".csv"), metavar="PATH", help=".npy or .csv")
@@ -141,12 +155,7 @@ def _add_fit(commands):
     )
     group.add_argument("--model", type=option_texts.path_ending(".npz"), metavar="PATH", help=".npz, for 'predict'")
     _add_append(group)
-    group.add_argument(
-        "--distances",
-        action="store_true",
-        help="also give each row's distance to its centroid (in scaled units with --scale): a column beside the "
-        "labels, or a second file '...-distances.npy'",
-    )
+    _add_distances(group, "with --scale")
     group.add_argument("--quiet", action="store_true", help="print no progress and no table")
     group.add_argument("--json", action="store_true", help="print a JSON summary in place of the table")
 
@@ -158,7 +167,7 @@ def _add_predict(commands):
         description="Label every row of FILE with the nearest centroid of MODEL, a file that 'fit' wrote. Columns are "
         "found by their names if both have names.",
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="the .npz file of 'fit' or of KMeans.save")
+    _add_model(parser)
     _add_input(parser).add_argument(
         "--missing", choices=("drop",), help="give rows with missing cells no label, whatever the model does with them"
     )
@@ -177,12 +186,7 @@ def _add_predict(commands):
         help=".npy, .parquet or .csv; default: CSV on stdout",
     )
     _add_append(parser)
-    parser.add_argument(
-        "--distances",
-        action="store_true",
-        help="also give each row's distance to its centroid (in scaled units if the model scales): a column beside the "
-        "labels, or a second file '...-distances.npy'",
-    )
+    _add_distances(parser, "if the model scales")
     parser.add_argument("--quiet", action="store_true", help="do not say what was read and written")
 
 
@@ -216,7 +220,7 @@ def _add_choose_k(commands):
     _add_search(group)
     _add_parameters(group, "random_state")
     _add_preparation(parser)
-    _add_computing(parser, "float32 stays float32, all else becomes float64")
+    _add_computing(parser)
     group = parser.add_argument_group("the output")
     group.add_argument("--picture", type=option_texts.path_ending(".png", ".svg"), metavar="PATH", help=".png or .svg")
     group.add_argument("--quiet", action="store_true", help="print no progress, and nothing below the table")
@@ -239,7 +243,7 @@ def _add_report(commands):
     )  # fmt: skip
     _add_parameters(group, "random_state")
     _add_preparation(parser)
-    _add_computing(parser, "float32 stays float32, all else becomes float64")
+    _add_computing(parser)
     group = parser.add_argument_group("the output")
     group.add_argument(
         "-o", "--output", type=option_texts.path_ending(".html"), default=Path("report.html"), metavar="PATH",
@@ -316,7 +320,7 @@ def _add_info(commands):
         description="Print what a bug report should contain; or of MODEL, a file that 'fit' wrote, what it does with "
         "rows and its centroids in the data's units.",
     )
-    parser.add_argument("model", type=Path, nargs="?", metavar="MODEL", help="the .npz file of 'fit' or of KMeans.save")
+    _add_model(parser, nargs="?")
     parser.add_argument("--json", action="store_true", help="machine-readable")
 
 
