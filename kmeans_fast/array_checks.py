@@ -91,7 +91,7 @@ def _check_shape(array, name, axes):
 
 
 def described(X: Any, dtype: str | None = None) -> tuple[tuple[int, int], np.dtype, int | None]:
-    """Shape and dtype that data has as `as_data` gives it, and where it is, without a copy.
+    """Shape and dtype that `as_data` would give, and the GPU that the data is on (None: the host); nothing is copied.
 
     `X` may be just the shape, of data on the host that is float32 unless `dtype` says otherwise.
     """
@@ -105,7 +105,7 @@ def described(X: Any, dtype: str | None = None) -> tuple[tuple[int, int], np.dty
 def numbers(X, name, axes=None):
     """`X` as NumPy's array or CuPy's, of real numbers in any dtype; and whether it was bfloat16, as by `array_of`.
 
-    TypeError and ValueError, in which `name` is what it is called, for all that is something else.
+    Anything else is refused by a TypeError or ValueError; messages call it `name`.
     """
     if type(X) is np.ndarray and X.dtype.kind in "fiu":
         return X, False
@@ -135,7 +135,7 @@ def numbers(X, name, axes=None):
 
 
 def plain_numbers(X, name):
-    """As `numbers`, in a dtype that all of NumPy knows: bfloat16 is in float32."""
+    """The array of `numbers`; bfloat16 becomes float32."""
     array, is_bfloat16 = numbers(X, name)
     return values_of(array) if is_bfloat16 else array
 
@@ -177,8 +177,8 @@ def refuse_masked(X, name, depth=3):
 def check_finite(array, name, given=None, first_row=0):
     """Raise ValueError if there is a NaN or an infinity; its row and column are named.
 
-    `given` is what the array was converted from: a value that its dtype has no room for is said to be such. `first_row`
-    is the number of the first row.
+    `given` is the array before it was converted: a value of it that is beyond the new dtype is reported as such.
+    `first_row` is the number of the first row.
     """
     if _is_finite(array):
         return
@@ -197,7 +197,7 @@ def check_finite(array, name, given=None, first_row=0):
 
 
 def _is_finite(array):
-    """Whether all values are finite, as far as a sum tells: False is to be looked into."""
+    """Whether all values are finite. False may also mean that their sum overflowed: then they are to be looked at."""
     if array.dtype == BFLOAT16:  # the exponents of what is not are all ones, whatever the sign
         return int(array.max()) < 0xFF80 and int(array.view(np.int16).max()) < 0x7F80
     with np.errstate(over="ignore", invalid="ignore"):

@@ -138,8 +138,8 @@ def is_of(library, X):
 
 
 def _plain(X):
-    """`X`, but for a tensor that does not export itself: one that takes part in differentiation without its history, as
-    k-means has no gradient; one whose signs are yet to be changed with that done.
+    """`X`; of PyTorch, a tensor that can be read by others: without its history for gradients, which k-means has not,
+    and with its signs changed where that was put off.
     """
     if not hasattr(type(X), "detach"):
         return X
@@ -151,7 +151,7 @@ def on_gpu(X):
     """Whether `X` is an array in the memory of an NVIDIA GPU, of whatever library."""
     if isinstance(X, (np.ndarray, type)):
         return False
-    device = _dlpack_device(_plain(X))  # asked first: the other is not for every dtype
+    device = _dlpack_device(_plain(X))  # asked first, as the other does not know every dtype
     return device in _CUDA or (device is None and hasattr(X, "__cuda_array_interface__"))
 
 
@@ -180,7 +180,7 @@ def _as_cupy(X):
 
 
 def _as_numpy(X):
-    """What is on the host as NumPy's array, of the same memory where it is one."""
+    """What is on the host as NumPy's array; an array of another library shares its memory."""
     by_dlpack = not hasattr(X, "__array__") and _dlpack_device(X) == _CPU
     return np.from_dlpack(X) if by_dlpack else np.asarray(X)
 

@@ -18,7 +18,7 @@ class KMeansResult(NamedTuple):
     Attributes
     ----------
     centroids : array (n_clusters, n_features), float32 or float64
-        In what was computed in.
+        In the dtype that was computed in.
     labels : array (n_samples,), int32
         Index of the nearest centroid, the lowest among equals.
     inertia : float
@@ -69,7 +69,7 @@ class KMeansBatchResult(NamedTuple):
 
 
 def result_of(found, data):
-    """A `Fit` of `data` as users get it, who are warned of too few clusters."""
+    """What users get of a `Fit` of `data`; they are warned where there are fewer clusters than they asked for."""
     if found.warning:
         warn(found.warning, FewClustersWarning)
     of_the_run = (found.inertia, found.n_iter, found.backend, found.history, found.timings)

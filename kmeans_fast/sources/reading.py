@@ -24,8 +24,9 @@ class Reader:
         self.coming = {}  # by number: the futures of the chunks that are being read, or have been
 
     def read(self, place, then=()):
-        """The chunk of this number, or None after the last; meanwhile those begin to be read that are likely to come
-        then, as many as are read ahead.
+        """The chunk of this number, or None after the last.
+
+        Meanwhile the chunks that are likely to be asked for next (`then`) begin to be read.
         """
         started = time.perf_counter()
         if self.source.ready or not self.ahead:
