@@ -45,7 +45,7 @@ def chosen(args, X, numbers, watch):
 
     def told(tried):
         seen.append(tried.k)
-        watch.display.phase(f"choosing k: {tried.k} done, {len(seen)} of at most {len(numbers)}")
+        watch.display.phase(f"choosing k: k={tried.k} tried, {len(seen)} of at most {len(numbers)}")
 
     how = {"search": args.search, "n_trials": args.trials, "seed": args.random_state}
     return choose_k(X, numbers, **how, device=args.device, n_threads=args.n_threads, callback=told)

@@ -190,7 +190,7 @@ class Bar(Lines):
         elapsed = time.monotonic() - self.started
         doing = self.doing if self.kernel is None else f"compiling {self.kernel}"
         doing = ENDING if self.ending else doing
-        tail = f" {doing}, {duration(elapsed) if elapsed >= 0.1 else 'started'}"
+        tail = f" {doing}, {duration(elapsed)}" if elapsed >= 0.1 else f" {doing}"
         columns = shutil.get_terminal_size().columns - 1
         width = max(0, min(30, columns - len(tail)))
         done = round(width * (self.run + self.share) / self.n_init)

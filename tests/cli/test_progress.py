@@ -92,7 +92,13 @@ def test_every_phase_is_shown(terminal, here, capsys):
     assert shown.count("\n") == 1  # what was read has a line of its own
     assert f"{ERASED}{READ}" in shown
     assert shown.endswith(ERASED)
+    assert "started" not in shown  # no time as yet
     assert "seconds" in capsys.readouterr().out
+
+
+def test_a_number_that_was_tried_is_told_from_how_many_there_are(terminal, here):
+    assert main(["choose-k", "data.npy", "-k", "2:3"]) == 0
+    assert "k=3 tried, 2 of at most 2" in terminal.getvalue()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
