@@ -1,9 +1,10 @@
-"""CuPy, PyTorch and two GPUs are stand-ins (`fake_cupy`); the backend is the CUDA backend in the simulator."""
+"""CuPy, PyTorch and two GPUs are stand-ins (`fake_cupy`, `fake_torch`); the CUDA backend runs in the simulator."""
 
 import sys
 
 import pytest
-from fake_cupy import GpuBackend, make_cupy, make_torch
+from fake_cupy import GpuBackend, make_cupy
+from fake_torch import make_torch
 from libraries import CUPY, TORCH, TORCH_CPU
 from support import DTYPES
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from fake_cupy import Tensor, ndarray
+from fake_cupy import ndarray
+from fake_torch import Tensor
 from numpy.testing import assert_array_equal
 from support import rows, some_weights
 
