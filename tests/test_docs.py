@@ -113,6 +113,11 @@ def test_lines_are_short(page):
     assert [line for line in page.read_text(encoding="utf-8").splitlines() if len(line) > 120] == []
 
 
+def test_the_picture_of_the_architecture_has_all_backends():
+    picture = (REPOSITORY / "docs" / "architecture.svg").read_text(encoding="utf-8")
+    assert {*kmeans_fast.available_backends()} - {*re.findall(r'class="t"[^>]*>(\w+)<', picture)} == set()
+
+
 def test_every_public_name_has_a_page():
     """That of the package, and of the rooms that are names of it."""
     listed = re.findall(
