@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from exact_numbers import jit
 from kmeans_fast.kernels.cpu.exact import column_statistics, fixed_point, lane_sums, rounding
+from kmeans_fast.kernels.cpu.machine.float_arrays import floats
 from numpy.testing import assert_array_equal
 from support import DTYPES
 
@@ -20,7 +21,7 @@ def add_tiles(of_lanes, limbs, totals, labels, k, steps, firsts, X, d, plan):
     sums = fixed_point.accumulators(totals, 0, plan.limbs, plan.up, plan.up_rest, plan.down)
     for tile in range(firsts.size):
         lane_sums.add_tile(
-            of_lanes, sums.count, labels[tile], k, X, firsts[tile], d, steps[tile], plan.up, plan.up_rest, limbs
+            of_lanes, sums.count, labels[tile], k, floats(X), firsts[tile], d, steps[tile], plan.up, plan.up_rest, limbs
         )
         waiting += 1
         if waiting == lane_sums.MOST_TILES or tile + 1 == firsts.size:

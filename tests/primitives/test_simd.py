@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from exact_numbers import assert_same, edges, fused, groups, jit, larger
 from kmeans_fast.kernels.cpu.machine import simd
+from kmeans_fast.kernels.cpu.machine.float_arrays import floats
 from kmeans_fast.kernels.cpu.machine.host import VECTOR_BYTES
 from support import DTYPES
 
@@ -125,7 +126,7 @@ def conversions(lanes):
             simd.store(read, i, x)
             simd.store(to_wide, i, simd.widened(simd.load_like(a, i, x)))
             simd.store(to_narrow, i, simd.narrowed(simd.load_like(wide, i, x)))
-            simd.store_rounded(to_dtype, i, simd.load_like(wide, i, x))
+            simd.store_rounded(floats(to_dtype), i, simd.load_like(wide, i, x))
 
     return run
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from exact_numbers import assert_same, edges, jit
 from kmeans_fast.kernels.cpu.machine import register_tiles, simd, transposing
+from kmeans_fast.kernels.cpu.machine.float_arrays import floats
 from kmeans_fast.kernels.cpu.machine.host import VECTOR_BYTES
 from support import DTYPES
 
@@ -87,7 +88,7 @@ def differences(lanes):
         """`totals` plus the squared differences of the first d elements of as many rows."""
         of_rows = simd.load_like(totals, 0, simd.zero_lanes(lanes))
         for j in range(0, d, lanes):
-            of_rows = transposing.add_squared_differences(of_rows, a, offset, stride, others, starts, at, j)
+            of_rows = transposing.add_squared_differences(of_rows, floats(a), offset, stride, others, starts, at, j)
         simd.store(totals, 0, of_rows)
 
     return run

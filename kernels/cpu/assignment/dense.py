@@ -14,6 +14,7 @@ from ..exact.fixed_point import Totals, accumulators, add_rows, clear, move_rows
 from ..exact.lane_sums import MOST_TILES, add_tile, flush_lanes
 from ..exact.rows import Rows
 from ..machine.bits import set_bits, trailing_zeros
+from ..machine.float_arrays import Floats
 from ..machine.scratch import stack_array
 from ..machine.simd import bits, equal, load
 from ..runtime.jit import inlined, kernel, share
@@ -71,7 +72,7 @@ def assign(
         of_lanes, tile_limbs, waiting = lane_sums[task], lane_sums[task, k * d * LANES :], 0
     above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
     upper, lower, factor = bounds.upper, bounds.lower, bounds.factor
-    bounded, unit = upper.size > 0, np.float64(factor) * np.float64(packed.scale)
+    bounded, unit = upper.size > 0, np.float64(factor) * packed.scale
     if codes is not None:
         byte_tile, unfiltered = new_tile(codes.tiles[task]), 0
     if mode == SUMS_ANEW:
@@ -138,7 +139,7 @@ def assign(
 def sum_owned(
     task,
     tasks,
-    X,  #               IN    (n * d,)
+    X: Floats,  #       IN    (n * d,)
     weights,  #         IN    (n,) float64, or (0,): all ones
     d,
     labels,  #          IN    (n,) int32

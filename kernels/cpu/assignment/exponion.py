@@ -208,7 +208,7 @@ def assign_exponion(
     X, weights, d = data
     exact, _, _, shift, scale, bound = packed
     upper, lower, unit, factor = bounds.upper, bounds.lower, bounds.unit, bounds.factor
-    k, per = starts.size - 1, np.float64(scale)
+    k = starts.size - 1
     width = panels.gaps.size // k
     tile = Tile(
         memory[task],
@@ -246,7 +246,7 @@ def assign_exponion(
             for r in range(PANEL_ROWS):
                 rows[r] = i = np.int64(numbers[first + min(r, used - 1)])
                 index[r] = c
-                norm, own = load_row(X, i * d, d, shift, per, tile.rows, r), np.float64(upper[i]) / factor
+                norm, own = load_row(X, i * d, d, shift, scale, tile.rows, r), np.float64(upper[i]) / factor
                 tile.norms[r] = norm
                 tile.floors[r] = _floor(
                     0.5 * (norm * (1 - 2.0**-40) - own * own * _SLACK) - norm * ambiguity - bound[2]

@@ -19,6 +19,7 @@ import numpy as np
 from ..exact.distances import squared
 from ..exact.rows import Rows
 from ..machine.bits import set_bits, trailing_zeros
+from ..machine.float_arrays import Floats
 from ..machine.register_tiles import add_tiles, rank1_update, splats, store_tile, zeros_like
 from ..machine.scratch import stack_array
 from ..machine.simd import bits, greater, load, splat
@@ -57,7 +58,7 @@ def find_failing(
     task,
     tasks,
     rows: Rows,  #          IN
-    values,  #              IN    (k * d,) X's dtype: the centroids
+    values: Floats,  #      IN    (k * d,) X's dtype: the centroids
     labels,  #              IN    (n,) int32
     bounds: Bounds,  #      INOUT with the `half_gap` of `find_gaps`
     panels: Panels,  #      IN
@@ -139,7 +140,7 @@ def guess_labels(
     for key in range(k * levels):
         counts[task, key] = 0
     for i in range(first, stop):
-        load_row(X, i * d, d, shift, np.float64(scale), rows, 0)
+        load_row(X, i * d, d, shift, scale, rows, 0)
         label = _nearest_in_panel(rows, d, panels, np.int64(nearest[i]), buffer)
         upper[i] = np.float32(math.sqrt(squared(X, i * d, exact, label * d, d)) * unit) * UP + TINY
         key = label * levels + _level(gaps, label * width, width, upper[i] * MARGIN, groups, levels)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..machine.float_arrays import Floats
 from ..machine.host import VECTOR_BYTES
 from ..machine.scratch import stack_array
 from ..machine.simd import element
@@ -93,7 +94,7 @@ def grow_tree(
 def find_leaves(
     task,
     tasks,
-    X,  #         IN    (n * d,)
+    X: Floats,  # IN    (n * d,)
     d,
     levels,
     features,  #  IN    (2**levels,) int32
@@ -207,7 +208,7 @@ class KdTree(NamedTuple):
     """The rows in the order of the leaves, in blocks with a box each; a family is the blocks of neighbouring leaves."""
 
     rows: np.ndarray  # (padded n,) int32: the number of each row, -1 for fillers
-    tiles: np.ndarray  # (padded n * d,) X's dtype
+    tiles: Floats  # (padded n * d,) X's dtype
     weights: np.ndarray  # (padded n,) float64, or (0,): all ones
     starts: np.ndarray  # (blocks + 1,) int64: the first row of every block
     sizes: np.ndarray  # (blocks,) int64: its rows without the fillers

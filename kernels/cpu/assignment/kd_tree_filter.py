@@ -27,6 +27,7 @@ import numpy as np
 from ..exact.fixed_point import accumulators, add_rows, clear, move_rows
 from ..exact.rows import Rows
 from ..machine.bits import set_bits, trailing_zeros
+from ..machine.float_arrays import floats, narrow, wide
 from ..machine.scratch import private, stack_array
 from ..machine.simd import (
     add,
@@ -68,13 +69,13 @@ def columns(centroids):
     return result.ravel()
 
 
-def scratch(tasks, k, d, dtype):
+def scratch(tasks, k, d):
     """Memory of `assign_kd_tree`: candidates of a family and of a block, and rows that wait to be added."""
     size = padded(k)
     return (
         private(tasks, (2 * d + 1) * size, np.float64),
         private(tasks, 2 * size, np.int32),
-        private(tasks, MOVES * d, dtype),
+        private(tasks, MOVES * d, np.float64),
     )
 
 
@@ -187,7 +188,7 @@ def assign_kd_tree(
     family_ids, block_ids = ids_of[task, :stride], ids_of[task, stride:]
     waiting, of_waiting = values_of[task], stack_array(MOVES, np.float64)
     weighted, mode = tree.weights.size > 0, sums.mode
-    rows = Rows(waiting, of_waiting[: MOVES if weighted else 0], d)
+    rows = Rows(floats(waiting), of_waiting[: MOVES if weighted else 0], d)
     numbers = stack_array(MOVES, np.int64)
     for i in range(MOVES):
         numbers[i] = i
@@ -218,7 +219,12 @@ def assign_kd_tree(
                 index[r] = owner
             for tile in range(0, size, TILE):
                 if count > 1:
-                    _label_tile(tree.tiles, (start + tile) * d, d, of_block, stride, block_ids, count, index)
+                    first_of_tile = (start + tile) * d
+                    if tree.tiles.itemsize == 4:
+                        of_tree = narrow(tree.tiles)
+                        _label_tile(of_tree, first_of_tile, d, of_block, stride, block_ids, count, index)
+                    else:
+                        _label_tile(wide(tree.tiles), first_of_tile, d, of_block, stride, block_ids, count, index)
                 valid = (np.uint64(1) << np.uint64(min(TILE, size - tile))) - np.uint64(1)
                 differing = _differing(labels, start + tile, index) & valid
                 moved += set_bits(np.int64(differing))
@@ -230,7 +236,7 @@ def assign_kd_tree(
                     if mode != SUMS_LEFT:
                         sources[n_waiting], targets[n_waiting] = labels[at], index[r]
                         for j in range(d):
-                            waiting[n_waiting * d + j] = tree.tiles[(start + tile) * d + j * TILE + r]
+                            waiting[n_waiting * d + j] = element(tree.tiles, (start + tile) * d + j * TILE + r)
                         if weighted:
                             of_waiting[n_waiting] = tree.weights[at]
                         n_waiting += 1

@@ -131,7 +131,7 @@ def assign_sorted_1d(
     for start in range(first, stop, MOVES):
         size, found = min(MOVES, stop - start), 0
         for i in range(size):
-            xs[i] = X[start + i]
+            xs[i] = element(X, start + i)
         _search(xs, size, centroids, begins, ends, found_labels)
         for i in range(size):
             label, before = found_labels[i], labels[start + i]

@@ -10,8 +10,9 @@ import numpy as np
 from ... import scaling
 from ..machine import host
 from ..machine.bits import bits_of, lowest_set_bit, magnitude
+from ..machine.float_arrays import Floats
 from ..machine.scratch import private, stack_array
-from ..machine.simd import fma, iadd, isub, lanes, load, load_widened, maximum, minimum, mul, splat, store
+from ..machine.simd import element, fma, iadd, isub, lanes, load, load_widened, maximum, minimum, mul, splat, store
 from ..runtime.jit import inlined, kernel, share
 from .fixed_point import MAGIC, MAGIC_BITS, SPILL_ROWS, Totals, accumulators, add_rows, clear, plan, spill
 from .rows import Rows
@@ -37,7 +38,7 @@ def _widen_range(largest, lowest, j, value):
 def column_range(
     task,
     tasks,
-    X,  #         IN   (n * d,)
+    X: Floats,  # IN   (n * d,)
     weights,  #   IN   (n,) float64, or (0,): all ones
     d,
     together,  #       rows whose d * together elements count as so many columns
@@ -59,7 +60,7 @@ def column_range(
         for i in range(first, stop):
             w = weights[i] if weighted else 1.0
             for j in range(d):
-                _widen_range(high, low, j, w * np.float64(X[i * d + j]))
+                _widen_range(high, low, j, w * element(X, i * d + j))
     else:
         for start in range(first, stop, _BLOCK * together):
             end = min(start + _BLOCK * together, stop)
@@ -104,7 +105,7 @@ def sampled_frame(X, farthest):
 def column_sums(
     task,
     tasks,
-    X,  #               IN    (n * d,)
+    X: Floats,  #       IN    (n * d,)
     d,
     together,  #              rows whose d * together elements count as so many columns; 1 if limbs are more
     totals: Totals,  #  OUT   of d * together columns; the sum is in the first d, the rows are not counted

@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from ..machine.bits import bits_of
+from ..machine.float_arrays import Floats, narrow, wide
 from ..machine.host import VECTOR_BYTES
 from ..machine.register_tiles import loads, squared_difference_update, store_tile, zeros_like
 from ..machine.scratch import stack_array
@@ -60,7 +61,7 @@ def squared(X, offset, C, start, d):
         j += step
     total = lane_sum(add(add(s0, s1), add(s2, s3)))
     while j < d:
-        t = np.float64(X[offset + j]) - np.float64(C[start + j])
+        t = np.float64(element(X, offset + j)) - np.float64(element(C, start + j))
         total += t * t
         j += 1
     return total
@@ -111,6 +112,14 @@ def _add_rest(X, first, start, stop, C, starts, d, begin, out, at):
 
 
 @inner
+def _add_rests(X, first, begun, rows, C, starts, d, whole, out, at):
+    """Complete D of the rows up to `begun`, which have that of `whole` features, and compute that of the others."""
+    if whole < d:
+        _add_rest(X, first, 0, begun, C, starts, d, whole, out, at)
+    _add_rest(X, first, begun, rows, C, starts, d, 0, out, at)
+
+
+@inner
 def block_distances(X, first, rows, C, starts, d, out, at):
     """D of rows from `first`, the r-th one to the centroid at ``C[starts[r]:]``, into ``out[at:]``.
 
@@ -128,9 +137,10 @@ def block_distances(X, first, rows, C, starts, d, out, at):
         store(out, at + r, s0)
         store(out, at + r + step, s1)
         r += 2 * step
-    if whole < d:
-        _add_rest(X, first, 0, r, C, starts, d, whole, out, at)
-    _add_rest(X, first, r, rows, C, starts, d, 0, out, at)
+    if X.itemsize == 4:
+        _add_rests(narrow(X), first, r, rows, C, starts, d, whole, out, at)
+    else:
+        _add_rests(wide(X), first, r, rows, C, starts, d, whole, out, at)
 
 
 @inlined
@@ -143,11 +153,11 @@ def _own_starts(labels, first, rows, d, starts):
 def own_distances(
     task,
     tasks,
-    X,  #       IN   (n * d,)
-    C,  #       IN   (k * d,) float64
-    labels,  #  IN   (n,) int32
+    X: Floats,  # IN   (n * d,)
+    C,  #         IN   (k * d,) float64
+    labels,  #    IN   (n,) int32
     d,
-    out,  #     OUT  (n,) float64
+    out,  #       OUT  (n,) float64
 ):
     """D of every row to the centroid it is labelled with. O(n d)."""
     n = labels.size
@@ -163,12 +173,12 @@ def own_distances(
 def inertia_bins(
     task,
     tasks,
-    X,  #        IN   (n * d,)
-    weights,  #  IN   (n,) float64, or (0,): all ones
-    C,  #        IN   (k * d,) float64
-    labels,  #   IN   (n,) int32
+    X: Floats,  # IN   (n * d,)
+    weights,  #   IN   (n,) float64, or (0,): all ones
+    C,  #         IN   (k * d,) float64
+    labels,  #    IN   (n,) int32
     d,
-    bins,  #     OUT  (tasks, 2, EXPONENTS) int64: low and high significand halves by exponent
+    bins,  #      OUT  (tasks, 2, EXPONENTS) int64: low and high significand halves by exponent
 ):
     """Add every ``w * D`` (rounded once) to its bins; `bins_total` reads the sum. O(n d)."""
     n = labels.size
@@ -211,11 +221,11 @@ def columns_padded(centroids):
 def distance_table(
     task,
     tasks,
-    X,  #        IN   (n * d,)
-    columns,  #  IN   (d * padded,) float64, see `columns_padded`
+    X: Floats,  # IN   (n * d,)
+    columns,  #   IN   (d * padded,) float64, see `columns_padded`
     d,
     padded,
-    out,  #      OUT  (n, k) float32 or float64
+    out,  #       OUT  (n, k) float32 or float64
     squared,  #  whether to leave out the square root
 ):
     """Distances of every row to every centroid: sqrt(D), rounded to out's dtype. O(n k d).
@@ -230,7 +240,7 @@ def distance_table(
         for c in range(0, k, _TABLE_BLOCK):
             acc = zeros
             for j in range(d):
-                x = (splat(np.float64(X[i * d + j])),)
+                x = (splat(element(X, i * d + j)),)
                 acc = squared_difference_update(acc, x, _load_centroids(columns, j * padded + c, step))
             store_tile(buffer, 0, step, acc)
             for q in range(min(_TABLE_BLOCK, k - c)):

@@ -19,6 +19,7 @@ import numpy as np
 
 from ... import scaling
 from ..machine.bits import bits_of
+from ..machine.float_arrays import floats
 from ..machine.scratch import private_zeros
 from ..machine.simd import (
     bits,
@@ -179,7 +180,7 @@ def _add_row(pending, base, X, offset, d, weight, columns, limbs, up, up_rest, d
         _add_vector(pending, base, two, weight, j, columns, limbs, up, up_rest, down)
         j += 2
     if j < d:
-        _add_value(pending, base, weight * np.float64(X[offset + j]), j, columns, limbs, up, up_rest, down)
+        _add_value(pending, base, weight * element(X, offset + j), j, columns, limbs, up, up_rest, down)
 
 
 @inner
@@ -255,4 +256,4 @@ def relocate(
 ):
     """Move data rows from sum to sum, whatever their labels."""
     sums = accumulators(totals, 0, limbs, up, up_rest, down)
-    move_rows(sums, Rows(X, weights, d), sources, targets, numbers, numbers.size)
+    move_rows(sums, Rows(floats(X), weights, d), sources, targets, numbers, numbers.size)

@@ -11,6 +11,7 @@ tiles.
 import numpy as np
 
 from ..machine.bits import bits_of, set_bits
+from ..machine.float_arrays import narrow, wide
 from ..machine.host import POINT_VECTORS, VECTOR_BYTES
 from ..machine.scratch import private_zeros
 from ..machine.simd import (
@@ -52,6 +53,17 @@ def scratch(threads, k, d):
 
 
 @inlined
+def _find_limbs(X, first, d, steps, up, up_rest, limbs):
+    """The limbs of a tile of rows, feature by feature."""
+    for v in range(0, ROWS, LANES):
+        at = load(steps, v)
+        for j in range(d):
+            value = mul(widened(gather(X, first * d + j, at)), splat_like(at, up[j]))
+            pattern = bits_of(fma(value, splat_like(at, up_rest[j]), splat_like(at, MAGIC)))
+            store(limbs, j * ROWS + v, isub(pattern, splat_like(at, MAGIC_BITS)))
+
+
+@inlined
 def add_tile(
     lane_sums,  #  INOUT (k * d * LANES,) int64
     count,  #      INOUT (k,) int64: rows of each cluster
@@ -66,12 +78,10 @@ def add_tile(
     limbs,  #      OUT   (d * ROWS,) int64: scratch
 ):
     """Add ROWS rows to the sums of their clusters."""
-    for v in range(0, ROWS, LANES):
-        at = load(steps, v)
-        for j in range(d):
-            value = mul(widened(gather(X, first * d + j, at)), splat_like(at, up[j]))
-            pattern = bits_of(fma(value, splat_like(at, up_rest[j]), splat_like(at, MAGIC)))
-            store(limbs, j * ROWS + v, isub(pattern, splat_like(at, MAGIC_BITS)))
+    if X.itemsize == 4:
+        _find_limbs(narrow(X), first, d, steps, up, up_rest, limbs)
+    else:
+        _find_limbs(wide(X), first, d, steps, up, up_rest, limbs)
     for c in range(k):
         members = 0
         label = splat(np.int32(c))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..machine.float_arrays import Floats
 from ..machine.scratch import stack_array
 from ..machine.simd import (
     divide,
@@ -26,7 +27,7 @@ def means(
     weights,  #      IN   (k,) float64: the weight of each cluster
     old,  #          IN   (k * d,) float64: the centroids before
     reference,  #    IN   (d,) float64: the point that the scatter of the data is known about
-    new,  #          OUT  (k * d,) X's dtype: sums / weights; a cluster without weight takes the heaviest one's
+    new: Floats,  #  OUT  (k * d,) X's dtype: sums / weights; a cluster without weight takes the heaviest one's
     shifts,  #       OUT  (k,) float64: the contract's D between new and old
     differences,  #  OUT  (k,) float64: the inertia of the cluster with its old centroid less its scatter
 ):
@@ -59,7 +60,7 @@ def means(
             )
             j += 8
         while j < d:
-            new[c * d + j] = flat[at + j] / weights[source]
+            store_rounded(new, c * d + j, flat[at + j] / weights[source])
             moved_one = old[c * d + j] - reference[j]
             total += moved_one * (weight * (moved_one + 2 * reference[j]) - 2 * flat[own + j])
             j += 1

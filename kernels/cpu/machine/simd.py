@@ -15,12 +15,14 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from .float_arrays import by_dtype, byte_address, floats_type
 from .vectors import (
     I32,
     IR_SCALAR,
     Mask,
     Vector,
     emit_fma,
+    emit_gather,
     emit_load,
     emit_load_widened,
     emit_pointer,
@@ -69,12 +71,19 @@ def store(typingctx, array, offset, value):
 
 @intrinsic
 def store_rounded(typingctx, array, offset, value):
-    """Write the float64 lanes, rounded to array's dtype, to ``array.flat[offset:]``."""
-    result = Vector(array.dtype, value.lanes)
+    """Write the float64 lanes, or the one float64, rounded to the dtype of `Floats`, to ``array[offset:]``."""
+    lanes = getattr(value, "lanes", 1)
 
     def codegen(context, builder, sig, args):
-        rounded = args[2] if result.dtype == types.float64 else builder.fptrunc(args[2], ir_vector(result))
-        emit_store(context, builder, sig.args[0], args[0], args[1], rounded, result)
+        def emit(dtype):
+            result = Vector(dtype, lanes)
+            to = ir_vector(result) if isinstance(value, Vector) else IR_SCALAR[dtype]
+            rounded = args[2] if dtype == types.float64 else builder.fptrunc(args[2], to)
+            pointer = emit_pointer(context, builder, sig.args[0], args[0], args[1], to)
+            builder.store(rounded, pointer).align = dtype.bitwidth // 8
+            return []  # no value
+
+        by_dtype(context, builder, args[0], emit)
         return context.get_dummy_value()
 
     return types.void(array, offset, value), codegen
@@ -161,13 +170,22 @@ def bits(typingctx, mask):
 
 @intrinsic
 def element(typingctx, array, offset):
-    """``array.flat[offset]`` without Numba's test for a negative index, which is a third of the work of some loops."""
+    """``array.flat[offset]`` without Numba's test for a negative index, which is a third of the work of some loops.
+
+    Of `Floats` it is converted (exactly) to float64.
+    """
 
     def codegen(context, builder, sig, args):
-        ir_type = IR_SCALAR[sig.return_type]
-        return builder.load(emit_pointer(context, builder, sig.args[0], args[0], args[1], ir_type))
+        def emit(dtype):
+            value = builder.load(emit_pointer(context, builder, sig.args[0], args[0], args[1], IR_SCALAR[dtype]))
+            narrow = sig.args[0] == floats_type and dtype == types.float32
+            return builder.fpext(value, IR_SCALAR[types.float64]) if narrow else value
 
-    return array.dtype(array, offset), codegen
+        if sig.args[0] == floats_type:
+            return by_dtype(context, builder, args[0], emit)
+        return emit(sig.return_type)
+
+    return (types.float64 if array == floats_type else array.dtype)(array, offset), codegen
 
 
 @intrinsic
@@ -190,7 +208,10 @@ def prefetch(typingctx, array, offset):
 
     def codegen(context, builder, sig, args):
         byte = ir.IntType(8).as_pointer()
-        pointer = emit_pointer(context, builder, sig.args[0], args[0], args[1], ir.IntType(8))
+        if sig.args[0] == floats_type:
+            pointer = byte_address(context, builder, args[0], args[1])
+        else:
+            pointer = emit_pointer(context, builder, sig.args[0], args[0], args[1], ir.IntType(8))
         signature = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
         function = cgutils.get_or_insert_function(builder.module, signature, "llvm.prefetch.p0")
         builder.call(function, [pointer, I32(0), I32(2), I32(1)])  # to read, of some locality, data
@@ -229,24 +250,24 @@ def gather(typingctx, array, offset, index):
     vector = Vector(array.dtype, index.lanes)
 
     def codegen(context, builder, sig, args):
-        # llvmlite has no vector getelementptr: the addresses are made as integers.
-        word = ir.IntType(64)
-        words = ir.VectorType(word, vector.lanes)
-        pointers = ir.VectorType(IR_SCALAR[vector.dtype].as_pointer(), vector.lanes)
-        base = emit_pointer(context, builder, sig.args[0], args[0], args[1], IR_SCALAR[vector.dtype])
-        size = vector.dtype.bitwidth // 8
-        at = args[2] if sig.args[2].dtype == types.int64 else builder.sext(args[2], words)
-        steps = builder.mul(at, ir.Constant(words, [size] * vector.lanes))
-        addresses = builder.add(emit_splat(builder, builder.ptrtoint(base, word), vector.lanes), steps)
-        mask = ir.VectorType(ir.IntType(1), vector.lanes)
-        signature = ir.FunctionType(ir_vector(vector), [pointers, I32, mask, ir_vector(vector)])
-        name = f"llvm.masked.gather.v{vector.lanes}f{vector.dtype.bitwidth}.v{vector.lanes}p0"
-        function = cgutils.get_or_insert_function(builder.module, signature, name)
-        every = ir.Constant(mask, [1] * vector.lanes)
-        undefined = ir.Constant(ir_vector(vector), ir.Undefined)
-        return builder.call(function, [builder.inttoptr(addresses, pointers), ir.Constant(I32, size), every, undefined])
+        return emit_gather(context, builder, sig.args[0], *args[:2], sig.args[2], args[2], vector.dtype)
 
     return vector(array, offset, index), codegen
+
+
+@intrinsic
+def gather_widened(typingctx, array, offset, index):
+    """As `gather`, of `Floats`, converted (exactly) to float64."""
+    wide = Vector(types.float64, index.lanes)
+
+    def codegen(context, builder, sig, args):
+        def emit(dtype):
+            value = emit_gather(context, builder, sig.args[0], *args[:2], sig.args[2], args[2], dtype)
+            return value if dtype == types.float64 else builder.fpext(value, ir_vector(wide))
+
+        return by_dtype(context, builder, args[0], emit)
+
+    return wide(array, offset, index), codegen
 
 
 @intrinsic

@@ -4,8 +4,9 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from .float_arrays import by_dtype
 from .register_tiles import tuple_of
-from .vectors import I32, Vector, emit_load, emit_load_widened, emit_pointer, emit_splat, full_lanes, ir_vector
+from .vectors import I32, Vector, emit_load, emit_pointer, emit_splat, full_lanes, ir_vector
 
 
 def _transposed(context, builder, starts, array_type, array, shift, scale):
@@ -75,19 +76,26 @@ def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale
 def add_squared_differences(typingctx, totals, array, offset, stride, others, starts, at, element):
     """`totals` (float64, a lane a row) plus the squared differences of a vector's length of elements, in their order.
 
-    Rows of `array` start `stride` elements apart from `offset`, those that they differ from at ``starts[at + i]`` in
-    `others` (float64); `element` is the first in both.
+    Rows of `array` (`Floats`) start `stride` elements apart from `offset`, those that they differ from at
+    ``starts[at + i]`` in `others` (float64); `element` is the first in both.
     """
 
     def codegen(context, builder, sig, args):
         totals_value, array_value, start, step, others_value, starts_value, at_value, element_value = args
         wide, rows = sig.return_type, []
-        for i in range(wide.lanes):
+
+        def emit(dtype):
+            values = []
+            for i in range(wide.lanes):
+                row = builder.add(builder.add(start, builder.mul(step, ir.Constant(step.type, i))), element_value)
+                x = emit_load(context, builder, sig.args[1], array_value, row, Vector(dtype, wide.lanes))
+                values.append(x if dtype == wide.dtype else builder.fpext(x, ir_vector(wide)))
+            return values
+
+        for i, x in enumerate(by_dtype(context, builder, array_value, emit)):
             number = builder.add(at_value, ir.Constant(at_value.type, i))
             other = builder.load(emit_pointer(context, builder, sig.args[5], starts_value, number, ir.IntType(64)))
             other = builder.add(other, element_value)
-            row = builder.add(builder.add(start, builder.mul(step, ir.Constant(step.type, i))), element_value)
-            x = emit_load_widened(context, builder, sig.args[1], array_value, row, wide.lanes)
             difference = builder.fsub(x, emit_load(context, builder, sig.args[4], others_value, other, wide))
             rows.append(builder.fmul(difference, difference))
         for squares in _shuffled(builder, rows):

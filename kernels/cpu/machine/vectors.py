@@ -5,6 +5,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import models, register_model
 
+from . import float_arrays
 from .host import VECTOR_BYTES
 
 I32 = ir.IntType(32)
@@ -57,6 +58,8 @@ def ir_vector(vector):
 
 
 def emit_pointer(context, builder, array_type, array, offset, ir_type):
+    if array_type == float_arrays.floats_type:
+        return float_arrays.address(context, builder, array, offset, ir_type)
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [offset]), ir_type.as_pointer())
 
@@ -69,9 +72,35 @@ def emit_load(context, builder, array_type, array, offset, vector):
 
 def emit_load_widened(context, builder, array_type, array, offset, lanes):
     """So many elements converted (exactly) to float64."""
-    narrow, wide = (Vector(dtype, lanes) for dtype in (array_type.dtype, types.float64))
-    value = emit_load(context, builder, array_type, array, offset, narrow)
-    return value if narrow == wide else builder.fpext(value, ir_vector(wide))
+
+    def emit(dtype):
+        narrow, wide = (Vector(kind, lanes) for kind in (dtype, types.float64))
+        value = emit_load(context, builder, array_type, array, offset, narrow)
+        return value if narrow == wide else builder.fpext(value, ir_vector(wide))
+
+    if array_type == float_arrays.floats_type:
+        return float_arrays.by_dtype(context, builder, array, emit)
+    return emit(array_type.dtype)
+
+
+def emit_gather(context, builder, array_type, array, offset, index_type, index, dtype):
+    """The elements at ``offset + index``, one a lane of the integer vector `index`."""
+    # llvmlite has no vector getelementptr: the addresses are made as integers.
+    vector, word = Vector(dtype, index_type.lanes), ir.IntType(64)
+    words = ir.VectorType(word, vector.lanes)
+    pointers = ir.VectorType(IR_SCALAR[dtype].as_pointer(), vector.lanes)
+    base = emit_pointer(context, builder, array_type, array, offset, IR_SCALAR[dtype])
+    size = dtype.bitwidth // 8
+    at = index if index_type.dtype == types.int64 else builder.sext(index, words)
+    steps = builder.mul(at, ir.Constant(words, [size] * vector.lanes))
+    addresses = builder.add(emit_splat(builder, builder.ptrtoint(base, word), vector.lanes), steps)
+    mask = ir.VectorType(ir.IntType(1), vector.lanes)
+    signature = ir.FunctionType(ir_vector(vector), [pointers, I32, mask, ir_vector(vector)])
+    name = f"llvm.masked.gather.v{vector.lanes}f{dtype.bitwidth}.v{vector.lanes}p0"
+    function = cgutils.get_or_insert_function(builder.module, signature, name)
+    every = ir.Constant(mask, [1] * vector.lanes)
+    undefined = ir.Constant(ir_vector(vector), ir.Undefined)
+    return builder.call(function, [builder.inttoptr(addresses, pointers), ir.Constant(I32, size), every, undefined])
 
 
 def emit_store(context, builder, array_type, array, offset, value, vector):

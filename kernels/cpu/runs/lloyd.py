@@ -19,6 +19,7 @@ from ..exact.distances import EXPONENTS
 from ..exact.fixed_point import Plan, Totals
 from ..exact.rows import Rows
 from ..exact.totals import total_of_bins, total_of_values
+from ..machine.float_arrays import Floats, part
 from ..machine.host import CENTROIDS
 from ..runtime.jit import inner, kernel
 from ..scoring import packing
@@ -56,8 +57,7 @@ class Room(NamedTuple):
     exact: np.ndarray  # k * d float64: these five as of `Packed`
     values: np.ndarray  # padded k * d float32: zeros
     half_norms: np.ndarray  # padded k float32: minus infinity
-    shift: np.ndarray  # d, X's dtype
-    scale: np.ndarray  # 1, X's dtype
+    shift: Floats  # of all threads, one after the other, X's dtype: at least d of each
     sums: np.ndarray  # k * columns float64
     weights: np.ndarray  # k float64: of clusters
     shifts: np.ndarray  # k float64
@@ -67,7 +67,7 @@ class Room(NamedTuple):
 
 
 @inner
-def _packed(room, task, centroids, middle, d, reach):
+def _packed(room, task, tasks, centroids, middle, d, reach):
     """The centroids `Packed` into a thread's room."""
     k = centroids.size // d
     padded = (k + CENTROIDS - 1) // CENTROIDS * CENTROIDS
@@ -76,10 +76,9 @@ def _packed(room, task, centroids, middle, d, reach):
         room.values[task][: padded * d],
         room.half_norms[task][:padded],
     )
-    shift, scale = room.shift[task][:d], room.scale[task]
-    found, bound = _pack((centroids, d, reach, exact, values, half_norms, shift, middle, True))
-    scale[0] = found
-    return Packed(exact, values, half_norms, shift, scale[0], bound)
+    shift = part(room.shift, room.shift.size // tasks * task, d)
+    scale, bound = _pack((centroids, d, reach, exact, values, half_norms, shift, middle, True))
+    return Packed(exact, values, half_norms, shift, scale, bound)
 
 
 @inner
@@ -109,18 +108,18 @@ def _used(labels, seen):
 def lloyd(
     task,
     tasks,
-    rows: Rows,  #      IN    of all problems
+    rows: Rows,  #        IN    of all problems
     n,  #                     of one
     k,
     runs: Runs,
-    plan: Plan,  #      IN    of all problems
+    plan: Plan,  #        IN    of all problems
     frames: Frames,  #  IN
-    thresholds,  #      IN    (runs,) float64
+    thresholds,  #        IN    (runs,) float64
     max_iter,
     few,  #                   the share of rows below which they are moved, not added anew
     reach,  #                 of `packing.pack`
-    centroids,  #       INOUT (runs * k * d,) X's dtype
-    labels,  #          OUT   (runs * n,) int32
+    centroids: Floats,  # INOUT (runs * k * d,) X's dtype
+    labels,  #            OUT   (runs * n,) int32
     told: Told,  #      OUT
     room: Room,
     totals: Totals,
@@ -152,13 +151,13 @@ def lloyd(
     while run < runs.of.size:
         problem = runs.of[run]
         own_rows, own_plan = rows_of(rows, n, problem), plan_of(plan, columns, problem)
-        own_centroids, own_labels = centroids[run * k * d : (run + 1) * k * d], labels[run * n : (run + 1) * n]
+        own_centroids, own_labels = part(centroids, run * k * d, k * d), labels[run * n : (run + 1) * n]
         middle, threshold = frames.middles[problem * d : (problem + 1) * d], thresholds[run]
         for i in range(n):
             own_labels[i] = -1
         n_iter, changed, shift, mode, halted = 0, n, 0.0, SUMS_ANEW, False
         while n_iter < max_iter:
-            packed = _packed(room, task, own_centroids, middle, d, reach)
+            packed = _packed(room, task, tasks, own_centroids, middle, d, reach)
             if n_iter > 0:  # as in `Assignment.iterate`
                 mode = SUMS_MOVED if changed < few * n or changed == n else SUMS_ANEW
             to_sums = Sums(own_totals, own_plan, mode)
@@ -181,7 +180,7 @@ def lloyd(
                 break
         told.halted[run], told.n_iter[run] = halted, n_iter
         if not halted:
-            packed = _packed(room, task, own_centroids, middle, d, reach)
+            packed = _packed(room, task, tasks, own_centroids, middle, d, reach)
             if changed != 0 or shift != 0.0:
                 to_sums = Sums(own_totals, own_plan, SUMS_LEFT + 0 * mode)
                 _assign((0, 1, own_rows, packed, own_labels, own_counts, to_sums, own_memory, own_lanes, bounds, None))

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exact.rows import Rows
+from ..machine.float_arrays import Floats, part
+from ..machine.simd import element
 from ..runtime.jit import inner, kernel
 from ..scoring.packing import reach
 from ..seeding import drawing, trials
@@ -33,8 +35,8 @@ _TOO_SMALL = 1 << 44  # a total mass below this is measured anew
 class Filters(NamedTuple):
     """The `Filter` of every problem."""
 
-    shift: np.ndarray  # (problems * d,) X's dtype
-    scale: np.ndarray  # (problems,) X's dtype
+    shift: Floats  # (problems * d,) X's dtype
+    scale: Floats  # (problems,) X's dtype
     slope: np.float32
     rise: float
     blur: float
@@ -127,9 +129,9 @@ def _moved(X, row, d, candidate, own_filter, exact, moved, half_norms):
     shift, scale, _, rise, blur, _ = own_filter
     norm = 0.0
     for j in range(d):
-        x = X[row * d + j]
+        x = element(X, row * d + j)
         exact[candidate * d + j] = x
-        moved[candidate * d + j] = (x - shift[j]) * scale
+        moved[candidate * d + j] = (x - element(shift, j)) * scale
         value = np.float64(moved[candidate * d + j])
         norm += value * value
     half_norms[candidate] = -0.5 * (1 - rise - blur) * norm
@@ -173,8 +175,8 @@ def seeds(
             _fill_buckets((0, 1, X, d, bits, room.splitters, buckets))
             before = problem
         own_filter = Filter(
-            filters.shift[problem * d : (problem + 1) * d],
-            filters.scale[problem],
+            part(filters.shift, problem * d, d),
+            element(filters.scale, problem),
             filters.slope,
             filters.rise,
             filters.blur,

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..exact.fixed_point import Plan, Totals
 from ..exact.rows import Rows
+from ..machine.float_arrays import part
 from ..runtime.atomics import load, replace
 from ..runtime.jit import inner
 
@@ -30,7 +31,7 @@ def next_run(runs):
 def rows_of(rows, n, problem):
     """The `Rows` of a problem, among those of all, which have n rows each."""
     X, weights, d = rows
-    return Rows(X[problem * n * d : (problem + 1) * n * d], weights[problem * n : (problem + 1) * n], d)
+    return Rows(part(X, problem * n * d, n * d), weights[problem * n : (problem + 1) * n], d)
 
 
 @inner

@@ -6,7 +6,9 @@ of `teams`, which reaches every body through a function pointer. So a body is co
 a `prange` of its own would have LLVM compile it four times.
 
 A parameter that is annotated with a class of named tuples gets one in the body. On the way there it is taken apart:
-Numba needs 300 ns to find the type of a named tuple, 10 ns for that of an array.
+Numba needs 300 ns to find the type of a named tuple, 10 ns for that of an array. An annotation also may say how an
+argument is passed on: `Floats` are arrays of float32 or float64, which the body need not be compiled for each
+(`machine.float_arrays`), and a `float` is a float64.
 
 `inner` marks functions that kernels call, `routine` functions that are called from Python and do one small thing.
 
@@ -165,18 +167,31 @@ def _taken_apart(annotation, name):
     return [part for at, field in enumerate(fields) for part in _taken_apart(field, f"{name}[{at}]")]
 
 
-def _put_together(annotation, parts, make):
+def _put_together(annotation, parts, make, convert):
     """The inverse, of the next of the `parts`; ``make(fields, class)`` is a named tuple."""
     fields = _fields(annotation)
     if fields is None:
-        return next(parts)
-    return make([_put_together(field, parts, make) for field in fields], annotation)
+        return convert(annotation, next(parts))
+    return make([_put_together(field, parts, make, convert) for field in fields], annotation)
+
+
+def _body_type(annotation, kind):
+    """The type that a body gets for an argument of type `kind`: an annotation may say what, `float` is float64."""
+    if annotation is float:
+        return types.float64
+    if isinstance(kind, types.BaseTuple):  # one that an argument may be, such as codes or None
+        cls = getattr(kind, "instance_class", None)
+        annotations = _fields(cls) or [None] * len(kind)
+        return types.BaseTuple.from_types([_body_type(*each) for each in zip(annotations, kind.types)], cls)
+    return annotation.body_type(kind) if hasattr(annotation, "body_type") else kind
 
 
 def _body_types(annotations, flat):
     """The types of a body's arguments, given those of what they are taken apart into."""
     parts = iter(flat)
-    of_arguments = (_put_together(annotation, parts, types.BaseTuple.from_types) for annotation in annotations)
+    of_arguments = (
+        _put_together(annotation, parts, types.BaseTuple.from_types, _body_type) for annotation in annotations
+    )
     return (types.int64, types.int64, *of_arguments)
 
 
@@ -234,7 +249,20 @@ def _fill_task(context, task, frame_type, body, signature, flat, annotations):
         kind = types.BaseTuple.from_types([kind for kind, _ in fields], cls)
         return kind, context.make_tuple(builder, kind, [value for _, value in fields])
 
-    arguments = [_put_together(annotation, parts, named_tuple)[1] for annotation in annotations]
+    def convert(annotation, part):
+        kind, value = part
+        wanted = _body_type(annotation, kind)
+        if wanted == kind:
+            return part
+        if annotation is float:
+            return wanted, context.cast(builder, value, kind, wanted)
+        if isinstance(kind, types.BaseTuple):
+            annotations = _fields(getattr(kind, "instance_class", None)) or [None] * len(kind)
+            fields = zip(annotations, zip(kind.types, cgutils.unpack_tuple(builder, value)))
+            return wanted, context.make_tuple(builder, wanted, [convert(*field)[1] for field in fields])
+        return wanted, annotation.emit(context, builder, kind, value)
+
+    arguments = [_put_together(annotation, parts, named_tuple, convert)[1] for annotation in annotations]
     function = context.declare_function(builder.module, body)
     context.call_conv.call_function(
         builder, function, signature.return_type, signature.args, [task.args[1], tasks, *arguments]

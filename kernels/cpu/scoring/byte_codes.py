@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...byte_scores import LEVELS
+from ..machine.float_arrays import Floats, narrow, wide
 from ..machine.host import FEATURES, VECTOR_BYTES
 from ..machine.simd import (
     add,
@@ -78,7 +79,7 @@ class Encoded(NamedTuple):
 
     rows: ByteRows
     centroids: Centroids
-    values: np.ndarray  # (k * d,) X's dtype: the centroids
+    values: Floats  # (k * d,) X's dtype: the centroids
     scale: float  # a power of two
     vanishing: float  # what the contract's D may lose to underflow, times scale**2
     tiles: np.ndarray  # `byte_filter.tiles`
@@ -101,8 +102,8 @@ def _moved(X, at, shift, scale, j, width):
 
 
 @inner
-def _encode_row(X, at, shift, scale, d, codes, out, bias):
-    """The codes ``q + bias`` of the row at ``X[at:]`` into ``codes[out:]``; s, sum of q, |q|^2, |a|^2, |x'|^2 / s^2.
+def _encode(X, at, shift, scale, d, codes, out, bias):
+    """See `_encode_row`, of an array.
 
     In float32: x' / s is off by three roundings (and underflow, below `_TINY`), a sum of squares by less than d + 32.
     """
@@ -138,6 +139,14 @@ def _encode_row(X, at, shift, scale, d, codes, out, bias):
 
 
 @inlined
+def _encode_row(X, at, shift, scale, d, codes, out, bias):
+    """The codes ``q + bias`` of the row at ``X[at:]`` into ``codes[out:]``; s, sum of q, |q|^2, |a|^2, |x'|^2 / s^2."""
+    if X.itemsize == 4:
+        return _encode(narrow(X), at, narrow(shift), np.float32(scale), d, codes, out, bias)
+    return _encode(wide(X), at, wide(shift), scale, d, codes, out, bias)
+
+
+@inlined
 def _row_statistics(s, q2, a2, v2, ratio, d):
     """1 / s, y and the norm of a row; of one too large for float32, a y that makes every centroid a candidate."""
     sums, squares = (d + 32) * 2 * _U, v2 * s * s
@@ -160,15 +169,15 @@ def _row(X, i, d, shift, scale, ratio, codes, out, width):
 def encode_rows(
     task,
     tasks,
-    X,  #         IN   (n * d,)
+    X: Floats,  #     IN   (n * d,)
     d,
-    shift,  #     IN   (d,) X's dtype
-    scale,  #          in X's dtype
+    shift: Floats,  # IN   (d,) X's dtype
+    scale: float,
     ratio,
-    codes,  #     OUT  (n * 4 * words_a_row + slack,) uint8: the words of `ByteRows`; this and the next three
-    inverses,  #  OUT  (n,) float32
-    reaches,  #   OUT  (n,) float32
-    norms,  #     OUT  (n,) float32
+    codes,  #         OUT  (n * 4 * words_a_row + slack,) uint8: the words of `ByteRows`; this and the next three
+    inverses,  #      OUT  (n,) float32
+    reaches,  #       OUT  (n,) float32
+    norms,  #         OUT  (n,) float32
 ):
     """Rows as bytes. Reads X once. O(n d)."""
     width = (d + 3) // 4 * 4
@@ -180,17 +189,17 @@ def encode_rows(
 def encode_tiles(
     task,
     tasks,
-    X,  #         IN   (n * d,)
+    X: Floats,  #     IN   (n * d,)
     d,
-    shift,  #     IN   (d,) X's dtype
-    scale,  #          in X's dtype
+    shift: Floats,  # IN   (d,) X's dtype
+    scale: float,
     ratio,
-    codes,  #     OUT  (tasks, ROWS * 4 * words_a_row) uint8: scratch
+    codes,  #         OUT  (tasks, ROWS * 4 * words_a_row) uint8: scratch
     tile,  #           the same memory as int32
-    words,  #     OUT  (tiles * words_a_row * ROWS,) int32; this and the next three: `TiledByteRows`
-    inverses,  #  OUT  (tiles * ROWS,) float32
-    reaches,  #   OUT  (tiles * ROWS,) float32
-    norms,  #     OUT  (tiles * ROWS,) float32
+    words,  #         OUT  (tiles * words_a_row * ROWS,) int32; this and the next three: `TiledByteRows`
+    inverses,  #      OUT  (tiles * ROWS,) float32
+    reaches,  #       OUT  (tiles * ROWS,) float32
+    norms,  #         OUT  (tiles * ROWS,) float32
 ):
     """Rows as bytes, in tiles; the last row again and again after the last. Reads X once. O(n d)."""
     n, of_a_row = X.size // d, (d + 3) // 4
@@ -209,17 +218,17 @@ def encode_tiles(
 def encode_centroids(
     task,
     tasks,
-    values,  #      IN   (k * d,) X's dtype
+    values: Floats,  # IN   (k * d,) X's dtype
     d,
-    shift,  #       IN   (d,) X's dtype
-    scale,  #            in X's dtype
+    shift: Floats,  #  IN   (d,) X's dtype
+    scale: float,
     ratio,
-    codes,  #       OUT  (padded k * 4 * words_a_row,) int8: the words of `Centroids`; this and the next four
-    offsets,  #     OUT  (padded k,) int32
-    steps,  #       OUT  (padded k,) float32
-    slopes,  #      OUT  (padded k,) float32
-    half_norms,  #  OUT  (padded k,) float32
-    reach,  #       OUT  (tasks,) float64: the largest norm; beyond MOST_REACH the codes are worth nothing
+    codes,  #          OUT  (padded k * 4 * words_a_row,) int8: the words of `Centroids`; this and the next four
+    offsets,  #        OUT  (padded k,) int32
+    steps,  #          OUT  (padded k,) float32
+    slopes,  #         OUT  (padded k,) float32
+    half_norms,  #     OUT  (padded k,) float32
+    reach,  #          OUT  (tasks,) float64: the largest norm; beyond MOST_REACH the codes are worth nothing
 ):
     """Centroids as bytes; of the padding, nothing is written. O(k d)."""
     width, sums = (d + 3) // 4 * 4, (d + 32) * 2 * _U

@@ -6,8 +6,22 @@ from typing import NamedTuple
 import numpy as np
 
 from ..machine.bits import bits_of, float_of
+from ..machine.float_arrays import Floats, floats
 from ..machine.host import CENTROIDS
-from ..machine.simd import fma, lane_sum, lanes, load, load_widened, mul, narrowed, splat, store, sub
+from ..machine.simd import (
+    element,
+    fma,
+    lane_sum,
+    lanes,
+    load,
+    load_widened,
+    mul,
+    narrowed,
+    splat,
+    store,
+    store_rounded,
+    sub,
+)
 from ..runtime.jit import inlined, routine
 from .tile import SEGMENT
 
@@ -36,13 +50,13 @@ def error_bound(d, scale):
 
 @routine
 def pack(
-    centroids,  #   IN   (k * d,) X's dtype
+    centroids,  #   IN   (k * d,) X's dtype, an array or `Floats`
     d,
     reach,  #            the scale is within 2**-reach and 2**reach
     exact,  #       OUT  (k * d,) float64: the centroids
     packed,  #      OUT  (padded k * d,) float32: c' = (c - shift) * scale; padding keeps its zeros
     half_norms,  #  OUT  (padded k,) float32: -|c'|^2 / 2 plus its part of the error; padding keeps its minus infinity
-    shift,  #       OUT  (d,) X's dtype: `mean`
+    shift,  #       OUT  (d,) X's dtype, an array or `Floats`: `mean`
     mean,  #        INOUT (d,) float64: a point in the middle of the data; if it is not `known`, that of the centroids
     known,
 ):
@@ -52,9 +66,10 @@ def pack(
     score is too large by twice that and by twice its own centroid's part, for which
     ``|c'|^2 = 2 (zeta - half norm) / (1 - 2 gamma)``. So a centroid far out costs the others nothing.
     """
-    k, step = centroids.size // d, lanes(exact)
+    values, middle = floats(centroids), floats(shift)
+    k, step = values.size // d, lanes(exact)
     for i in range(k * d):
-        exact[i] = centroids[i]
+        exact[i] = element(values, i)
     if not known:
         for j in range(d):
             mean[j] = 0.0
@@ -62,24 +77,24 @@ def pack(
             for j in range(d):
                 mean[j] += exact[c * d + j] / k
     for j in range(d):
-        shift[j] = mean[j]
+        store_rounded(middle, j, mean[j])
     extent = 0  # as a bit pattern: a maximum of integers is one that LLVM vectorises
     for c in range(k):
         for j in range(d):
-            extent = max(extent, bits_of(exact[c * d + j] - np.float64(shift[j])) & _MAGNITUDE)
+            extent = max(extent, bits_of(exact[c * d + j] - element(middle, j)) & _MAGNITUDE)
     _, power = math.frexp(float_of(extent))
     scale = math.ldexp(1.0, np.int32(min(max(-power, -reach), reach)))
     alpha, gamma, zeta = error_bound(d, scale)
     for c in range(k):
         squares, j = splat(0.0), 0
         while j + step <= d:
-            moved = mul(sub(load(exact, c * d + j), load_widened(shift, j)), splat(scale))
+            moved = mul(sub(load(exact, c * d + j), load_widened(middle, j)), splat(scale))
             store(packed, c * d + j, narrowed(moved))
             squares = fma(moved, moved, squares)
             j += step
         norm = lane_sum(squares)
         while j < d:
-            moved_one = (exact[c * d + j] - np.float64(shift[j])) * scale
+            moved_one = (exact[c * d + j] - element(middle, j)) * scale
             packed[c * d + j] = moved_one
             norm += moved_one * moved_one
             j += 1
@@ -95,7 +110,7 @@ class Packed(NamedTuple):
     exact: np.ndarray  # (k * d,) float64: the centroids
     values: np.ndarray  # (padded k * d,) float32: c' = (c - shift) * scale
     half_norms: np.ndarray  # (padded k,) float32: -|c'|^2 / 2 plus its part of the error
-    shift: np.ndarray  # (d,) X's dtype
+    shift: Floats  # (d,) X's dtype
     scale: float  # X's dtype, a power of two
     bound: tuple  # of |x'|^2, of -half norm, added: the parts of a margin
 

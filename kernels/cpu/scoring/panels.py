@@ -20,6 +20,7 @@ from ..machine.host import IS_ARM, VECTOR_BYTES
 from ..machine.register_tiles import add_tiles, loads, rank1_update, splats, store_tile, tile_rows, zeros_like
 from ..machine.scratch import private, stack_array
 from ..machine.simd import (
+    element,
     equal,
     fma,
     lane_maximum,
@@ -110,7 +111,7 @@ def load_row(X, at, d, shift, scale, rows, r):
         j += step
     norm = lane_sum(norms)
     while j < d:
-        moved_one = (np.float64(X[at + j]) - np.float64(shift[j])) * scale
+        moved_one = (np.float64(element(X, at + j)) - element(shift, j)) * scale
         rows[r * d + j] = moved_one
         norm += moved_one * moved_one
         j += 1
@@ -134,7 +135,7 @@ def find_gaps(
     packed: Packed,  #  IN
     d,
     panels: Panels,  #  INOUT `gaps` is written
-    factor,  #                from distances of points scaled by the scale of `packed` to the unit of the gaps
+    factor: float,  #         from distances of points scaled by the scale of `packed` to the unit of the gaps
     memory,  #                `tiles`
     half_gap,  #        OUT   (k,) float32: half the least gap of each centroid
 ):
@@ -143,11 +144,11 @@ def find_gaps(
     k, groups, gaps = half_gap.size, panels.order.size // GROUP, panels.gaps
     width = gaps.size // k
     rows, buffer = memory[task], stack_array(_SCORES, np.float32)
-    norms, nearest, per = stack_array(PANEL_ROWS, np.float64), stack_array(PANEL_ROWS, np.float32), np.float64(scale)
+    norms, nearest = stack_array(PANEL_ROWS, np.float64), stack_array(PANEL_ROWS, np.float32)
     first, stop = share(task, tasks, -(-k // PANEL_ROWS))
     for tile in range(first, stop):
         for r in range(PANEL_ROWS):
-            norms[r] = load_row(exact, min(tile * PANEL_ROWS + r, k - 1) * d, d, shift, per, rows, r)
+            norms[r] = load_row(exact, min(tile * PANEL_ROWS + r, k - 1) * d, d, shift, scale, rows, r)
             nearest[r] = _INFINITE
         for group in range(groups):
             scores = group_scores(rows, d, panels, group, panels.half_norms, group * GROUP)

@@ -22,6 +22,7 @@ import numpy as np
 
 from ..exact.distances import is_nearer, squared, squared_distance
 from ..machine.bits import trailing_zeros
+from ..machine.float_arrays import narrow, wide
 from ..machine.host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
 from ..machine.register_tiles import (
     add_tiles,
@@ -127,11 +128,8 @@ def _pack_rest(X, base, at, j, d, v, shift, scale, tile):
 
 
 @inlined
-def pack_points(X, first, used, d, steps, shift, scale, tile):
-    """The tile ``(x - shift) * scale`` of the ROWS rows from `first`, transposed: features by points.
-
-    A full tile goes by square blocks in registers; the last features and a tile of fewer than ROWS rows are gathered.
-    """
+def _pack_points(X, first, used, d, steps, shift, scale, tile):
+    """See `pack_points`, of an array."""
     for v in range(0, ROWS, LANES):
         at = load(steps, v)
         j = 0
@@ -145,8 +143,8 @@ def pack_points(X, first, used, d, steps, shift, scale, tile):
 
 
 @inlined
-def pack_listed(X, offsets, d, shift, scale, tile):
-    """As `pack_points`, for rows anywhere: row r of the tile begins at ``X[offsets[r]:]``."""
+def _pack_listed(X, offsets, d, shift, scale, tile):
+    """See `pack_listed`, of an array."""
     for v in range(0, ROWS, LANES):
         width = load(tile, v)
         at = load_like(offsets, v, width)
@@ -156,6 +154,27 @@ def pack_listed(X, offsets, d, shift, scale, tile):
             store_tile(tile, j * ROWS + v, ROWS, load_transposed_rows(X, offsets, v, j, moved, scale))
             j += LANES
         _pack_rest(X, 0, at, j, d, v, shift, scale, tile)
+
+
+@inlined
+def pack_points(X, first, used, d, steps, shift, scale, tile):
+    """The tile ``(x - shift) * scale`` of the ROWS rows from `first`, transposed: features by points.
+
+    A full tile goes by square blocks in registers; the last features and a tile of fewer than ROWS rows are gathered.
+    """
+    if X.itemsize == 4:
+        _pack_points(narrow(X), first, used, d, steps, narrow(shift), np.float32(scale), tile)
+    else:
+        _pack_points(wide(X), first, used, d, steps, wide(shift), scale, tile)
+
+
+@inlined
+def pack_listed(X, offsets, d, shift, scale, tile):
+    """As `pack_points`, for rows anywhere: row r of the tile begins at ``X[offsets[r]:]``."""
+    if X.itemsize == 4:
+        _pack_listed(narrow(X), offsets, d, narrow(shift), np.float32(scale), tile)
+    else:
+        _pack_listed(wide(X), offsets, d, wide(shift), scale, tile)
 
 
 @inner

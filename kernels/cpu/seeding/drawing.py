@@ -9,10 +9,11 @@ in the cumulative masses of the buckets, and only its few rows are sorted.
 import numpy as np
 
 from ..machine.bits import bits_of, trailing_zeros
+from ..machine.float_arrays import Floats
 from ..machine.host import VECTOR_BYTES
 from ..machine.register_tiles import equals_any, loads
 from ..machine.scratch import stack_array
-from ..machine.simd import bits, load, splat, store
+from ..machine.simd import bits, element, load, splat, store
 from ..runtime.jit import inner, kernel, routine, share
 
 MOST_BUCKETS = 1 << 14
@@ -46,9 +47,9 @@ def _finished(word):
 @inner
 def _mixed_value(X, at, of_rounded, of_rest):
     """The two words of a row, of its values as float32 and of what that rounding takes away, with a value more."""
-    of_rounded = _mixed(of_rounded, np.uint64(np.uint32(bits_of(np.float32(X[at]) + np.float32(0)))))
+    of_rounded = _mixed(of_rounded, np.uint64(np.uint32(bits_of(np.float32(element(X, at)) + np.float32(0)))))
     if X.itemsize == 8:
-        wide, rounded = np.float64(X[at]) + 0.0, np.float64(np.float32(X[at]))
+        wide, rounded = element(X, at) + 0.0, np.float64(np.float32(element(X, at)))
         of_rest = _mixed(of_rest, np.uint64(bits_of(wide if np.isinf(rounded) else wide - rounded)))
     return of_rounded, of_rest
 
@@ -83,7 +84,7 @@ def _four_hashes(X, first, second, third, fourth, d, words):
 def fill_buckets(
     task,
     tasks,
-    X,  #          IN   (n * d,)
+    X: Floats,  #  IN   (n * d,)
     d,
     bits_kept,  #       log2 of the number of buckets
     splitters,  #  IN   (m,) uint64, ascending hashes; or (0,)
@@ -114,10 +115,10 @@ def fill_buckets(
 def hash_rows(
     task,
     tasks,
-    X,  #       IN   (n * d,)
+    X: Floats,  # IN   (n * d,)
     d,
-    rows,  #    IN   (m,) int64
-    hashes,  #  OUT  (m,) uint64
+    rows,  #      IN   (m,) int64
+    hashes,  #    OUT  (m,) uint64
 ):
     """The hashes of some rows. O(m d)."""
     begin, end = share(task, tasks, rows.size)
@@ -157,7 +158,7 @@ def _precedes(X, d, weights, hashes, rows, a, b):
         return hashes[a] < hashes[b]
     first, second = rows[a], rows[b]
     for j in range(d):
-        x, y = X[first * d + j], X[second * d + j]
+        x, y = element(X, first * d + j), element(X, second * d + j)
         if x != y:
             return x < y
     if weights.size > 0 and weights[first] != weights[second]:

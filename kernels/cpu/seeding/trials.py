@@ -19,6 +19,7 @@ import numpy as np
 
 from ..exact.column_statistics import sampled_frame
 from ..machine.bits import set_bits, trailing_zeros
+from ..machine.float_arrays import Floats
 from ..machine.host import CENTROIDS, POINT_VECTORS
 from ..machine.register_tiles import loads, splats, split_at, square_update, store_tile, tile_rows, zeros_like
 from ..machine.scratch import stack_array
@@ -26,6 +27,7 @@ from ..machine.simd import (
     add,
     fma,
     gather,
+    gather_widened,
     greater,
     load,
     load_like,
@@ -36,7 +38,6 @@ from ..machine.simd import (
     splat_like,
     store,
     sub,
-    widened,
 )
 from ..runtime.jit import inlined, inner, kernel, share
 from ..scoring.byte_filter import byte_scores, floors_of
@@ -68,7 +69,7 @@ class Filter(NamedTuple):
     subnormal operands cost 150 cycles each). What overflows excludes nothing.
     """
 
-    shift: np.ndarray  # (d,) X's dtype
+    shift: Floats  # (d,) X's dtype
     scale: float  # X's dtype, a power of two
     slope: np.float32
     rise: float
@@ -111,7 +112,7 @@ def _tile_distances(X, first, d, steps, candidates, c, distances):
         at = load(steps, v)
         total = splat_like(at, 0.0)
         for j in range(d):
-            t = sub(widened(gather(X, first * d + j, at)), splat_like(at, candidates[c * d + j]))
+            t = sub(gather_widened(X, first * d + j, at), splat_like(at, candidates[c * d + j]))
             total = add(total, mul(t, t))
         store(distances, v, total)
 
@@ -124,7 +125,7 @@ def _pair_distances(X, d, candidates, pair_row, pair_candidate, count, distances
         row, candidate = load_like(pair_row, p, width), load_like(pair_candidate, p, width)
         total = splat_like(row, 0.0)
         for j in range(d):
-            t = sub(widened(gather(X, j, row)), gather(candidates, j, candidate))
+            t = sub(gather_widened(X, j, row), gather(candidates, j, candidate))
             total = add(total, mul(t, t))
         store(distances, p, total)
 
@@ -163,7 +164,7 @@ def _byte_limits(codes, nearest, row, limits):
 def trials(
     task,
     tasks,
-    X,  #           IN    (n * d,)
+    X: Floats,  #   IN    (n * d,)
     weights,  #     IN    (n,) float64, or (0,): all ones
     d,
     candidates,  #  IN    (n_trials * d,) float64
@@ -183,7 +184,7 @@ def trials(
     limits = stack_array(ROWS, np.float32)
     if floats is not None:
         moved, half_norms, row_filter = floats
-        tile, unit = memory[task], np.float64(row_filter.scale) * np.float64(row_filter.scale)
+        tile, unit = memory[task], row_filter.scale * row_filter.scale
     distances = stack_array(ROWS, np.float64)
     steps, mark = stack_array(ROWS, np.int32), stack_array(ROWS, np.uint16)
     pair_row, pair_candidate = stack_array(_PAIRS, np.int64), stack_array(_PAIRS, np.int64)
@@ -265,7 +266,7 @@ def trials(
 def accept(
     task,
     tasks,
-    X,  #           IN    (n * d,)
+    X: Floats,  #   IN    (n * d,)
     weights,  #     IN    (n,) float64, or (0,): all ones
     d,
     candidates,  #  IN    (n_trials * d,) float64

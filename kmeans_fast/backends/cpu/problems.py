@@ -18,6 +18,7 @@ from .buffers import NO_WEIGHTS, flat
 from .tasks import tasks_for
 
 _NO_SPLITTERS = np.empty(0, np.uint64)
+_APART = 32  # elements between what is different threads', so that they are not on one cache line
 _SAMPLED = 64  # rows of a problem, for the frame that float32 scores of seeding are in
 
 
@@ -173,8 +174,8 @@ class CpuProblems:
         half_norms.fill(-np.inf)
         (bins,) = private_zeros(threads, (2 * EXPONENTS,), np.int64)
         room = lloyd.Room(
-            _rows(threads, k * d, np.float64), values, half_norms, _rows(threads, d, dtype),
-            _rows(threads, 1, dtype), _rows(threads, k * columns, np.float64),
+            _rows(threads, k * d, np.float64), values, half_norms,
+            np.empty(threads * (d + _APART), dtype), _rows(threads, k * columns, np.float64),
             *(_rows(threads, k, np.float64) for _ in range(3)), _rows(threads, 1, np.int64), bins,
         )  # fmt: skip
         totals, counts = fixed_point.Totals.zeros(threads, k, columns, limbs), Counts.zeros(threads)

@@ -95,7 +95,7 @@ class SortedRows:
         self.labels = np.empty(len(tree.rows), np.int32)
         self.owners = np.empty(len(tree.sizes), np.int32)
         self.ids = np.arange(kd_tree_filter.padded(session.k), dtype=np.int32)
-        self.memory = kd_tree_filter.scratch(session.threads, session.k, session.d, session.X.dtype)
+        self.memory = kd_tree_filter.scratch(session.threads, session.k, session.d)
 
 
 class KdTree(Technique):
