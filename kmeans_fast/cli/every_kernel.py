@@ -81,9 +81,8 @@ def _silhouettes(dtype):
 
 
 def _batches(dtype):
-    X = _rows(1000, 40, dtype).reshape(1000, 20, 2)
-    kmeans_fast.kmeans_batch(X, 3, seed=0)
-    kmeans_fast.kmeans_batch(X, 3, seed=0, sample_weight=np.ones((1000, 20)))
+    for d in (2, 16):  # sums in lanes, and row by row
+        kmeans_fast.kmeans_batch(_rows(1000, 20 * d, dtype).reshape(1000, 20, d), 3, seed=0)
 
 
 USES = {
