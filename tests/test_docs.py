@@ -21,7 +21,8 @@ SUFFIXES = ("py", "cu", "hpp", "md", "svg", "png", "jpg", "toml", "json", "yml",
 FILE = re.compile(rf"^[\w.-]+(?:/[\w.-]+)*(?:/|\.(?:{'|'.join(SUFFIXES)})(?::([\w.]+))?)$")
 DOTTED = re.compile(r"^(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*(?:\(\))?$")
 # Names of other packages, and of variables in examples.
-OTHERS = tuple("X. model. np. numpy. self. sklearn. torch. cupy. cuml. threadpoolctl. km. result.".split())
+OTHERS = ("np.", "numpy.", "sklearn.", "torch.", "cupy.", "cuml.", "threadpoolctl.")
+OTHERS += ("self.", "X.", "model.", "km.", "result.")
 ROOMS = ("", ".engine", ".estimators", ".backends", ".backends.cpu", ".backends.cuda", ".kernels")
 
 
