@@ -170,7 +170,7 @@ def refuse_masked(X, name, depth=3):
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise ValueError(
             f"{name} is a masked array with {np.ma.count_masked(X):,} masked values, which have no place in k-means: "
-            f"fill them ({name}.filled(value)) or leave out their rows (numpy.ma.compress_rows({name}))."
+            "fill them by its method filled(value), or leave out their rows by numpy.ma.compress_rows."
         )
 
 
