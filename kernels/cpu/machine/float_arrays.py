@@ -72,7 +72,7 @@ def part(typingctx, array, first, count):
 
     def codegen(context, builder, sig, args):
         whole = cgutils.create_struct_proxy(floats_type)(context, builder, args[0])
-        data = builder.gep(whole.data, [builder.mul(args[1], whole.itemsize)])
+        data = byte_address(context, builder, args[0], args[1])
         return _made(context, builder, data, args[2], whole.itemsize)
 
     return floats_type(array, types.int64, types.int64), codegen

@@ -175,14 +175,18 @@ def _put_together(annotation, parts, make, convert):
     return make([_put_together(field, parts, make, convert) for field in fields], annotation)
 
 
+def _annotated(kind):
+    """The annotations of what is in a tuple of this type: None for each, unless it is a named tuple."""
+    return _fields(getattr(kind, "instance_class", None)) or [None] * len(kind)
+
+
 def _body_type(annotation, kind):
     """The type that a body gets for an argument of type `kind`: an annotation may say what, `float` is float64."""
     if annotation is float:
         return types.float64
     if isinstance(kind, types.BaseTuple):  # one that an argument may be, such as codes or None
-        cls = getattr(kind, "instance_class", None)
-        annotations = _fields(cls) or [None] * len(kind)
-        return types.BaseTuple.from_types([_body_type(*each) for each in zip(annotations, kind.types)], cls)
+        fields = [_body_type(*each) for each in zip(_annotated(kind), kind.types)]
+        return types.BaseTuple.from_types(fields, getattr(kind, "instance_class", None))
     return annotation.body_type(kind) if hasattr(annotation, "body_type") else kind
 
 
@@ -257,8 +261,7 @@ def _fill_task(context, task, frame_type, body, signature, flat, annotations):
         if annotation is float:
             return wanted, context.cast(builder, value, kind, wanted)
         if isinstance(kind, types.BaseTuple):
-            annotations = _fields(getattr(kind, "instance_class", None)) or [None] * len(kind)
-            fields = zip(annotations, zip(kind.types, cgutils.unpack_tuple(builder, value)))
+            fields = zip(_annotated(kind), zip(kind.types, cgutils.unpack_tuple(builder, value)))
             return wanted, context.make_tuple(builder, wanted, [convert(*field)[1] for field in fields])
         return wanted, annotation.emit(context, builder, kind, value)
 
