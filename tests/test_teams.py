@@ -60,7 +60,7 @@ class Rehearsal:
         self.kept = clock, task  # alive
         self.task = ctypes.cast(task, ctypes.c_void_p).value
         address, serve = teams._compiled()
-        self.lead = teams._kept_alive[0]
+        self.lead = ctypes.CFUNCTYPE(None, *4 * [ctypes.c_int64])(address)
         self.team = teams.Team(most, address, serve)
         self.team[team_code.CLOCK] = ctypes.cast(clock, ctypes.c_void_p).value
         self.team[team_code.WALL], self.team[team_code.CPU] = 1, 2

@@ -197,7 +197,7 @@ def test_moving_a_row_takes_it_from_one_sum_to_the_other_and_back(values):
     def move(source, target):
         limbs = (plan.limbs, plan.up, plan.up_rest, plan.down)
         moved = np.array([5]), 9, NO_WEIGHTS, np.array([source], np.int32), np.array([target], np.int32)
-        fixed_point.relocate(totals, X.reshape(-1), *moved, *limbs)
+        fixed_point.relocate(1, totals, X.reshape(-1), *moved, *limbs)
 
     move(0, 1)
     assert_array_equal(finished(totals, plan, 2), exact_sums(np.delete(X, 5, axis=0)) + exact_sums(X[5:6]))

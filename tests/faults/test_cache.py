@@ -82,22 +82,6 @@ def test_missing_data_files_are_compiled_anew(warm):
     run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=warm)
 
 
-def test_an_entry_and_a_body_from_different_processes_are_not_put_together(warm, tmp_path):
-    """An entry calls its body by symbol: if another process named it otherwise, the unknown symbol ends the process."""
-    other = tmp_path / "other"
-    compiled_later = SCRIPT.replace(
-        "X = ",
-        "CpuSession(np.eye(5), None, 2, 1).own_distances\nimport kmeans_fast\nkmeans_fast.kmeans(np.eye(5), 2)\nX = ",
-    )
-    run_python(compiled_later, KMEANS_FAST_CACHE_DIR=other)
-    bodies = [path for path in files(other) if path.name.startswith("distances.distance_table")]
-    assert bodies
-    (directory,) = warm.iterdir()
-    for body in bodies:
-        shutil.copy(body, directory / body.name)
-    run_python(SCRIPT, KMEANS_FAST_CACHE_DIR=warm)
-
-
 def test_an_empty_name_means_no_cache(tmp_path):
     assert run_python(SCRIPT, KMEANS_FAST_CACHE_DIR="", HOME=tmp_path, XDG_CACHE_HOME=tmp_path).strip() == "None"
     assert not files(tmp_path)
@@ -180,7 +164,7 @@ os.chdir(sys.argv[2])
 from kmeans_fast.backends.cpu.session import CpuSession
 X = np.random.default_rng(0).normal(size=(40, 3))
 CpuSession(X, None, 4, 1).distances(X[:4], squared=True)
-(compiled,) = distances.distance_table.compiled().stats.cache_misses.values()
+(compiled,) = distances.distance_table.body.stats.cache_misses.values()
 assert compiled == 1
 assert not os.listdir(".")
 """,
@@ -201,13 +185,13 @@ assert (found == reference.squared_distances(single, single[:4]).astype(np.float
 """
     )
     run_python(both, KMEANS_FAST_CACHE_DIR=warm)
-    for kind in ("distances.distance_table-", "distances.distance_table_entry-"):
-        one, other = sorted(path for path in files(warm) if path.name.startswith(kind) and path.suffix == ".nbc")
-        swapped = one.read_bytes(), other.read_bytes()
-        other.write_bytes(swapped[0])
-        one.write_bytes(swapped[1])
-        run_python(both, KMEANS_FAST_CACHE_DIR=warm)
-        assert (one.read_bytes(), other.read_bytes()) != swapped[::-1]  # the next process loads again
+    table = "distances.distance_table-"
+    one, other = sorted(path for path in files(warm) if path.name.startswith(table) and path.suffix == ".nbc")
+    swapped = one.read_bytes(), other.read_bytes()
+    other.write_bytes(swapped[0])
+    one.write_bytes(swapped[1])
+    run_python(both, KMEANS_FAST_CACHE_DIR=warm)
+    assert (one.read_bytes(), other.read_bytes()) != swapped[::-1]  # the next process loads again
 
 
 def test_a_tilde_is_the_home_directory(tmp_path):
@@ -274,6 +258,19 @@ def test_code_that_calls_other_code_by_symbol_is_made_anew_with_it(tmp_path):
     called.unlink()
     assert run() == ["ranges"]
     assert run() == ["kept"]
+
+
+def test_code_and_what_it_calls_from_different_processes_are_not_put_together(tmp_path):
+    """A symbol that another process named otherwise would be unknown, which ends the process."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    run_python(BY_SYMBOL, KMEANS_FAST_CACHE_DIR=one)
+    run_python(SCRIPT + BY_SYMBOL, KMEANS_FAST_CACHE_DIR=other)  # names hold a number, of what was compiled before
+    (called,) = one.rglob("column_statistics.column_range-*")
+    (named_otherwise,) = other.rglob(called.name)
+    assert named_otherwise.read_bytes() != called.read_bytes()
+    shutil.copy(named_otherwise, called)
+    assert run_python(BY_SYMBOL, KMEANS_FAST_CACHE_DIR=one).split() == ["ranges"]
+    assert run_python(BY_SYMBOL, KMEANS_FAST_CACHE_DIR=one).split() == ["kept"]
 
 
 TOGETHER = """

@@ -33,8 +33,7 @@ def counting(call):
         return call(self, *arguments)
     return counted
 
-for kind in (jit.Routine, jit.Kernel):
-    kind.__call__ = counting(kind.__call__)
+jit.Kernel.__call__ = counting(jit.Kernel.__call__)
 
 def fit(init):
     with np.errstate(all="ignore"), warnings.catch_warnings():

@@ -109,12 +109,12 @@ class Urn:
         """How many rows came into question, and the rows that the kernel chose."""
         room = len(self.X) if room is None else room
         memory = np.full(room, -5), np.full(room, -5), np.zeros(room, np.uint64)
-        chosen = np.full(len(targets), -1)
-        found = drawing.draw(
-            self.X.reshape(-1), self.X.shape[1], targets, self.weights, self.nearest, self.factors, self.buckets,
-            self.masses, *memory, chosen,
+        chosen, found = np.full(len(targets), -1), np.empty(1, np.int64)
+        drawing.draw(
+            1, self.X.reshape(-1), self.X.shape[1], targets, self.weights, self.nearest, self.factors, self.buckets,
+            self.masses, *memory, chosen, found,
         )  # fmt: skip
-        return found, chosen
+        return found[0], chosen
 
     def expected(self, targets):
         return self.order[np.searchsorted(self.cumulative, targets, side="right")]

@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from kmeans_fast.kernels.cpu.exact import totals
 from kmeans_fast.kernels.cpu.exact.distances import EXPONENTS
-from kmeans_fast.kernels.cpu.runtime.jit import routine
+from kmeans_fast.kernels.cpu.runtime.jit import kernel
 
 
-@routine
-def total(values, low, high):
-    return totals.total_of_values(values, values.size, low, high)
+@kernel
+def _total(task, tasks, values, low, high, out):
+    out[0] = totals.total_of_values(values, values.size, low, high)
+
+
+def total(*arguments):
+    out = np.empty(1)
+    _total(1, *arguments, out)
+    return out[0]
 
 
 def values_of(kind, rng):

@@ -19,7 +19,7 @@ import numpy as np
 
 from ... import scaling
 from ..machine.bits import bits_of
-from ..machine.float_arrays import floats
+from ..machine.float_arrays import Floats
 from ..machine.scratch import private_zeros
 from ..machine.simd import (
     bits,
@@ -37,7 +37,7 @@ from ..machine.simd import (
     sub,
     unequal,
 )
-from ..runtime.jit import inlined, inner, macro, routine
+from ..runtime.jit import inlined, inner, kernel, macro
 from .rows import Rows
 
 LIMB = 50
@@ -240,10 +240,12 @@ def move_rows(
         add_rows(sums, rows, sources if sign < 0 else targets, numbers, count, sign)
 
 
-@routine
+@kernel
 def relocate(
-    totals,  #   INOUT Totals; thread 0's are used
-    X,  #        IN    (n * d,)
+    task,
+    tasks,  #          1
+    totals: Totals,  # INOUT thread 0's are used
+    X: Floats,  #  IN    (n * d,)
     numbers,  #  IN    (rows,) int64
     d,
     weights,  #  IN    (n,) float64, or (0,): all ones
@@ -256,4 +258,4 @@ def relocate(
 ):
     """Move data rows from sum to sum, whatever their labels."""
     sums = accumulators(totals, 0, limbs, up, up_rest, down)
-    move_rows(sums, Rows(floats(X), weights, d), sources, targets, numbers, numbers.size)
+    move_rows(sums, Rows(X, weights, d), sources, targets, numbers, numbers.size)

@@ -20,6 +20,10 @@ class FloatsType(types.Type):
     def __init__(self):
         super().__init__(name="Floats")
 
+    def made(self, context, builder, data, itemsize, size):
+        """The code that makes such an array of its address, its itemsize and its size."""
+        return _made(context, builder, data, size, itemsize)
+
 
 floats_type = FloatsType()
 
@@ -42,7 +46,7 @@ def _made(context, builder, data, size, itemsize):
 
 
 class Floats:
-    """What parameters and fields are annotated with; `jit` asks it how to pass an argument on."""
+    """What parameters and fields are annotated with; `jit` asks it what a body gets."""
 
     @staticmethod
     def body_type(kind):

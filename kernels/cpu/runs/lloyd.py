@@ -21,6 +21,7 @@ from ..exact.rows import Rows
 from ..exact.totals import total_of_bins, total_of_values
 from ..machine.float_arrays import Floats, part
 from ..machine.host import CENTROIDS
+from ..machine.scratch import stack_array
 from ..runtime.jit import inner, kernel
 from ..scoring import packing
 from ..scoring.packing import Packed
@@ -77,8 +78,10 @@ def _packed(room, task, tasks, centroids, middle, d, reach):
         room.half_norms[task][:padded],
     )
     shift = part(room.shift, room.shift.size // tasks * task, d)
-    scale, bound = _pack((centroids, d, reach, exact, values, half_norms, shift, middle, True))
-    return Packed(exact, values, half_norms, shift, scale, bound)
+    margin = stack_array(4, np.float64)
+    _pack((0, 1, centroids, d, reach, exact, values, half_norms, shift, middle, True, margin))
+    bound = np.float32(margin[1]), np.float32(margin[2]), np.float32(margin[3])
+    return Packed(exact, values, half_norms, shift, margin[0], bound)
 
 
 @inner

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..exact.rows import Rows
 from ..machine.float_arrays import Floats, part
+from ..machine.scratch import stack_array
 from ..machine.simd import element
 from ..runtime.jit import inner, kernel
 from ..scoring.packing import reach
@@ -165,7 +166,7 @@ def seeds(
     masses = room.of_buckets[task][: 1 << bits].reshape((1, 1 << bits))
     change = room.change[task][: 1 << bits].reshape((1, 1 << bits))
     gains, own_memory = room.gains[task][:MOST_TRIALS].reshape((1, MOST_TRIALS)), memory[task : task + 1]
-    targets, chosen = room.targets[task], room.chosen[task]
+    targets, chosen, n_found = room.targets[task], room.chosen[task], stack_array(1, np.int64)
     exact, moved, half_norms = room.exact[task], room.moved[task], room.half_norms[task]
     run = next_run(runs)
     while run < runs.of.size:
@@ -194,8 +195,8 @@ def seeds(
             for q in range(count):
                 targets[q] = np.int64(_upper_half(words[run, step, q], np.uint64(max(total, 0))))
             _draw((
-                X, d, targets[:count], weights, nearest, factors, buckets, masses[0],
-                room.found[task], room.drawn[task], room.hashes[task], chosen[:count],
+                0, 1, X, d, targets[:count], weights, nearest, factors, buckets, masses[0],
+                room.found[task], room.drawn[task], room.hashes[task], chosen[:count], n_found,
             ))  # fmt: skip
             for q in range(count):
                 _moved(X, chosen[q], d, q, own_filter, exact, moved, half_norms)

@@ -63,15 +63,16 @@ def replace(typingctx, address, old, new):
 
 
 @intrinsic
-def call(typingctx, function, first, second):
-    """Call the C function at an address, which takes up to two words; what it returns is left."""
+def call(typingctx, function, *words):
+    """Call the C function at an address, which takes up to so many words; what it returns is left."""
 
     def codegen(context, builder, sig, args):
-        pointer = ir.FunctionType(ir.VoidType(), [_WORD, _WORD]).as_pointer()
-        builder.call(builder.inttoptr(args[0], pointer), args[1:])
+        given = cgutils.unpack_tuple(builder, args[1])
+        pointer = ir.FunctionType(ir.VoidType(), [_WORD] * len(given)).as_pointer()
+        builder.call(builder.inttoptr(args[0], pointer), given)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, types.int64), codegen
+    return types.void(types.int64, types.StarArgUniTuple(types.int64, len(words))), codegen
 
 
 @intrinsic

@@ -24,7 +24,8 @@ from ... import cache
 from . import compiling
 from .digests import DIRECTORY, digest
 
-_VERSIONS = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag
+# The last is what `entry_code` knows of Python's objects; builds of one version may differ in it.
+_VERSIONS = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag, object.__basicsize__
 
 
 def _without_bitcode(library):
@@ -69,8 +70,6 @@ class CodeCache(NullCache):
     What the code calls by symbol is loaded (or compiled) first, and must be what the code knows.
     """
 
-    callee = ""  # the symbol that the code of an entry calls in another file
-
     def __init__(self, function):
         self.module = function.__module__
         module = self.module.rpartition(".")[2]
@@ -106,9 +105,9 @@ class CodeCache(NullCache):
         try:
             content = cache.read(DIRECTORY, self._file(key))
             if content is not None and hashlib.sha256(content[32:]).digest() == content[:32]:
-                *known, called, result = pickle.loads(content[32:])
+                known, called, result = pickle.loads(content[32:])
                 # Otherwise it is another signature's file, or a file of what it calls comes from another process.
-                if known == [key, self.callee] and all(functions[name](of) == symbol for symbol, name, of in called):
+                if known == key and all(functions[name](of) == symbol for symbol, name, of in called):
                     return CompileResult._rebuild(target_context, *result)
         except Exception:  # whatever a damaged file makes of Numba
             pass
@@ -128,31 +127,6 @@ class CodeCache(NullCache):
         library, *rest = data._reduce()
         names = {function.name for function in data.library._final_module.functions if function.is_declaration}
         called = [(symbol, *symbols[symbol]) for symbol in sorted(names & symbols.keys())]
-        content = dumps((key, self.callee, called, (_without_bitcode(library), *rest)))
+        content = dumps((key, called, (_without_bitcode(library), *rest)))
         if not cache.write(DIRECTORY, self._file(key), hashlib.sha256(content).digest() + content):
             compiling.lost.append(self.name)
-
-
-class EntryCache(CodeCache):
-    """The cache of a kernel's entry, which calls its body by symbol.
-
-    The body is loaded (or compiled) first, and must be the one that the entry knows.
-    """
-
-    def __init__(self, entry, body, body_types):
-        """`body_types` gives the types of the body's arguments for those of the entry's."""
-        super().__init__(entry)
-        self.body, self.body_types = body, body_types
-
-    def _know_body(self, sig):
-        signature = self.body_types(sig[-1].types)
-        self.body.compile(signature)
-        self.callee = self.body.overloads[signature].fndesc.mangled_name
-
-    def load_overload(self, sig, target_context):
-        self._know_body(sig)
-        return super().load_overload(sig, target_context)
-
-    def save_overload(self, sig, data):
-        self._know_body(sig)
-        super().save_overload(sig, data)

@@ -4,7 +4,12 @@ from types import SimpleNamespace
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.lowering import Lower
 from numba.core.runtime import rtsys
+from numba.core.typed_passes import BaseNativeLowering, NativeLowering
+
+from . import frames
 
 # Kernels have no `with`, no functions in functions, no comprehensions and no expressions of whole arrays. Each of these
 # passes walks through all of a function to find that out, and the lifetimes of its variables are found anew then.
@@ -68,6 +73,28 @@ class KernelCompiler(CompilerBase):
         """Numba's passes, those that kernels use."""
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
         pipeline.passes = [(of, told) for of, told in pipeline.passes if of.name() not in _UNUSED]
+        return [pipeline]
+
+
+class _LowerBody(Lower):
+    def create_cfunc_wrapper(self):
+        """Its function for C is the task."""
+        frames.add_task(self.context, self.library, self.fndesc)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _BodyLowering(BaseNativeLowering):
+    _name = "kernel_body_lowering"
+    lowering_class = _LowerBody
+
+
+class BodyCompiler(KernelCompiler):
+    """As `KernelCompiler`, for the body of a kernel: its function for C runs one task (`frames.add_task`)."""
+
+    def define_pipelines(self):
+        """Numba's passes, with another at the end."""
+        (pipeline,) = super().define_pipelines()
+        pipeline.passes = [(_BodyLowering if of is NativeLowering else of, told) for of, told in pipeline.passes]
         return [pipeline]
 
 

@@ -9,10 +9,10 @@ leader keeps account of what the members save and cost (`balanced`). Where they 
 while, each time for twice as long, until they pay again.
 """
 
-import numba
 import numpy as np
 
 from .atomics import add, call, load, pause, replace, store
+from .functions import inner
 
 # The memory of a team, in bytes: words of 8, two cache lines between those that different threads write.
 LINE = 128
@@ -47,17 +47,13 @@ _EVERY = 8  # one of so many is timed
 _FORGET = 10_000_000  # of the leader's own time: older than that counts half
 
 
-def _inner(function):
-    return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True)(function)
-
-
-@_inner
+@inner
 def _of(team, member):
     """The memory of a member."""
     return team + MEMBERS + member * OF_A_MEMBER
 
 
-@_inner
+@inner
 def _wake(team, member):
     """Wake the two that this one is to wake: so all are awake in as many turns as the logarithm of their number."""
     for other in range(2 * member + 1, min(2 * member + 3, load(team + SHARES))):
@@ -66,7 +62,7 @@ def _wake(team, member):
             call(load(team + RELEASE), load(of_other + LOCK), 0)
 
 
-@_inner
+@inner
 def _clock(team, member, clock):
     """Nanoseconds."""
     at = _of(team, member) + _TIME
@@ -75,7 +71,7 @@ def _clock(team, member, clock):
     return load(at) * load(team + SECOND) + load(at + 8)
 
 
-@_inner
+@inner
 def _take(team, member):
     """Do all shares that are open, one's own first. The processor's time for them, if the region is timed."""
     size, worked = load(team + SIZE), 0
@@ -99,7 +95,7 @@ def _take(team, member):
     return worked
 
 
-@_inner
+@inner
 def saving(worked, taken, alone_wall, alone_cpu):
     """Nanoseconds that the members saved in a region that took so many, its shares `worked` of the processor.
 
@@ -108,7 +104,7 @@ def saving(worked, taken, alone_wall, alone_cpu):
     return np.int64(worked * max(1.0, alone_wall / max(alone_cpu, 1))) - taken
 
 
-@_inner
+@inner
 def balanced(account, rest, saved):
     """The new account, the new length of a rest, and whether it begins now.
 
@@ -122,7 +118,7 @@ def balanced(account, rest, saved):
     return 0, max(min(2 * rest, _MOST_REST), -_OF_A_LOSS * account), True
 
 
-@_inner
+@inner
 def _judge(team, begin, end):
     """Keep account of a region that was timed."""
     taken, worked = end - begin, load(team + _WORKED)
@@ -145,7 +141,7 @@ def _judge(team, begin, end):
         store(team + _ALONE_CPU, cpu + worked // _EVERY)
 
 
-@_inner
+@inner
 def _note_contention(team, wall, cpu):
     """Let members wait in loops only where the leader has its core: elsewhere they take time that it needs."""
     wall, cpu = load(team + _OWN_WALL) + wall, load(team + _OWN_CPU) + cpu

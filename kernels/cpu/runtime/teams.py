@@ -20,14 +20,13 @@ import time
 from _thread import start_new_thread
 from types import BuiltinFunctionType
 
-import numba
 import numpy as np
-from numba.core import config, types
+from numba.core import config
 
 from ...undisturbed import undisturbed
 from . import compiling, team_code
-from .code_cache import CodeCache
-from .team_code import LEAST_REST, LINE, LOCK, MEMBERS, OF_A_MEMBER
+from .functions import c_address, of_words
+from .team_code import LEAST_REST, LINE, LOCK, MEMBERS, OF_A_MEMBER, lead, serve
 
 # What gevent and eventlet put in its place takes turns on one thread, which would wait in compiled code for ever.
 _HAS_THREADS = isinstance(start_new_thread, BuiltinFunctionType)
@@ -134,16 +133,10 @@ _kept_alive = []
 def _compiled():
     """The arguments `lead` and `serve` of a team."""
     if not _kept_alive:
-        leading = numba.njit(nogil=True, error_model="numpy")(team_code.lead)
-        serving = numba.njit(nogil=True, error_model="numpy")(team_code.serve)
-        for dispatcher, words in ((leading, 4), (serving, 2)):
-            dispatcher._cache = CodeCache(dispatcher.py_func)
-            with compiling.may_compile("threads"):
-                dispatcher.compile((types.int64,) * words)
-        _kept_alive.extend((leading, serving))
+        with compiling.may_compile("threads"):
+            _kept_alive.extend((of_words(lead, 4, "cfunc"), of_words(serve, 2, "cpython")))
     leading, serving = _kept_alive
-    (code,) = leading.overloads.values()
-    return code.library.get_pointer_to_function(code.fndesc.llvm_cfunc_wrapper_name), serving
+    return c_address(leading), serving
 
 
 def _grow(size):
@@ -154,7 +147,7 @@ def _grow(size):
 
 
 def team_for(tasks):
-    """The address of a team with a thread for each task where there can be one, for `jit._run_tasks`; 0 for none."""
+    """The address of a team with a thread for each task where there can be one, for `entry_code.enter`; 0 for none."""
     team = _team
     if team is None or team.size < min(tasks, team.most):
         undisturbed(_grow, tasks)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..machine.bits import bits_of, float_of
-from ..machine.float_arrays import Floats, floats
+from ..machine.float_arrays import Floats
 from ..machine.host import CENTROIDS
 from ..machine.simd import (
     element,
@@ -22,7 +22,7 @@ from ..machine.simd import (
     store_rounded,
     sub,
 )
-from ..runtime.jit import inlined, routine
+from ..runtime.jit import inlined, kernel
 from .tile import SEGMENT
 
 _MAGNITUDE = 0x7FFFFFFFFFFFFFFF
@@ -48,17 +48,20 @@ def error_bound(d, scale):
     return (0.5 * score + contract) * slack, (score + contract) * slack, underflow * slack
 
 
-@routine
+@kernel
 def pack(
-    centroids,  #   IN   (k * d,) X's dtype, an array or `Floats`
+    task,
+    tasks,  #            1
+    centroids: Floats,  # IN (k * d,) X's dtype
     d,
     reach,  #            the scale is within 2**-reach and 2**reach
     exact,  #       OUT  (k * d,) float64: the centroids
     packed,  #      OUT  (padded k * d,) float32: c' = (c - shift) * scale; padding keeps its zeros
     half_norms,  #  OUT  (padded k,) float32: -|c'|^2 / 2 plus its part of the error; padding keeps its minus infinity
-    shift,  #       OUT  (d,) X's dtype, an array or `Floats`: `mean`
+    shift: Floats,  # OUT (d,) X's dtype: `mean`
     mean,  #        INOUT (d,) float64: a point in the middle of the data; if it is not `known`, that of the centroids
     known,
+    margin,  #      OUT  (4,) float64: the scale, and the parts of a bound (`Packed`), which are float32
 ):
     """Pack the centroids; the scale, a power of two that brings c' to at most 1, and the bound for `tile.open_rows`.
 
@@ -66,10 +69,9 @@ def pack(
     score is too large by twice that and by twice its own centroid's part, for which
     ``|c'|^2 = 2 (zeta - half norm) / (1 - 2 gamma)``. So a centroid far out costs the others nothing.
     """
-    values, middle = floats(centroids), floats(shift)
-    k, step = values.size // d, lanes(exact)
+    k, step = centroids.size // d, lanes(exact)
     for i in range(k * d):
-        exact[i] = element(values, i)
+        exact[i] = element(centroids, i)
     if not known:
         for j in range(d):
             mean[j] = 0.0
@@ -77,31 +79,31 @@ def pack(
             for j in range(d):
                 mean[j] += exact[c * d + j] / k
     for j in range(d):
-        store_rounded(middle, j, mean[j])
+        store_rounded(shift, j, mean[j])
     extent = 0  # as a bit pattern: a maximum of integers is one that LLVM vectorises
     for c in range(k):
         for j in range(d):
-            extent = max(extent, bits_of(exact[c * d + j] - element(middle, j)) & _MAGNITUDE)
+            extent = max(extent, bits_of(exact[c * d + j] - element(shift, j)) & _MAGNITUDE)
     _, power = math.frexp(float_of(extent))
     scale = math.ldexp(1.0, np.int32(min(max(-power, -reach), reach)))
     alpha, gamma, zeta = error_bound(d, scale)
     for c in range(k):
         squares, j = splat(0.0), 0
         while j + step <= d:
-            moved = mul(sub(load(exact, c * d + j), load_widened(middle, j)), splat(scale))
+            moved = mul(sub(load(exact, c * d + j), load_widened(shift, j)), splat(scale))
             store(packed, c * d + j, narrowed(moved))
             squares = fma(moved, moved, squares)
             j += step
         norm = lane_sum(squares)
         while j < d:
-            moved_one = (exact[c * d + j] - element(middle, j)) * scale
+            moved_one = (exact[c * d + j] - element(shift, j)) * scale
             packed[c * d + j] = moved_one
             norm += moved_one * moved_one
             j += 1
         half_norms[c] = -(0.5 - gamma) * norm + zeta
     own = 4 * gamma / (1 - 2 * gamma) * (1 + 2.0**-10)
     added = (2 + own) * zeta * (1 + 2.0**-10)
-    return scale, (np.float32(2 * alpha), np.float32(own), np.float32(added))
+    margin[0], margin[1], margin[2], margin[3] = scale, np.float32(2 * alpha), np.float32(own), np.float32(added)
 
 
 class Packed(NamedTuple):
@@ -129,15 +131,15 @@ class Packing:
         self.exact = np.empty(k * d)
         self.values = np.zeros(padded * d, np.float32)
         self.half_norms = np.full(padded, -np.inf, np.float32)
-        self.shift, self.mean = np.empty(d, dtype), np.empty(d)
+        self.shift, self.mean, self.margin = np.empty(d, dtype), np.empty(d), np.empty(4)
         self.reach = reach(self.dtype)
 
     def fill(self, flat_centroids, center=None):
         """Pack the centroids, `center` (d,) being in the middle of the data."""
         mean = self.mean if center is None else center
-        scale, bound = pack(
-            flat_centroids, self.d, self.reach, self.exact, self.values, self.half_norms, self.shift, mean,
-            center is not None,
+        pack(
+            1, flat_centroids, self.d, self.reach, self.exact, self.values, self.half_norms, self.shift, mean,
+            center is not None, self.margin,
         )  # fmt: skip
-        bound = tuple(map(np.float32, bound))
-        return Packed(self.exact, self.values, self.half_norms, self.shift, self.dtype.type(scale), bound)
+        scale, bound = self.dtype.type(self.margin[0]), tuple(self.margin[1:].astype(np.float32))
+        return Packed(self.exact, self.values, self.half_norms, self.shift, scale, bound)

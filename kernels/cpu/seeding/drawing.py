@@ -14,7 +14,7 @@ from ..machine.host import VECTOR_BYTES
 from ..machine.register_tiles import equals_any, loads
 from ..machine.scratch import stack_array
 from ..machine.simd import bits, element, load, splat, store
-from ..runtime.jit import inner, kernel, routine, share
+from ..runtime.jit import inner, kernel, share
 
 MOST_BUCKETS = 1 << 14
 ROWS_A_BUCKET = 16
@@ -227,9 +227,11 @@ def _scan(wanted, draws, buckets, weights, nearest, factors, found):
     return count
 
 
-@routine
+@kernel
 def draw(
-    X,  #        IN   (n * d,)
+    task,
+    tasks,  #         1
+    X: Floats,  # IN  (n * d,)
     d,
     targets,  #  IN   (draws,) int64, each below the total mass
     weights,  #  IN   (n,) float64, or (0,): all ones
@@ -241,12 +243,13 @@ def draw(
     rows,  #     OUT  (room,) int64: those of one draw
     hashes,  #   OUT  (room,) uint64
     chosen,  #   OUT  (draws,) int64
+    n_found,  #  OUT  (1,) int64: how many rows come into question
 ):
     """The first row in the order of the content whose cumulative mass exceeds each target.
 
     O(n draws / 32 + n_buckets draws).
-    Returns how many rows come into question; where they are more than there is room for, nothing is chosen. Some row is
-    chosen whatever the masses are: another thread of the caller's may write to X meanwhile, and then they do not agree.
+    Where more rows come into question than there is room for, nothing is chosen. Some row is chosen whatever the masses
+    are: another thread of the caller's may write to X meanwhile, and then they do not agree.
     """
     draws, weighted = targets.size, weights.size > 0
     left, wanted = stack_array(MOST_TRIALS, np.int64), stack_array(_WANTED, np.uint16)
@@ -259,12 +262,12 @@ def draw(
         store(wanted, q * _LANES, splat(np.uint16(bucket)))
     for q in range(draws, MOST_TRIALS):
         store(wanted, q * _LANES, load(wanted, 0))
-    n_found = _scan(wanted, draws, buckets, weights, nearest, factors, found)
-    if n_found > found.size:
-        return n_found
+    n_found[0] = _scan(wanted, draws, buckets, weights, nearest, factors, found)
+    if n_found[0] > found.size:
+        return
     for q in range(draws):
         count = 0
-        for r in range(n_found):
+        for r in range(n_found[0]):
             if buckets[found[r]] == wanted[q * _LANES]:
                 rows[count] = found[r]
                 hashes[count] = _row_hash(X, found[r] * d, d)
@@ -276,4 +279,3 @@ def draw(
             i = rows[at]
             left[q] -= mass(weights[i] if weighted else 1.0, nearest[i], factors)
         chosen[q] = rows[max(at, 0)] if count > 0 else 0
-    return n_found

@@ -61,14 +61,15 @@ class CpuMasses:
     def draw(self, targets, of_buckets):
         if len(targets) > drawing.MOST_TRIALS or self.buckets.itemsize > 2:
             return located_in_part(targets, of_buckets, self, self.session)
-        s, rows = self.session, np.empty(len(targets), np.int64)
+        s, rows, found = self.session, np.empty(len(targets), np.int64), np.empty(1, np.int64)
         while True:
-            found = drawing.draw(
-                s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, of_buckets, *self.drawn, rows
+            drawing.draw(
+                1, s.flat, s.d, targets, s.weights, self.nearest, self.factors, self.buckets, of_buckets, *self.drawn,
+                rows, found,
             )  # fmt: skip
-            if found <= self.drawn[0].size:
+            if found[0] <= self.drawn[0].size:
                 return rows
-            self._make_room(2 * found)
+            self._make_room(2 * int(found[0]))
 
     def _make_room(self, rows):
         """Memory for the rows that a draw looks at."""

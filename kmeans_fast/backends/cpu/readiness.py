@@ -80,7 +80,7 @@ def _first_lacking(name, sizes, dtype):
             if name in (SEEDS, techniques.Bytes.name):
                 session.seeder(draws(0, 0, (2, 2))).seeds()
     except code_cache.NotKeptError as error:
-        return str(error).rpartition(".")[2].removesuffix("_entry")
+        return str(error).rpartition(".")[2]
     return ""
 
 

@@ -245,8 +245,8 @@ class CpuSession:
             own[self.weights == 0] = 0.0
         rows = farthest_rows(self, own, len(empty))
         fixed_point.relocate(
-            self.totals, self.flat, rows, self.d, self.weights, self.labels[rows], empty[: len(rows)].astype(np.int32),
-            *self.plan.arguments,
+            1, self.totals, self.flat, rows, self.d, self.weights, self.labels[rows],
+            empty[: len(rows)].astype(np.int32), *self.plan.arguments,
         )  # fmt: skip
         self.moved = None
 
