@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 from ..messages import counted
 from . import kernel_cache, progress
-from .every_kernel import DTYPES, USES, compiled
+from .every_kernel import USES, compiled
 from .tables import duration
 
 _USUAL = ("fits", "bytes", "exponion", "bounds", "trees")  # what fits come to use by themselves
@@ -20,7 +20,7 @@ def run(args):
     if not place["writable"]:
         raise RuntimeError(f"compiled kernels cannot be kept: {kernel_cache.where(place)}. {kernel_cache.WAY_OUT}")
     wanted = args.what or (tuple(USES) if args.all else _USUAL)
-    jobs = [(use, dtype) for dtype in DTYPES for use in USES if use in wanted]  # most kernels serve both dtypes
+    jobs = [use for use in USES if use in wanted]
     began = time.perf_counter()
     with progress.display(args.quiet) as display:
         display.phase("compiling")
@@ -46,7 +46,7 @@ def _compiled_by_processes(jobs, display):
     workers = min(processors.usable_cpus(), len(jobs))
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
     try:
-        for future in as_completed([pool.submit(compiled, *job) for job in jobs]):
+        for future in as_completed([pool.submit(compiled, job) for job in jobs]):
             names, kept = future.result()
             kernels, done, are_kept = kernels + len(names), done + 1, are_kept and kept
             display.working(done / len(jobs), f"compiling, {counted(kernels, 'kernel')} so far")

@@ -86,13 +86,16 @@ def _batches(dtype):
 
 
 USES = {
-    "fits": _fits, "bytes": _bytes, "exponion": _exponion, "bounds": _bounds, "trees": _trees, "others": _others,
-    "weights": _weights, "batches": _batches, "silhouettes": _silhouettes,
-}  # fmt: skip  # that which takes longest first
+    "fits": _fits, "silhouettes": _silhouettes, "bytes": _bytes, "exponion": _exponion, "batches": _batches,
+    "trees": _trees, "bounds": _bounds, "others": _others, "weights": _weights,
+}  # fmt: skip  # that which takes longest first; but silhouettes share no kernel with what is compiled beside them
 
 
-def compiled(use, dtype):
-    """Put one of the `USES` to use: the names of the kernels that had to be compiled, and whether all are kept."""
+def compiled(use):
+    """Put one of the `USES` to use: the names of the kernels that had to be compiled, and whether all are kept.
+
+    With both dtypes: most kernels serve both, and are then in this process.
+    """
     from ..kernels.cpu.runtime import compiling
 
     found, lost = [], len(compiling.lost)
@@ -105,7 +108,8 @@ def compiled(use, dtype):
     try:
         with kmeans_fast.use_backend("cpu"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            USES[use](dtype)
+            for dtype in DTYPES:
+                USES[use](dtype)
     finally:
         compiling.listeners.remove(listener)
     return found, len(compiling.lost) == lost

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import re
 
 import pytest
 from support import run_python
@@ -82,6 +83,7 @@ def test_garbage_is_not_looked_for_while_kernels_are_compiled(looked_for):
         (gc.enable if before else gc.disable)()
 
 
+NUMPY_RUNS = "backend numpy available"  # as `info` says it, but for the width of the columns
 FIT = """
 import sys
 import kmeans_fast
@@ -108,7 +110,7 @@ assert main(["info"]) == 0
 
 
 def test_where_numba_is_told_not_to_compile_numpy_runs():
-    assert "backend numpy      available" in run_python(FIT, "NUMBA_DISABLE_JIT", NUMBA_DISABLE_JIT=1)
+    assert NUMPY_RUNS in re.sub(" +", " ", run_python(FIT, "NUMBA_DISABLE_JIT", NUMBA_DISABLE_JIT=1))
 
 
 @pytest.mark.parametrize("error", ["ImportError('no NumPy that Numba likes')", "SystemError('made for another')"])
@@ -116,7 +118,7 @@ def test_where_numba_cannot_be_imported_numpy_runs(tmp_path, error):
     (tmp_path / "numba.py").write_text(f"raise {error}")
     (tmp_path / "llvmlite.py").write_text("raise ImportError('as Numba')")
     printed = run_python("import sys; sys.path.insert(0, sys.argv[2])\n" + FIT, "cannot be imported", tmp_path)
-    assert "backend numpy      available" in printed
+    assert NUMPY_RUNS in re.sub(" +", " ", printed)
 
 
 WITHOUT = """
@@ -152,4 +154,4 @@ assert "numba" not in sys.modules
 
 
 def test_the_whole_library_runs_where_numba_is_not_installed(here):
-    assert "backend numpy      available" in run_python(WITHOUT)
+    assert NUMPY_RUNS in re.sub(" +", " ", run_python(WITHOUT))

@@ -17,6 +17,7 @@ Rousseeuw (1987).
 import numpy as np
 
 from ..machine.bits import bits_of, float_of
+from ..machine.float_arrays import Floats, narrow, wide
 from ..machine.host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
 from ..machine.register_tiles import (
     loads,
@@ -47,7 +48,7 @@ def _transpose(X, start, rows, d, points):
         x = (start + min(r, rows - 1)) * d
         at = r // ROWS * ROWS * d + r % ROWS
         for j in range(d):
-            points[at + j * ROWS] = X[x + j]
+            points[at + j * ROWS] = element(X, x + j)
 
 
 @inner
@@ -117,7 +118,7 @@ def _mean(total, magic, count):
 def fill_boxes(
     task,
     tasks,
-    X,  #       IN   (n * d,)
+    X: Floats,  # IN (n * d,)
     d,
     order,  #   IN   (n,) int32: the rows, cluster by cluster
     starts,  #  IN   (k + 1,) int64: places of the clusters in `order`
@@ -131,7 +132,7 @@ def fill_boxes(
         for p in range(starts[c], starts[c + 1]):
             x = np.int64(order[p]) * d
             for j in range(d):
-                value, at = np.float64(X[x + j]), c * d + j
+                value, at = element(X, x + j), c * d + j
                 low[at], high[at] = min(low[at], value), max(high[at], value)
 
 
@@ -147,7 +148,7 @@ def boxes(tasks, X, d, order, starts):
 def silhouettes(
     task,
     tasks,
-    X,  #       IN   (n * d,)
+    X: Floats,  # IN (n * d,)
     d,
     first,  #        row, and the one after the last, whose silhouettes are wanted
     last,
@@ -177,18 +178,21 @@ def silhouettes(
         for r in range(rows):
             outside[r] = np.inf
         for c in range(clusters):
-            count = starts[c + 1] - starts[c]
-            _begin_sums(points, rows, d, low, high, c * d, count, bits[c], magics, own_sums)
+            others = starts[c + 1] - starts[c]
+            _begin_sums(points, rows, d, low, high, c * d, others, bits[c], magics, own_sums)
             for p in range(starts[c], starts[c + 1], width):
-                wide = min(width, starts[c + 1] - p)
-                _pack(X, order, p, wide, d, panel)
+                count = min(width, starts[c + 1] - p)
+                if X.itemsize == 4:
+                    _pack(narrow(X), order, p, count, d, panel)
+                else:
+                    _pack(wide(X), order, p, count, d, panel)
                 for r in range(0, rows, ROWS):
-                    _add_panel(points, r * d, d, panel, wide, r, magics, own_sums)
+                    _add_panel(points, r * d, d, panel, count, r, magics, own_sums)
             for r in range(rows):
                 if labels[start + r] == c:
-                    inside[r] = _mean(own_sums[r], magics[r], max(count - 1, 1))
+                    inside[r] = _mean(own_sums[r], magics[r], max(others - 1, 1))
                 else:
-                    outside[r] = min(outside[r], _mean(own_sums[r], magics[r], count))
+                    outside[r] = min(outside[r], _mean(own_sums[r], magics[r], others))
         for r in range(rows):
             c = labels[start + r]
             larger = max(inside[r], outside[r])
