@@ -42,7 +42,7 @@ def place(tmp_path, monkeypatch):
 def test_a_cache_is_filled_shown_checked_and_cleared(place, capsys):
     first = run_process(place, "compile", "silhouettes")
     kernels = int(re.match(r"(\d+) kernels compiled in .* s: ", first.stdout)[1])
-    assert kernels > 4
+    assert kernels > 1
     assert str(place / "cache" / "kernels") in first.stdout
     assert "(100%)" in first.stderr
     assert run_process(place, "compile", "silhouettes", "--quiet").stdout.startswith("0 kernels compiled in ")

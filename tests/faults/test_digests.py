@@ -62,7 +62,7 @@ EDITS = {  # file, old, new, whose code it is
     "two modules down": ("cpu/machine/vectors.py", "I32 = ir.IntType(32)", "I32 = ir.IntType(64)", NAMES),
     "field": ("cpu/exact/fixed_point.py", "    high: np.ndarray  # the", "    high_: np.ndarray  # the", NAMES[1:4]),
     "one technique": ("cpu/assignment/sorted_1d.py", "_STEPS_A_CENTROID = 4", "_STEPS_A_CENTROID = 5", NAMES[3:4]),
-    "compilation": ("cpu/runtime/teams.py", "nogil=True", "nogil=False", NAMES),
+    "compilation": ("cpu/runtime/functions.py", '"nogil": True', '"nogil": False', NAMES),
     "outside of the rooms": ("scaling.py", "SMALLEST = -1074", "SMALLEST = -1073", NAMES[1:4]),
     "docstring": ("cpu/machine/simd.py", '"""', '"""Another docstring. ', ()),
     "comment": ("cpu/exact/distances.py", "@inner\n", "\n\n# A comment.\n\n@inner\n", ()),
