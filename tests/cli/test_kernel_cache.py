@@ -103,7 +103,8 @@ def test_code_that_cannot_be_kept_is_counted(here, monkeypatch):
     monkeypatch.setattr(cache, "write", lambda *_: False)
     lost, again = len(compiling.lost), type(column_range)(column_range.function)
     again(1, np.ones(4), np.empty(0), 2, 1, np.zeros((1, 2)), np.zeros((1, 2)))
-    assert compiling.lost[lost:] == ["column_statistics.column_range"]
+    # The code that all kernels are entered by is lost too where this is the first kernel of the process.
+    assert set(compiling.lost[lost:]) - {"entry_code.enter"} == {"column_statistics.column_range"}
 
 
 def test_a_cache_that_cannot_be_had_is_told_of_in_words(monkeypatch, capsys):
