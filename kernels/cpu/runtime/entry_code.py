@@ -80,6 +80,18 @@ _take_interpreter = _of_python("PyEval_RestoreThread", None, 1)
 
 
 @inner
+def _is_minus_one(number, kind, at):
+    """Write the number that an object is; whether it is -1, as functions of Python return where they fail, too."""
+    if kind == frames.REAL:
+        real = _real(number)
+        _write(at, real)
+        return real == -1.0
+    integer = types.int64(_truth(number)) if kind == frames.TRUTH else _integer(number)
+    _write(at, integer)
+    return integer == -1
+
+
+@inner
 def _filled(record, arguments, frame):
     """Fill the frame with the arguments, a tuple; whether all could be had."""
     nodes = _read(record + frames.NODES)
@@ -100,23 +112,9 @@ def _filled(record, arguments, frame):
                 for dimension in range(_read(node + frames.DIMENSIONS)):
                     _write(at, _read(words + 8 * dimension))
                     at += 8
-        elif kind == frames.INTEGER:
-            value = _integer(found)
-            if value == -1 and _error() != 0:
+        elif kind >= frames.INTEGER:
+            if _is_minus_one(found, kind, at) and _error() != 0:
                 return False
-            _write(at, value)
-            at += 8
-        elif kind == frames.REAL:
-            real = _real(found)
-            if real == -1.0 and _error() != 0:
-                return False
-            _write(at, real)
-            at += 8
-        elif kind == frames.TRUTH:
-            truth = _truth(found)
-            if truth < 0:
-                return False
-            _write(at, types.int64(truth))
             at += 8
     return True
 

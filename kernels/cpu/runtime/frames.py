@@ -17,10 +17,10 @@ FUNCTION, NONE, NODES, WORDS = 0, 8, 16, 24  # the body's, the object None, how 
 HEAD = 32
 PARENT, INDEX, KIND, DIMENSIONS, ITEMSIZE = 0, 8, 16, 24, 32  # of a node; the parent is the number of a node
 OF_A_NODE = 40
-TUPLE, INTEGER, REAL, TRUTH, NOTHING, ARRAY = range(6)
+TUPLE, NOTHING, ARRAY, INTEGER, REAL, TRUTH = range(6)  # numbers last
 
 _WORD = ir.IntType(64)
-_FIRST = 16  # bytes of the frame, before the words of the body's own arguments
+_FIRST = 8  # bytes of the frame, before the words that a body gets
 
 
 def _leaves(kind):
@@ -64,7 +64,7 @@ def record(kinds, body_kinds, function):
 
 
 class _Reader:
-    """Code that takes one argument after the other from a frame."""
+    """Code that takes the number of tasks, and then one argument after the other, from a frame."""
 
     def __init__(self, context, builder, frame):
         self.context, self.builder, self.at = context, builder, _FIRST
@@ -109,14 +109,13 @@ def add_task(context, library, body):
     builder = ir.IRBuilder(function.append_basic_block())
     frame, task = function.args
     reader = _Reader(context, builder, frame)
-    tasks = builder.load(builder.inttoptr(builder.add(frame, ir.Constant(_WORD, 8)), _WORD.as_pointer()))
-    arguments = [reader.value(kind) for kind in body.argtypes[2:]]
+    arguments = [task, *(reader.value(kind) for kind in body.argtypes[1:])]
     context.call_conv.call_function(
         builder,
         context.declare_function(module, body),
         body.restype,
         body.argtypes,
-        [task, tasks, *arguments],
+        arguments,
         attrs=("noinline",),
     )
     builder.ret_void()
