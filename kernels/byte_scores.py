@@ -24,6 +24,15 @@ def usual_ratio(X, shift, levels=LEVELS):
     return max(float(np.median(ratios)), 2.0**-20)
 
 
+def usual_reach(X, shift):
+    """What nine tenths of a sample of X (rows, d) are longer than, from `shift`.
+
+    Any number that is not negative is right for the bounds, the usual one serves best.
+    """
+    moved = X[:: -(-len(X) // 256)].astype(np.float64) - shift
+    return float(np.quantile(np.linalg.norm(moved, axis=1), 0.1))
+
+
 def vanishing(d, scale):
     """What the contract's D of d features loses to underflow, in the frame scaled by `scale`, and more."""
     return d * 2.0**-1073 * scale * scale + 2.0**-100
@@ -34,6 +43,7 @@ def lost_share(d):
     return 2 * ((d + 64) * 4 * _U + 2.0**-18)
 
 
-def fine_share(d):
+def fine_share(d, levels=LEVELS):
     """The norm of what fine codes, of 255 levels, leave of d features, in units of the codes, and of roundings."""
-    return 1.05 * d**0.5 / (4 * LEVELS)
+    of_values = 4 * _U * levels * 4 * LEVELS  # what x' / s and c' / t are off by, as a part of what is left
+    return (1.03 + of_values) * d**0.5 / (4 * LEVELS)

@@ -92,6 +92,8 @@ static inline void multiply_halves(float (&d)[4], const unsigned (&a)[4], unsign
   sim_multiply(d, a, b0, b1, c, line);
 }
 
+static inline void prefetch(const void*) {}
+
 // The bytes are copied when they are waited for. Until then, and for ever if they are not, garbage is there.
 static inline void copy_16_async(void* to_shared, const void* from_global, SIM_LINE) {
   if (((uintptr_t)to_shared | (uintptr_t)from_global) % 16)

@@ -1,8 +1,8 @@
 """Instructions of the inner loop of `byte_filter` in machine code: ``python benchmarks/gpu_parts/machine_code.py``.
 
 Needs no GPU, but NVRTC and NVIDIA's ``nvdisasm`` (``pip install nvidia-cuda-nvdisasm``), on PATH or named by NVDISASM.
-Counted is what a warp does for one panel where no score reaches a floor: what lies between the first product of a
-part of the panel and the vote on whether any does.
+Counted is what a warp does for 32 centroids where no score reaches a floor: what lies between the first product and
+the vote on whether any does.
 """
 
 import collections
@@ -71,7 +71,7 @@ def table(architecture):
     lines = [f"| sm_{architecture} | {' | '.join(SHOWN)} | all |", "| --- |" + " ---: |" * (len(SHOWN) + 1)]
     for halves, ksteps in CASES:
         module = sources.module("byte_filter", "float", HALVES=halves, KSTEPS=ksteps, PANEL=64)
-        what = f"{('bytes', 'halves')[halves]}, {ksteps * (32, 16)[halves]} features, 64 centroids"
+        what = f"{('bytes', 'halves')[halves]}, {ksteps * (32, 16)[halves]} features, 32 centroids"
         lines.append(_row(what, on_the_way_to_votes(disassembled(module, architecture)[0])))
     for halves, ksteps, panel in MANY:
         module = sources.module("byte_filter", "float", HALVES=halves, KSTEPS=ksteps, PANEL=panel)

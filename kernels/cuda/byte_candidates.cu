@@ -5,7 +5,7 @@
 // Precision  As in `assign.cu`: a row whose best score leads by its margin is settled. Of the others, D is measured to
 //            each candidate whose score comes into question; a lane a candidate.
 // Ties       Equal D: the lowest index. A tie is never certified.
-// Cost       4 bytes a row; of rows with several candidates X, and d fused operations a candidate.
+// Cost       Of rows with several candidates X, and d fused operations a candidate.
 
 #define ENTRIES 256  // candidates that a warp takes at a time
 #define WARPS (THREADS / 32)
@@ -21,7 +21,7 @@ __device__ __forceinline__ void shares_of_products(const stored* const (&x)[2], 
                                                    float (&sums)[2]) {
   sums[0] = sums[1] = 0.0f;
   if (sizeof(real) == 4 && d % 4 == 0 && ((u64)x[0] | (u64)x[1]) % sizeof(Four) == 0) {
-#pragma unroll 1
+#pragma unroll 2
     for (int j = 4 * lane; j < d; j += 4 * lanes) {
       const float4 by = *(const float4*)(shift + j);
 #pragma unroll
@@ -42,7 +42,7 @@ __device__ __forceinline__ void shares_of_products(const stored* const (&x)[2], 
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 3) settle_candidates(
+extern "C" __global__ void __launch_bounds__(THREADS, 2) settle_candidates(
     const stored* __restrict__ X,          // IN    (n, d)
     i64 n, int d,
     const double* __restrict__ centroids,  // IN    (k, d)
@@ -52,15 +52,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) settle_candidates(
     real scale,
     const float* __restrict__ norms,
     float of_norm, float of_half_norm, float added,
-    const int* __restrict__ rows_left,     // IN    as for `byte_filter`, as the next one
-    const i64* __restrict__ n_left,
-    const int* __restrict__ states,        // IN    (n,) by place
-    const int* __restrict__ candidates,    // IN    (n, most)
+    const int* __restrict__ listed,        // IN    (n,) the rows; the rest of them has one
+    const int* __restrict__ candidates,    // IN    (n, 1 + most) how many, and which
     int most,                              //       of a row
     int* labels,                           // INOUT (n,)
     float* upper,                          // OUT   (n,) bounds, or null
     float* lower,                          // INOUT (n,) not above the distance to any that is no candidate
-    i64* counters,                         // INOUT rows changed, -, -, -, -, -, with several candidates
+    i64* counters,                         // INOUT rows changed, -, -, -, -, -, how many are listed
     const int* halted
 ) {
   __shared__ double all_distances[WARPS][ENTRIES];  // scores at first
@@ -73,11 +71,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) settle_candidates(
   unsigned char* lane_of = all_rows[warp];
   const int lanes = d > 16 ? 8 : 4, abreast = 32 / lanes;  // of a candidate; candidates
   const int places = ENTRIES / most < 32 ? ENTRIES / most : 32;  // rows at a time
-  const i64 rows = rows_left ? *n_left : n;
-  int changed = 0, several = 0;
+  const i64 rows = counters[6];
+  int changed = 0;
   for (i64 first = ((i64)blockIdx.x * WARPS + warp) * places; first < rows; first += (i64)gridDim.x * WARPS * places) {
     const i64 place = first + lane;
-    const int count = lane < places && place < rows ? states[place] : 0;
+    const int* own = candidates + place * (1 + most);
+    const int count = lane < places && place < rows ? own[0] : 0;
     int before = count;  // candidates of the lanes up to this one
     for (int step = 1; step < 32; step <<= 1) {
       const int other = __shfl_sync(0xffffffffu, before, lane - step);
@@ -86,12 +85,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) settle_candidates(
     const int all = __shfl_sync(0xffffffffu, before, 31);
     if (!all) continue;
     before -= count;
-    const i64 row = !count ? 0 : rows_left ? rows_left[place] : place;
+    const i64 row = count ? listed[place] : 0;
     __syncwarp();  // the rows before are done with
 #pragma unroll 4
     for (int i = 0; i < count; ++i) {
       lane_of[before + i] = (unsigned char)lane;
-      candidate_of[before + i] = candidates[place * most + i];
+      candidate_of[before + i] = own[1 + i];
     }
     __syncwarp();
     for (int start = 0; start < all; start += 2 * abreast) {
@@ -138,7 +137,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) settle_candidates(
       const float threshold = tame ? best - margin : -INFINITE;
       for (int i = 0; i < count; ++i)
         distances[before + i] = settled || distances[before + i] < threshold ? INFINITE : -1.0;
-      ++several;
     }
     if (__any_sync(0xffffffffu, !settled)) {
       __syncwarp();
@@ -165,7 +163,5 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) settle_candidates(
     }
   }
   changed = warp_sum(changed);
-  several = warp_sum(several);
   if (lane == 0 && changed) atomic_add(counters, changed);
-  if (lane == 0 && several) atomic_add(counters + 6, several);
 }

@@ -4,15 +4,15 @@
 //            of candidates may be filling up.
 // Maths      A score, plus y times the centroid's own g, is held against the floor of the row, after all floors have
 //            risen to what these scores are at least. What stays below is remembered as the row's rest: no centroid
-//            that is not listed scores more.
+//            that is not listed scores more, but for the likely one.
 // Order      Floors only rise. A centroid that is dropped is below the floor of then, and so below the last.
 
 #define WARPS (THREADS / 32)
 #define ROWS 32
 #define PART 4
 #define MOST (KSTEPS ? MOST_CANDIDATES : MANY_CANDIDATES)  // many features: bytes tell less, and distances cost more
-#define LISTED (MOST + MOST / 4)
-#define QUEUED (32 + 4 * 32)  // a look leaves fewer than 32, and comes after four rows of each lane
+#define LISTED (MOST + MOST / 2)
+#define QUEUED (32 + 2 * 32)  // a look leaves fewer than 32, and comes after two rows of each lane
 
 #if KSTEPS
 #define STAGE_PRODUCTS KSTEPS
@@ -30,19 +30,22 @@ struct Stage {
   float4 steps[PANEL / 2];  // t and |c'|^2 / 2 of two centroids
 };
 
-// A lane whose best score may reach the floor: the scores of one row with 2 * PART centroids.
+// Lanes whose best score may reach the floor.
 struct Queue {
   float4 scores[2][QUEUED];  // those with the first four, and the last: side by side for lanes side by side
-  int places[QUEUED];  // the row, and 32 times the first of the centroids
+  int places[QUEUED];        // the row, and 32 times the first of the centroids
 };
 
 // What a warp knows of its rows, in shared memory.
 struct WarpRows {
   Queue queue;
+  float4 own[2][ROWS];          // the scores of the lane that has the likely centroid among its columns
   float2 listed[LISTED][ROWS];  // candidates on the way: the score at most, and the centroid
   float4 facts[ROWS];           // -1 / s, y, what floors are lowered by, not above |x'|^2
+  float2 reaches[ROWS];         // y, and what it lacks of the usual reach
   float rests[ROWS], floors[ROWS];
-  int counts[ROWS], rows[ROWS];
+  float likely_most[ROWS];      // what the likely centroid scores at most
+  int counts[ROWS], rows[ROWS], likely[ROWS];
 };
 
 __device__ __forceinline__ int at_least_0(int value) { return value < 0 ? 0 : value; }
@@ -69,6 +72,17 @@ __device__ __forceinline__ float score_of(Sum sum, Step centroid, float minus_in
 }
 #define FIRST_SUM (Sum)(BIASED ? 0x4B400000 : 0)  // the bits of ROUNDER
 
+// What raised scores of a row lose at most, in a panel with these `steepest`: 2**-19 of it cover the roundings.
+// `reach`: the row's y, and what it lacks of the usual reach.
+__device__ __forceinline__ float lost_at_most(float2 reach, float2 steepest) {
+  return fmaf(reach.y, steepest.y, reach.x * steepest.x);
+}
+
+// What a score is below that cannot reach a floor if it loses so much: 2**-20 of the floor cover the roundings.
+__device__ __forceinline__ float threshold_of(float floor, float lost) {
+  return fmaf(fabsf(floor), -9.5367432e-7f, floor) - lost;
+}
+
 // What serves as a floor of a score that some centroid has at least. `row` as in `row_facts`.
 __device__ __forceinline__ float lowered(float low, float4 row, float lost_share) {
   return low - fmaf(fabsf(low), lost_share, row.z);
@@ -83,64 +97,95 @@ __device__ __forceinline__ void atomic_larger(float* at, float value) {
     atomicMin((u32*)at, __float_as_uint(value));
 }
 
-__device__ __forceinline__ float largest_of_quad(float value) {
-  value = larger(value, __shfl_xor_sync(0xffffffffu, value, 1));
-  return larger(value, __shfl_xor_sync(0xffffffffu, value, 2));
+// Drops candidates of the lane's row that are below a floor. Returns how many are left.
+__device__ __forceinline__ int drop_below(WarpRows& mine, int listed, float floor) {
+  const int lane = threadIdx.x % 32;
+  float rest = mine.rests[lane];
+  int kept = 0;
+#pragma unroll 1
+  for (int i = 0; i < listed; ++i) {
+    const float2 one = mine.listed[i][lane];
+    if (one.x < floor)
+      rest = larger(rest, one.x);
+    else
+      mine.listed[kept++][lane] = one;
+  }
+  mine.rests[lane] = rest;
+  return kept;
+}
+
+// What is known of the centroids.
+struct Centroids {
+  const float2* steps;     // t, not above |c'|^2 / 2
+  const float2* measures;  // what the latter was raised by, in the other direction, and g
+  int k;
+};
+
+// Raises the floor of the lane's row to what its candidates score at least.
+__device__ __forceinline__ float raised_floor(const WarpRows& mine, int listed, const Centroids& centroids,
+                                              float lost_share) {
+  const int lane = threadIdx.x % 32;
+  const float4 fact = mine.facts[lane];
+  float floor = mine.floors[lane];
+#pragma unroll 1
+  for (int i = 0; i < listed; ++i) {
+    const float2 one = mine.listed[i][lane];
+    const float low = fmaf(-2.0f * fact.y, centroids.measures[__float_as_int(one.y)].y, one.x);
+    floor = larger(floor, lowered(low, fact, lost_share));
+  }
+  return floor;
 }
 
 // A closer look at the last `count` of the queue, at most 32; all lanes.
-__device__ __forceinline__ void look_closer(WarpRows& mine, int first, int count, const float* slopes, int k,
+__device__ __forceinline__ void look_closer(WarpRows& mine, int queued, int count, const Centroids& centroids,
                                             float lost_share) {
-  const int lane = threadIdx.x % 32;
+  const int lane = threadIdx.x % 32, at = queued - count + (lane < count ? lane : 0);
   __syncwarp();
-  const int at = lane < count ? first + lane : first, row = mine.queue.places[at] % 32;
-  const int start = mine.queue.places[at] / 32;
-  const float4 fact = mine.facts[row], half = mine.queue.scores[0][at], rest_of = mine.queue.scores[1][at];
-  const float scores[2 * PART] = {half.x, half.y, half.z, half.w, rest_of.x, rest_of.y, rest_of.z, rest_of.w};
+  const int row = mine.queue.places[at] % 32, start = mine.queue.places[at] / 32;
+  const float4 fact = mine.facts[row], first = mine.queue.scores[0][at], last = mine.queue.scores[1][at];
+  const float values[2 * PART] = {first.x, first.y, first.z, first.w, last.x, last.y, last.z, last.w};
+  const int skipped = mine.likely[row];
   float most[2 * PART], low = -INFINITE, rest = -INFINITE;
 #pragma unroll
   for (int i = 0; i < 2 * PART; ++i) {
-    const float slope = slopes[start + i / 2 * 8 + i % 2], score = scores[i];
-    most[i] = fmaf(fact.y, slope, score);
-    low = larger(low, fmaf(-fact.y, slope, score));
+    const int c = start + i / 2 * 8 + i % 2;
+    const float2 measures = centroids.measures[c];
+    const float lost = fact.y * measures.y, score = fmaf(measures.x, fact.x, values[i]);
+    const bool used = lane < count && c != skipped && c < centroids.k;
+    most[i] = used ? score + lost : -INFINITE;
+    low = larger(low, used ? score - lost : -INFINITE);
   }
   atomic_larger(&mine.floors[row], lowered(low, fact, lost_share));
   __syncwarp();
-  if (lane < count) {
-    const float floor = mine.floors[row];
+  const float floor = mine.floors[row];
+  u32 candidates = 0;
 #pragma unroll
-    for (int i = 0; i < 2 * PART; ++i) {
-      const int c = start + i / 2 * 8 + i % 2;
-      if (most[i] >= floor && c < k) {
-        const int slot = atomicAdd(&mine.counts[row], 1);
-        if (slot < LISTED) mine.listed[slot][row] = {most[i], __int_as_float(c)};
-      } else {
-        rest = larger(rest, most[i]);
-      }
+  for (int i = 0; i < 2 * PART; ++i) {
+    const int c = start + i / 2 * 8 + i % 2;
+    if (lane < count && c != skipped && c < centroids.k && most[i] >= floor)
+      candidates |= 1u << i;
+    else
+      rest = larger(rest, most[i]);
+  }
+  if (lane < count) atomic_larger(&mine.rests[row], rest);
+  // All lanes together: else the compiler has them wait for one another before every product.
+  while (__any_sync(0xffffffffu, candidates)) {
+    if (candidates) {
+      const int i = __ffsll((i64)candidates) - 1, c = start + i / 2 * 8 + i % 2;
+      const float value = ((const float*)&mine.queue.scores[i / 4][at])[i % 4];
+      const float2 measures = centroids.measures[c];
+      const int slot = atomicAdd(&mine.counts[row], 1);
+      const float score = fmaf(measures.x, fact.x, value) + fact.y * measures.y;
+      if (slot < LISTED) mine.listed[slot][row] = {score, __int_as_float(c)};
     }
-    atomic_larger(&mine.rests[row], rest);
+    candidates &= candidates - 1;
   }
   __syncwarp();
   // A lane a row: where the list is filling up, it is held against the floor by now.
   const int listed = mine.counts[lane];
   if (listed > LISTED / 2 && listed <= LISTED) {
-    float floor = mine.floors[lane], rest = mine.rests[lane];
-    for (int i = 0; i < listed; ++i) {
-      const float2 one = mine.listed[i][lane];
-      const float low = fmaf(-2.0f * mine.facts[lane].y, slopes[__float_as_int(one.y)], one.x);
-      floor = larger(floor, lowered(low, mine.facts[lane], lost_share));
-    }
-    int kept = 0;
-    for (int i = 0; i < listed; ++i) {
-      const float2 one = mine.listed[i][lane];
-      if (one.x < floor)
-        rest = larger(rest, one.x);
-      else
-        mine.listed[kept++][lane] = one;
-    }
-    mine.counts[lane] = kept;
-    mine.rests[lane] = rest;
-    mine.floors[lane] = floor;
+    mine.floors[lane] = raised_floor(mine, listed, centroids, lost_share);
+    mine.counts[lane] = drop_below(mine, listed, mine.floors[lane]);
   }
   __syncwarp();
 }

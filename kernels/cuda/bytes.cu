@@ -1,16 +1,10 @@
-// What the kernels that score in bytes share; or in integers held in fp16, with -DHALVES=1: of 511 levels, not of 255.
-// They take twice the room and the products, and serve where products of bytes are slow (docs/numerics.md, section 6).
+// What the kernels that score in bytes share; or in integers held in fp16, with -DHALVES=1. A code is an integer within
+// -levels and levels, an argument: 127 of bytes, more of halves (`kmeans_fast.backends.cuda.scorers.operands`).
 
 #ifndef HALVES
 #define HALVES 0
 #endif
-#if HALVES
-#define LEVELS 255   // of a code, on either side of zero
-#define PER_WORD 2   // features
-#else
-#define LEVELS 127
-#define PER_WORD 4
-#endif
+#define PER_WORD (HALVES ? 2 : 4)  // features
 
 #define FINER 254.0f          // a fine code is within -127 and 127, as what a code leaves is within -1/2 and 1/2
 #define ROUNDER 12582912.0f   // 1.5 * 2**23: x + ROUNDER - ROUNDER is x rounded to an integer

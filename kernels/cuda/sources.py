@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 THREADS = 256  # of a block
-_OTHER_THREADS = {"update_sums": 512}  # they share the sums of a block: more of them for as much shared memory
+# The threads of `update_sums` share the sums of a block: more of them for as much shared memory. Those of
+# `byte_centroids` do a panel, while other multiprocessors may have nothing to do.
+_OTHER_THREADS = {"update_sums": 512, "byte_centroids": 1024}
 BINS = 2176  # of an exact sum (`exact_sum.cu`): exponents of float64, and room for what lies above
 TRIALS = 16  # candidates for a seed at most
 MOST_CANDIDATES = {True: 8, False: 24}  # that `byte_filter` leaves a row; by whether its words are in registers
@@ -29,8 +31,19 @@ MODULES = {
     "rows": ("common", "tiles", "rows"),
     "distances": ("common", "exact_sum", "tiles", "distances"),
     "assign": ("common", "certified", "assign"),
-    "byte_codes": ("common", "tiles", "bytes", "byte_codes"),
-    "byte_filter": ("common", "tensor_cores", "bytes", "certified", "byte_operand", "byte_queue", "byte_filter"),
+    "byte_rows": ("common", "tiles", "bytes", "byte_codes", "byte_rows"),
+    "byte_centroids": ("common", "bytes", "byte_codes", "byte_centroids"),
+    "byte_filter": (
+        "common",
+        "tensor_cores",
+        "bytes",
+        "certified",
+        "byte_operand",
+        "byte_queue",
+        "byte_fine_scores",
+        "byte_conclusion",
+        "byte_filter",
+    ),
     "byte_sample": ("common", "tensor_cores", "bytes", "byte_operand", "byte_sample"),
     "accumulators": ("common", "tensor_cores", "bytes", "accumulators"),
     "byte_candidates": ("common", "bytes", "certified", "byte_candidates"),
@@ -55,7 +68,8 @@ MOST_DIMENSIONS = 4  # of `assign_points`
 HEIGHTS = (4, 8)  # rows that a thread of `assign` scores together
 ACROSS = (1, 4, 32)  # lanes of a warp of `lloyd_runs` that share a row
 CHOICES = {
-    "byte_codes": {"HALVES": (0, 1)},
+    "byte_rows": {"HALVES": (0, 1)},
+    "byte_centroids": {"HALVES": (0, 1)},
     "byte_sample": {"HALVES": (0, 1)},
     "byte_filter": {"HALVES": (0, 1), "KSTEPS": KSTEPS, "PANEL": BYTE_PANELS},
     "assign": {"PANEL": PANELS, "HEIGHT": HEIGHTS},

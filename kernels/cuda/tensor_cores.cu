@@ -28,6 +28,9 @@ __device__ __forceinline__ void multiply_halves(float (&d)[4], const u32 (&a)[4]
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3]));
 }
 
+// Asks for a line of 128 bytes to be in the cache of level 2.
+__device__ __forceinline__ void prefetch(const void* line) { asm volatile("prefetch.global.L2 [%0];" ::"l"(line)); }
+
 // Copies 16 bytes, both addresses multiples of 16. They are there once this thread has waited for the group that it
 // commits next; for other threads, after a barrier besides.
 __device__ __forceinline__ void copy_16_async(void* to_shared, const void* from_global) {

@@ -15,6 +15,7 @@ from kmeans_fast import door, reference
 from kmeans_fast.backends import select, use_technique
 from kmeans_fast.backends.cpu import costs
 from kmeans_fast.backends.cpu.session import CpuSession
+from kmeans_fast.backends.cuda.backend import CudaBackend
 from kmeans_fast.backends.partials import Form
 from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.backends.reference import ReferenceBackend
@@ -22,7 +23,6 @@ from kmeans_fast.engine import memory, on_disk, seeding
 from kmeans_fast.engine.lloyd import lloyd
 from kmeans_fast.engine.opening import plan_states
 from kmeans_fast.engine.parts import Parts
-from simulator.device import SimBackend
 
 KEPT = [engine for engine in PART_ENGINES if isinstance(engine, tuple) and engine[0] == "kept"]
 
@@ -275,7 +275,7 @@ def test_what_memory_has_no_room_for_is_on_disk(monkeypatch, backend, init, weig
     wanted = kmeans_fast.kmeans(X, 9, **how)
     monkeypatch.setattr(memory, "allowed_for_states", lambda: 0)
     monkeypatch.setattr("kmeans_fast.engine.opening.allowed_for_states", lambda: 0)
-    monkeypatch.setattr(SimBackend, "shares", lambda *_: None)  # no chunk stays on the device
+    monkeypatch.setattr(CudaBackend, "shares", lambda *_: None)  # no chunk stays on the device
     made, empty = [], on_disk.empty
     monkeypatch.setattr(on_disk, "empty", lambda n, dtype: made.append(n) or empty(n, dtype))
     found = kmeans_fast.kmeans(reread(X, [100, 400]), 9, **how)

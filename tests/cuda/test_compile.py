@@ -41,11 +41,10 @@ BUDGET = {
     "fill_hash_buckets": (64, 0, 0), "add_masses": (64, 0, 0), "rows_in_buckets": (64, 0, 0),
     "largest_product": (64, 0, 0), "take_row": (64, 0, 0),
     "likely_centroids": (128, 0, 0),
-    "encode_rows": (128, 34_000, 0), "encode_centroids": (64, 16, 0), "settle_candidates": (80, 27_000, 0),
+    "encode_rows": (128, 34_000, 0), "encode_centroids": (64, 16, 0), "settle_candidates": (128, 27_000, 0),
     **{f"byte_filter/{halves}/{ksteps}/{panel}": (128 if ksteps in (1, 2, 4) else 255, 0, 0)
        for halves in (0, 1) for ksteps in sources.KSTEPS for panel in sources.BYTE_PANELS},
-    "byte_filter/0/4/64": (128, 0, 8), "byte_filter/0/4/128": (128, 0, 24), "byte_filter/1/4/64": (128, 0, 8),
-    "byte_filter/1/4/128": (128, 0, 16),
+    **{f"byte_filter/{halves}/4/{panel}": (128, 0, 40) for halves in (0, 1) for panel in sources.BYTE_PANELS},
     "check_sums": (64, 0, 0),
     "trials": (200, 45_000, 0), "accept": (72, 64, 0), "exclude": (64, 0, 0), "join": (64, 0, 0),
     "widen": (64, 0, 0), "block_sums": (64, 2_100, 0), "prefix_sums": (64, 2_100, 0), "find_buckets": (64, 0, 0),
@@ -56,7 +55,7 @@ BUDGET = {
 # Bytes of spills, stores and loads, that a kernel is left: two blocks a multiprocessor leave it registers enough for
 # the loop over the panels, and a few words wait in memory from a tile to the next.
 SPILLS = {
-    "byte_filter/0/4/64": 16, "byte_filter/0/4/128": 48, "byte_filter/1/4/64": 16, "byte_filter/1/4/128": 56,
+    **{f"byte_filter/{halves}/4/{panel}": 128 for halves in (0, 1) for panel in sources.BYTE_PANELS},
     "lloyd_runs/1": 16,
 }  # fmt: skip
 

@@ -63,7 +63,7 @@ def test_bounds_hold(d):
 @pytest.mark.parametrize("d", [16, 128, 256, 257, 600, 2000])
 def test_the_largest_sums_of_products(d):
     """All codes are 255 or -255: of 256 features the sums are as large as 24 bits have room for."""
-    assert 0.99 * 2**24 < 256 * operands.HALVES.levels**2 < 2**24
+    assert 0.99 * 2**24 < 256 * operands.HALVES.levels(0) ** 2 < 2**24
     signs = np.random.default_rng(d).choice([-1.0, 1.0], (90, 1))
     X = np.repeat(signs, d, axis=1).astype(np.float32) * np.float32(3)
     centroids = np.repeat(np.linspace(-3, 3, 70)[:, None], d, axis=1).astype(np.float32)

@@ -35,10 +35,10 @@ FAULTS = {
         "byte_filter", "to[i] = quad.at[i];", "to[i] = quad.at[i / 2 + i % 2 * 2];"
     ),
     "words of rows written in another order": Fault(
-        "byte_codes", "{{coarse[w][r], coarse[w][r + 8],", "{{coarse[w][r + 8], coarse[w][r],"
+        "byte_rows", "{{coarse[w][r], coarse[w][r + 8],", "{{coarse[w][r + 8], coarse[w][r],"
     ),
     "fine words written in another order": Fault(
-        "byte_codes", "{{fine[w][r], fine[w][r + 8],", "{{fine[w][r + 8], fine[w][r],"
+        "byte_rows", "{{fine[w][r], fine[w][r + 8],", "{{fine[w][r + 8], fine[w][r],"
     ),
     "words of centroids read in another order": Fault(
         "byte_filter",
@@ -46,7 +46,7 @@ FAULTS = {
         "if (p == 0) multiply(sum[m][i + j], a[m][p], two.at[2 * j + 1], two.at[2 * j], first_sums);",
     ),
     "words of centroids written in another order": Fault(
-        "byte_codes", "place / 8 % 2 * 2 + at % 8 / 4;", "place / 8 % 2 + at % 8 / 4 * 2;"
+        "byte_centroids", "place / 8 % 2 * 2 + at % 8 / 4;", "place / 8 % 2 + at % 8 / 4 * 2;"
     ),
     "no wait for the centroids that stay": Fault(
         "byte_filter", "commit_copies();\n    wait_for_copies<0>();", "commit_copies();", RESIDENT
@@ -54,23 +54,36 @@ FAULTS = {
     "no wait for the next centroids": Fault(
         "byte_filter", "wait_for_copies<0>();\n          __syncthreads();", "__syncthreads();", MANY
     ),
-    "half the scale of a row": Fault("byte_codes", "fact = {-inverse,", "fact = {-0.5f * inverse,"),
-    "less than the scale of a centroid": Fault("byte_codes", "step = {t, ", "step = {0.9f * t, "),
+    "half the scale of a row": Fault("byte_rows", "fact = {-inverse,", "fact = {-0.5f * inverse,"),
+    "less than the scale of a centroid": Fault("byte_centroids", "step = {t, ", "step = {0.9f * t, "),
     "sums without their bias": Fault("byte_filter", "(BIASED ? 0x4B400000 : 0)", "0"),
     "a bias that is not taken off": Fault("byte_filter", "BIASED ? -ROUNDER * t : 0.0f", "0.0f"),
-    "floors too high": Fault("byte_filter", "fmaf(-fact.y, slope, score)", "score"),
-    "floors that take fine codes for exact": Fault("byte_filter", "= fine_share * fmaf(", "= 0.0f * fmaf("),
-    "bounds without what the bias rounds": Fault("byte_codes", "(biased ? s / 64 : 0.0)", "0.0"),
+    "floors too high": Fault("byte_filter", "used ? score - lost : -INFINITE", "used ? score : -INFINITE"),
+    "floors that take fine codes for exact": Fault("byte_filter", "= codes.share * fmaf(", "= 0.0f * fmaf("),
+    "bounds without what the bias rounds": Fault("byte_centroids", "(biased ? s / 64 : 0.0)", "0.0"),
     "floors that are not lowered": Fault(
         "byte_filter", "return low - fmaf(fabsf(low), lost_share, row.z)", "return low", MANY
     ),
-    "lanes left in the queue": Fault("byte_filter", "queued >= (last ? 1 : 32)", "queued >= 32"),
-    "a queue of other rows": Fault("byte_filter", "* 32 + i * 8 + g;", "* 32 + i * 8;"),
-    "bounds without the error of a row": Fault("byte_codes", "lost + ratio * norm", "lost"),
-    "bounds without the error of a centroid": Fault("byte_codes", "= lost + ratio * norm", "= ratio * norm"),
+    "lanes left in the queue": Fault("byte_filter", "while (queued) {", "while (queued >= 32) {"),
+    "a queue of other rows": Fault("byte_filter", "* 32 + m * 16 + h * 8 + g;", "* 32 + m * 16 + h * 8;"),
+    "the columns beside the likely centroid passed over": Fault(
+        "byte_filter", "near >= 0 && !(best <", "false && !(best <"
+    ),
+    "columns of the likely centroid of another part": Fault(
+        "byte_filter", "(int)((u32)c / (8 * PART)) : -1", "(int)((u32)c / (16 * PART)) : -1"
+    ),
+    "scores that are not lowered where norms are raised": Fault(
+        "byte_centroids", "raised_steps[c] = {step.x, half_norm};", "raised_steps[c] = {step.x, 2 * half_norm};"
+    ),
+    "rows of less than the usual reach": Fault("byte_filter", "fmaf(reach.y, steepest.y, ", "fmaf(0.0f, steepest.y, "),
+    "candidates by what they score at most in another unit": Fault(
+        "byte_filter", "smaller(mine.listed[item / ROWS][r].x, score.high)", "score.low"
+    ),
+    "bounds without the error of a row": Fault("byte_centroids", "lost + ratio * norm", "lost"),
+    "bounds without the error of a centroid": Fault("byte_centroids", "= lost + ratio * norm", "= ratio * norm"),
     "few rows of many candidates passed over": Fault("assign", "counters[4] = *n_left;", "counters[4] = 0;"),
     "a score to reach in another unit": Fault("byte_filter", "floor * (-1.0f / fact.x)", "floor"),
-    "bounds of the pass before": Fault("byte_filter", "upper[row] = INFINITE, lower[row] = -1.0f;", ";"),
+    "bounds of the pass before": Fault("byte_filter", "found.upper[row] = INFINITE, found.lower[row] = -1.0f;", ";"),
     "words of halves read in another order": Fault(
         "byte_filter",
         "multiply(sum, x[m], two.at[2 * j], two.at[2 * j + 1], first_sums);",
@@ -78,12 +91,12 @@ FAULTS = {
         SEVERAL,
         "fp16",
     ),
-    "features of halves left out": Fault("byte_codes", "(d + PER_WORD - 1) / PER_WORD", "d / PER_WORD", 39, "fp16"),
-    "halves of half the size": Fault("byte_codes", "(size - 0x38000000u)", "(size - 0x38800000u)", FEW, "fp16"),
+    "features of halves left out": Fault("byte_centroids", "(d + PER_WORD - 1) / PER_WORD", "d / PER_WORD", 39, "fp16"),
+    "halves of half the size": Fault("byte_rows", "(size - 0x38000000u)", "(size - 0x38800000u)", FEW, "fp16"),
     "sums of halves that are not taken over": Fault(
         "byte_filter", "part + 1 == first_part + EXACT_PARTS", "false", SEVERAL, "fp16"
     ),
-    "centroids passed over": Fault("byte_filter", "rests[m][h] = larger(rests[m][h], most[m][h]);", ""),
+    "centroids passed over": Fault("byte_filter", "panel_rests[m][h] = larger(panel_rests[m][h], best[m][h]);", ";"),
 }
 
 

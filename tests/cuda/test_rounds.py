@@ -97,7 +97,7 @@ def test_a_block_takes_many_tiles_of_a_run(order):
 READ = "__syncthreads();  // what was in the tile has been read"
 FAULTS = {  # the module, a barrier, what is there instead, and the scorer; or None: whole runs
     "hashes": ("rows", READ, "", "panels"),
-    "codes": ("byte_codes", READ, "", "bytes"),
+    "codes": ("byte_rows", READ, "", "bytes"),
     "silhouettes": ("silhouettes", "__syncthreads();  // what was in shared memory has been read", "", "panels"),
     "moves": ("runs", "__syncthreads();\n    if (t == 0) shared.changed", "if (t == 0) shared.changed", None),
 }

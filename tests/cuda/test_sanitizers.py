@@ -155,7 +155,9 @@ modules = [sources.module(name, "float") for name in sources.MODULES if name not
 modules += [sources.module("assign", "float", PANEL=128, HEIGHT=4), sources.module("points", "float", DIM=2, SEVERAL=1)]
 modules += [sources.module("update_sums", "float", COLUMNS=columns) for columns in (1, 4)]
 modules += [
-    sources.module(name, "float", HALVES=halves) for name in ("byte_codes", "byte_sample") for halves in (0, 1)
+    sources.module(name, "float", HALVES=halves)
+    for name in ("byte_rows", "byte_centroids", "byte_sample")
+    for halves in (0, 1)
 ]
 modules += [
     sources.module("byte_filter", "float", HALVES=halves, KSTEPS=size, PANEL=64)

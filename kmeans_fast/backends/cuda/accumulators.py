@@ -4,7 +4,7 @@ import numpy as np
 
 from .device import Launcher, allocate
 
-_TRIALS = 2048  # 4 kinds, 256 places, both signs
+_TRIALS = 5 * 2048  # 5 widths; 4 kinds, 256 places, both signs
 
 
 def exact_halves(device, trials=_TRIALS):

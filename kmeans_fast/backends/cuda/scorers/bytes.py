@@ -17,6 +17,7 @@ LEAST_CAPABILITY = (8, 0)
 MOST_FEATURES = 1 << 16  # sums of products fit 32 bits
 _PRODUCT = 32  # bytes of a row that a product takes
 _STAGE_PRODUCTS = 8  # of a panel in shared memory at a time, where a row does not fit registers
+_RESIDENT = {0: 1, 1: 2, 2: 2, 4: 2, 8: 1}  # blocks that a multiprocessor has registers for, by products of a row
 _WARPS = sources.THREADS // 32
 _ROWS = 32  # of a warp
 _SAMPLING = 2  # blocks of `likely_centroids` that run at once on a multiprocessor
@@ -47,14 +48,14 @@ def most_candidates(width):
 
 def bytes_a_row(width):
     """Memory that a row takes beside what `panels` has for it."""
-    return 2 * _PRODUCT * products_of(width)[1] + 16 + 4 + 4 * most_candidates(width) + 4
+    return 2 * _PRODUCT * products_of(width)[1] + 16 + 4 + 4 + 4 * (1 + most_candidates(width)) + 4
 
 
 def warps_bytes(width):
     """Shared memory that the warps of a block have for their rows (`WarpRows`)."""
-    most, queued = most_candidates(width), 32 + 4 * 32
-    listed = most + most // 4
-    return _WARPS * (36 * queued + _ROWS * (8 * listed + 16 + 4 * 4))
+    most, queued = most_candidates(width), 32 + 2 * 32
+    listed = most + most // 2
+    return _WARPS * (36 * queued + _ROWS * (8 * listed + 32 + 16 + 8 + 4 * 6))
 
 
 def stage_bytes(width, panel):
@@ -70,17 +71,18 @@ class ByteScorer(PanelScorer):
     def __init__(self, sizes, properties):
         super().__init__(sizes, properties)
         n, d, k = sizes[:3]
-        self.operand = operand_for(properties)
+        self.operand = operand_for(d, properties)
         # Where rows have no labels, a sample of the centroids gives them their first floors.
         self.ways = self.operand.name, f"{self.operand.name}, sampled"
         width = d * self.operand.size
         self.ksteps, self.products = products_of(width)
+        self.levels = self.operand.levels(self.ksteps)
         self.most = most_candidates(width)
         narrow, wide = sources.BYTE_PANELS
-        resident = 1 if self.ksteps in (0, 8) else 2  # blocks a multiprocessor, by their registers
-        if resident == 2 and _room(width, properties, 2) < 2 * stage_bytes(width, narrow):
+        resident, panels = _RESIDENT[self.ksteps], -(-k // narrow)
+        if _room(width, properties, resident) < 2 * stage_bytes(width, narrow):
             resident = 1
-        room, panels = _room(width, properties, resident), -(-k // narrow)
+        room = _room(width, properties, resident)
         # All panels stay in shared memory if they can. Else they are wide: each is waited for.
         self.all_resident = self.ksteps > 0 and panels * stage_bytes(width, narrow) <= room
         narrowly = self.all_resident or panels == 1 or 2 * stage_bytes(width, wide) > room
@@ -89,7 +91,9 @@ class ByteScorer(PanelScorer):
         self.panels = -(-k // self.byte_panel)
         places = self.panels if self.all_resident else 2
         self.shared = places * stage_bytes(width, self.byte_panel) + warps_bytes(width)
-        self.byte_blocks = max(1, min(-(-n // (_ROWS * _WARPS)), resident * properties.multiprocessors))
+        at_once, tiles = resident * properties.multiprocessors, max(1, -(-n // _ROWS))
+        self.used_warps = min(-(-tiles // at_once), _WARPS)
+        self.byte_blocks = min(-(-tiles // self.used_warps), at_once)
         self.sampled = max(1, k // _SAMPLED if d <= _MANY_FEATURES else min(2, k // _SAMPLED))  # of so many, one
         self.sample_blocks = max(1, min(-(-n // (_ROWS * _WARPS)), _SAMPLING * properties.multiprocessors))
         # An estimate: float32 takes 0.05 ps longer than bytes for a feature of a pair; to read X and write the bytes of
@@ -106,7 +110,7 @@ class ByteScorer(PanelScorer):
             return f"it takes compute capability 8.0, and this GPU has {properties.compute_capability}"
         if d > MOST_FEATURES:
             return f"it takes up to {MOST_FEATURES:,} features, and there are {d:,}"
-        width = d * operand_for(properties).size
+        width = d * operand_for(d, properties).size
         shared, most = warps_bytes(width) + 2 * stage_bytes(width, sources.BYTE_PANELS[0]), properties.shared_bytes
         if shared > most:
             return f"it takes {shared:,} bytes of shared memory, and there are {most:,}"
@@ -132,7 +136,8 @@ class ByteScorer(PanelScorer):
 
     def modules(self, stored):
         of_operand = [
-            sources.module(name, stored, HALVES=self.operand.halves) for name in ("byte_codes", "byte_sample")
+            sources.module(name, stored, HALVES=self.operand.halves)
+            for name in ("byte_rows", "byte_centroids", "byte_sample")
         ]
         mine = [sources.module("byte_candidates", stored), sources.module("byte_filter", stored, **self.byte_choices)]
         return [*super().modules(stored), *of_operand, *mine]
@@ -187,23 +192,26 @@ class ByteScoring(PanelScoring):
         in_tiles = -(-n // _ROWS) * _ROWS * words
         self.row_words, self.row_fine_words = (allocate(device, in_tiles, np.uint32, what, fill=0) for _ in range(2))
         self.row_facts = allocate(device, 4 * n, np.float32, what)
-        self.states = allocate(device, n, np.int32, what)
-        self.candidates = allocate(device, n * plan.most, np.int32, what)
+        self.likely = allocate(device, n, np.int32, what)
+        self.several = allocate(device, n, np.int32, what)
+        self.candidates = allocate(device, n * (1 + plan.most), np.int32, what)
         self.overflowed = allocate(device, n, np.int32, what)
         k, what = plan.panels * plan.byte_panel, f"{self.k:,} centroids of {self.d:,} features"
         self.words, self.fine_words = (allocate(device, k * words, np.uint32, what, fill=0) for _ in range(2))
-        self.steps = allocate(device, 2 * k, np.float32, what)
-        self.slopes = allocate(device, k, np.float32, what)
-        self.steepest = allocate(device, plan.panels, np.float32, what)
+        self.steps, self.raised_steps = (allocate(device, 2 * k, np.float32, what) for _ in range(2))
+        self.measures = allocate(device, 2 * k, np.float32, what)
+        self.steepest = allocate(device, 2 * plan.panels, np.float32, what)
         self.moved = allocate(device, (self.k, self.d), np.float32, what)
-        shift = device.download(self.frame["shift"])
+        shift, rows = device.download(self.frame["shift"]), sample(self.launcher, session.X)
+        self.usual_reach = self.scale * byte_scores.usual_reach(rows, shift)
         self.how = {
             "d": self.d, "shift": self.frame["shift"], "scale": self.scale, "products": plan.products,
-            "ratio": byte_scores.usual_ratio(sample(self.launcher, session.X), shift, plan.operand.levels),
+            "levels": plan.levels,
+            "ratio": byte_scores.usual_ratio(rows, shift, plan.levels),
         }  # fmt: skip
         self.lost_share = byte_scores.lost_share(self.d)
         self.launcher.prepare(
-            "byte_codes", "encode_rows", self.launcher.blocks(n), choices={"HALVES": plan.operand.halves},
+            "byte_rows", "encode_rows", self.launcher.blocks(n), choices={"HALVES": plan.operand.halves},
             X=session.X, n=n, **self.how, lost_share=self.lost_share,
             vanishing=byte_scores.vanishing(self.d, self.scale), words=self.row_words,
             fine_words=self.row_fine_words, facts=self.row_facts,
@@ -230,18 +238,18 @@ class ByteScoring(PanelScoring):
             self._encode(session)
         plan, prepare, halted = self.plan, self.launcher.prepare, common["halted"]
         of_centroids = {
-            "words": self.words, "fine_words": self.fine_words, "steps": self.steps, "slopes": self.slopes,
-            "steepest": self.steepest,
+            "words": self.words, "fine_words": self.fine_words, "steps": self.steps,
+            "raised_steps": self.raised_steps, "measures": self.measures, "steepest": self.steepest,
+            "usual_reach": self.usual_reach,
         }  # fmt: skip
         counters = common["counters"]
         n_left = counters[3:4] if bounded else None
         found = {
-            "n": session.n, "d": self.d, "states": self.states, "candidates": self.candidates, "upper": self.upper,
-            "lower": self.lower, "labels": common["labels"], "counters": counters, "halted": halted,
-            "rows_left": self.left if bounded else None, "n_left": n_left,
+            "n": session.n, "d": self.d, "candidates": self.candidates, "upper": self.upper, "lower": self.lower,
+            "labels": common["labels"], "counters": counters, "halted": halted,
         }  # fmt: skip
         encode = prepare(
-            "byte_codes", "encode_centroids", self.launcher.blocks(plan.panels, 1),
+            "byte_centroids", "encode_centroids", self.launcher.blocks(plan.panels, 1),
             choices={"HALVES": plan.operand.halves}, centroids=centroids.exact, k=self.k, **self.how,
             panel=plan.byte_panel, biased=plan.ksteps > 0 and not plan.operand.halves, moved=self.moved, **of_centroids,
             halted=halted,
@@ -251,15 +259,16 @@ class ByteScoring(PanelScoring):
             "byte_filter", "byte_filter", plan.byte_blocks, shared_bytes=plan.shared, choices=plan.byte_choices,
             row_words=self.row_words, row_fine_words=self.row_fine_words, row_facts=self.row_facts,
             products=plan.products, k=self.k, lost_share=self.lost_share,
-            fine_share=byte_scores.fine_share(self.d), inverse_ratio=1 / self.how["ratio"],
-            resident=plan.all_resident, overflowed=self.overflowed, open=self.open, of_norm=of_norm,
-            likely=self.states if way == plan.ways[1] else common["labels"], **of_centroids, **found,
+            fine_share=byte_scores.fine_share(self.d, plan.levels), inverse_ratio=1 / self.how["ratio"],
+            resident=plan.all_resident, used_warps=plan.used_warps, overflowed=self.overflowed, open=self.open,
+            of_norm=of_norm, likely=self.likely if way == plan.ways[1] else common["labels"], several=self.several,
+            rows_left=self.left if bounded else None, n_left=n_left, **of_centroids, **found,
         )  # fmt: skip
         settle = prepare(
             "byte_candidates", "settle_candidates", self.launcher.blocks(session.n), X=session.X,
             centroids=centroids.exact, moved=self.moved, half_norms=centroids.packed.half_norms,
             shift=self.frame["shift"], scale=self.scale, norms=self.norms, of_norm=of_norm,
-            of_half_norm=of_half_norm, added=added, most=plan.most, **found,
+            of_half_norm=of_half_norm, added=added, most=plan.most, listed=self.several, **found,
         )  # fmt: skip
         bounds = [self._filter(session, centroids, n_left)] if bounded else []
         few = _SCANNED_A_BLOCK * self.rechecking
@@ -268,11 +277,11 @@ class ByteScoring(PanelScoring):
         return [*bounds, encode, *sample, score, settle, *in_float32]
 
     def _sample(self, session):
-        """A centroid for each row that is likely to be near, into `states`."""
+        """A centroid for each row that is likely to be near, into `likely`."""
         plan = self.plan
         return self.launcher.prepare(
             "byte_sample", "likely_centroids", plan.sample_blocks, choices={"HALVES": plan.operand.halves},
             row_words=self.row_words, row_facts=self.row_facts,
             n=session.n, products=plan.products, words=self.words, steps=self.steps, k=self.k, panel=plan.byte_panel,
-            every=plan.sampled, likely=self.states, halted=session.iteration.halted,
+            every=plan.sampled, likely=self.likely, halted=session.iteration.halted,
         )  # fmt: skip
