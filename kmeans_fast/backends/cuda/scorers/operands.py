@@ -6,7 +6,8 @@ of more than 16 features they take twice the products, the memory and the way to
 alone, measured on an H100 (bytes 1257, halves 630 T operations a second), they should lose there: at (1M, 768, 4096)
 products would take 5 ms more, rows and centroids from cache about 10, and at most half of what lists and candidates
 take would be saved. Up to 16 features they take no more than bytes, which would be padded to 32. So they serve there,
-unless they are much slower than bytes, and where bytes are slow. By data sheets, of bytes to halves with sums in
+unless they are much slower than bytes, and where bytes are slow. On an H100 an iteration at (10M, 16, 256) took 2.11 ms
+in halves and 2.38 in bytes, one at (1M, 32, 65536) 20.7 and 19.8. By data sheets, of bytes to halves with sums in
 float32, T operations a second:
 
 =================  =============================  ======================================================================
