@@ -25,7 +25,7 @@ def usual_ratio(X, shift, levels=LEVELS):
 
 
 def usual_reach(X, shift):
-    """What nine tenths of a sample of X (rows, d) are longer than, from `shift`.
+    """The distance from `shift` that nine tenths of a sample of X (rows, d) exceed.
 
     Any number that is not negative is right for the bounds, the usual one serves best.
     """

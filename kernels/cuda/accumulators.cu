@@ -17,7 +17,7 @@
 
 // The largest factor of as many features as sums are exact of: 2**24 is not reached.
 __device__ __forceinline__ int largest_of(int features) {
-  return features == 16 ? 1023 : features == 32 ? 724 : features == 64 ? 511 : features == 128 ? 361 : 255;
+  return features == 16 ? 1023 : features == 32 ? 724 : features == 64 ? 511 : features == 128 ? 362 : 255;
 }
 
 __device__ __forceinline__ u32 mixed(u32 value) {

@@ -52,7 +52,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) settle_candidates(
     real scale,
     const float* __restrict__ norms,
     float of_norm, float of_half_norm, float added,
-    const int* __restrict__ listed,        // IN    (n,) the rows; the rest of them has one
+    const int* __restrict__ listed,        // IN    (n,) rows with several candidates
     const int* __restrict__ candidates,    // IN    (n, 1 + most) how many, and which
     int most,                              //       of a row
     int* labels,                           // INOUT (n,)

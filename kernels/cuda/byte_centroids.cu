@@ -19,15 +19,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) encode_centroids(
     double ratio,
     int panel,                             //       centroids a panel, a multiple of 16
     int biased,                            //       whether the sums of products start at ROUNDER
+    float usual_reach,                     //       Y: what y s of most rows is at least
     float* moved,                          // OUT   (k, d) c'
     u32* words,                            // OUT   zeroed codes, as the next one
     u32* fine_words,                       // OUT   of what they leave
-    float usual_reach,                     //       of rows: what y s is at least, of most
     float2* steps,                         // OUT   (panels * panel,) t, not above |c'|^2 / 2
-    float2* raised_steps,                  // OUT   (panels * panel,) the same, the latter raised by how much less than
-                                           //       the largest g of the panel their own one makes of such a reach
-    float2* measures,                      // OUT   (panels * panel,) minus what it was raised by, and g
-    float2* steepest,                      // OUT   (panels,) the largest g, and less the least one
+    float2* raised_steps,                  // OUT   (panels * panel,) t, the latter raised by (largest g - g) Y
+    float2* measures,                      // OUT   (panels * panel,) -(largest g - g) Y, g
+    float2* steepest,                      // OUT   (panels,) the largest g, the largest less the least
     const int* halted
 ) {
   __shared__ int top, bottom;

@@ -175,8 +175,8 @@ __device__ __forceinline__ void look_closer(WarpRows& mine, int queued, int coun
       const float value = ((const float*)&mine.queue.scores[i / 4][at])[i % 4];
       const float2 measures = centroids.measures[c];
       const int slot = atomicAdd(&mine.counts[row], 1);
-      const float score = fmaf(measures.x, fact.x, value) + fact.y * measures.y;
-      if (slot < LISTED) mine.listed[slot][row] = {score, __int_as_float(c)};
+      const float at_most = fmaf(measures.x, fact.x, value) + fact.y * measures.y;
+      if (slot < LISTED) mine.listed[slot][row] = {at_most, __int_as_float(c)};
     }
     candidates &= candidates - 1;
   }

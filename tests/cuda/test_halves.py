@@ -5,6 +5,7 @@ In the simulator, whose tensor cores keep as many bits as a test says.
 
 import numpy as np
 import pytest
+from kmeans_fast.kernels.cuda import sources
 from support import DTYPES, beside_the_reference, some_weights, uneven
 from test_byte_scorer import KINDS, assert_labels, bounds_that_hold, problem
 
@@ -71,6 +72,24 @@ def test_the_largest_sums_of_products(d):
     for _ in range(2):
         assert_labels(session, X, centroids)
     assert not session.device.download(session.iteration.counters)[5]  # nothing was left to float32
+
+
+def test_the_largest_codes_are_those_whose_sums_are_tried():
+    """`largest_of` of `accumulators.cu` has the same numbers."""
+    largest = {ksteps: operands.HALVES.levels(ksteps) for ksteps in sources.KSTEPS}
+    assert largest == {1: 1023, 2: 724, 4: 511, 8: 362, 0: 255}
+    widths = {16: 1023, 32: 724, 64: 511, 128: 362}
+    text = " : ".join(f"features == {width} ? {code}" for width, code in widths.items())
+    assert f"return {text} : 255;" in sources.text("accumulators")
+
+
+@pytest.mark.parametrize(("k", "asked"), [(8, False), (256, True)])
+def test_few_features_ask_the_device_only_where_bytes_are_wanted(k, asked):
+    trials = []
+    properties = SimDevice().properties._replace(exact_halves=lambda: trials.append(1) or True)
+    scorer = planned_scorer(Sizes(100_000, 16, k, np.dtype(np.float32)), properties)
+    assert (scorer.name == "bytes") == bool(trials) == asked
+    assert not asked or scorer.operand.name == "fp16"
 
 
 # ---- which operand serves ------------------------------------------------------------------------------------------

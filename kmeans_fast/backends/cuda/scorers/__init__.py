@@ -20,7 +20,8 @@ def planned_scorer(sizes, properties):
     forced = _CHOICE.forced is not None
 
     def against(scorer):
-        return scorer.objection(sizes, properties) or ("" if forced else scorer.decline(sizes))
+        # An objection may take a trial on the device (`operands.py`): first whether the scorer is wanted at all.
+        return ("" if forced else scorer.decline(sizes)) or scorer.objection(sizes, properties)
 
     planned = _CHOICE.first(against)(sizes, properties)
     planned.forced = forced
