@@ -2,6 +2,9 @@
 
 import bz2
 import gzip
+import io
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ import kmeans_fast
 from kmeans_fast import door, sources
 from kmeans_fast.memory import limited
 from kmeans_fast.parameters import checked
+from kmeans_fast.sources import csv as csv_source
 
 pa, csv = (pytest.importorskip(name) for name in ("pyarrow", "pyarrow.csv"))
 
@@ -108,3 +112,42 @@ def test_rows_of_text_longer_than_blocks(tmp_path):
     wide = np.random.default_rng(0).normal(size=(9, 20_000))  # 400 kB a row
     np.savetxt(tmp_path / "x.csv", wide, delimiter=",", fmt="%.17g")
     assert_array_equal(rows_of(sources.Csv(tmp_path / "x.csv", header=False)), wide)
+
+
+class _SlowFile(io.BytesIO):
+    """The first read of it is answered at once, others late. It tells whether it was closed during one."""
+
+    def __init__(self, content):
+        super().__init__(content)
+        self.reading, self.reads, self.is_closed_early = threading.Lock(), 0, False
+
+    def read(self, size=-1):
+        with self.reading:
+            self.reads += 1
+            time.sleep(0.05 * (self.reads > 1))
+            return super().read(size)
+
+    def close(self):
+        self.is_closed_early |= self.reading.locked()
+        super().close()
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_no_file_is_closed_while_a_thread_reads_ahead(tmp_path, monkeypatch, most):
+    # Another file that is opened then may get its descriptor, and lose to the thread what it reads from there.
+    content, files = ("a,b,c\n" + "1.5,2.5,3.5\n" * 60_000).encode(), []
+    (tmp_path / "x.csv").write_bytes(content)
+
+    def opened(path):
+        files.append(_SlowFile(content))
+        return pa.PythonFile(files[-1], mode="r")
+
+    source = sources.Csv(tmp_path / "x.csv").cut(1)
+    monkeypatch.setattr(csv_source, "_unpacked", opened)
+    chunks = source.chunks()  # the names are read first, by a reader that goes no further
+    assert [len(next(chunks)) > 0 for _ in range(most)] == [True] * most
+    chunks.close()
+    assert len(files) == 3  # the length of rows is looked at before
+    while any(file.reading.locked() for file in files):
+        time.sleep(0.01)
+    assert not any(file.is_closed_early for file in files)

@@ -100,14 +100,14 @@ class Csv(Source):
         try:
             read = csv.ReadOptions(block_size=self._block_bytes(path), autogenerate_column_names=nameless)
             if path not in self.chosen:  # to look at the names is to parse the first block
-                with _unpacked(path) as file, csv.open_csv(file, read, parse) as reader:
+                with csv.open_csv(_unpacked(path), read, parse) as reader:
                     self.names[path] = reader.schema.names
                     self.chosen[path] = self._choose(self.names[path], expected)
             chosen = self.chosen[path]
             parse.ignore_empty_lines = len(self.names[path]) > 1  # of one column they are cells without a value
             self.n_features, numbers = len(chosen), dict.fromkeys(chosen, pa.float64())
             convert = csv.ConvertOptions(include_columns=chosen, column_types=numbers)
-            with _unpacked(path) as file, csv.open_csv(file, read, parse, convert) as reader:
+            with csv.open_csv(_unpacked(path), read, parse, convert) as reader:
                 self.head = None if nameless else head_of(reader.schema)  # else they are named by their places
                 yield from reader
         except (OSError, ValueError) as error:  # also pyarrow's own
@@ -149,7 +149,11 @@ class Csv(Source):
 
 
 def _unpacked(path):
-    """The text of a file."""
+    """The text of a file.
+
+    It is pyarrow that closes what its reader reads. A thread of that reads ahead, also after the reader is closed; were
+    the file closed meanwhile, another file might get its descriptor, and lose what the thread reads from there.
+    """
     import pyarrow as pa
 
     return pa.input_stream(path, compression=packing(path))
