@@ -5,13 +5,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <barrier>
+#include <cerrno>
 #include <climits>
+#include <ctime>
+#include <deque>
+#include <semaphore>
 #include <thread>
 
 static thread_local SimIndex threadIdx;
 static thread_local SimUnderWay sim_mine;
 static SimIndex blockIdx;
+
+// For so long lanes wait for each other at most: no kernel of the tests takes a tenth of it.
+#ifndef SIM_MOST_SECONDS
+#define SIM_MOST_SECONDS 100
+#endif
 
 // Where lanes wait for each other in a way that ThreadSanitizer takes for no order: relaxed atomics, and a wait that it
 // does not know. The fences, which it does not know either, are for what the simulator exchanges itself.
@@ -29,7 +39,11 @@ class SimMeeting {
     if (all) syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
     if (waits && !all)
       while ((now ^ before) >> 16 == 0) {
-        syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, now, nullptr, nullptr, 0);
+        const timespec most{SIM_MOST_SECONDS, 0};
+        if (syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, now, &most, nullptr, 0) && errno == ETIMEDOUT) {
+          std::fprintf(stderr, "lanes of a warp wait for others that do not come\n");
+          std::_Exit(1);
+        }
         now = __atomic_load_n(&word, __ATOMIC_RELAXED);
       }
   }
@@ -45,22 +59,68 @@ class SimMeeting {
 };
 
 struct SimWarp {
-  std::unique_ptr<std::barrier<>> barrier;
-  std::unique_ptr<SimMeeting> meeting;
+  std::barrier<> barrier;
+  // Of all lanes, of each half of them, of each quarter, and so on. All that have not ended come to the first, which
+  // also has the place of those that are no such group.
+  std::vector<SimMeeting> meetings;
   uint64_t box[32];
   SimFragments fragments[2];
+
+  explicit SimWarp(unsigned lanes) : barrier(lanes) {
+    for (unsigned size = 32; size; size /= 2)
+      for (unsigned first = 0; first < 32; first += size)
+        meetings.emplace_back(lanes <= first ? 0 : lanes - first < size ? lanes - first : size);
+  }
+  SimMeeting& meeting(unsigned lane, unsigned size) { return meetings[32 / size - 1 + lane / size]; }
+  void end(unsigned lane) {
+    barrier.arrive_and_drop();
+    for (unsigned size = 32; size; size /= 2) meeting(lane, size).end();
+  }
 };
 static std::unique_ptr<std::barrier<>> sim_threads_barrier;
-static std::vector<SimWarp> sim_warps;
+static std::vector<std::unique_ptr<SimWarp>> sim_warps;
 
 static inline int sim_lane() { return threadIdx.x % 32; }
-static inline uint64_t* sim_warp_box() { return sim_warps[threadIdx.x / 32].box; }
-static inline SimFragments* sim_warp_fragments() { return sim_warps[threadIdx.x / 32].fragments; }
+static inline uint64_t* sim_warp_box() { return sim_warps[threadIdx.x / 32]->box; }
+static inline SimFragments* sim_warp_fragments() { return sim_warps[threadIdx.x / 32]->fragments; }
 static inline SimUnderWay& sim_under_way() { return sim_mine; }
 static inline void sim_block_barrier(int) { sim_threads_barrier->arrive_and_wait(); }
-static inline void sim_warp_barrier(unsigned, int) { sim_warps[threadIdx.x / 32].barrier->arrive_and_wait(); }
-static inline void sim_warp_meeting(unsigned, int) { sim_warps[threadIdx.x / 32].meeting->meet(); }
+static inline void sim_warp_barrier(unsigned, int) { sim_warps[threadIdx.x / 32]->barrier.arrive_and_wait(); }
+static inline void sim_warp_meeting(unsigned mask, int) {
+  const unsigned size = __builtin_popcount(mask), first = __builtin_ctz(mask), below = (unsigned)((1ull << size) - 1);
+  const bool aligned = !(size & (size - 1)) && first % size == 0 && mask == below << first;
+  sim_warps[threadIdx.x / 32]->meeting(aligned ? first : 0, aligned ? size : 32).meet();
+}
 static inline void __nanosleep(unsigned) { std::this_thread::yield(); }
+
+// The threads of all blocks: under ThreadSanitizer one takes a millisecond to begin.
+class SimPool {
+  struct Worker {
+    std::binary_semaphore wanted{0};
+  };
+  std::deque<Worker> workers;
+  const std::function<void(unsigned)>* task = nullptr;
+  std::atomic<unsigned> left{0};
+
+  void work(Worker& mine, unsigned number) {
+    for (;;) {
+      mine.wanted.acquire();
+      (*task)(number);
+      if (left.fetch_sub(1, std::memory_order_release) == 1) left.notify_one();
+    }
+  }
+
+ public:
+  void run(unsigned n, const std::function<void(unsigned)>& wanted) {
+    const unsigned before = workers.size();
+    if (before < n) workers.resize(n);
+    for (unsigned i = before; i < n; ++i) std::thread([this, i, &mine = workers[i]] { work(mine, i); }).detach();
+    task = &wanted, left = n;
+    for (unsigned i = 0; i < n; ++i) workers[i].wanted.release();
+    for (unsigned now; (now = left.load(std::memory_order_acquire));) left.wait(now, std::memory_order_acquire);
+  }
+};
+inline SimPool& sim_pool = *new SimPool;  // one for all libraries (the linker sees to that), whose threads never end
 
 static void sim_launch(const SimLaunch& launch, const std::function<void()>& kernel) {
   const unsigned n = launch.threads;
@@ -74,21 +134,14 @@ static void sim_launch(const SimLaunch& launch, const std::function<void()>& ker
     blockIdx = {number, 0, 0};
     sim_threads_barrier = std::make_unique<std::barrier<>>(n);
     sim_warps.clear();
-    sim_warps.resize((n + 31) / 32);
-    for (unsigned warp = 0; warp < sim_warps.size(); ++warp) {
-      const unsigned lanes = n - 32 * warp < 32 ? n - 32 * warp : 32;
-      sim_warps[warp].barrier = std::make_unique<std::barrier<>>(lanes);
-      sim_warps[warp].meeting = std::make_unique<SimMeeting>(lanes);
-    }
-    std::vector<std::thread> threads;
-    for (unsigned i = 0; i < n; ++i)
-      threads.emplace_back([&, i] {
-        threadIdx = {i, 0, 0};
-        kernel();
-        sim_warps[i / 32].barrier->arrive_and_drop();
-        sim_warps[i / 32].meeting->end();
-        sim_threads_barrier->arrive_and_drop();
-      });
-    for (std::thread& thread : threads) thread.join();
+    for (unsigned first = 0; first < n; first += 32)
+      sim_warps.push_back(std::make_unique<SimWarp>(n - first < 32 ? n - first : 32));
+    sim_pool.run(n, [&](unsigned i) {
+      threadIdx = {i, 0, 0};
+      sim_mine = {};
+      kernel();
+      sim_warps[i / 32]->end(i % 32);
+      sim_threads_barrier->arrive_and_drop();
+    });
   }
 }

@@ -262,6 +262,33 @@ def test_shuffles_votes_and_products_order_no_memory_of_other_lanes(way):
             run_python(ORDERS, way, **environment)
 
 
+GROUPS = """
+import ctypes, sys
+import numpy as np
+from simulator import build
+
+source = r'''
+extern "C" __global__ void __launch_bounds__(64) sums_of_groups(int* data) {
+  const int lane = threadIdx.x % 32, group = threadIdx.x / 8;
+  for (int round = 0; round <= group; ++round)  // groups leave this one after the other
+    for (int by = 4; by; by >>= 1) data[threadIdx.x] += __shfl_xor_sync(255u << (lane & ~7), data[threadIdx.x], by);
+  MORE
+}
+'''
+compiled = build.simulation(source.replace("MORE", sys.argv[1]), ["sums_of_groups"], ["-DSIM_MOST_SECONDS=2"], "thread")
+data = np.ones(64, np.int32)
+build.run(compiled, "sums_of_groups", 1, 64, [ctypes.c_void_p(data.ctypes.data)])
+print(*data[::8])
+"""
+
+
+def test_groups_of_lanes_meet_under_threads_of_the_system():
+    environment = build.sanitizer_environment("thread")
+    assert run_python(GROUPS, "", **environment).split() == [str(8 ** (group + 1)) for group in range(8)]
+    with pytest.raises(AssertionError, match="lanes of a warp wait for others that do not come"):
+        run_python(GROUPS, "if (lane < 3) __ballot_sync(7, 1); __syncthreads();", **environment)
+
+
 FAULTY = """
 import ctypes, sys
 import numpy as np
