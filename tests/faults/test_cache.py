@@ -11,10 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from kmeans_fast.kernels import cache
 from kmeans_fast.kernels.cpu.runtime.digests import cache_directory
+from kmeans_fast.kernels.cpu.runtime.functions import inner
+from numba.core import types
 from support import REPOSITORY, names, run_python, times_open
 
 SCRIPT = """
@@ -192,6 +195,43 @@ assert (found == reference.squared_distances(single, single[:4]).astype(np.float
     one.write_bytes(swapped[1])
     run_python(both, KMEANS_FAST_CACHE_DIR=warm)
     assert (one.read_bytes(), other.read_bytes()) != swapped[::-1]  # the next process loads again
+
+
+def test_functions_that_kernels_call_are_compiled_by_one_process_only(warm):
+    kernels = [path for path in files(warm) if path.name.startswith("distances.distance_table-")]
+    assert kernels
+    for path in kernels:
+        path.unlink()
+    run_python(
+        SCRIPT
+        + """
+from kmeans_fast.kernels.cpu.exact import distances
+
+assert distances.distance_table.body.stats.cache_misses
+called = [value for value in vars(distances).values() if getattr(value, "overloads", None)]
+assert called
+for function in called:
+    assert function.stats.cache_hits and not function.stats.cache_misses, function
+""",
+        KMEANS_FAST_CACHE_DIR=warm,
+    )
+    assert all(path.exists() for path in kernels)
+
+
+@inner
+def _larger(a, b):
+    return max(a, b)
+
+
+def test_symbols_of_numbas_closures_are_those_of_one_process():
+    """Numba numbers functions as a process compiles them: another closure may have the same symbol elsewhere."""
+    _larger.compile((types.float64, types.float64))
+    (code,) = _larger.overloads.values()
+    defined = [
+        function for function in llvm.parse_bitcode(code.library.bitcode()).functions if not function.is_declaration
+    ]
+    assert {function.linkage for function in defined if "locals" in function.name} == {llvm.Linkage.internal}
+    assert {function.linkage for function in defined if "locals" not in function.name} == {llvm.Linkage.linkonce_odr}
 
 
 def test_a_tilde_is_the_home_directory(tmp_path):

@@ -16,13 +16,14 @@ import llvmlite
 import llvmlite.binding as llvm
 import numba
 from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
+from numba.core.compiler import CompileResult, compile_result
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from ... import cache
 from . import compiling
 from .digests import DIRECTORY, digest
+from .libraries import InnerLibrary
 
 # The last is what `entry_code` knows of Python's objects; builds of one version may differ in it.
 _VERSIONS = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag, object.__basicsize__
@@ -108,25 +109,65 @@ class CodeCache(NullCache):
                 known, called, result = pickle.loads(content[32:])
                 # Otherwise it is another signature's file, or a file of what it calls comes from another process.
                 if known == key and all(functions[name](of) == symbol for symbol, name, of in called):
-                    return CompileResult._rebuild(target_context, *result)
+                    return self._rebuilt(target_context, *result)
         except Exception:  # whatever a damaged file makes of Numba
             pass
         return None
 
+    def _rebuilt(self, target_context, *result):
+        return CompileResult._rebuild(target_context, *result)
+
     def save_overload(self, sig, data):
         """Keep the code if that can be done."""
         key = self._key(sig, data.codegen)
-        self._keep(key, data)
+        if not self._is_kept(key, data):
+            compiling.lost.append(self.name)
         compiling.done(key)
 
-    def _keep(self, key, data):
+    def _is_kept(self, key, data):
+        """Keep the code; False if that cannot be done, but ought to."""
         if data.library.has_dynamic_globals:
-            return  # addresses of this process
+            return True  # addresses of this process
         if digest(self.module) is None:
-            return  # nothing would tell when it changes
-        library, *rest = data._reduce()
+            return True  # nothing would tell when it changes
         names = {function.name for function in data.library._final_module.functions if function.is_declaration}
         called = [(symbol, *symbols[symbol]) for symbol in sorted(names & symbols.keys())]
-        content = dumps((key, called, (_without_bitcode(library), *rest)))
-        if not cache.write(DIRECTORY, self._file(key), hashlib.sha256(content).digest() + content):
-            compiling.lost.append(self.name)
+        content = dumps((key, called, self._reduced(data)))
+        return cache.write(DIRECTORY, self._file(key), hashlib.sha256(content).digest() + content)
+
+    def _reduced(self, data):
+        library, *rest = data._reduce()
+        return _without_bitcode(library), *rest
+
+
+class InnerCache(CodeCache):
+    """As `CodeCache`, for a function that others inline: its bitcode is kept, which other processes need not compile.
+
+    No process waits for another that compiles it, as that takes a tenth of a second.
+    """
+
+    def load_overload(self, sig, target_context):
+        """The bitcode, or None."""
+        return self._loaded(self._key(sig, target_context.codegen()), target_context)
+
+    def save_overload(self, sig, data):
+        """Keep the bitcode if that can be done; kernels that are kept do without it."""
+        self._is_kept(self._key(sig, data.codegen), data)
+
+    def _reduced(self, data):
+        data.fndesc.typemap = data.fndesc.calltypes = None
+        return data.library.name, data.library.bitcode(), data.fndesc, data.environment, data.signature
+
+    def _rebuilt(self, target_context, name, bitcode, fndesc, environment, signature):
+        library = InnerLibrary.of_bitcode(target_context.codegen(), name, bitcode)
+        return compile_result(
+            typing_context=target_context.typing_context,
+            target_context=target_context,
+            library=library,
+            environment=environment,
+            entry_point=target_context.get_executable(library, fndesc, environment),
+            fndesc=fndesc,
+            signature=signature,
+            objectmode=False,
+            lifted=(),
+        )

@@ -3,7 +3,7 @@
 import numba
 from numba.core import types
 
-from .code_cache import CodeCache
+from .code_cache import CodeCache, InnerCache
 from .pipeline import InnerCompiler, KernelCompiler
 
 # Kernels allocate nothing, so Numba need not count references to their arrays (`_nrt`).
@@ -18,6 +18,7 @@ def inner(function, **options):
     compilation), and a literal argument is any other number: Numba would compile a copy for each.
     """
     dispatcher = numba.njit(**{**OPTIONS, **_NO_WRAPPERS, "pipeline_class": InnerCompiler, **options})(function)
+    dispatcher._cache = InnerCache(function)
     call_template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(types.unliteral, args)), kws)
     return dispatcher

@@ -1,15 +1,15 @@
 """Numba's compiler without what kernels have no use for: it makes the same code of them in less time."""
 
-from types import SimpleNamespace
+from typing import ClassVar
 
-from numba.core.codegen import JITCodeLibrary
+from numba.core import types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
-from numba.core.runtime import rtsys
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 
 from . import frames
+from .libraries import InnerLibrary, Library
 
 # Kernels have no `with`, no functions in functions, no comprehensions and no expressions of whole arrays. Each of these
 # passes walks through all of a function to find that out, and the lifetimes of its variables are found anew then.
@@ -23,48 +23,42 @@ _UNUSED = {
 }
 
 
-class _Library(JITCodeLibrary):
-    """The code of one function, of which machine code is made."""
+class _TypingContext:
+    """Numba's typing context, which remembers what types Numba's own functions have for which arguments.
 
-    def _optimize_functions(self, ll_module):
-        """Optimise nothing yet: what is inlined is optimised where it is inlined."""
-        ll_module.data_layout = self._codegen._data_layout
+    To infer the types of a function Numba asks for each operation again until none has changed, and each time tries the
+    definitions of the operation one after the other: a tenth of compiling.
+    """
 
-    def add_linking_library(self, library):
-        """Link it in, but not the functions that allocate memory, which kernels do not."""
-        if library is not rtsys.library:
-            super().add_linking_library(library)
+    _known: ClassVar = {}
 
+    def __init__(self, context):
+        self._context = context
 
-class _InnerLibrary(_Library):
-    """The code of a function that is linked into others: no machine code is made of it alone."""
+    def __getattr__(self, name):
+        return getattr(self._context, name)
 
-    codegen = SimpleNamespace(set_env=lambda name, environment: None)  # without machine code there is nowhere to set it
-
-    def _optimize_final_module(self):
-        """Run the first of Numba's two rounds, which inlines; the functions that it is linked into have the second."""
-        first = {"loop_vectorize": False, "slp_vectorize": False, "opt": 0, "cost": "cheap"}
-        passes, builder = self._codegen._module_pass_manager(**first)
-        passes.run(self._final_module, builder)
-
-    def _finalize_final_module(self):
-        self._finalize_dynamic_globals()
-        self._verify_declare_only_symbols()
-        self._finalized = True
-
-    def get_pointer_to_function(self, name):
-        """There is none."""
-        self._ensure_finalized()
-        return 0
+    def resolve_function_type(self, function, arguments, named):
+        """The signature that the function has for arguments of these types."""
+        if isinstance(function, types.Type) and not isinstance(function, types.Function):
+            return self._context.resolve_function_type(function, arguments, named)  # a kernel's
+        key = function, tuple(arguments), tuple(named.items())
+        signature = self._known.get(key)
+        if signature is None:
+            signature = self._context.resolve_function_type(function, arguments, named)
+            if signature is not None:
+                self._known[key] = signature
+        return signature
 
 
 class KernelCompiler(CompilerBase):
     """Numba's compiler of one function."""
 
-    library = _Library
+    library = Library
 
     def compile_extra(self, func):
         """Compile the function into a library of ours."""
+        self.state.typingctx = _TypingContext(self.state.typingctx)
         self.state.library = self.library(self.state.targetctx.codegen(), func.__qualname__)
         self.state.library.enable_object_caching()  # so that it can be kept
         return super().compile_extra(func)
@@ -101,4 +95,4 @@ class BodyCompiler(KernelCompiler):
 class InnerCompiler(KernelCompiler):
     """As `KernelCompiler`, for a function that only compiled code calls: it is linked into that."""
 
-    library = _InnerLibrary
+    library = InnerLibrary
