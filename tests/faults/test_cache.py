@@ -11,13 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from kmeans_fast.kernels import cache
 from kmeans_fast.kernels.cpu.runtime.digests import cache_directory
-from kmeans_fast.kernels.cpu.runtime.functions import inner
-from numba.core import types
 from support import REPOSITORY, names, run_python, times_open
 
 SCRIPT = """
@@ -218,20 +215,26 @@ for function in called:
     assert all(path.exists() for path in kernels)
 
 
+CLOSURE = """
+import llvmlite.binding as llvm
+from kmeans_fast.kernels.cpu.runtime.functions import inner
+from numba.core import types
+
 @inner
-def _larger(a, b):
+def larger(a, b):
     return max(a, b)
+
+larger.compile((types.float64, types.float64))
+(code,) = larger.overloads.values()
+defined = [one for one in llvm.parse_bitcode(code.library.bitcode()).functions if not one.is_declaration]
+assert {one.linkage for one in defined if "locals" in one.name} == {llvm.Linkage.internal}
+assert {one.linkage for one in defined if "locals" not in one.name} == {llvm.Linkage.linkonce_odr}
+"""
 
 
 def test_symbols_of_numbas_closures_are_those_of_one_process():
     """Numba numbers functions as a process compiles them: another closure may have the same symbol elsewhere."""
-    _larger.compile((types.float64, types.float64))
-    (code,) = _larger.overloads.values()
-    defined = [
-        function for function in llvm.parse_bitcode(code.library.bitcode()).functions if not function.is_declaration
-    ]
-    assert {function.linkage for function in defined if "locals" in function.name} == {llvm.Linkage.internal}
-    assert {function.linkage for function in defined if "locals" not in function.name} == {llvm.Linkage.linkonce_odr}
+    run_python(CLOSURE)
 
 
 def test_a_tilde_is_the_home_directory(tmp_path):
