@@ -18,7 +18,7 @@ static thread_local SimIndex threadIdx;
 static thread_local SimUnderWay sim_mine;
 static SimIndex blockIdx;
 
-// For so long lanes wait for each other at most: no kernel of the tests takes a tenth of it.
+// Lanes that wait for each other longer than this are stuck.
 #ifndef SIM_MOST_SECONDS
 #define SIM_MOST_SECONDS 100
 #endif
@@ -60,8 +60,8 @@ class SimMeeting {
 
 struct SimWarp {
   std::barrier<> barrier;
-  // Of all lanes, of each half of them, of each quarter, and so on. All that have not ended come to the first, which
-  // also has the place of those that are no such group.
+  // Of the whole warp, of each half, each quarter, down to each lane. Any other set of lanes meets as the whole warp,
+  // that is, all lanes that have not ended.
   std::vector<SimMeeting> meetings;
   uint64_t box[32];
   SimFragments fragments[2];
@@ -93,7 +93,7 @@ static inline void sim_warp_meeting(unsigned mask, int) {
 }
 static inline void __nanosleep(unsigned) { std::this_thread::yield(); }
 
-// The threads of all blocks: under ThreadSanitizer one takes a millisecond to begin.
+// Threads that all launches use: under ThreadSanitizer it takes a millisecond to start one.
 class SimPool {
   struct Worker {
     std::binary_semaphore wanted{0};
@@ -120,7 +120,7 @@ class SimPool {
     for (unsigned now; (now = left.load(std::memory_order_acquire));) left.wait(now, std::memory_order_acquire);
   }
 };
-inline SimPool& sim_pool = *new SimPool;  // one for all libraries (the linker sees to that), whose threads never end
+inline SimPool& sim_pool = *new SimPool;  // as an inline variable, one for all libraries; its threads never end
 
 static void sim_launch(const SimLaunch& launch, const std::function<void()>& kernel) {
   const unsigned n = launch.threads;

@@ -151,8 +151,9 @@ class Csv(Source):
 def _unpacked(path):
     """The text of a file.
 
-    It is pyarrow that closes what its reader reads. A thread of that reads ahead, also after the reader is closed; were
-    the file closed meanwhile, another file might get its descriptor, and lose what the thread reads from there.
+    A reader of pyarrow has a thread that reads ahead, and may do so after the reader is closed. So a file that it was
+    given is not closed here: the next file to be opened would get its descriptor, and the thread would take that file's
+    first bytes. It is closed when the reader and its thread no longer hold it.
     """
     import pyarrow as pa
 

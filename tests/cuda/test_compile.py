@@ -1,4 +1,4 @@
-"""Every CUDA source compiles for every architecture with every choice: within its budget and without spills.
+"""Every CUDA source compiles within its budget and without spills, for the architectures of `compilation`.
 
 The budget is of registers, shared memory and stack, a little above what the compiler takes now. A kernel that grows out
 of it loses resident warps, and that is to be decided, not to happen. NVRTC needs no GPU for it.

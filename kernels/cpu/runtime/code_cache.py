@@ -120,12 +120,12 @@ class CodeCache(NullCache):
     def save_overload(self, sig, data):
         """Keep the code if that can be done."""
         key = self._key(sig, data.codegen)
-        if not self._is_kept(key, data):
+        if not self._keep(key, data):
             compiling.lost.append(self.name)
         compiling.done(key)
 
-    def _is_kept(self, key, data):
-        """Keep the code; False if that cannot be done, but ought to."""
+    def _keep(self, key, data):
+        """Keep the code if it is code to be kept; False where writing it fails."""
         if data.library.has_dynamic_globals:
             return True  # addresses of this process
         if digest(self.module) is None:
@@ -152,7 +152,7 @@ class InnerCache(CodeCache):
 
     def save_overload(self, sig, data):
         """Keep the bitcode if that can be done; kernels that are kept do without it."""
-        self._is_kept(self._key(sig, data.codegen), data)
+        self._keep(self._key(sig, data.codegen), data)
 
     def _reduced(self, data):
         data.fndesc.typemap = data.fndesc.calltypes = None

@@ -31,7 +31,7 @@ class InnerLibrary(Library):
         """Run the first of Numba's two rounds, which inlines; the functions that it is linked into have the second."""
         first = {"loop_vectorize": False, "slp_vectorize": False, "opt": 0, "cost": "cheap"}
         passes, builder = self._codegen._module_pass_manager(**first)
-        passes.add_global_dead_code_eliminate_pass()  # above all addresses in this process, of functions it calls
+        passes.add_global_dead_code_eliminate_pass()  # unused addresses of this process would keep it from being cached
         passes.run(self._final_module, builder)
 
     def _finalize_final_module(self):

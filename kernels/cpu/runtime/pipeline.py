@@ -26,8 +26,8 @@ _UNUSED = {
 class _TypingContext:
     """Numba's typing context, which remembers what types Numba's own functions have for which arguments.
 
-    To infer the types of a function Numba asks for each operation again until none has changed, and each time tries the
-    definitions of the operation one after the other: a tenth of compiling.
+    Numba infers the types of a function in rounds, until none changes. In each it asks for every operation again, and
+    tries the operation's definitions one after the other: that was a tenth of compiling.
     """
 
     _known: ClassVar = {}
@@ -41,7 +41,7 @@ class _TypingContext:
     def resolve_function_type(self, function, arguments, named):
         """The signature that the function has for arguments of these types."""
         if isinstance(function, types.Type) and not isinstance(function, types.Function):
-            return self._context.resolve_function_type(function, arguments, named)  # a kernel's
+            return self._context.resolve_function_type(function, arguments, named)  # functions of kernels, methods
         key = function, tuple(arguments), tuple(named.items())
         signature = self._known.get(key)
         if signature is None:
