@@ -24,7 +24,7 @@ MOST_BLOCKS = 2**31 - 1
 STATIC_SHARED = 48 << 10  # bytes that a block may declare
 MOST_SHARED = 227 << 10  # and have altogether, on the largest GPU
 SANITIZERS = {
-    "address": ("-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize=vptr", "-fno-sanitize-recover=undefined"),
+    "address": ("-O0", "-g1", "-fsanitize=address,undefined", "-fno-sanitize=vptr", "-fno-sanitize-recover=undefined"),
     "thread": ("-O1", "-g1", "-fsanitize=thread", "-DSIM_THREADS"),
 }
 
