@@ -1,9 +1,9 @@
 """A GPU on the host: the CUDA sources compiled by g++, and the CUDA backend on top of them.
 
 For tests and benchmarks; no part of the wheel. It needs a C++ compiler (`build.COMPILER` is None where there is none).
-`cuda_sim.hpp` declares what CUDA has. Threads of a block are fibers (`fibers.hpp`: fast, in any order) or threads of
-the system (`threads.hpp`: ThreadSanitizer then sees missing barriers, of a warp too). Fresh memory holds garbage; a
-barrier that not all threads reach and too much shared memory are errors. Times mean nothing.
+`cuda_sim.hpp` declares what CUDA has, `runtime.cpp` runs kernels. Threads of a block are fibers (`fibers.hpp`: fast, in
+any order) or threads of the system (`threads.hpp`: ThreadSanitizer then sees missing barriers, of a warp too). Fresh
+memory holds garbage; a barrier that not all threads reach and too much shared memory are errors. Times mean nothing.
 
 Run a kernel of your own. Arguments are ctypes values that live as long as the call::
 

@@ -16,13 +16,14 @@ from kmeans_fast.kernels.cuda import sources
 HERE = Path(__file__).parent
 COMPILER = shutil.which(os.environ.get("CXX", "g++"))
 _FLAGS = (
-    "-std=c++20", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w", "-pthread",
+    "-std=c++20", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-w", "-pthread",
 )  # fmt: skip
 _OPTIMISED = ("-O2",)
 MOST_THREADS = 1024  # of a block, on any GPU
 MOST_BLOCKS = 2**31 - 1
 STATIC_SHARED = 48 << 10  # bytes that a block may declare
 MOST_SHARED = 227 << 10  # and have altogether, on the largest GPU
+ACCUMULATOR_BITS = 24  # that tensor cores keep of sums of halves
 SANITIZERS = {
     "address": ("-O0", "-g1", "-fsanitize=address,undefined", "-fno-sanitize=vptr", "-fno-sanitize-recover=undefined"),
     "thread": ("-O1", "-g1", "-fsanitize=thread", "-DSIM_THREADS"),
@@ -40,17 +41,18 @@ def _folder():
     return folder
 
 
-def compile_shared(code, options=(), sanitizer=""):
-    """The path of a shared library made from C++ `code` that includes the simulator."""
+def _compiled(code, sanitizer, options=(), linked=()):
+    """The path of what C++ `code` was compiled to: a library with the objects `linked`, an object if they are None."""
     command = [COMPILER, *_FLAGS, *SANITIZERS.get(sanitizer, _OPTIMISED), *options]
-    key = "\n".join([*command, code, *(path.read_text() for path in sorted(HERE.glob("*.hpp")))])
-    target = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
+    command += ["-c"] if linked is None else ["-shared"]
+    key = "\n".join([*command, code, *(path.read_text() for path in sorted(HERE.glob("*.[hc]pp")))])
+    target = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}{'.o' if linked is None else '.so'}"
     if target.exists():
         return target
     with _alone(target.with_suffix(".lock")):
         if not target.exists():  # another process may have made it meanwhile
             part = target.with_suffix(f".{os.getpid()}.part")
-            command += [f"-I{HERE}", "-x", "c++", "-", "-o", part]
+            command += [f"-I{HERE}", "-o", part, "-x", "c++", "-", "-x", "none", *(linked or ())]
             # A sanitizer's library is for what is compiled, not for the compiler, which it slows down.
             environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
             done = subprocess.run(command, input=code, capture_output=True, text=True, env=environment)
@@ -103,7 +105,9 @@ def check_shared(library, kernel, dynamic_bytes, most=MOST_SHARED):
 def simulation(source, kernels, options=(), sanitizer=""):
     """The library of `source`, whose `kernels` can be called."""
     exported = "\n".join(f"SIM_KERNEL({kernel}, {_launch_bound(source, kernel)})" for kernel in kernels)
-    return ctypes.CDLL(str(compile_shared(f'#include "cuda_sim.hpp"\n{source}\n{exported}\n', options, sanitizer)))
+    runtime = _compiled('#include "runtime.cpp"\n', sanitizer, linked=None)
+    code = f'#include "cuda_sim.hpp"\n{source}\n{exported}\n'
+    return ctypes.CDLL(str(_compiled(code, sanitizer, options, [runtime])))
 
 
 def sanitizer_environment(sanitizer):
@@ -119,10 +123,9 @@ def sanitizer_environment(sanitizer):
 
 
 @functools.cache
-def simulated(module, sanitizer="", accumulator_bits=24):
-    """The library of one of the project's modules (`sources.Module`); the bits are those of `tensor_cores.hpp`."""
+def simulated(module, sanitizer=""):
+    """The library of one of the project's modules (`sources.Module`)."""
     defines = [option for option in module.options if option.startswith("-D")]
-    defines += [f"-DSIM_ACCUMULATOR_BITS={accumulator_bits}"] * (accumulator_bits != 24)
     return simulation(sources.text(module.name), sources.kernels(module.name), defines, sanitizer)
 
 
@@ -135,10 +138,13 @@ class Launch(ctypes.Structure):
         ("dynamic_bytes", ctypes.c_size_t),
         ("cooperative", ctypes.c_uint),
         ("order", ctypes.c_uint),
+        ("accumulator_bits", ctypes.c_int),
     ]
 
 
-def run(library, kernel, blocks, threads, arguments, dynamic_bytes=0, cooperative=False, order=0):
+def run(
+    library, kernel, blocks, threads, arguments, dynamic_bytes=0, cooperative=False, order=0, bits=ACCUMULATOR_BITS
+):
     """Call a kernel with ctypes values; RuntimeError if its threads went wrong."""
     if not 0 < blocks <= MOST_BLOCKS:
         raise RuntimeError(f"{kernel}: {blocks:,} blocks, 1 to {MOST_BLOCKS:,} are allowed")
@@ -146,6 +152,6 @@ def run(library, kernel, blocks, threads, arguments, dynamic_bytes=0, cooperativ
     function = getattr(library, f"sim_{kernel}")
     function.restype = ctypes.c_char_p
     places = (ctypes.c_void_p * len(arguments))(*(ctypes.addressof(value) for value in arguments))
-    problem = function(ctypes.byref(Launch(blocks, threads, dynamic_bytes, cooperative, order)), places)
+    problem = function(ctypes.byref(Launch(blocks, threads, dynamic_bytes, cooperative, order, bits)), places)
     if problem:
         raise RuntimeError(f"{kernel}: {problem.decode()}")

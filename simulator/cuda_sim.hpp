@@ -19,20 +19,14 @@
 // GPUs says (tests/cuda/test_compile.py).
 //
 // Not modelled: the memory order between blocks, the timing of anything.
+//
+// This is what kernels see. What runs them, `runtime.cpp`, is compiled once and linked to each. So no large header of
+// the C++ library is included here: every module would be compiled with it, for longer than its kernels take.
 #pragma once
-#include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <functional>
-#include <memory>
-#include <mutex>
-#include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #define CUDA_SIMULATOR
 #define __global__ __attribute__((visibility("hidden")))  // a kernel may have the name of a function of the C library
@@ -43,6 +37,11 @@
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
 #define __shared__ static __attribute__((section("sim_shared")))
+#ifdef SIM_THREADS
+#define SIM_OF_A_THREAD __thread
+#else
+#define SIM_OF_A_THREAD
+#endif
 
 struct SimIndex {
   unsigned x, y, z;
@@ -54,25 +53,37 @@ struct alignas(16) float4 {
   float x, y, z, w;
 };
 
+// ---- the runtime ----------------------------------------------------------------------------------------------------
+
 struct SimLaunch {
   unsigned blocks, threads;
   size_t dynamic_bytes;
   unsigned cooperative, order;
+  int accumulator_bits;  // that tensor cores keep of sums of halves
 };
 
-constexpr unsigned char SIM_GARBAGE = 0xa5;  // what nobody has written yet
-static SimIndex blockDim, gridDim;
-static unsigned char* dynamic_shared;
-static size_t sim_dynamic_bytes;
-static std::string sim_problem;
+#pragma GCC visibility push(hidden)  // each library has its own
+extern SimIndex blockDim, gridDim, blockIdx;
+extern SIM_OF_A_THREAD SimIndex threadIdx;
+extern unsigned char* dynamic_shared;
+// The first thing that a thread did wrong is the error of the launch.
+void sim_report(const char* what, int line);
+void sim_block_barrier(int line);
+void sim_warp_barrier(unsigned mask, int line);
+void sim_warp_meeting(unsigned mask, int line);  // lanes wait for each other, and memory has no order by it
+uint64_t* sim_warp_box();                        // 32 words, by which the lanes of a warp exchange values
+void sim_copy_16_later(void* to_shared, const void* from_global, int line);
+void sim_wait_for_copies(unsigned pending_groups);
+void sim_multiply(int (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const int (&c)[4], int line);
+void sim_multiply(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const float (&c)[4], int line);
+void commit_copies();
+void __nanosleep(unsigned);
+// Runs a kernel: null, or what went wrong.
+const char* sim_run(void (*kernel)(void** arguments), void** arguments, unsigned most_threads, const SimLaunch& launch);
+#pragma GCC visibility pop
 
 #define SIM_LINE int line = __builtin_LINE()
-// The first thing that a thread did wrong is the error of the launch.
-static void sim_report(const char* what, int line) {
-  static std::mutex one_at_a_time;
-  const std::lock_guard<std::mutex> lock(one_at_a_time);
-  if (sim_problem.empty()) sim_problem = std::string(what) + ", line " + std::to_string(line);
-}
+static inline int sim_lane() { return threadIdx.x % 32; }
 
 // ---- arithmetic -----------------------------------------------------------------------------------------------------
 
@@ -94,6 +105,19 @@ static inline float float_of_half(unsigned short bits) {
   return sim_bits<float>(finite ? sim_bits<unsigned>(sim_bits<float>(magnitude) * 0x1p112f) | sign
                                 : magnitude | 0x7f800000u | sign);
 }
+extern "C" {
+double fma(double, double, double) noexcept;
+float fmaf(float, float, float) noexcept;
+double sqrt(double) noexcept;
+float sqrtf(float) noexcept;
+double floor(double) noexcept;
+double fmax(double, double) noexcept;
+float fmaxf(float, float) noexcept;
+float fminf(float, float) noexcept;
+float fabsf(float) noexcept;
+}
+static inline float fma(float a, float b, float c) { return fmaf(a, b, c); }
+static inline float sqrt(float value) { return sqrtf(value); }
 static inline int __clzll(long long value) { return value ? __builtin_clzll((unsigned long long)value) : 64; }
 static inline int __ffsll(long long value) { return __builtin_ffsll(value); }
 static inline int __popc(unsigned value) { return __builtin_popcount(value); }
@@ -102,8 +126,6 @@ static inline double __ull2double_rn(unsigned long long value) { return (double)
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
   return (unsigned __int128)a * b >> 64;
 }
-using std::fma;
-using std::sqrt;
 
 // ---- atomics --------------------------------------------------------------------------------------------------------
 
@@ -148,48 +170,6 @@ template <class T>
 static inline T sim_get(const T& at) {
   return __atomic_load_n(&at, __ATOMIC_RELAXED);
 }
-
-// ---- shared memory --------------------------------------------------------------------------------------------------
-
-__attribute__((used)) __shared__ char sim_shared_is_never_empty;
-extern "C" __attribute__((visibility("hidden"))) unsigned char __start_sim_shared[], __stop_sim_shared[];
-
-// The shared memory of a block: the static variables have one place, where that of the running block is put.
-static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ == 16);
-struct SimShared {
-  std::vector<unsigned char> fixed, dynamic;
-  explicit SimShared(size_t bytes)
-      : fixed(__stop_sim_shared - __start_sim_shared, SIM_GARBAGE), dynamic(bytes, SIM_GARBAGE) {}
-  void enter() {
-    std::memcpy(__start_sim_shared, fixed.data(), fixed.size());
-    dynamic_shared = dynamic.data();  // what is new is a multiple of 16, and AddressSanitizer sees its end
-  }
-  void leave() { std::memcpy(fixed.data(), __start_sim_shared, fixed.size()); }
-};
-
-static inline bool sim_is_shared(const void* at) {
-  const unsigned char* byte = (const unsigned char*)at;
-  return (byte >= __start_sim_shared && byte < __stop_sim_shared) ||
-         (byte >= dynamic_shared && byte < dynamic_shared + sim_dynamic_bytes);
-}
-
-// The order that threads and blocks take turns in: forward, backward, or shuffled by a number above 1.
-static std::vector<unsigned> sim_sequence(unsigned size, unsigned order) {
-  std::vector<unsigned> sequence(size);
-  for (unsigned i = 0; i < size; ++i) sequence[i] = order == 1 ? size - 1 - i : i;
-  for (unsigned i = size, state = order; order > 1 && i > 1; --i) {
-    state = state * 1664525u + 1013904223u;
-    std::swap(sequence[i - 1], sequence[(state >> 8) % i]);
-  }
-  return sequence;
-}
-
-#include "tensor_cores.hpp"
-#ifdef SIM_THREADS
-#include "threads.hpp"
-#else
-#include "fibers.hpp"
-#endif
 
 // ---- warps ----------------------------------------------------------------------------------------------------------
 
@@ -240,31 +220,47 @@ static inline int __all_sync(unsigned mask, int predicate, SIM_LINE) {
   return __ballot_sync(mask, predicate, line) == mask;
 }
 
+// ---- tensor cores: as `kernels/cuda/tensor_cores.cu` has them on a GPU -----------------------------------------------
+
+static inline void multiply_bytes(int (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const int (&c)[4],
+                                  SIM_LINE) {
+  sim_multiply(d, a, b0, b1, c, line);
+}
+static inline void multiply_halves(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const float (&c)[4],
+                                   SIM_LINE) {
+  sim_multiply(d, a, b0, b1, c, line);
+}
+static inline void prefetch(const void*) {}
+static inline void copy_16_async(void* to_shared, const void* from_global, SIM_LINE) {
+  sim_copy_16_later(to_shared, from_global, line);
+}
+template <int PENDING>
+static inline void wait_for_copies() {
+  sim_wait_for_copies(PENDING);
+}
+static inline int __dp4a(int a, int b, int sum) {
+  signed char of_a[4], of_b[4];
+  std::memcpy(of_a, &a, 4);
+  std::memcpy(of_b, &b, 4);
+  for (int i = 0; i < 4; ++i) sum = (int)((unsigned)sum + (unsigned)(of_a[i] * of_b[i]));
+  return sum;
+}
+
 // ---- launches -------------------------------------------------------------------------------------------------------
 
-template <class... Parameters, size_t... I>
-static void sim_call(void (*kernel)(Parameters...), void** arguments, std::index_sequence<I...>) {
-  kernel(*(std::remove_reference_t<Parameters>*)arguments[I]...);
-}
-
-template <class... Parameters>
-static const char* sim_run(void (*kernel)(Parameters...), unsigned most_threads, const SimLaunch& launch,
-                           void** arguments) {
-  sim_problem.clear();
-  if (launch.threads > most_threads) {
-    sim_problem = std::to_string(launch.threads) + " threads a block, and it was compiled for " +
-                  std::to_string(most_threads);
-    return sim_problem.c_str();
+template <auto kernel>
+struct SimCall;
+template <class... Parameters, void (*kernel)(Parameters...)>
+struct SimCall<kernel> {
+  template <size_t... I>
+  static void in_order(void** arguments, std::index_sequence<I...>) {
+    kernel(*(Parameters*)arguments[I]...);
   }
-  blockDim = {launch.threads, 1, 1};
-  gridDim = {launch.blocks, 1, 1};
-  sim_dynamic_bytes = launch.dynamic_bytes;
-  sim_launch(launch, [&] { sim_call(kernel, arguments, std::index_sequence_for<Parameters...>{}); });
-  return sim_problem.empty() ? nullptr : sim_problem.c_str();
-}
+  static void with(void** arguments) { in_order(arguments, std::index_sequence_for<Parameters...>{}); }
+};
 
 // Makes a kernel callable from outside: null, or what went wrong.
 #define SIM_KERNEL(name, most_threads)                                          \
   extern "C" const char* sim_##name(const SimLaunch* launch, void** arguments) { \
-    return sim_run(name, most_threads, *launch, arguments);                      \
+    return sim_run(SimCall<name>::with, arguments, most_threads, *launch);       \
   }

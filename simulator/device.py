@@ -111,7 +111,7 @@ class SimDevice:
 
     OutOfMemory = SimulatedOutOfMemory
 
-    def __init__(self, order=0, sanitizer="", memory_bytes=8 << 30, accumulator_bits=24, number=0):
+    def __init__(self, order=0, sanitizer="", memory_bytes=8 << 30, accumulator_bits=build.ACCUMULATOR_BITS, number=0):
         self.number, self.used_bytes = number, 0
         self.order, self.sanitizer, self.accumulator_bits = order, sanitizer, accumulator_bits
         exact = functools.partial(_exact_halves, sanitizer, accumulator_bits)
@@ -175,7 +175,7 @@ class SimDevice:
             list(pool.map(self._simulated, modules))
 
     def _simulated(self, module):
-        return build.simulated(module, self.sanitizer, self.accumulator_bits)
+        return build.simulated(module, self.sanitizer)
 
     def prepare(self, module, kernel, blocks, shared_bytes, values, cooperative=False):
         library = self._simulated(module)
@@ -187,7 +187,10 @@ class SimDevice:
         def launch():
             self.launches.append(kernel)
             with _ONE_AT_A_TIME:
-                build.run(library, kernel, blocks, module.threads, arguments, shared_bytes, cooperative, self.order)
+                build.run(
+                    library, kernel, blocks, module.threads, arguments, shared_bytes, cooperative, self.order,
+                    self.accumulator_bits,
+                )  # fmt: skip
 
         launch.arrays = values  # they live as long as the launch
         launch.replaced = lambda others: self.prepare(

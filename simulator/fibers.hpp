@@ -18,7 +18,6 @@ struct SimBlock {
   bool done;
 };
 
-static SimIndex threadIdx, blockIdx;
 static SimBlock* sim_block;
 static SimFiber* sim_fiber;
 static void* sim_scheduler;  // its stack pointer while a fiber runs
@@ -89,20 +88,19 @@ constexpr size_t SIM_SAVED = 20, SIM_RETURN = 1;
 #error "the simulator switches fibers on x86-64 and arm64 only"
 #endif
 
-static inline void sim_wait(SimFiber::State state, unsigned mask, int line) {
+static void sim_wait(SimFiber::State state, unsigned mask, int line) {
   sim_fiber->state = state;
   sim_fiber->mask = mask;
   sim_fiber->line = line;
   sim_switch(&sim_fiber->stack_pointer, sim_scheduler);
 }
-static inline void sim_block_barrier(int line) { sim_wait(SimFiber::BLOCK, 0, line); }
-static inline void sim_warp_barrier(unsigned mask, int line) { sim_wait(SimFiber::WARP, mask, line); }
-static inline void sim_warp_meeting(unsigned mask, int line) { sim_wait(SimFiber::WARP, mask, line); }
-static inline void __nanosleep(unsigned) { sim_wait(SimFiber::NAP, 0, 0); }
-static inline int sim_lane() { return threadIdx.x % 32; }
-static inline uint64_t* sim_warp_box() { return sim_block->boxes.data() + threadIdx.x / 32 * 32; }
-static inline SimFragments* sim_warp_fragments() { return sim_block->fragments.data() + threadIdx.x / 32 * 2; }
-static inline SimUnderWay& sim_under_way() { return sim_fiber->under_way; }
+void sim_block_barrier(int line) { sim_wait(SimFiber::BLOCK, 0, line); }
+void sim_warp_barrier(unsigned mask, int line) { sim_wait(SimFiber::WARP, mask, line); }
+void sim_warp_meeting(unsigned mask, int line) { sim_wait(SimFiber::WARP, mask, line); }
+void __nanosleep(unsigned) { sim_wait(SimFiber::NAP, 0, 0); }
+uint64_t* sim_warp_box() { return sim_block->boxes.data() + threadIdx.x / 32 * 32; }
+static SimFragments* sim_warp_fragments() { return sim_block->fragments.data() + threadIdx.x / 32 * 2; }
+static SimUnderWay& sim_under_way() { return sim_fiber->under_way; }
 
 static void sim_begin() {
   (*sim_kernel)();

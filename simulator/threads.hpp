@@ -14,14 +14,13 @@
 #include <semaphore>
 #include <thread>
 
-static thread_local SimIndex threadIdx;
 static thread_local SimUnderWay sim_mine;
-static SimIndex blockIdx;
 
-// Lanes that wait for each other longer than this are stuck.
-#ifndef SIM_MOST_SECONDS
-#define SIM_MOST_SECONDS 100
-#endif
+// Lanes that wait for each other for more seconds than this are stuck.
+static long sim_patience() {
+  const char* wanted = std::getenv("KMEANS_FAST_SIMULATOR_PATIENCE");
+  return wanted ? std::atol(wanted) : 100;
+}
 
 // Where lanes wait for each other in a way that ThreadSanitizer takes for no order: relaxed atomics, and a wait that it
 // does not know. The fences, which it does not know either, are for what the simulator exchanges itself.
@@ -39,7 +38,7 @@ class SimMeeting {
     if (all) syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
     if (waits && !all)
       while ((now ^ before) >> 16 == 0) {
-        const timespec most{SIM_MOST_SECONDS, 0};
+        const timespec most{sim_patience(), 0};
         if (syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, now, &most, nullptr, 0) && errno == ETIMEDOUT) {
           std::fprintf(stderr, "lanes of a warp wait for others that do not come\n");
           std::_Exit(1);
@@ -80,18 +79,17 @@ struct SimWarp {
 static std::unique_ptr<std::barrier<>> sim_threads_barrier;
 static std::vector<std::unique_ptr<SimWarp>> sim_warps;
 
-static inline int sim_lane() { return threadIdx.x % 32; }
-static inline uint64_t* sim_warp_box() { return sim_warps[threadIdx.x / 32]->box; }
-static inline SimFragments* sim_warp_fragments() { return sim_warps[threadIdx.x / 32]->fragments; }
-static inline SimUnderWay& sim_under_way() { return sim_mine; }
-static inline void sim_block_barrier(int) { sim_threads_barrier->arrive_and_wait(); }
-static inline void sim_warp_barrier(unsigned, int) { sim_warps[threadIdx.x / 32]->barrier.arrive_and_wait(); }
-static inline void sim_warp_meeting(unsigned mask, int) {
+uint64_t* sim_warp_box() { return sim_warps[threadIdx.x / 32]->box; }
+static SimFragments* sim_warp_fragments() { return sim_warps[threadIdx.x / 32]->fragments; }
+static SimUnderWay& sim_under_way() { return sim_mine; }
+void sim_block_barrier(int) { sim_threads_barrier->arrive_and_wait(); }
+void sim_warp_barrier(unsigned, int) { sim_warps[threadIdx.x / 32]->barrier.arrive_and_wait(); }
+void sim_warp_meeting(unsigned mask, int) {
   const unsigned size = __builtin_popcount(mask), first = __builtin_ctz(mask), below = (unsigned)((1ull << size) - 1);
   const bool aligned = !(size & (size - 1)) && first % size == 0 && mask == below << first;
   sim_warps[threadIdx.x / 32]->meeting(aligned ? first : 0, aligned ? size : 32).meet();
 }
-static inline void __nanosleep(unsigned) { std::this_thread::yield(); }
+void __nanosleep(unsigned) { std::this_thread::yield(); }
 
 // Threads that all launches use: under ThreadSanitizer it takes a millisecond to start one.
 class SimPool {

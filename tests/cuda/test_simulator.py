@@ -275,7 +275,7 @@ extern "C" __global__ void __launch_bounds__(64) sums_of_groups(int* data) {
   MORE
 }
 '''
-compiled = build.simulation(source.replace("MORE", sys.argv[1]), ["sums_of_groups"], ["-DSIM_MOST_SECONDS=2"], "thread")
+compiled = build.simulation(source.replace("MORE", sys.argv[1]), ["sums_of_groups"], (), "thread")
 data = np.ones(64, np.int32)
 build.run(compiled, "sums_of_groups", 1, 64, [ctypes.c_void_p(data.ctypes.data)])
 print(*data[::8])
@@ -283,7 +283,7 @@ print(*data[::8])
 
 
 def test_groups_of_lanes_meet_under_threads_of_the_system():
-    environment = build.sanitizer_environment("thread")
+    environment = {**build.sanitizer_environment("thread"), "KMEANS_FAST_SIMULATOR_PATIENCE": "2"}
     assert run_python(GROUPS, "", **environment).split() == [str(8 ** (group + 1)) for group in range(8)]
     with pytest.raises(AssertionError, match="lanes of a warp wait for others that do not come"):
         run_python(GROUPS, "if (lane < 3) __ballot_sync(7, 1); __syncthreads();", **environment)

@@ -117,13 +117,13 @@ def text(wait="wait_for_copies<1>();", barrier="__syncthreads();"):
 
 
 @functools.cache
-def library(options=(), **faults):
-    return build.simulation(text(**faults), NAMES, (*OPTIONS, *options))
+def library(**faults):
+    return build.simulation(text(**faults), NAMES, OPTIONS)
 
 
-def run(kernel, blocks, threads, *values, compiled=None, order=0):
+def run(kernel, blocks, threads, *values, compiled=None, **options):
     arguments = [ctypes.c_void_p(v.ctypes.data) if isinstance(v, np.ndarray) else ctypes.c_int(v) for v in values]
-    build.run(compiled or library(), kernel, blocks, threads, arguments, order=order)
+    build.run(compiled or library(), kernel, blocks, threads, arguments, **options)
 
 
 def aligned(shape, dtype):
@@ -195,8 +195,7 @@ def test_a_product_of_halves(rng, kind):
     if kind == "any":
         with pytest.raises(RuntimeError, match=r"halves: a sum of halves loses bits, line \d+"):
             run("halves", many // 2, 64, a, b, c, d)
-    compiled = library(("-DSIM_ACCUMULATOR_BITS=22",) if kind == "any" else ())
-    run("halves", many // 2, 64, a, b, c, d, compiled=compiled)
+    run("halves", many // 2, 64, a, b, c, d, bits=22 if kind == "any" else build.ACCUMULATOR_BITS)
     terms = np.concatenate([C[:, None], A.swapaxes(1, 2)[..., None].astype(float) * B[:, :, None]], axis=1)
     if kind == "any":
         unit = 2.0 ** (np.floor(np.log2(np.abs(terms).max(axis=1))) - 21)
