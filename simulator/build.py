@@ -117,7 +117,7 @@ def sanitizer_environment(sanitizer):
     return {
         "LD_PRELOAD": path,
         "ASAN_OPTIONS": "detect_leaks=0",
-        "TSAN_OPTIONS": "halt_on_error=1 exitcode=66",
+        "TSAN_OPTIONS": "halt_on_error=1 exitcode=66 atexit_sleep_ms=0",
         "OPENBLAS_NUM_THREADS": "1",
     }
 

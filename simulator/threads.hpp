@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <barrier>
 #include <cerrno>
 #include <climits>
 #include <ctime>
@@ -16,31 +15,42 @@
 
 static thread_local SimUnderWay sim_mine;
 
-// Lanes that wait for each other for more seconds than this are stuck.
+// Threads that wait for each other for more seconds than this are stuck.
 static long sim_patience() {
   const char* wanted = std::getenv("KMEANS_FAST_SIMULATOR_PATIENCE");
   return wanted ? std::atol(wanted) : 100;
 }
 
-// Where lanes wait for each other in a way that ThreadSanitizer takes for no order: relaxed atomics, and a wait that it
-// does not know. The fences, which it does not know either, are for what the simulator exchanges itself.
+#ifdef __SANITIZE_THREAD__
+extern "C" void __tsan_release(void*);
+extern "C" void __tsan_acquire(void*);
+#else
+static void __tsan_release(void*) {}
+static void __tsan_acquire(void*) {}
+#endif
+
+// Where threads wait for each other in a way that ThreadSanitizer takes for no order: relaxed atomics, and a wait that
+// it does not know. The fences, which it does not know either, are for what the simulator exchanges itself. A barrier
+// tells it of an order, once a thread; std::barrier has it follow many atomics, which took half of all time.
 class SimMeeting {
-  unsigned word;  // lanes that wait here, 256 times those that have not ended, 65536 times the number of the meeting
+  unsigned word;   // threads that wait here, MANY times those that have not ended, MANY * MANY times meetings so far
+  char orders[2];  // of memory, by meetings in turn: a thread may come to the next before all have left this one
+  static constexpr unsigned MANY = 2048;  // more than a block has
 
   void step(unsigned change, bool waits) {
     unsigned before = __atomic_load_n(&word, __ATOMIC_RELAXED), now;
     bool all;
     do {
       now = before + change;
-      all = (now & 255) == (now >> 8 & 255);
-      if (all) now = (now & ~255u) + 65536;
+      all = now % MANY == now / MANY % MANY;
+      if (all) now = now - now % MANY + MANY * MANY;
     } while (!__atomic_compare_exchange_n(&word, &before, now, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     if (all) syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
     if (waits && !all)
-      while ((now ^ before) >> 16 == 0) {
+      while ((now ^ before) / (MANY * MANY) == 0) {
         const timespec most{sim_patience(), 0};
         if (syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, now, &most, nullptr, 0) && errno == ETIMEDOUT) {
-          std::fprintf(stderr, "lanes of a warp wait for others that do not come\n");
+          std::fprintf(stderr, "threads wait for others that do not come\n");
           std::_Exit(1);
         }
         now = __atomic_load_n(&word, __ATOMIC_RELAXED);
@@ -48,17 +58,23 @@ class SimMeeting {
   }
 
  public:
-  explicit SimMeeting(unsigned lanes) : word(256 * lanes) {}
+  explicit SimMeeting(unsigned threads) : word(MANY * threads) {}
   void meet() {
     __threadfence();
     step(1, true);
     __threadfence();
   }
-  void end() { step(-256u, false); }  // this lane comes no more
+  void meet_in_order() {
+    char* order = orders + __atomic_load_n(&word, __ATOMIC_RELAXED) / (MANY * MANY) % 2;
+    __tsan_release(order);
+    meet();
+    __tsan_acquire(order);
+  }
+  void end() { step(-MANY, false); }  // this thread comes no more
 };
 
 struct SimWarp {
-  std::barrier<> barrier;
+  SimMeeting barrier;
   // Of the whole warp, of each half, each quarter, down to each lane. Any other set of lanes meets as the whole warp,
   // that is, all lanes that have not ended.
   std::vector<SimMeeting> meetings;
@@ -72,18 +88,18 @@ struct SimWarp {
   }
   SimMeeting& meeting(unsigned lane, unsigned size) { return meetings[32 / size - 1 + lane / size]; }
   void end(unsigned lane) {
-    barrier.arrive_and_drop();
+    barrier.end();
     for (unsigned size = 32; size; size /= 2) meeting(lane, size).end();
   }
 };
-static std::unique_ptr<std::barrier<>> sim_threads_barrier;
+static std::unique_ptr<SimMeeting> sim_threads_barrier;
 static std::vector<std::unique_ptr<SimWarp>> sim_warps;
 
 uint64_t* sim_warp_box() { return sim_warps[threadIdx.x / 32]->box; }
 static SimFragments* sim_warp_fragments() { return sim_warps[threadIdx.x / 32]->fragments; }
 static SimUnderWay& sim_under_way() { return sim_mine; }
-void sim_block_barrier(int) { sim_threads_barrier->arrive_and_wait(); }
-void sim_warp_barrier(unsigned, int) { sim_warps[threadIdx.x / 32]->barrier.arrive_and_wait(); }
+void sim_block_barrier(int) { sim_threads_barrier->meet_in_order(); }
+void sim_warp_barrier(unsigned, int) { sim_warps[threadIdx.x / 32]->barrier.meet_in_order(); }
 void sim_warp_meeting(unsigned mask, int) {
   const unsigned size = __builtin_popcount(mask), first = __builtin_ctz(mask), below = (unsigned)((1ull << size) - 1);
   const bool aligned = !(size & (size - 1)) && first % size == 0 && mask == below << first;
@@ -130,7 +146,7 @@ static void sim_launch(const SimLaunch& launch, const std::function<void()>& ker
     SimShared shared(launch.dynamic_bytes);
     shared.enter();
     blockIdx = {number, 0, 0};
-    sim_threads_barrier = std::make_unique<std::barrier<>>(n);
+    sim_threads_barrier = std::make_unique<SimMeeting>(n);
     sim_warps.clear();
     for (unsigned first = 0; first < n; first += 32)
       sim_warps.push_back(std::make_unique<SimWarp>(n - first < 32 ? n - first : 32));
@@ -139,7 +155,7 @@ static void sim_launch(const SimLaunch& launch, const std::function<void()>& ker
       sim_mine = {};
       kernel();
       sim_warps[i / 32]->end(i % 32);
-      sim_threads_barrier->arrive_and_drop();
+      sim_threads_barrier->end();
     });
   }
 }
