@@ -24,6 +24,10 @@ else:
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "kmeans_fast"))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--every-architecture", action="store_true", help="compile all CUDA kernels for all GPUs")
+
+
 def pytest_collection_modifyitems(items):
     for item in chosen(items, Path(__file__).parent):
         item.add_marker("fast")

@@ -15,16 +15,17 @@ _USAGE = re.compile(
 )
 
 
-def architectures(module):
+def architectures(module, every=True):
     """Those of `ARCHITECTURES` that a module (`sources.Module`) is compiled for here.
 
-    Turing has not what `tensor_cores.cu` uses. Of a source's choices the first is compiled for all. The others leave
-    out 86 and 89, the nearest to 80, to save time.
+    Turing has not what `tensor_cores.cu` uses. Of a source's choices the first is for all of them. Unless `every` is
+    wanted, each other choice is for one, of which they have another in turn.
     """
     least = 80 if "tensor_cores" in sources.MODULES[module.name] else 75
     of_all = [architecture for architecture in ARCHITECTURES if architecture >= least]
-    first = next((other for other in sources.every_module() if other.name == module.name), module)
-    return of_all if module == first else [one for one in of_all if one not in (86, 89)]
+    choices = [other for other in sources.every_module() if other.name == module.name]
+    number = choices.index(module) if module in choices else 0
+    return of_all if every or number == 0 else [of_all[number % len(of_all)]]
 
 
 class Usage(NamedTuple):

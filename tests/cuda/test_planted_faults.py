@@ -131,9 +131,10 @@ def problem(d):
 
 
 def near_ties(d):
-    """Rows on the axes, nearest to the origin by a hair, without anything that their codes lose; 127 is their unit."""
-    farther = 254 + np.random.default_rng(d).uniform(0.02, 0.1, d) / 127
-    X, centroids = 127.0 * np.eye(d), farther[:, None] * np.eye(d)
+    """Rows on axes, nearest to the origin by a hair, without anything that their codes lose; 127 is their unit."""
+    axes = np.eye(d)[:: d // 100 | 1]  # of many features an odd part, so that it has all places of a word
+    farther = 254 + np.random.default_rng(d).uniform(0.02, 0.1, len(axes)) / 127
+    X, centroids = 127.0 * axes, farther[:, None] * axes
     X, centroids = np.concatenate([X, -X]), np.concatenate([np.zeros((1, d)), centroids])
     return X.astype(np.float32), centroids.astype(np.float32)
 
