@@ -54,7 +54,10 @@ class Contender:
 
 
 def race(contenders, prepare, X, n_clusters, rounds, stand, context, **limits):
-    """Contenders in turns (`timing.interleaved`): each gets the data, then ``prepare(contender)`` what measures it."""
+    """Contenders in turns (`timing.interleaved`): each gets the data, then ``prepare(contender)`` what measures it.
+
+    A dry run has one round.
+    """
 
     def task(contender):
         def ready():
@@ -67,4 +70,5 @@ def race(contenders, prepare, X, n_clusters, rounds, stand, context, **limits):
 
         return ready
 
-    return interleaved({one.name: task(one) for one in contenders}, rounds, stand, context, **limits)
+    tasks = {one.name: task(one) for one in contenders}
+    return interleaved(tasks, 1 if context.dry_run else rounds, stand, context, **limits)

@@ -79,7 +79,7 @@ def _sanitized(tool, stand, context, seconds):
     command = sanitizer_command(tool, stand.backend)
     if command is None:
         missing = {"skipped": "compute-sanitizer was not found"}
-        if context.dry_run:  # the script itself can be tried
+        if context.dry_run and tool == "memcheck":  # the script itself can be tried, once
             missing = {**finished([sys.executable, SCRIPT, stand.backend], seconds), **missing}
         return missing
     found = finished(command, seconds)
