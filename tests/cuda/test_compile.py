@@ -1,8 +1,9 @@
 """Every CUDA source compiles within its budget and without spills.
 
-Each of its choices does so for an architecture or for all (`compilation.architectures`): for all of them with
-``--every-architecture``, which takes several minutes more. The budget is of registers, shared memory and stack, a little above what the compiler takes now. A kernel that grows out
-of it loses resident warps, and that is to be decided, not to happen. NVRTC needs no GPU for it.
+Each of its choices does so for an architecture or for all (`compilation.architectures`); with ``--every-architecture``
+each does for all, which takes several minutes more. The budget is of registers, shared memory and stack, a little above
+what the compiler takes now. A kernel that grows out of it loses resident warps, and that is to be decided, not to
+happen. NVRTC needs no GPU for it.
 """
 
 import itertools

@@ -46,7 +46,7 @@ for init in ("k-means++", "k-means||") if k < 100 else (original[:k],):
     calls, at, X[:] = itertools.count(), None, original
     paths |= {step.path for step in fit(init).history}
     in_all = next(calls)
-    for at in {*range(min(10, in_all)), *np.linspace(10, in_all, 10, dtype=int).tolist()}:
+    for at in {*range(min(6, in_all)), *np.linspace(6, in_all, 7, dtype=int).tolist()}:
         calls, poison = itertools.count(), next(values)
         X[:] = original
         try:

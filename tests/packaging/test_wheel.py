@@ -84,7 +84,7 @@ def test_fit_from_the_wheel_in_a_clean_environment(wheel, tmp_path):
     home = tmp_path / "env"
     venv.create(home, with_pip=True)
     python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    run(str(python), "-m", "pip", "install", "--quiet", str(wheel), cwd=tmp_path)
+    run(str(python), "-m", "pip", "install", "--quiet", "--no-compile", str(wheel), cwd=tmp_path)
     assert run(str(python), "-c", FIT, cwd=tmp_path).startswith("fitted")
     listing = run(str(python), "-m", "kmeans_fast", "info", cwd=tmp_path)
     assert "cpu" in listing
