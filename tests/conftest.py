@@ -28,9 +28,14 @@ def pytest_addoption(parser):
     parser.addoption("--every-architecture", action="store_true", help="compile all CUDA kernels for all GPUs")
 
 
+# They begin first, so that no process is left with one of them in the end.
+LONGEST = ("test_kernels_are_clean", "test_the_site", "test_sse_only")
+
+
 def pytest_collection_modifyitems(items):
     for item in chosen(items, Path(__file__).parent):
         item.add_marker("fast")
+    items.sort(key=lambda item: not item.name.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
