@@ -105,7 +105,7 @@ static inline float float_of_half(unsigned short bits) {
   return sim_bits<float>(finite ? sim_bits<unsigned>(sim_bits<float>(magnitude) * 0x1p112f) | sign
                                 : magnitude | 0x7f800000u | sign);
 }
-extern "C" {
+extern "C" {  // what kernels use of <math.h>, which takes as long to read as they take to compile
 double fma(double, double, double) noexcept;
 float fmaf(float, float, float) noexcept;
 double sqrt(double) noexcept;

@@ -198,10 +198,10 @@ importlib.util.find_spec = lambda name: object()
 availability.compiler.version = lambda: "13.0"
 assert available_backends()["cuda"] == ""
 child = os.fork()
-print(available_backends()["cuda"] or "it is there", flush=True)
 if child:
-    os.waitpid(child, 0)
-else:
+    os.waitpid(child, 0)  # or both might print at once
+print(available_backends()["cuda"] or "it is there", flush=True)
+if not child:
     os._exit(0)
 """
 
