@@ -19,6 +19,7 @@ _FLAGS = (
     "-std=c++20", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-w", "-pthread",
 )  # fmt: skip
 _OPTIMISED = ("-O2",)
+_SUFFIXES = {"-c": ".o", "-shared": ".so"}
 MOST_THREADS = 1024  # of a block, on any GPU
 MOST_BLOCKS = 2**31 - 1
 STATIC_SHARED = 48 << 10  # bytes that a block may declare
@@ -41,18 +42,17 @@ def _folder():
     return folder
 
 
-def _compiled(code, sanitizer, options=(), linked=()):
-    """The path of what C++ `code` was compiled to: a library with the objects `linked`, an object if they are None."""
-    command = [COMPILER, *_FLAGS, *SANITIZERS.get(sanitizer, _OPTIMISED), *options]
-    command += ["-c"] if linked is None else ["-shared"]
+def _compiled(kind, code, sanitizer, options=(), objects=()):
+    """The path of an object ("-c") or of a library ("-shared") made from C++ `code` and from `objects`."""
+    command = [COMPILER, kind, *_FLAGS, *SANITIZERS.get(sanitizer, _OPTIMISED), *options]
     key = "\n".join([*command, code, *(path.read_text() for path in sorted(HERE.glob("*.[hc]pp")))])
-    target = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}{'.o' if linked is None else '.so'}"
+    target = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}{_SUFFIXES[kind]}"
     if target.exists():
         return target
     with _alone(target.with_suffix(".lock")):
         if not target.exists():  # another process may have made it meanwhile
             part = target.with_suffix(f".{os.getpid()}.part")
-            command += [f"-I{HERE}", "-o", part, "-x", "c++", "-", "-x", "none", *(linked or ())]
+            command += [f"-I{HERE}", "-o", part, "-x", "c++", "-", "-x", "none", *objects]
             # A sanitizer's library is for what is compiled, not for the compiler, which it slows down.
             environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
             done = subprocess.run(command, input=code, capture_output=True, text=True, env=environment)
@@ -105,9 +105,9 @@ def check_shared(library, kernel, dynamic_bytes, most=MOST_SHARED):
 def simulation(source, kernels, options=(), sanitizer=""):
     """The library of `source`, whose `kernels` can be called."""
     exported = "\n".join(f"SIM_KERNEL({kernel}, {_launch_bound(source, kernel)})" for kernel in kernels)
-    runtime = _compiled('#include "runtime.cpp"\n', sanitizer, linked=None)
+    runtime = _compiled("-c", '#include "runtime.cpp"\n', sanitizer)
     code = f'#include "cuda_sim.hpp"\n{source}\n{exported}\n'
-    return ctypes.CDLL(str(_compiled(code, sanitizer, options, [runtime])))
+    return ctypes.CDLL(str(_compiled("-shared", code, sanitizer, options, [runtime])))
 
 
 def sanitizer_environment(sanitizer):

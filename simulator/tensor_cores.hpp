@@ -61,8 +61,7 @@ struct SimLine {
 // One meeting is enough: the next product has the other place, and whoever writes to this one again has met all lanes
 // in that product, after they had read this one.
 template <class Sum>
-static void sim_product(Sum (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const Sum (&c)[4],
-                                int line) {
+static void sim_product(Sum (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const Sum (&c)[4], int line) {
   const unsigned product = ++sim_under_way().products;
   SimFragments& all = sim_warp_fragments()[product % 2];
   const int lane = sim_lane(), g = lane / 4, q = lane % 4;

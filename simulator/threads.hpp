@@ -15,11 +15,11 @@
 
 static thread_local SimUnderWay sim_mine;
 
-// Threads that wait for each other for more seconds than this are stuck.
-static long sim_patience() {
-  const char* wanted = std::getenv("KMEANS_FAST_SIMULATOR_PATIENCE");
-  return wanted ? std::atol(wanted) : 100;
-}
+// Threads that wait for each other for longer than this are stuck. Tests set the seconds.
+static const timespec sim_patience = [] {
+  const char* seconds = std::getenv("KMEANS_FAST_SIMULATOR_PATIENCE");
+  return timespec{seconds ? std::atol(seconds) : 100, 0};
+}();
 
 #ifdef __SANITIZE_THREAD__
 extern "C" void __tsan_release(void*);
@@ -30,8 +30,9 @@ static void __tsan_acquire(void*) {}
 #endif
 
 // Where threads wait for each other in a way that ThreadSanitizer takes for no order: relaxed atomics, and a wait that
-// it does not know. The fences, which it does not know either, are for what the simulator exchanges itself. A barrier
-// tells it of an order, once a thread; std::barrier has it follow many atomics, which took half of all time.
+// it does not know. The fences, which it does not know either, are for what the simulator exchanges itself. At barriers
+// each thread tells it of the order. (It would see that of std::barrier by itself, from many atomics, which took half
+// of all time.)
 class SimMeeting {
   unsigned word;   // threads that wait here, MANY times those that have not ended, MANY * MANY times meetings so far
   char orders[2];  // of memory, by meetings in turn: a thread may come to the next before all have left this one
@@ -48,8 +49,7 @@ class SimMeeting {
     if (all) syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
     if (waits && !all)
       while ((now ^ before) / (MANY * MANY) == 0) {
-        const timespec most{sim_patience(), 0};
-        if (syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, now, &most, nullptr, 0) && errno == ETIMEDOUT) {
+        if (syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, now, &sim_patience, nullptr, 0) && errno == ETIMEDOUT) {
           std::fprintf(stderr, "threads wait for others that do not come\n");
           std::_Exit(1);
         }

@@ -234,7 +234,7 @@ extern "C" __global__ void reversed_lanes(int* data) {
     words[lane] = found;
     WAIT
     found = words[31 - lane];
-    __syncwarp();
+    AGAIN
   }
   if (lane < 7) return;  // the others go on without them
   data[lane] = found + __shfl_xor_sync(~127u, 0, 0);
@@ -245,7 +245,7 @@ waits = {
     "vote": "__ballot_sync(~0u, found > 3);",
     "product": "int sums[4]; const unsigned a[4] = {}; const int c[4] = {}; multiply_bytes(sums, a, 0, 0, c);",
 }
-source, data = source.replace("WAIT", waits[sys.argv[1]]), np.arange(32, dtype=np.int32)
+source, data = source.replace("WAIT", waits[sys.argv[1]]).replace("AGAIN", sys.argv[2]), np.arange(32, dtype=np.int32)
 compiled = build.simulation(source, ["reversed_lanes"], (), "thread")
 build.run(compiled, "reversed_lanes", 2, 32, [ctypes.c_void_p(data.ctypes.data)])
 print(*data)
@@ -256,10 +256,18 @@ print(*data)
 def test_shuffles_votes_and_products_order_no_memory_of_other_lanes(way):
     environment = build.sanitizer_environment("thread")
     if way.startswith("sync"):
-        assert run_python(ORDERS, way, **environment).split() == list(map(str, [*range(7), *range(24, -1, -1)]))
+        found = run_python(ORDERS, way, "__syncwarp();", **environment)
+        assert found.split() == list(map(str, [*range(7), *range(24, -1, -1)]))
     else:
         with pytest.raises(AssertionError, match="data race"):
-            run_python(ORDERS, way, **environment)
+            run_python(ORDERS, way, "__syncwarp();", **environment)
+
+
+@pytest.mark.parametrize("barrier", ["syncwarp", "syncthreads"])
+def test_a_barrier_orders_nothing_that_comes_after_it(barrier):
+    """The barrier of the next round is no order for a lane that still reads what was written before the last."""
+    with pytest.raises(AssertionError, match="data race"):
+        run_python(ORDERS, barrier, "", **build.sanitizer_environment("thread"))
 
 
 GROUPS = """
@@ -285,8 +293,12 @@ print(*data[::8])
 def test_groups_of_lanes_meet_under_threads_of_the_system():
     environment = {**build.sanitizer_environment("thread"), "KMEANS_FAST_SIMULATOR_PATIENCE": "2"}
     assert run_python(GROUPS, "", **environment).split() == [str(8 ** (group + 1)) for group in range(8)]
-    with pytest.raises(AssertionError, match="threads wait for others that do not come"):
-        run_python(GROUPS, "if (lane < 3) __ballot_sync(7, 1); __syncthreads();", **environment)
+    for stuck in (
+        "if (lane < 3) __ballot_sync(7, 1); __syncthreads();",
+        "if (lane) __syncwarp(); else __syncthreads();",
+    ):
+        with pytest.raises(AssertionError, match="threads wait for others that do not come"):
+            run_python(GROUPS, stuck, **environment)
 
 
 FAULTY = """
