@@ -246,8 +246,10 @@ def test_where_only_kernels_of_techniques_are_missing_others_answer(tmp_path):
         print(kmeans_fast.explain(X, int(sys.argv[1])))
         """
     assert run_python(code, "80").split()[0] == "cpu"
-    of_techniques = shutil.ignore_patterns("hamerly.*", "exponion.*", "byte_*", "encod*")
-    shutil.copytree(cache.directory(DIRECTORY), tmp_path / DIRECTORY, ignore=of_techniques)
+    (tmp_path / DIRECTORY).mkdir(mode=0o700)
+    for file in cache.directory(DIRECTORY).glob("*.nbc"):  # not what other processes are writing
+        if not file.name.startswith(("hamerly.", "exponion.", "byte_", "encod")):
+            shutil.copy(file, tmp_path / DIRECTORY)
     printed = run_python(code, "80", KMEANS_FAST_WAIT="", KMEANS_FAST_CACHE_DIR=tmp_path)
     assert printed.startswith("cpu {'float32'} 0\n"), printed
     assert "* cpu: float32; " in printed
