@@ -18,8 +18,8 @@ _USAGE = re.compile(
 def architectures(module, every=True):
     """Those of `ARCHITECTURES` that a module (`sources.Module`) is compiled for here.
 
-    Turing has not what `tensor_cores.cu` uses. Of a source's choices the first is for all of them. Unless `every` is
-    wanted, each other choice is for one, of which they have another in turn.
+    Turing has not what `tensor_cores.cu` uses. Of a source's choices the first is compiled for all of them. So are the
+    others if `every` is true; else each for one, the next choice for the next one.
     """
     least = 80 if "tensor_cores" in sources.MODULES[module.name] else 75
     of_all = [architecture for architecture in ARCHITECTURES if architecture >= least]

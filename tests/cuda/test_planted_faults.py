@@ -132,7 +132,7 @@ def problem(d):
 
 def near_ties(d):
     """Rows on axes, nearest to the origin by a hair, without anything that their codes lose; 127 is their unit."""
-    axes = np.eye(d)[:: d // 100 | 1]  # of many features an odd part, so that it has all places of a word
+    axes = np.eye(d)[:: d // 100 | 1]  # of many features some, an odd number apart: all places of a word occur
     farther = 254 + np.random.default_rng(d).uniform(0.02, 0.1, len(axes)) / 127
     X, centroids = 127.0 * axes, farther[:, None] * axes
     X, centroids = np.concatenate([X, -X]), np.concatenate([np.zeros((1, d)), centroids])

@@ -102,17 +102,11 @@ def needs(name):
         pytest.skip(f"this machine has no {name}")
 
 
-def needs_more_than_avx2():
-    """Where there is no AVX-512, all other tests are of AVX2."""
-    needs("avx2")
-    needs("avx512f")
-
-
 pytestmark = pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="x86 instruction sets")
 
 
 def test_avx2_with_avx512_switched_off():
-    needs_more_than_avx2()
+    needs("avx512f")  # without it all other tests are of AVX2
     run_python(CONTRACT, 32, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=without("avx512", "avx10", "amx", "evex"))
 
 
@@ -128,7 +122,7 @@ def test_sse_only():
 
 
 def test_vectors_of_avx2():
-    needs_more_than_avx2()
+    needs("avx512f")
     features = without("avx512", "avx10", "amx", "evex")
     run_python(PRIMITIVES, 32, *OF_VECTORS, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=features)
 
