@@ -54,7 +54,13 @@ class SortedCentroids(NamedTuple):
 @inner
 def _lowest_of_equals(x, values, owners):
     """The lowest label among the centroids of least D to x."""
-    right = min(np.searchsorted(values, x), owners.size - 1)
+    right, beyond = 0, owners.size - 1
+    while right < beyond:  # to the first value that is not below x
+        middle = (right + beyond) >> 1
+        if values[middle] < x:
+            right = middle + 1
+        else:
+            beyond = middle
     left = max(right - 1, 0)
     to_left, to_right = x - values[left], x - values[right]
     least = min(to_left * to_left, to_right * to_right)

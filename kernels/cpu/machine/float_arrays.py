@@ -12,6 +12,7 @@ from numba.extending import intrinsic, make_attribute_wrapper, models, register_
 from numba.np.arrayobj import populate_array
 
 _WORD = ir.IntType(64)
+_DATA, _ITEMSIZE = 0, 2  # among the fields of `_FloatsModel`
 
 
 class FloatsType(types.Type):
@@ -40,9 +41,10 @@ make_attribute_wrapper(FloatsType, "itemsize", "itemsize")
 
 
 def _made(context, builder, data, size, itemsize):
-    result = cgutils.create_struct_proxy(floats_type)(context, builder)
-    result.data, result.size, result.itemsize = builder.bitcast(data, ir.IntType(8).as_pointer()), size, itemsize
-    return result._getvalue()
+    result = ir.Constant(context.get_value_type(floats_type), ir.Undefined)
+    for at, field in enumerate((builder.bitcast(data, ir.IntType(8).as_pointer()), size, itemsize)):
+        result = builder.insert_value(result, field, at)
+    return result
 
 
 class Floats:
@@ -75,9 +77,8 @@ def part(typingctx, array, first, count):
     """The `count` elements of `Floats` from `first` on."""
 
     def codegen(context, builder, sig, args):
-        whole = cgutils.create_struct_proxy(floats_type)(context, builder, args[0])
         data = byte_address(context, builder, args[0], args[1])
-        return _made(context, builder, data, args[2], whole.itemsize)
+        return _made(context, builder, data, args[2], builder.extract_value(args[0], _ITEMSIZE))
 
     return floats_type(array, types.int64, types.int64), codegen
 
@@ -88,11 +89,11 @@ def _view(dtype):
 
     def view(typingctx, array):
         def codegen(context, builder, sig, args):
-            whole = cgutils.create_struct_proxy(floats_type)(context, builder, args[0])
-            data = builder.bitcast(whole.data, context.get_data_type(dtype).as_pointer())
+            data, size, _ = cgutils.unpack_tuple(builder, args[0])
+            data = builder.bitcast(data, context.get_data_type(dtype).as_pointer())
             itemsize = context.get_constant(types.intp, dtype.bitwidth // 8)
             result = context.make_array(kind)(context, builder)
-            populate_array(result, data, cgutils.pack_array(builder, [whole.size]), [itemsize], itemsize, None)
+            populate_array(result, data, cgutils.pack_array(builder, [size]), [itemsize], itemsize, None)
             return result._getvalue()
 
         return kind(array), codegen
@@ -107,19 +108,20 @@ narrow, wide = _view(types.float32), _view(types.float64)
 def address(context, builder, value, offset, ir_type):
     """The pointer to the element at `offset`; `ir_type` says whether it is one of float32 or of float64."""
     scalar = getattr(ir_type, "element", ir_type)
-    data = cgutils.create_struct_proxy(floats_type)(context, builder, value).data
+    data = builder.extract_value(value, _DATA)
     return builder.bitcast(builder.gep(builder.bitcast(data, scalar.as_pointer()), [offset]), ir_type.as_pointer())
 
 
 def byte_address(context, builder, value, offset):
     """The pointer to the element at `offset`, whichever dtype it is of."""
-    array = cgutils.create_struct_proxy(floats_type)(context, builder, value)
-    return builder.gep(array.data, [builder.mul(offset, array.itemsize)])
+    return builder.gep(
+        builder.extract_value(value, _DATA), [builder.mul(offset, builder.extract_value(value, _ITEMSIZE))]
+    )
 
 
 def by_dtype(context, builder, value, emit):
     """``emit(dtype)`` for the dtype that the array turns out to have: a list of values, or one value."""
-    itemsize = cgutils.create_struct_proxy(floats_type)(context, builder, value).itemsize
+    itemsize = builder.extract_value(value, _ITEMSIZE)
     is_wide = builder.icmp_signed("==", itemsize, ir.Constant(itemsize.type, 8))
     found = []
     with builder.if_else(is_wide) as branches:

@@ -60,7 +60,7 @@ def ir_vector(vector):
 def emit_pointer(context, builder, array_type, array, offset, ir_type):
     if array_type == float_arrays.floats_type:
         return float_arrays.address(context, builder, array, offset, ir_type)
-    data = context.make_array(array_type)(context, builder, array).data
+    data = builder.extract_value(array, context.data_model_manager[array_type].get_field_position("data"))
     return builder.bitcast(builder.gep(data, [offset]), ir_type.as_pointer())
 
 

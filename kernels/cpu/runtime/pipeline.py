@@ -4,12 +4,10 @@ from typing import ClassVar
 
 from numba.core import types
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import register_pass
-from numba.core.lowering import Lower
-from numba.core.typed_passes import BaseNativeLowering, NativeLowering
+from numba.core.typed_passes import NativeLowering
 
-from . import frames
 from .libraries import InnerLibrary, Library
+from .lowering import BodyLowering, KernelLowering
 
 # Kernels have no `with`, no functions in functions, no comprehensions and no expressions of whole arrays. Each of these
 # passes walks through all of a function to find that out, and the lifetimes of its variables are found anew then.
@@ -20,6 +18,7 @@ _UNUSED = {
     "literal_unroll",
     "inline_overloads",
     "nopython_rewrites",
+    "ir_legalization",
 }
 
 
@@ -54,7 +53,7 @@ class _TypingContext:
 class KernelCompiler(CompilerBase):
     """Numba's compiler of one function."""
 
-    library = Library
+    library, lowering = Library, KernelLowering
 
     def compile_extra(self, func):
         """Compile the function into a library of ours."""
@@ -66,30 +65,15 @@ class KernelCompiler(CompilerBase):
     def define_pipelines(self):
         """Numba's passes, those that kernels use."""
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.passes = [(of, told) for of, told in pipeline.passes if of.name() not in _UNUSED]
+        passes = [(of, told) for of, told in pipeline.passes if of.name() not in _UNUSED]
+        pipeline.passes = [(self.lowering if of is NativeLowering else of, told) for of, told in passes]
         return [pipeline]
-
-
-class _LowerBody(Lower):
-    def create_cfunc_wrapper(self):
-        """Its function for C is the task."""
-        frames.add_task(self.context, self.library, self.fndesc)
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _BodyLowering(BaseNativeLowering):
-    _name = "kernel_body_lowering"
-    lowering_class = _LowerBody
 
 
 class BodyCompiler(KernelCompiler):
     """As `KernelCompiler`, for the body of a kernel: its function for C runs one task (`frames.add_task`)."""
 
-    def define_pipelines(self):
-        """Numba's passes, with another at the end."""
-        (pipeline,) = super().define_pipelines()
-        pipeline.passes = [(_BodyLowering if of is NativeLowering else of, told) for of, told in pipeline.passes]
-        return [pipeline]
+    lowering = BodyLowering
 
 
 class InnerCompiler(KernelCompiler):
