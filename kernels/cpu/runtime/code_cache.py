@@ -29,17 +29,15 @@ from .libraries import InnerLibrary
 _VERSIONS = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag, object.__basicsize__
 
 
-def _without_bitcode(library):
-    """A serialized library without the bitcode that other functions would inline from it.
+def _serialized(library):
+    """A library as Numba serializes it, but for the bitcode that other functions would inline from it.
 
-    Nothing is inlined from cached code, and to parse it takes a third of the time of loading. What is left of it are
-    the names that it defines, which Numba looks up.
+    Nothing is inlined from cached code, and to copy, write and parse it is a twentieth of compiling and a third of the
+    time of loading. What is left of it are the names that it defines, which Numba looks up.
     """
-    name, kind, (code, bitcode) = library
-    module = llvm.parse_bitcode(bitcode)
-    symbols = itertools.chain(module.functions, module.global_variables)
+    symbols = itertools.chain(library._final_module.functions, library._final_module.global_variables)
     names = [f'@"{symbol.name}" = common global ptr null' for symbol in symbols if not symbol.is_declaration]
-    return name, kind, (code, llvm.parse_assembly("\n".join(names)).as_bitcode())
+    return library.name, "object", (library._get_compiled_object(), llvm.parse_assembly("\n".join(names)).as_bitcode())
 
 
 _only_kept: ContextVar[bool] = ContextVar("kmeans_fast_only_kept", default=False)
@@ -136,8 +134,11 @@ class CodeCache(NullCache):
         return cache.write(DIRECTORY, self._file(key), hashlib.sha256(content).digest() + content)
 
     def _reduced(self, data):
-        library, *rest = data._reduce()
-        return _without_bitcode(library), *rest
+        """What `CompileResult._rebuild` takes, without a description of all types, which takes a while to write."""
+        data.fndesc.typemap = data.fndesc.calltypes = None
+        environments = tuple(data._find_referenced_environments())
+        parts = data.fndesc, data.environment, data.signature, data.objectmode, data.lifted, "", data.reload_init
+        return _serialized(data.library), *parts, environments
 
 
 class InnerCache(CodeCache):
