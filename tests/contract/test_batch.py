@@ -235,7 +235,7 @@ def test_few_distinct_rows_are_warned_of():
 def test_without_room_for_all_labels_runs_are_made_one_by_one(monkeypatch):
     """Together they would hold the labels of all runs; one after the other, of the best and the latest."""
     X, how = rows(20_000, 3, np.float32), {"n_init": 50, "max_iter": 2, "seed": 0, "n_threads": 1, "init_size": None}
-    monkeypatch.setattr(cpu_together, "_compiled", lambda problem, runs: True)
+    monkeypatch.setattr(cpu_together, "_compiled", lambda runs: True)
     with kmeans_fast.use_backend("cpu"):
         expected = kmeans_fast.kmeans(X, 4, **how)
         monkeypatch.setattr(memory, "_NEGLIGIBLE", 0)

@@ -50,14 +50,14 @@ def assign(
     counts: Counts,  #  OUT   `changed` and `rechecked`; with codes, `overfull`
     sums: Sums,  #      INOUT
     memory,  #                `tile.workspaces`
-    lane_sums,  #       INOUT `lane_sums.scratch`, whose first part is zeros in and out; or None
+    lane_sums,  #       INOUT `lane_sums.scratch`, whose first part is zeros in and out; or `NO_LANES`
     bounds: Bounds,  #  OUT   `upper` and `lower` are written; or NO_BOUNDS
     codes,  #           IN    `byte_codes.Encoded`, or None: rows are scored in float32
 ):
     """Label every row and bring the exact sums of the clusters up to date. Reads X once.
 
-    It is compiled anew for None and for arrays, so that what is not wanted costs no compilation; but not for bounds, so
-    that predict, which has none, uses what fit has compiled.
+    It is compiled anew for codes, so that they cost no compilation where there are none; but not for lanes and bounds,
+    so that one fit uses what another has compiled.
     """
     X, weights, d = rows
     n, k, mode = labels.size, packed.exact.size // d, sums.mode
@@ -67,9 +67,9 @@ def assign(
     sources, targets = stack_array(MOVES, np.int32), stack_array(MOVES, np.int32)
     row_steps(0, ROWS, d, steps)
     own_sums = accumulators(sums.totals, task, sums.plan.limbs, sums.plan.up, sums.plan.up_rest, sums.plan.down)
-    moved, rechecked, n_moves = 0, 0, 0
-    if lane_sums is not None:
-        of_lanes, tile_limbs, waiting = lane_sums[task], lane_sums[task, k * d * LANES :], 0
+    moved, rechecked, n_moves, waiting = 0, 0, 0, 0
+    has_lanes = lane_sums.size > 0 and mode == SUMS_ANEW
+    of_lanes, tile_limbs = lane_sums[task], lane_sums[task, k * d * LANES :]  # without lanes they are not looked at
     above, below = stack_array(ROWS, np.float32), stack_array(ROWS, np.float32)
     upper, lower, factor = bounds.upper, bounds.lower, bounds.factor
     bounded, unit = upper.size > 0, np.float64(factor) * packed.scale
@@ -104,14 +104,11 @@ def assign(
         index = work.index
         changes = _changes(labels, row, used, index)
         moved += set_bits(np.int64(changes))
-        in_lanes = False
-        if lane_sums is not None:
-            in_lanes = mode == SUMS_ANEW and used == ROWS
-            if in_lanes:
-                plan = sums.plan
-                add_tile(of_lanes, own_sums.count, index, k, X, row, d, steps, plan.up, plan.up_rest, tile_limbs)
-                waiting += 1
-        if mode == SUMS_ANEW and not in_lanes:
+        if has_lanes and used == ROWS:
+            plan = sums.plan
+            add_tile(of_lanes, own_sums.count, index, k, X, row, d, steps, plan.up, plan.up_rest, tile_limbs)
+            waiting += 1
+        elif mode == SUMS_ANEW:
             for r in range(ROWS):
                 numbers[r] = row + r
             add_rows(own_sums, rows, index, numbers, used, 1)
@@ -123,10 +120,9 @@ def assign(
                 n_moves += 1
             labels[row + r] = index[r]
         is_last = row + ROWS >= stop * ROWS
-        if lane_sums is not None:  # noqa: SIM102  alone, or Numba compiles the branch for None too
-            if waiting == MOST_TILES or (waiting > 0 and is_last):
-                flush_lanes(of_lanes, own_sums, k, d)
-                waiting = 0
+        if waiting == MOST_TILES or (waiting > 0 and is_last):
+            flush_lanes(of_lanes, own_sums, k, d)
+            waiting = 0
         if n_moves > MOVES - ROWS or (n_moves > 0 and is_last):
             move_rows(own_sums, rows, sources, targets, moves, n_moves)
             n_moves = 0

@@ -45,10 +45,13 @@ def are_few(k, d):
     return k * d <= (_FEW if d < VECTOR_BYTES // 8 else _FEW_OF_VECTORS)
 
 
+NO_LANES = np.empty((0, 0), np.int64)  # for sums that are made row by row
+
+
 def scratch(threads, k, d):
-    """The sums of every lane for `assign` and a tile's limbs, or None where row by row is better."""
+    """The sums of every lane for `assign` and a tile's limbs; `NO_LANES` where row by row is better."""
     if not are_few(k, d):
-        return None
+        return NO_LANES
     return private_zeros(threads, (k * d * LANES + d * ROWS,), np.int64)[0]
 
 

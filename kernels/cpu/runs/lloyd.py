@@ -129,17 +129,13 @@ def lloyd(
     counts: Counts,
     bounds: Bounds,  #        none are kept
     memory,  #                `tile.workspaces`
-    lane_sums,  #             `lane_sums.scratch`, or None
+    lane_sums,  #             `lane_sums.scratch`
 ):
     """Make all runs: see `protocol.Problems.lloyd`."""
     d, weighted = rows.d, rows.weights.size > 0
     columns = d + 1 if weighted else d
     own_totals = totals_of(totals, task)
-    if lane_sums is None:
-        own_lanes = None
-    else:
-        own_lanes = lane_sums[task : task + 1]
-    own_memory, beyond = memory[task : task + 1], room.beyond[task]
+    own_memory, own_lanes, beyond = memory[task : task + 1], lane_sums[task : task + 1], room.beyond[task]
     bins = room.bins[task][: 2 * EXPONENTS].reshape((1, 2, EXPONENTS))
     sums, weights = room.sums[task][: k * columns].reshape((k, columns)), room.weights[task][:k]
     shifts, differences = room.shifts[task][:k], room.differences[task][:k]

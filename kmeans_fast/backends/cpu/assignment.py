@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...kernels.cpu.assignment.arguments import SUMS_ANEW, SUMS_MOVED, Sums
+from ...kernels.cpu.exact.lane_sums import NO_LANES
 from ...kernels.cpu.scoring import packing
 from . import costs, techniques
 from .buffers import flat
@@ -103,7 +104,7 @@ class Assignment:
         """
         rows = self.rows
         if plan.limbs > 1:
-            rows.lane_sums = None
+            rows.lane_sums = NO_LANES
         if private:
             # All rows moved means that they came from nowhere: the next pass moves few (measured: 0.1 to 0.4 of them),
             # and bounds may hold already.

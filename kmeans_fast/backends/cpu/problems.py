@@ -22,18 +22,6 @@ _APART = 32  # elements between what is different threads', so that they are not
 _SAMPLED = 64  # rows of a problem, for the frame that float32 scores of seeding are in
 
 
-ready: set[tuple[np.dtype, bool]] = set()
-"""The kinds of runs whose code is loaded."""
-
-
-def kind_of(n_features, n_clusters, dtype, weighted):
-    """What code for whole runs differs by: the dtype, and whether sums are made in lanes. Of float64 rows they are not:
-    they need two limbs, nearly always.
-    """
-    few = lane_sums.are_few(n_clusters, n_features)
-    return np.dtype(dtype), few and not weighted and np.dtype(dtype) == np.float32
-
-
 def _rows(threads, size, dtype):
     """A row for each thread, far enough from the others; quickly where there is one."""
     return np.empty((1, size), dtype) if threads == 1 else private(threads, size, dtype)
@@ -41,6 +29,8 @@ def _rows(threads, size, dtype):
 
 class CpuProblems:
     """See `kmeans_fast.backends.together.Problems`."""
+
+    is_compiled = False  # whether the code for whole runs is loaded: the same for all problems
 
     def __init__(self, X, weights, n_clusters, threads):
         self.X, self.k, self.most_threads = X, n_clusters, threads
@@ -159,17 +149,12 @@ class CpuProblems:
         n, columns, limbs = self.n, d + self.weighted, self.plan.limbs
         work = n * costs.EXPECTED_ITERATIONS * costs.float_scoring(d, k)
         threads = self._threads(runs, work)
-        dtype, in_lanes = kind_of(d, k, self.X.dtype, self.weighted)
-        expected, in_lanes = in_lanes, in_lanes and limbs == 1
-        padded = -(-k // CENTROIDS) * CENTROIDS
+        dtype, padded = self.X.dtype, -(-k // CENTROIDS) * CENTROIDS
         found, labels = np.array(centroids, dtype, order="C"), np.empty((runs, n), np.int32)
         told = lloyd.Told(
             np.empty(runs), np.empty(runs, np.int64), np.empty(runs, np.int64), np.empty(runs, bool),
             np.empty((runs, max_iter if record else 0, 5)),
         )  # fmt: skip
-        if in_lanes != expected and (dtype, in_lanes) not in ready and runs < costs.MANY_RUNS:
-            told.halted.fill(True)  # float32 rows of so wide a range are rare: single fits, before that is compiled
-            return self._outcome(found, labels, told, record)
         values, half_norms = private_zeros(threads, (padded * d, padded), np.float32)
         half_norms.fill(-np.inf)
         (bins,) = private_zeros(threads, (2 * EXPONENTS,), np.int64)
@@ -179,7 +164,9 @@ class CpuProblems:
             *(_rows(threads, k, np.float64) for _ in range(3)), _rows(threads, 1, np.int64), bins,
         )  # fmt: skip
         totals, counts = fixed_point.Totals.zeros(threads, k, columns, limbs), Counts.zeros(threads)
-        tiles, lanes = tile.workspaces(threads, d), lane_sums.scratch(threads, k, d) if in_lanes else None
+        tiles, lanes = tile.workspaces(threads, d), lane_sums.NO_LANES
+        if limbs == 1 and not self.weighted:
+            lanes = lane_sums.scratch(threads, k, d)
         frames, reach = lloyd.Frames(self.middles, self.scatters), packing.reach(dtype)
         for part in self._parts(runs, work):
             making = self._runs(of[part])
@@ -188,10 +175,6 @@ class CpuProblems:
                 costs.FEW_MOVED, reach, found[part].reshape(-1), labels[part].reshape(-1),
                 lloyd.Told(*(of_all[part] for of_all in told)), room, totals, counts, NO_BOUNDS, tiles, lanes,
             )  # fmt: skip
-        ready.add((dtype, in_lanes))
-        return self._outcome(found, labels, told, record)
-
-    @staticmethod
-    def _outcome(centroids, labels, told, record):
+        CpuProblems.is_compiled = True
         iterations = told.iterations if record else None
-        return Outcome(centroids, labels, *told[:4], path="float32", iterations=iterations)
+        return Outcome(found, labels, *told[:4], path="float32", iterations=iterations)

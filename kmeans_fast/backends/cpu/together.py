@@ -1,5 +1,7 @@
 """Whether several runs are made together, each by one thread in compiled code, and what that takes."""
 
+import functools
+
 import numpy as np
 
 from ...kernels.cpu.machine import host
@@ -8,7 +10,7 @@ from ...kernels.cpu.scoring import tile
 from ..protocol import Plan
 from . import costs, techniques
 from .planning import is_small, sizes_of, sum_bytes
-from .problems import CpuProblems, kind_of, ready
+from .problems import CpuProblems
 
 _asked = [0]  # runs that would have been made together if that were compiled
 
@@ -30,33 +32,26 @@ def declines(problem, runs, n_threads):
         return f"a single fit has {threads} threads, which {runs} runs would not keep busy"
     if problem.dtype.itemsize == 8 and problem.n_samples >= costs.MOST_CROWDED:
         return "many float64 rows may have nearly the same hash"
-    return "" if _compiled(problem, runs) else "compiling it would take longer than these runs"
+    return "" if _compiled(runs) else "compiling it would take longer than these runs"
 
 
-def _compiled(problem, runs):
+def _compiled(runs):
     """Whether whole runs are compiled, or are worth it."""
-    kind = kind_of(problem.n_features, problem.n_clusters, problem.dtype, problem.weighted)
-    if kind in ready or _kept(kind):
+    if CpuProblems.is_compiled or _kept():
         return True
     _asked[0] += runs
     return runs >= costs.MANY_RUNS or _asked[0] >= costs.MANY_SO_FAR
 
 
-_tried: set[tuple[np.dtype, bool]] = set()  # kinds that were not on disk
-
-
-def _kept(kind):
-    """Whether the code for this kind of runs is on disk; then it is loaded."""
-    if kind in _tried:
-        return False
-    _tried.add(kind)
-    dtype, in_lanes = kind
+@functools.cache  # what is not there now, this process will compile itself
+def _kept():
+    """Whether the code for whole runs is on disk; then it is loaded."""
     of, zeros = np.zeros(1, np.int64), np.zeros(1)
     try:
         with code_cache.only_kept():
-            one = CpuProblems(np.zeros((1, 1, 1), dtype), None if in_lanes else np.ones((1, 1)), 1, 1)
+            one = CpuProblems(np.zeros((1, 1, 1)), None, 1, 1)
             one.seeds(np.zeros((1, 1, 2), np.uint64), of)
-            one.lloyd(np.zeros((1, 1, 1), dtype), zeros, of, 1, False)
+            one.lloyd(np.zeros((1, 1, 1)), zeros, of, 1, False)
     except code_cache.NotKeptError:
         return False
     return True

@@ -7,6 +7,7 @@ import numpy as np
 from ....kernels.cpu.assignment import dense, exponion, exponion_rows
 from ....kernels.cpu.assignment.arguments import NO_BOUNDS
 from ....kernels.cpu.exact import distances
+from ....kernels.cpu.exact.lane_sums import NO_LANES
 from ....kernels.cpu.machine.scratch import private
 from ....kernels.cpu.scoring import packing, panels
 from ....kernels.cpu.scoring.panels import GROUP, Panels
@@ -250,7 +251,7 @@ class Exponion(Technique):
         packed = packing.Packing(*means.shape, means.dtype).fill(flat(means), coming.center)
         dense.assign(
             session.threads, session.rows._replace(weights=NO_WEIGHTS), packed, self.numbers, session.counts,
-            session.no_sums, session.memory, None, NO_BOUNDS, None,
+            session.no_sums, session.memory, NO_LANES, NO_BOUNDS, None,
         )  # fmt: skip
 
     def _panel_means(self, centroids):

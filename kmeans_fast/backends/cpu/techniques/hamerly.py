@@ -3,6 +3,7 @@
 import numpy as np
 
 from ....kernels.cpu.assignment import dense, hamerly
+from ....kernels.cpu.exact.lane_sums import NO_LANES
 from ....kernels.cpu.exact.rows import Rows
 from .. import costs
 from ..buffers import NO_WEIGHTS, flat
@@ -64,7 +65,7 @@ class HamerlyFloat32(Technique):
         nearest, above = np.empty(k, np.int32), np.empty(k, np.float32)
         dense.assign(
             tasks_for(session.threads, work), rows, coming.packed, nearest, session.counts, session.no_sums,
-            session.memory, None, bounds._replace(upper=above, lower=bounds.half_gap), None,
+            session.memory, NO_LANES, bounds._replace(upper=above, lower=bounds.half_gap), None,
         )  # fmt: skip
         np.multiply(bounds.half_gap, np.float32(0.5), out=bounds.half_gap)
 

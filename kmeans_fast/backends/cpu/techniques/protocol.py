@@ -47,7 +47,9 @@ class SessionRows:
         """Hold the rows, and memory for a pass."""
         self.X, self.rows = X, Rows(flat(X), weights, self.d)
         self.memory = tile.workspaces(self.threads, self.d)
-        self.lane_sums = None if self.sizes.weighted else lane_sums.scratch(self.threads, self.k, self.d)
+        self.lane_sums = lane_sums.NO_LANES
+        if not self.sizes.weighted:
+            self.lane_sums = lane_sums.scratch(self.threads, self.k, self.d)
 
     def detach(self):
         """Let go of both."""
