@@ -1,6 +1,7 @@
 """``kmeans-fast compile``: the kernels of this machine's processor, compiled ahead of the first fit."""
 
-import multiprocessing
+import multiprocessing.util
+import os
 import signal
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -44,7 +45,7 @@ def _compiled_by_processes(jobs, display):
 
     kernels, done, are_kept = 0, 0, True
     workers = min(processors.usable_cpus(), len(jobs))
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
     try:
         for future in as_completed([pool.submit(compiled, job) for job in jobs]):
             names, kept = future.result()
@@ -61,5 +62,7 @@ def _compiled_by_processes(jobs, display):
     return kernels, are_kept
 
 
-def _leave_interrupts_to_the_parent():
+def _begin():
+    """Leave interrupts to the parent, and end without tidying up, which takes a second: files are whole at any time."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    multiprocessing.util.Finalize(None, os._exit, args=(0,), exitpriority=0)
