@@ -83,6 +83,14 @@ def with_bounds_that_change(start, stop, out):
     return n
 
 
+def one_or_another(start, stop, out):
+    n = 0
+    for i in range(start, stop, 2) if start < 2 else range(start, stop, -1):
+        out[n] = i
+        n += 1
+    return n
+
+
 def left_and_gone_on(start, stop, out):
     n, last = 0, -99
     for i in range(start, stop, 2):
@@ -104,7 +112,7 @@ def left_and_gone_on(start, stop, out):
     "function",
     [
         by_one, by_three, down_by_one, down_by_four, by_what_is_given, from_zero, between_a_pair,
-        with_bounds_that_change, left_and_gone_on,
+        with_bounds_that_change, one_or_another, left_and_gone_on,
     ],
 )  # fmt: skip
 def test_loops_over_ranges(function):
@@ -169,6 +177,19 @@ def test_what_is_written_becomes_what_the_array_holds():
         arrays, ([np.float32(0.1), 0, 0], [2.75, 5, 2.75], [5, 5, 2], [True, False, False]), strict=True
     ):
         assert_array_equal(array, wanted)
+
+
+def test_an_array_that_may_be_none():
+    def last(values, n):
+        chosen = values if n > 0 else None
+        if chosen is None:
+            return 0
+        chosen[n - 1] += 1
+        return chosen[-1] + chosen[n - 1]
+
+    ours = compiled(last)
+    for n in (0, 1, 3):
+        assert ours(np.arange(3), n) == last(np.arange(3), n)
 
 
 def set_in_a_branch(a, b, n):

@@ -88,7 +88,7 @@ class _Lower(Lower):
         """The step of the range that a variable holds, if it is a constant; else None."""
         if not isinstance(self.typeof(variable.name), types.RangeType):
             return None
-        made = self.func_ir.get_definition(variable, lhs_only=False)
+        made = ir_utils.guard(ir_utils.get_definition, self.func_ir, variable)
         if not isinstance(made, ir.Expr) or made.op != "call" or made.vararg is not None:
             return None
         if len(made.args) < 3:
@@ -126,7 +126,7 @@ class _Lower(Lower):
 
     def lower_getitem(self, resty, expr, value, index, signature):
         """Read an element."""
-        if not self._is_element(signature):
+        if not self._is_element(value, signature):
             return super().lower_getitem(resty, expr, value, index, signature)
         array, kind = signature.args
         found = self.context.unpack_value(self.builder, array.dtype, self._place(value, index, kind))
@@ -134,16 +134,15 @@ class _Lower(Lower):
 
     def lower_setitem(self, target_var, index_var, value_var, signature):
         """Write an element."""
-        if not self._is_element(signature):
+        if not self._is_element(target_var, signature):
             return super().lower_setitem(target_var, index_var, value_var, signature)
         array, kind, _ = signature.args
         value = self.context.cast(self.builder, self.loadvar(value_var.name), self.typeof(value_var.name), array.dtype)
         return self.context.pack_value(self.builder, array.dtype, value, self._place(target_var, index_var, kind))
 
-    @staticmethod
-    def _is_element(signature):
+    def _is_element(self, variable, signature):
         """Whether it is one number of an array without gaps."""
-        array, kind = signature.args[:2]
+        array, kind = self.typeof(variable.name), signature.args[1]
         is_line = isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C" and array.aligned
         return is_line and isinstance(array.dtype, _NUMBERS) and isinstance(kind, types.Integer) and kind.bitwidth == 64
 
