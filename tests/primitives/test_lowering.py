@@ -1,4 +1,4 @@
-"""Functions of kernels do what Python does: their variables, loops and elements are lowered by code of ours."""
+"""Functions of kernels do what Python does: their variables and loops are lowered by code of ours."""
 
 import itertools
 
@@ -11,39 +11,28 @@ from numpy.testing import assert_array_equal
 BOUNDS = [*range(-4, 5), 17]
 
 
-def compiled(function, wrapper=inner):
+def compiled(function):
     """The function as kernels call it."""
     names = ", ".join(f"a{at}" for at in range(function.__code__.co_argcount))
-    return jit(eval(f"lambda {names}: function({names})", {"function": wrapper(function)}))
+    return jit(eval(f"lambda {names}: function({names})", {"function": inner(function)}))
 
 
-def by_one(start, stop, out):
+def stepping(step):
+    """A function that goes by a step which is a constant to the compiler."""
+
+    def loop(start, stop, out):
+        n = 0
+        for i in range(start, stop, step):
+            out[n] = i
+            n += 1
+        return n
+
+    return loop
+
+
+def by_default(start, stop, out):
     n = 0
     for i in range(start, stop):
-        out[n] = i
-        n += 1
-    return n
-
-
-def by_three(start, stop, out):
-    n = 0
-    for i in range(start, stop, 3):
-        out[n] = i
-        n += 1
-    return n
-
-
-def down_by_one(start, stop, out):
-    n = 0
-    for i in range(start, stop, -1):
-        out[n] = i
-        n += 1
-    return n
-
-
-def down_by_four(start, stop, out):
-    n = 0
-    for i in range(start, stop, -4):
         out[n] = i
         n += 1
     return n
@@ -111,7 +100,7 @@ def left_and_gone_on(start, stop, out):
 @pytest.mark.parametrize(
     "function",
     [
-        by_one, by_three, down_by_one, down_by_four, by_what_is_given, from_zero, between_a_pair,
+        *map(stepping, (1, 3, -1, -4)), by_default, by_what_is_given, from_zero, between_a_pair,
         with_bounds_that_change, one_or_another, left_and_gone_on,
     ],
 )  # fmt: skip

@@ -10,7 +10,8 @@ from .libraries import InnerLibrary, Library
 from .lowering import BodyLowering, KernelLowering
 
 # Kernels have no `with`, no functions in functions, no comprehensions and no expressions of whole arrays. Each of these
-# passes walks through all of a function to find that out, and the lifetimes of its variables are found anew then.
+# passes walks through all of a function to find that out, and the lifetimes of its variables are found anew then. The
+# last marks where variables are used for the last time, which matters to those who count references.
 _UNUSED = {
     "with_lifting",
     "inline_closure_likes",
