@@ -88,9 +88,9 @@ def _batches(dtype):
 
 
 USES = {
-    "fits": _fits, "silhouettes": _silhouettes, "bytes": _bytes, "exponion": _exponion, "batches": _batches,
-    "trees": _trees, "bounds": _bounds, "others": _others, "weights": _weights,
-}  # fmt: skip  # that which takes longest first; but silhouettes share no kernel with what is compiled beside them
+    "fits": _fits, "silhouettes": _silhouettes, "trees": _trees, "batches": _batches, "exponion": _exponion,
+    "bytes": _bytes, "bounds": _bounds, "others": _others, "weights": _weights,
+}  # fmt: skip  # so that of those at work at a time few wait for a kernel that another compiles, and all end together
 
 
 def compiled(use):

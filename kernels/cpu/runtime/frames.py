@@ -12,6 +12,8 @@ from numba.core import types
 from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import as_dtype
 
+from . import calling
+
 # The record, in bytes: a head, then the nodes.
 FUNCTION, NONE, NODES, WORDS = 0, 8, 16, 24  # the body's, the object None, how many nodes, how many words in the frame
 HEAD = 32
@@ -110,13 +112,6 @@ def add_task(context, library, body):
     frame, task = function.args
     reader = _Reader(context, builder, frame)
     arguments = [task, *(reader.value(kind) for kind in body.argtypes[1:])]
-    context.call_conv.call_function(
-        builder,
-        context.declare_function(module, body),
-        body.restype,
-        body.argtypes,
-        arguments,
-        attrs=("noinline",),
-    )
+    calling.call(context, builder, body, arguments, attributes=("noinline",))
     builder.ret_void()
     library.add_ir_module(module)

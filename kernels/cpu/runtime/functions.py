@@ -3,6 +3,7 @@
 import numba
 from numba.core import types
 
+from . import calling
 from .code_cache import CodeCache, InnerCache
 from .pipeline import InnerCompiler, KernelCompiler
 
@@ -21,6 +22,13 @@ def inner(function, **options):
     dispatcher._cache = InnerCache(function)
     call_template = dispatcher.get_call_template
     dispatcher.get_call_template = lambda args, kws: call_template(tuple(map(types.unliteral, args)), kws)
+    add_overload = dispatcher.add_overload
+
+    def add(compiled):
+        calling.register(dispatcher.targetctx, compiled)
+        add_overload(compiled)
+
+    dispatcher.add_overload = add
     return dispatcher
 
 

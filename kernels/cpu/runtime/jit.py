@@ -25,7 +25,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from ...undisturbed import held_at_fork, undisturbed
-from . import code_cache, compiling, entries
+from . import calling, code_cache, compiling, entries
 from .code_cache import CodeCache
 from .functions import inlined, inner, macro
 from .pipeline import BodyCompiler
@@ -163,12 +163,7 @@ class Kernel:
             compiled = self.body.overloads[flat]
 
             def codegen(context, builder, sig, args):
-                function = context.declare_function(builder.module, compiled.fndesc)
-                values = cgutils.unpack_tuple(builder, args[0])
-                _, result = context.call_conv.call_function(
-                    builder, function, compiled.signature.return_type, compiled.signature.args, values
-                )
-                return result
+                return calling.emit_call(context, builder, compiled.fndesc, cgutils.unpack_tuple(builder, args[0]))
 
             return compiled.signature.return_type(arguments), codegen
 
