@@ -1,5 +1,6 @@
 """Numba's libraries, each of which holds the code of one function, without what kernels have no use for."""
 
+import contextlib
 from types import SimpleNamespace
 
 import llvmlite.binding as llvm
@@ -7,6 +8,26 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.runtime import rtsys
 
 _LOCALS = "_3clocals_3e"  # "<locals>" in a symbol
+
+
+_NEWEST_LLVM = 22  # of those that are known to have the option: one that LLVM does not know ends the process
+
+
+@contextlib.contextmanager
+def _without_strength_reduction():
+    """Have LLVM leave the addresses in loops as they are. Numba's lock is held, so nothing else is compiled meanwhile.
+
+    LLVM would keep a running address for every array and row of a tile, many more than there are registers. That was a
+    tenth of its work, and assignments with 2 features were a sixth slower for it.
+    """
+    if llvm.llvm_version_info[0] > _NEWEST_LLVM:
+        yield
+        return
+    llvm.set_option("kernels", "-disable-lsr")
+    try:
+        yield
+    finally:
+        llvm.set_option("kernels", "-disable-lsr=false")
 
 
 class Library(JITCodeLibrary):
@@ -20,6 +41,10 @@ class Library(JITCodeLibrary):
         """Link it in, but not the functions that allocate memory, which kernels do not."""
         if library is not rtsys.library:
             super().add_linking_library(library)
+
+    def _finalize_specific(self):
+        with _without_strength_reduction():
+            super()._finalize_specific()
 
 
 class InnerLibrary(Library):
