@@ -2,9 +2,11 @@
 
 import itertools
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from exact_numbers import jit
+from kmeans_fast.kernels.cpu.runtime import libraries
 from kmeans_fast.kernels.cpu.runtime.jit import inner, macro
 from numpy.testing import assert_array_equal
 
@@ -272,3 +274,8 @@ def with_a_macro_in_python(a, b, n):
         largest = max(*values, i)
         total += (values.size if largest > i else 1) + largest * 2
     return total
+
+
+def test_what_is_asked_of_llvm_is_known_to_it():
+    known, installed = libraries._NEWEST_LLVM, llvm.llvm_version_info[0]
+    assert installed <= known, "see whether this LLVM has the option -disable-lsr, and measure fits with it and without"

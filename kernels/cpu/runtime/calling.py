@@ -6,8 +6,11 @@ none of the kernels does, ends its caller.
 """
 
 from llvmlite import ir
+from llvmlite.ir.values import ArgumentAttributes
 from numba.core import callconv, cgutils
 
+# That a function keeps no pointer to a place is called differently before LLVM 21.
+_NOT_KEPT = next(name for name in ("captures(none)", "nocapture") if name in ArgumentAttributes._known)
 _PLACES = 2  # the first arguments, as Numba has them: where the result goes, and where an exception would
 
 
@@ -18,7 +21,7 @@ def declare(context, module, of):
     kind = ir.FunctionType(kind.return_type, [*kind.args, *values])
     function = cgutils.get_or_insert_function(module, kind, of.mangled_name)
     for place in function.args[:_PLACES]:
-        place.add_attribute("captures(none)")
+        place.add_attribute(_NOT_KEPT)
         place.add_attribute("noalias")
     if of.inline:
         function.attributes.add("alwaysinline")

@@ -7,7 +7,7 @@ LLVM was given was about these places, and it had to take them apart again.
 
 A variable that is assigned once, where every use is sure to come after, needs no place. A loop over a range with a
 constant step is written in 25 instructions, where Numba takes a hundred. Elements of arrays are left as Numba has them:
-in 7 instructions for 50 they made assignments with bounds a tenth slower.
+in 7 instructions for 50 they took a twelfth less time to compile, and fits were as much slower as faster.
 """
 
 from llvmlite.ir import Constant, IRBuilder, Undefined
@@ -16,7 +16,7 @@ from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import BaseNativeLowering
 
-from . import calling, frames
+from . import calling, frames, indexing
 
 _OF_PAIRS = "pair_first", "pair_second"  # in the order of the fields
 
@@ -92,6 +92,11 @@ class _Lower(Lower):
             return self._next_of_range(self.context.get_value_type(resty), self.loadvar(expr.value.name))
         elif expr.op in _OF_PAIRS:
             return self.builder.extract_value(self.loadvar(expr.value.name), _OF_PAIRS.index(expr.op))
+        elif expr.op == "getitem":
+            array, index = ((self.typeof(of.name), self.loadvar(of.name)) for of in (expr.value, expr.index))
+            found = indexing.view(self.context, self.builder, resty, *array, *index)
+            if found is not None:
+                return found
         return super().lower_expr(resty, expr)
 
     def _constant_step(self, variable):
