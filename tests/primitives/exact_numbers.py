@@ -1,13 +1,20 @@
-"""What the tests of the primitives share: a compiler for them, numbers at every edge, and arithmetic rounded once."""
+"""What the tests of the primitives share: compilers for them, numbers at every edge, and arithmetic rounded once."""
 
 from fractions import Fraction
 
 import numba
 import numpy as np
+from kmeans_fast.kernels.cpu.runtime.jit import inner
 
 jit = numba.njit(error_model="numpy", no_cfunc_wrapper=True)
 
 WORDS = {np.float32: np.int32, np.float64: np.int64}  # as wide as the floats
+
+
+def compiled(function):
+    """The function as kernels call it."""
+    names = ", ".join(f"a{at}" for at in range(function.__code__.co_argcount))
+    return jit(eval(f"lambda {names}: function({names})", {"function": inner(function)}))
 
 
 def edges(dtype):

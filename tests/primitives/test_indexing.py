@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from exact_numbers import jit
+from exact_numbers import compiled
 from kmeans_fast.kernels.cpu.runtime.jit import inner
 from numpy.testing import assert_array_equal
 
@@ -37,12 +37,6 @@ def slices(a, start, stop):
 
 def row(a, index):
     return described(a[index])
-
-
-def compiled(function):
-    """The function as kernels call it."""
-    names = ", ".join(f"a{at}" for at in range(function.__code__.co_argcount))
-    return jit(eval(f"lambda {names}: function({names})", {"function": inner(function)}))
 
 
 slices_by_kernels, row_by_kernels = compiled(slices), compiled(row)

@@ -5,18 +5,12 @@ import itertools
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from exact_numbers import jit
+from exact_numbers import compiled
 from kmeans_fast.kernels.cpu.runtime import libraries
-from kmeans_fast.kernels.cpu.runtime.jit import inner, macro
+from kmeans_fast.kernels.cpu.runtime.jit import macro
 from numpy.testing import assert_array_equal
 
 BOUNDS = [*range(-4, 5), 17]
-
-
-def compiled(function):
-    """The function as kernels call it."""
-    names = ", ".join(f"a{at}" for at in range(function.__code__.co_argcount))
-    return jit(eval(f"lambda {names}: function({names})", {"function": inner(function)}))
 
 
 def stepping(step):

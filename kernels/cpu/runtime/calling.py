@@ -9,7 +9,7 @@ from llvmlite import ir
 from llvmlite.ir.values import ArgumentAttributes
 from numba.core import callconv, cgutils
 
-# That a function keeps no pointer to a place is called differently before LLVM 21.
+# "The function keeps no pointer to this", by its name in the LLVM that is installed: the second is the older one.
 _NOT_KEPT = next(name for name in ("captures(none)", "nocapture") if name in ArgumentAttributes._known)
 _PLACES = 2  # the first arguments, as Numba has them: where the result goes, and where an exception would
 
@@ -45,7 +45,7 @@ def call(context, builder, of, values, exception=None, attributes=()):
 
 
 def emit_call(context, builder, of, values):
-    """As `call`, from a function of Numba's, which returns if this raises an exception. The result."""
+    """As `call`, where the caller returns at once if this raises an exception. The result."""
     status, result = call(context, builder, of, values, builder.function.args[_PLACES - 1])
     with builder.if_then(builder.icmp_signed("!=", status, callconv.RETCODE_OK)):
         builder.ret(status)

@@ -1,4 +1,4 @@
-"""Rows and slices of arrays in the code of kernels, ``A[i]`` and ``a[i:j]``: a fifth of what Numba writes for them.
+"""Rows and slices of arrays in the code of kernels, ``A[i]`` and ``a[i:j]``: a third and a fifth of Numba's code.
 
 They are what they are in Python: an index below zero counts from the end, and the bounds of a slice are brought between
 zero and the length. As in all that Numba compiles, an index beyond the end is not looked for.
