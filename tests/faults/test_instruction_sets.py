@@ -85,7 +85,8 @@ assert host.VECTOR_BYTES == int(sys.argv[1]), (host.VECTOR_BYTES, sorted(host.FE
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *sys.argv[2:]]))
 """
 OF_VECTORS = [
-    REPOSITORY / "tests" / "primitives" / f"test_{stem}.py" for stem in ("simd", "register_tiles", "transposing")
+    REPOSITORY / "tests" / "primitives" / f"test_{stem}.py"
+    for stem in ("simd", "register_tiles", "product_sums", "transposing")
 ]
 
 

@@ -8,10 +8,9 @@ from exact_numbers import assert_same, edges, fused, jit, larger
 from kmeans_fast.kernels.cpu.machine import register_tiles as tiles
 from kmeans_fast.kernels.cpu.machine import simd
 from kmeans_fast.kernels.cpu.machine.host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
-from kmeans_fast.kernels.cpu.scoring import byte_codes
 from support import DTYPES
 
-SIZES = [(1, 1), (1, 3), (2, 1), (2, 4), (4, 2), (POINT_VECTORS, CENTROIDS)]
+SIZES = [(1, 1), (1, 3), (2, 1), (2, 4), (3, 2), (4, 2), (5, 1), (POINT_VECTORS, CENTROIDS)]
 
 
 def lanes_of(dtype):
@@ -139,13 +138,7 @@ def on_integers(rows, columns):
         scores = tiles.scores_of_bytes(tile, inverse, reach, load_columns(steps, 0, step), slope, half_norm)
         tiles.store_tile(out, 0, step, scores)
 
-    @jit
-    def add_products(t, r, c):
-        step = simd.lanes(t)
-        tile = tiles.byte_products_update(load_tile(t, 0, step), load_rows(r, 0, step), load_columns(c, 0, step))
-        tiles.store_tile(t, 0, step, tile)
-
-    return score, add_products
+    return score
 
 
 def some_integers(shape, rng):
@@ -160,24 +153,9 @@ def test_scores_of_integers_are_fused(size):
         t, out = some_integers((rows, columns, lanes), rng), np.empty(rows * columns * lanes, np.float32)
         inverses, reaches = rng.normal(size=(2, rows, lanes)).astype(np.float32)
         steps, slopes, half_norms = rng.normal(size=(3, columns, lanes)).astype(np.float32)
-        on_integers(*size)[0](t.ravel(), *(x.ravel() for x in (inverses, reaches, steps, slopes, half_norms)), out)
+        on_integers(*size)(t.ravel(), *(x.ravel() for x in (inverses, reaches, steps, slopes, half_norms)), out)
         rest = fused(reaches[:, None], slopes, -(inverses[:, None] * half_norms))
         assert_same(out, fused(steps, t.astype(np.float32), rest).ravel())
-
-
-@pytest.mark.skipif(not byte_codes.AVAILABLE, reason="this processor has no instruction for products of bytes")
-@pytest.mark.parametrize("size", SIZES)
-def test_products_of_unsigned_and_signed_bytes(size):
-    rows, columns, lanes = *size, lanes_of(np.int32)
-    rng = np.random.default_rng(rows * columns)
-    for unsigned, signed in (([255], [127, -128]), ([0, 1, 127, 128, 255], [0, 1, -1, 127, -128])):
-        t = some_integers((rows, columns, lanes), rng)
-        r = rng.choice(unsigned, (rows, lanes, 4)).astype(np.uint8)
-        c = rng.choice(signed, (columns, lanes, 4)).astype(np.int8)
-        expected = t + (r[:, None].astype(np.int32) * c).sum(axis=-1, dtype=np.int32)
-        flat = t.ravel().copy()
-        on_integers(*size)[1](flat, r.view(np.int32).ravel(), c.view(np.int32).ravel())
-        assert_same(flat, expected.ravel())
 
 
 @functools.cache

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..machine.bits import bits_of, float_of
 from ..machine.float_arrays import Floats, narrow, wide
-from ..machine.host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
+from ..machine.host import CENTROIDS, VECTOR_BYTES, VECTOR_REGISTERS
 from ..machine.register_tiles import (
     loads,
     root_words_update,
@@ -32,12 +32,13 @@ from ..machine.scratch import private
 from ..machine.simd import add, element, lanes, load, maximum, mul, splat, square_root, store, sub
 from ..runtime.jit import inlined, inner, kernel, share
 
-ROWS = POINT_VECTORS * VECTOR_BYTES // 8  # of a tile
+_VECTORS = VECTOR_REGISTERS // 8  # of rows in a tile: differences need registers too
+ROWS = _VECTORS * VECTOR_BYTES // 8
 _POINT_BYTES, _PANEL_BYTES = 1 << 17, 1 << 14  # of a block of rows, in L2, and of a panel of other rows, in L1
 _LEAST_EXPONENT = 128  # biased; below that of any distance but zero
 _HALF = 1 << 51  # the significand of 1.5, in a float's word
 
-_load_points = loads(POINT_VECTORS)
+_load_points = loads(_VECTORS)
 _splat_several, _splat_one = splats(CENTROIDS), splats(1)
 
 

@@ -15,7 +15,6 @@ from .vectors import (
     IR_SCALAR,
     Mask,
     Vector,
-    emit_byte_products,
     emit_fma,
     emit_load,
     emit_pointer,
@@ -34,7 +33,7 @@ def tuple_of(builder, context, tuple_type, values):
     return result
 
 
-def _elements(builder, aggregate, count):
+def elements(builder, aggregate, count):
     return [builder.extract_value(aggregate, i) for i in range(count)]
 
 
@@ -84,7 +83,7 @@ def store_tile(typingctx, array, offset, stride, tile):
 
     def codegen(context, builder, sig, args):
         array_value, start, step, tile_value = args
-        for i, value in enumerate(_elements(builder, tile_value, sig.args[3].count)):
+        for i, value in enumerate(elements(builder, tile_value, sig.args[3].count)):
             at = builder.add(start, builder.mul(step, ir.Constant(step.type, i)))
             emit_store(context, builder, sig.args[0], array_value, at, value, sig.args[3].dtype)
         return context.get_dummy_value()
@@ -98,45 +97,23 @@ def tile_rows(typingctx, rows, columns):
     tile = types.UniTuple(rows.dtype, rows.count * columns.count)
 
     def codegen(context, builder, sig, args):
-        values = _elements(builder, args[1], sig.args[1].count)
+        values = elements(builder, args[1], sig.args[1].count)
         return tuple_of(builder, context, tile, values * sig.args[0].count)
 
     return tile(rows, columns), codegen
 
 
-def _outer_update(doc, emit):
-    """Make ``update(tile, rows, columns)``.
+@intrinsic
+def rank1_update(typingctx, tile, rows, columns):
+    """``T[r][c] += rows[r] * columns[c]``, each fused and rounded once."""
 
-    Each ``T[r][c]`` becomes ``emit(builder, T[r][c], rows[r], columns[c], vector)``.
-    """
+    def codegen(context, builder, sig, args):
+        t = iter(elements(builder, args[0], sig.args[0].count))
+        row, column = (elements(builder, args[a], sig.args[a].count) for a in (1, 2))
+        values = [emit_fma(builder, r, c, next(t), sig.args[0].dtype) for r in row for c in column]
+        return tuple_of(builder, context, sig.args[0], values)
 
-    def typed(typingctx, tile, rows, columns):
-        def codegen(context, builder, sig, args):
-            tile_type, row_type, column_type = sig.args
-            t = _elements(builder, args[0], tile_type.count)
-            r = _elements(builder, args[1], row_type.count)
-            c = _elements(builder, args[2], column_type.count)
-            values = [
-                emit(builder, t[i * column_type.count + j], r[i], c[j], tile_type.dtype)
-                for i in range(row_type.count)
-                for j in range(column_type.count)
-            ]
-            return tuple_of(builder, context, tile_type, values)
-
-        return tile(tile, rows, columns), codegen
-
-    typed.__doc__ = doc
-    return intrinsic(typed)
-
-
-rank1_update = _outer_update(
-    "``T[r][c] += rows[r] * columns[c]``, each fused and rounded once.",
-    lambda builder, t, row, column, vector: emit_fma(builder, row, column, t, vector),
-)
-byte_products_update = _outer_update(
-    "``T[r][c] += rows[r] . columns[c]`` in integers: a lane is four unsigned bytes of a row, four signed of a column.",
-    lambda builder, t, row, column, vector: emit_byte_products(builder, t, row, column, vector.lanes),
-)
+    return tile(tile, rows, columns), codegen
 
 
 @intrinsic
@@ -146,9 +123,9 @@ def scores_of_bytes(typingctx, tile, inverses, reaches, steps, slopes, half_norm
 
     def codegen(context, builder, sig, args):
         rows, columns, kind = sig.args[1].count, sig.args[3].count, ir_vector(sig.args[1].dtype)
-        t = _elements(builder, args[0], rows * columns)
-        inverse, reach = (_elements(builder, value, rows) for value in args[1:3])
-        step, slope, half_norm = (_elements(builder, value, columns) for value in args[3:])
+        t = elements(builder, args[0], rows * columns)
+        inverse, reach = (elements(builder, value, rows) for value in args[1:3])
+        step, slope, half_norm = (elements(builder, value, columns) for value in args[3:])
         values = []
         for r in range(rows):
             for c in range(columns):
@@ -167,8 +144,8 @@ def floors_update(typingctx, floors, tile, reaches, slopes):
 
     def codegen(context, builder, sig, args):
         rows, columns, kind = sig.args[0].count, sig.args[3].count, ir_vector(sig.args[0].dtype)
-        best, t = _elements(builder, args[0], rows), _elements(builder, args[1], rows * columns)
-        reach, slope = _elements(builder, args[2], rows), _elements(builder, args[3], columns)
+        best, t = elements(builder, args[0], rows), elements(builder, args[1], rows * columns)
+        reach, slope = elements(builder, args[2], rows), elements(builder, args[3], columns)
         twice = ir.Constant(kind, [-2.0] * sig.args[0].dtype.lanes)
         for r in range(rows):
             factor = builder.fmul(reach[r], twice)
@@ -191,8 +168,8 @@ def split_at(typingctx, tile, limits, rest):
 
     def codegen(context, builder, sig, args):
         columns, n_lanes = sig.args[0].count // rows, sig.args[2].dtype.lanes
-        t = _elements(builder, args[0], rows * columns)
-        limit, most = _elements(builder, args[1], rows), _elements(builder, args[2], rows)
+        t = elements(builder, args[0], rows * columns)
+        limit, most = elements(builder, args[1], rows), elements(builder, args[2], rows)
         lowest = ir.Constant(most[0].type, [-float("inf")] * n_lanes)
         words = []
         for c in range(columns):
@@ -203,10 +180,12 @@ def split_at(typingctx, tile, limits, rest):
                 other = builder.select(masks[-1], lowest, score)
                 most[r] = builder.select(builder.fcmp_ordered(">", most[r], other), most[r], other)
             while len(masks) > 1:
+                if len(masks) % 2 > 0:
+                    masks.append(ir.Constant(masks[0].type, None))
                 wide = ir.Constant(ir.VectorType(I32, 2 * masks[0].type.count), list(range(2 * masks[0].type.count)))
                 masks = [builder.shuffle_vector(a, b, wide) for a, b in zip(masks[::2], masks[1::2], strict=True)]
-            word = builder.bitcast(masks[0], ir.IntType(rows * n_lanes))
-            words.append(word if rows * n_lanes == 64 else builder.zext(word, ir.IntType(64)))
+            word = builder.bitcast(masks[0], ir.IntType(masks[0].type.count))
+            words.append(word if word.type.width == 64 else builder.zext(word, ir.IntType(64)))
         parts = [
             tuple_of(builder, context, sig.return_type[0], words),
             tuple_of(builder, context, sig.args[2], most),
@@ -223,7 +202,7 @@ def reached(typingctx, tile, limits):
 
     def codegen(context, builder, sig, args):
         count, rows = sig.args[0].count, sig.args[1].count
-        t, limit = _elements(builder, args[0], count), _elements(builder, args[1], rows)
+        t, limit = elements(builder, args[0], count), elements(builder, args[1], rows)
         found = []
         for i, score in enumerate(t):
             mask = builder.fcmp_unordered(">=", score, limit[i // (count // rows)])
@@ -239,7 +218,7 @@ def any_of(typingctx, words):
     """The bits set in any of the words."""
 
     def codegen(context, builder, sig, args):
-        return functools.reduce(builder.or_, _elements(builder, args[0], sig.args[0].count))
+        return functools.reduce(builder.or_, elements(builder, args[0], sig.args[0].count))
 
     return types.uint64(words), codegen
 
@@ -250,7 +229,7 @@ def larger(typingctx, a, b):
 
     def codegen(context, builder, sig, args):
         count = sig.args[0].count
-        pairs = zip(_elements(builder, args[0], count), _elements(builder, args[1], count), strict=True)
+        pairs = zip(elements(builder, args[0], count), elements(builder, args[1], count), strict=True)
         values = [builder.select(builder.fcmp_ordered(">", x, y), x, y) for x, y in pairs]
         return tuple_of(builder, context, sig.args[0], values)
 
@@ -263,7 +242,7 @@ def square_update(typingctx, tile, values):
 
     def codegen(context, builder, sig, args):
         count = sig.args[0].count
-        pairs = zip(_elements(builder, args[0], count), _elements(builder, args[1], count), strict=True)
+        pairs = zip(elements(builder, args[0], count), elements(builder, args[1], count), strict=True)
         squares = [emit_fma(builder, v, v, t, sig.args[0].dtype) for t, v in pairs]
         return tuple_of(builder, context, sig.args[0], squares)
 
@@ -296,7 +275,7 @@ def add_tiles(typingctx, a, b):
 
     def codegen(context, builder, sig, args):
         count = sig.args[0].count
-        pairs = zip(_elements(builder, args[0], count), _elements(builder, args[1], count), strict=True)
+        pairs = zip(elements(builder, args[0], count), elements(builder, args[1], count), strict=True)
         return tuple_of(builder, context, sig.args[0], [builder.fadd(x, y) for x, y in pairs])
 
     return a(a, b), codegen
@@ -314,18 +293,19 @@ def top2_update(typingctx, best, second, index, tile, first_index):
     def codegen(context, builder, sig, args):
         rows = sig.args[0].count
         columns = sig.args[3].count // rows
-        b, s, i = (_elements(builder, args[a], rows) for a in range(3))
-        scores = _elements(builder, args[3], rows * columns)
+        b, s, i = (elements(builder, args[a], rows) for a in range(3))
+        scores = elements(builder, args[3], rows * columns)
         n_lanes = sig.args[2].dtype.lanes
-        for c in range(columns):
-            at = emit_splat(builder, builder.add(builder.trunc(args[4], I32), ir.Constant(I32, c)), n_lanes)
-            for r in range(rows):
+        first = emit_splat(builder, builder.trunc(args[4], I32), n_lanes)
+        at = [builder.add(first, ir.Constant(first.type, [c] * n_lanes)) for c in range(columns)]
+        for r in range(rows):  # row by row: the other way, more values would wait for registers
+            for c in range(columns):
                 score = scores[r * columns + c]
                 wins = builder.fcmp_ordered(">", score, b[r])
                 loser = builder.select(wins, b[r], score)
                 s[r] = builder.select(builder.fcmp_ordered(">", loser, s[r]), loser, s[r])
                 b[r] = builder.select(wins, score, b[r])
-                i[r] = builder.select(wins, at, i[r])
+                i[r] = builder.select(wins, at[c], i[r])
         parts = [tuple_of(builder, context, sig.args[a], values) for a, values in enumerate((b, s, i))]
         return context.make_tuple(builder, sig.return_type, parts)
 
@@ -338,10 +318,10 @@ def squared_difference_update(typingctx, tile, rows, columns):
 
     def codegen(context, builder, sig, args):
         tile_type, row_type, column_type = sig.args
-        t = _elements(builder, args[0], tile_type.count)
+        t = elements(builder, args[0], tile_type.count)
         values = []
-        for i, row in enumerate(_elements(builder, args[1], row_type.count)):
-            for j, column in enumerate(_elements(builder, args[2], column_type.count)):
+        for i, row in enumerate(elements(builder, args[1], row_type.count)):
+            for j, column in enumerate(elements(builder, args[2], column_type.count)):
                 difference = builder.fsub(row, column)
                 square = builder.fmul(difference, difference)
                 values.append(builder.fadd(t[i * column_type.count + j], square))
@@ -356,8 +336,8 @@ def root_words_update(typingctx, sums, tile, magics):
 
     def codegen(context, builder, sig, args):
         rows = sig.args[0].count
-        totals, t = _elements(builder, args[0], rows), _elements(builder, args[1], sig.args[1].count)
-        magic = _elements(builder, args[2], rows)
+        totals, t = elements(builder, args[0], rows), elements(builder, args[1], sig.args[1].count)
+        magic = elements(builder, args[2], rows)
         for i, value in enumerate(t):
             r = i // (len(t) // rows)
             rounded = builder.fadd(emit_square_root(builder, value, sig.args[1].dtype), magic[r])
@@ -372,7 +352,7 @@ def equals_any(typingctx, vector, tile):
     """A mask of the lanes of `vector` (integers) that equal those of any vector of the tile."""
 
     def codegen(context, builder, sig, args):
-        equal = [builder.icmp_signed("==", args[0], value) for value in _elements(builder, args[1], sig.args[1].count)]
+        equal = [builder.icmp_signed("==", args[0], value) for value in elements(builder, args[1], sig.args[1].count)]
         return functools.reduce(builder.or_, equal)
 
     return Mask(vector.lanes)(vector, tile), codegen

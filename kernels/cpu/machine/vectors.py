@@ -127,11 +127,11 @@ def emit_square_root(builder, value, vector):
     return builder.call(function, [value])
 
 
-def emit_byte_products(builder, total, unsigned, signed, lanes):
+def emit_byte_products(builder, unsigned, signed, total, vector):
     """``total`` plus, in each 32-bit lane, four products of unsigned bytes of one vector and signed ones of another."""
-    words, byte = ir.VectorType(I32, lanes), ir.VectorType(ir.IntType(8), 4 * lanes)
+    words, byte = ir_vector(vector), ir.VectorType(ir.IntType(8), 4 * vector.lanes)
     # LLVM 22 made the operands of this instruction the bytes that they are.
     operand = byte if llvm.llvm_version_info[0] >= 22 else words
-    name = f"llvm.x86.avx512.vpdpbusd.{32 * lanes}"
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * vector.lanes}"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(words, [words, operand, operand]), name)
     return builder.call(function, [total, builder.bitcast(unsigned, operand), builder.bitcast(signed, operand)])

@@ -37,8 +37,8 @@ import numpy as np
 from ..exact.distances import is_nearer, squared
 from ..machine.bits import trailing_zeros
 from ..machine.host import CENTROIDS, POINT_VECTORS
+from ..machine.product_sums import product_sums
 from ..machine.register_tiles import (
-    byte_products_update,
     floors_update,
     loads,
     negative_infinity_like,
@@ -68,6 +68,7 @@ from ..machine.simd import (
     sub,
 )
 from ..machine.transposing import load_transposed_words
+from ..machine.vectors import emit_byte_products
 from ..runtime.jit import inlined, inner, macro
 from .byte_codes import words_a_row
 from .tile import CACHE_LINE, DOWN, LANES, ROWS, TINY, UP
@@ -82,6 +83,7 @@ _INFINITE = np.float32(np.inf)
 _load_points = loads(POINT_VECTORS)
 _load_scores = loads(POINT_VECTORS * CENTROIDS)
 _splat_centroids = splats(CENTROIDS)
+_add_products = product_sums(POINT_VECTORS, CENTROIDS, emit=emit_byte_products)
 
 
 class Tile(NamedTuple):
@@ -148,9 +150,7 @@ def byte_scores(tile, row, centroids, words, c):
     `tile`, a Tile or TiledByteRows, has its rows from `row` on.
     """
     products = tile_rows(_load_points(tile.words, 0, LANES), _splat_centroids(centroids.offsets, c, 1))
-    for j in range(words):
-        points = _load_points(tile.words, row * words + j * ROWS, LANES)
-        products = byte_products_update(products, points, _splat_centroids(centroids.words, c * words + j, words))
+    products = _add_products(products, tile.words, row * words, centroids.words, c * words, words, words)
     return scores_of_bytes(
         products,
         _load_points(tile.inverses, row, LANES),
@@ -181,12 +181,12 @@ def candidates(tile, centroids, d, k, X, ahead):
     """
     words, count = (d + 3) // 4, 0
     line = CACHE_LINE // X.itemsize
-    stride = -(-ROWS * d * CENTROIDS // (centroids.steps.size * line)) * line
+    lines = -(-ROWS * d * CENTROIDS // (centroids.steps.size * line))
     rest = negative_infinity_like(_load_points(tile.rest, 0, LANES))
     for c in range(0, centroids.steps.size, CENTROIDS):
-        for offset in range(ahead, ahead + stride, line):
-            prefetch(X, offset)
-        ahead += stride
+        for _ in range(lines):
+            prefetch(X, ahead)
+            ahead += line
         scores = byte_scores(tile, 0, centroids, words, c)
         found, rest = split_at(scores, _load_points(tile.floors, 0, LANES), rest)
         if count > _ENOUGH:

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..machine.host import IS_ARM, VECTOR_BYTES
-from ..machine.register_tiles import add_tiles, loads, rank1_update, splats, store_tile, tile_rows, zeros_like
+from ..machine.host import VECTOR_REGISTERS
+from ..machine.product_sums import product_sums
+from ..machine.register_tiles import add_tiles, loads, splats, store_tile, tile_rows, zeros_like
 from ..machine.scratch import private, stack_array
 from ..machine.simd import (
     element,
@@ -41,7 +42,7 @@ from .tile import DOWN, LANES, SEGMENT, TINY
 
 VECTORS = 2
 GROUP = VECTORS * LANES  # centroids of a panel (measured: one vector is slower, more are no faster)
-PANEL_ROWS = 8 if VECTOR_BYTES == 64 or IS_ARM else 4  # rows that are scored together: the most that registers allow
+PANEL_ROWS = 8 if VECTOR_REGISTERS == 32 else 6  # rows that are scored together: the most that registers allow
 _SCORES = PANEL_ROWS * GROUP  # of a few rows with a panel
 _SLACK = 1 + 2.0**-20
 _INFINITE = np.float32(np.inf)
@@ -49,6 +50,7 @@ _INFINITE = np.float32(np.inf)
 load_group = loads(VECTORS)
 splat_rows = splats(PANEL_ROWS)
 load_scores = loads(PANEL_ROWS * VECTORS)
+_add_products = product_sums(VECTORS, PANEL_ROWS, lanes_are_rows=False)
 
 
 class Panels(NamedTuple):
@@ -89,12 +91,10 @@ def group_scores(rows, d, panels, group, norms, at):
     """
     scores = tile_rows(splat_rows(rows, 0, d), load_group(norms, at, LANES))
     base = group * d * GROUP
-    for j in range(min(d, SEGMENT)):
-        scores = rank1_update(scores, splat_rows(rows, j, d), load_group(panels.values, base + j * GROUP, LANES))
+    scores = _add_products(scores, panels.values, base, rows, 0, d, min(d, SEGMENT))
     for start in range(SEGMENT, d, SEGMENT):
-        part = zeros_like(scores)
-        for j in range(start, min(d, start + SEGMENT)):
-            part = rank1_update(part, splat_rows(rows, j, d), load_group(panels.values, base + j * GROUP, LANES))
+        stop = min(d, start + SEGMENT)
+        part = _add_products(zeros_like(scores), panels.values, base + start * GROUP, rows, start, d, stop - start)
         scores = add_tiles(scores, part)
     return scores
 

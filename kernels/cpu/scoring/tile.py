@@ -24,6 +24,7 @@ from ..exact.distances import is_nearer, squared, squared_distance
 from ..machine.bits import trailing_zeros
 from ..machine.float_arrays import narrow, wide
 from ..machine.host import CENTROIDS, POINT_VECTORS, VECTOR_BYTES
+from ..machine.product_sums import product_sums
 from ..machine.register_tiles import (
     add_tiles,
     loads,
@@ -76,6 +77,7 @@ _splat_centroids = splats(CENTROIDS)
 _load_scores = loads(POINT_VECTORS * CENTROIDS)
 _load_point = loads(1)
 _load_centroids = loads(CENTROIDS)
+add_products = product_sums(POINT_VECTORS, CENTROIDS)
 
 
 class Workspace(NamedTuple):
@@ -177,14 +179,6 @@ def pack_listed(X, offsets, d, shift, scale, tile):
         _pack_listed(wide(X), offsets, d, wide(shift), scale, tile)
 
 
-@inner
-def products(scores, tile, start, stop, d, packed, c):
-    """`scores` plus the products of the features [start, stop) of the tile with CENTROIDS centroids from `c`."""
-    for j in range(start, stop):
-        scores = rank1_update(scores, _load_points(tile, j * ROWS, LANES), _splat_centroids(packed, c * d + j, d))
-    return scores
-
-
 @inlined
 def score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
     """The two best scores and the best index of each point of the tile.
@@ -197,22 +191,22 @@ def score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
     b, s, i = _load_points(best, 0, LANES), _load_points(second, 0, LANES), _load_points(index, 0, LANES)
     line = CACHE_LINE // X.itemsize
     steps = half_norms.size // CENTROIDS * -(-d // SEGMENT)
-    stride = -(-ROWS * d // steps // line) * line if d >= _WORTH_PREFETCHING else 0
+    lines = -(-ROWS * d // (steps * line)) if d >= _WORTH_PREFETCHING else 0
     for first in range(0, half_norms.size, BLOCK):
         last = min(first + BLOCK, half_norms.size)
         for start in range(0, d, SEGMENT):
             stop = min(d, start + SEGMENT)
             for c in range(first, last, CENTROIDS):
                 at = (c - first) * ROWS
-                for offset in range(ahead, ahead + stride, line):
-                    prefetch(X, offset)
-                ahead += stride
-                initial = tile_rows(b, _splat_centroids(half_norms, c, 1))
-                if start == 0:
-                    scores = products(initial, tile, 0, stop, d, packed, c)
-                else:
-                    part = products(zeros_like(initial), tile, start, stop, d, packed, c)
-                    scores = add_tiles(_load_scores(scratch, at, LANES), part)
+                for _ in range(lines):
+                    prefetch(X, ahead)
+                    ahead += line
+                scores = tile_rows(b, _splat_centroids(half_norms, c, 1))
+                if start > 0:
+                    scores = zeros_like(scores)
+                scores = add_products(scores, tile, start * ROWS, packed, c * d + start, d, stop - start)
+                if start > 0:
+                    scores = add_tiles(_load_scores(scratch, at, LANES), scores)
                 if stop == d:
                     b, s, i = top2_update(b, s, i, scores, c)
                 else:

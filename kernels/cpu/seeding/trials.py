@@ -42,11 +42,11 @@ from ..machine.simd import (
 from ..runtime.jit import inlined, inner, kernel, share
 from ..scoring.byte_filter import byte_scores, floors_of
 from ..scoring.packing import reach
-from ..scoring.tile import CACHE_LINE, LANES, ROWS, pack_points, products, row_steps
+from ..scoring.tile import CACHE_LINE, LANES, ROWS, add_products, pack_points, row_steps
 from .drawing import MOST_TRIALS, mass
 
 UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
-BLOCK = 1024  # rows whose changes `accept` collects at a time
+BLOCK = 1024 // ROWS * ROWS  # rows whose changes `accept` collects at a time
 _WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole tile is cheaper than D of each
 _PAIRS = 1024  # at most this many pairs wait for their D
 
@@ -213,7 +213,7 @@ def trials(
             # STEP 1: scores of the tile with a group of candidates, and the rows that each of them may change.
             if floats is not None:
                 scores = tile_rows(_load_points(limits, 0, LANES), _splat_candidates(half_norms, group, 1))
-                scores = products(scores, tile, 0, d, d, moved, group)
+                scores = add_products(scores, tile, 0, moved, group * d, d, d)
             if codes is not None:
                 scores = byte_scores(codes.rows, row, codes.centroids, (d + 3) // 4, group)
             found, _ = split_at(scores, _load_points(limits, 0, LANES), _load_points(limits, 0, LANES))
