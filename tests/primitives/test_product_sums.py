@@ -9,7 +9,7 @@ from exact_numbers import assert_same, fused, jit
 from kmeans_fast.kernels.cpu.machine import register_tiles, simd
 from kmeans_fast.kernels.cpu.machine.host import CENTROIDS, FEATURES, POINT_VECTORS, VECTOR_BYTES
 from kmeans_fast.kernels.cpu.machine.product_sums import product_sums
-from kmeans_fast.kernels.cpu.machine.vectors import emit_byte_products, emit_fma
+from kmeans_fast.kernels.cpu.machine.vectors import emit_byte_products, emit_fma, emit_squared_difference
 from kmeans_fast.kernels.cpu.scoring import byte_codes
 from kmeans_fast.kernels.cpu.scoring.panels import PANEL_ROWS, VECTORS
 from support import DTYPES
@@ -36,10 +36,16 @@ def in_order(tile, lanes_are_rows):
     return np.ascontiguousarray(tile if lanes_are_rows else tile.swapaxes(0, 1)).ravel()
 
 
+def plus_square(a, b, total):
+    difference = a - b
+    return total + difference * difference
+
+
+@pytest.mark.parametrize(("emit", "plus"), [(emit_fma, fused), (emit_squared_difference, plus_square)])
 @pytest.mark.parametrize("lanes_are_rows", [True, False])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_sums_of_products(dtype, size, lanes_are_rows, rng):
+def test_sums(dtype, size, lanes_are_rows, emit, plus, rng):
     (n_vectors, n_splats), lanes = size, VECTOR_BYTES // np.dtype(dtype).itemsize
     for count, at, start, stride in ((0, 0, 0, 1), (1, 3, 2, 5), (2, 0, 7, -2), (9, 1, 4, 9), (130, 5, 0, 1)):
         tile = rng.normal(size=(n_vectors, n_splats, lanes)).astype(dtype)
@@ -49,9 +55,9 @@ def test_sums_of_products(dtype, size, lanes_are_rows, rng):
         for j in range(count):
             of_step = vectors[at + j * n_vectors * lanes :][: n_vectors * lanes].reshape(n_vectors, 1, lanes)
             elements = splats[first + stride * np.arange(n_splats) + j]
-            expected = fused(of_step, elements[:, None], expected)
+            expected = plus(of_step, elements[:, None], expected)
         flat = in_order(tile, lanes_are_rows)
-        added(*size, lanes_are_rows)(flat, vectors, at, splats, first, stride, count)
+        added(*size, lanes_are_rows, emit)(flat, vectors, at, splats, first, stride, count)
         assert_same(flat, in_order(expected, lanes_are_rows))
 
 

@@ -19,17 +19,18 @@ import numpy as np
 from ..machine.bits import bits_of, float_of
 from ..machine.float_arrays import Floats, narrow, wide
 from ..machine.host import CENTROIDS, VECTOR_BYTES, VECTOR_REGISTERS
+from ..machine.product_sums import product_sums
 from ..machine.register_tiles import (
     loads,
     root_words_update,
     splats,
-    squared_difference_update,
     store_tile,
     tile_rows,
     zeros_like,
 )
 from ..machine.scratch import private
 from ..machine.simd import add, element, lanes, load, maximum, mul, splat, square_root, store, sub
+from ..machine.vectors import emit_squared_difference
 from ..runtime.jit import inlined, inner, kernel, share
 
 _VECTORS = VECTOR_REGISTERS // 8  # of rows in a tile: differences need registers too
@@ -39,7 +40,9 @@ _LEAST_EXPONENT = 128  # biased; below that of any distance but zero
 _HALF = 1 << 51  # the significand of 1.5, in a float's word
 
 _load_points = loads(_VECTORS)
-_splat_several, _splat_one = splats(CENTROIDS), splats(1)
+_splat_several = splats(CENTROIDS)
+_distances = product_sums(_VECTORS, CENTROIDS, emit=emit_squared_difference)
+_distances_to_one = product_sums(_VECTORS, 1, emit=emit_squared_difference)
 
 
 @inner
@@ -54,15 +57,11 @@ def _transpose(X, start, rows, d, points):
 
 @inner
 def _pack(X, order, start, width, d, panel):
-    """The other rows in places from `start` on, in groups of CENTROIDS, feature by feature; then those left, singly."""
-    grouped = width - width % CENTROIDS
+    """The other rows in places from `start` on, row by row."""
     for p in range(width):
         x = np.int64(element(order, start + p)) * d
-        at, step = (p - p % CENTROIDS) * d + p % CENTROIDS, CENTROIDS
-        if p >= grouped:
-            at, step = p * d, 1
         for j in range(d):
-            panel[at + j * step] = element(X, x + j)
+            panel[p * d + j] = element(X, x + j)
 
 
 @inlined
@@ -74,17 +73,9 @@ def _add_panel(points, at, d, panel, width, r, magics, sums):
     none_of_one = zeros_like(magic)
     grouped = width - width % CENTROIDS
     for p in range(0, grouped, CENTROIDS):
-        acc = none_of_several
-        for j in range(d):
-            others = _splat_several(panel, p * d + j * CENTROIDS, 1)
-            acc = squared_difference_update(acc, _load_points(points, at + j * ROWS, step), others)
-        total = root_words_update(total, acc, magic)
+        total = root_words_update(total, _distances(none_of_several, points, at, panel, p * d, d, d), magic)
     for p in range(grouped, width):
-        rest = none_of_one
-        for j in range(d):
-            other = _splat_one(panel, p * d + j, 1)
-            rest = squared_difference_update(rest, _load_points(points, at + j * ROWS, step), other)
-        total = root_words_update(total, rest, magic)
+        total = root_words_update(total, _distances_to_one(none_of_one, points, at, panel, p * d, d, d), magic)
     store_tile(sums, r, step, total)
 
 

@@ -23,7 +23,8 @@ def product_sums(n_vectors, n_splats, lanes_are_rows=True, emit=emit_fma):
 
     In step j, vector v begins at ``vectors[at + (j * n_vectors + v) * lanes]``, and element s, in every lane, is
     ``splats[start + s * stride + j]``. The tile is in the order of ``T[v][s]``, or of ``T[s][v]`` where lanes are
-    columns. ``emit(builder, vector, element, sum, type)`` multiplies and adds.
+    columns. ``emit(builder, vector, element, sum, type)`` adds to a sum what a pair contributes: its product, or what
+    else is added up so.
     """
     pairs = [(v, s) for s in range(n_splats) for v in range(n_vectors)]
     places = [v * n_splats + s if lanes_are_rows else s * n_vectors + v for v, s in pairs]

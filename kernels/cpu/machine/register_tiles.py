@@ -20,6 +20,7 @@ from .vectors import (
     emit_pointer,
     emit_splat,
     emit_square_root,
+    emit_squared_difference,
     emit_store,
     full_lanes,
     ir_vector,
@@ -103,17 +104,27 @@ def tile_rows(typingctx, rows, columns):
     return tile(rows, columns), codegen
 
 
-@intrinsic
-def rank1_update(typingctx, tile, rows, columns):
-    """``T[r][c] += rows[r] * columns[c]``, each fused and rounded once."""
+def _outer_update(doc, emit):
+    """Make ``update(tile, rows, columns)``: ``emit(builder, row, column, T[r][c], vector)`` of every pair."""
 
-    def codegen(context, builder, sig, args):
-        t = iter(elements(builder, args[0], sig.args[0].count))
-        row, column = (elements(builder, args[a], sig.args[a].count) for a in (1, 2))
-        values = [emit_fma(builder, r, c, next(t), sig.args[0].dtype) for r in row for c in column]
-        return tuple_of(builder, context, sig.args[0], values)
+    def update(typingctx, tile, rows, columns):
+        def codegen(context, builder, sig, args):
+            t = iter(elements(builder, args[0], sig.args[0].count))
+            row, column = (elements(builder, args[a], sig.args[a].count) for a in (1, 2))
+            values = [emit(builder, r, c, next(t), sig.args[0].dtype) for r in row for c in column]
+            return tuple_of(builder, context, sig.args[0], values)
 
-    return tile(tile, rows, columns), codegen
+        return tile(tile, rows, columns), codegen
+
+    update.__doc__ = doc
+    return intrinsic(update)
+
+
+rank1_update = _outer_update("``T[r][c] += rows[r] * columns[c]``, each fused and rounded once.", emit_fma)
+squared_difference_update = _outer_update(
+    "``t = rows[r] - columns[c]; T[r][c] = T[r][c] + t * t``, three roundings: the contract's step of D.",
+    emit_squared_difference,
+)
 
 
 @intrinsic
@@ -310,24 +321,6 @@ def top2_update(typingctx, best, second, index, tile, first_index):
         return context.make_tuple(builder, sig.return_type, parts)
 
     return result(best, second, index, tile, first_index), codegen
-
-
-@intrinsic
-def squared_difference_update(typingctx, tile, rows, columns):
-    """``t = rows[r] - columns[c]; T[r][c] = T[r][c] + t * t``, three roundings: the contract's step of D."""
-
-    def codegen(context, builder, sig, args):
-        tile_type, row_type, column_type = sig.args
-        t = elements(builder, args[0], tile_type.count)
-        values = []
-        for i, row in enumerate(elements(builder, args[1], row_type.count)):
-            for j, column in enumerate(elements(builder, args[2], column_type.count)):
-                difference = builder.fsub(row, column)
-                square = builder.fmul(difference, difference)
-                values.append(builder.fadd(t[i * column_type.count + j], square))
-        return tuple_of(builder, context, tile_type, values)
-
-    return tile(tile, rows, columns), codegen
 
 
 @intrinsic

@@ -120,6 +120,12 @@ def emit_fma(builder, a, b, c, vector):
     return builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(t, [t, t, t]), name), [a, b, c])
 
 
+def emit_squared_difference(builder, a, b, total, vector):
+    """``t = a - b; total + t * t``, three roundings: the contract's step of D."""
+    difference = builder.fsub(a, b)
+    return builder.fadd(total, builder.fmul(difference, difference))
+
+
 def emit_square_root(builder, value, vector):
     """The square root of each lane, rounded once."""
     name = f"llvm.sqrt.v{vector.lanes}f{vector.dtype.bitwidth}"
