@@ -230,16 +230,11 @@ def test_what_is_not_below_a_limit(dtype, size):
 
 @functools.cache
 def best_two(rows, columns):
-    load_tile, load_rows = tiles.loads(rows * columns), tiles.loads(rows)
+    load_tile, fold_top2 = tiles.loads(rows * columns), tiles.top2(rows)
 
     @jit
     def run(best, second, index, t, first_index):
-        step = simd.lanes(t)
-        b, s, i = load_rows(best, 0, step), load_rows(second, 0, step), load_rows(index, 0, step)
-        b, s, i = tiles.top2_update(b, s, i, load_tile(t, 0, step), first_index)
-        tiles.store_tile(best, 0, step, b)
-        tiles.store_tile(second, 0, step, s)
-        tiles.store_tile(index, 0, step, i)
+        fold_top2(best, second, index, load_tile(t, 0, simd.lanes(t)), first_index)
 
     return run
 

@@ -292,35 +292,50 @@ def add_tiles(typingctx, a, b):
     return a(a, b), codegen
 
 
-@intrinsic
-def top2_update(typingctx, best, second, index, tile, first_index):
-    """Fold a tile of scores into the running best, runner-up and index of each row.
+def top2(n_rows):
+    """Make ``fold_top2(best, second, index, tile, first_index)``: scores go into each row's best two and index.
 
     ``tile[r][c]`` is the score of candidate ``first_index + c``. Only a strictly larger score replaces the best, so
     equal scores keep the lowest index; the runner-up is the second largest score of the multiset. NaN never enters.
+    The three are arrays, with those of row r from ``r * lanes`` on: beside a tile they would not have registers.
     """
-    result = types.Tuple((best, second, index))
 
-    def codegen(context, builder, sig, args):
-        rows = sig.args[0].count
-        columns = sig.args[3].count // rows
-        b, s, i = (elements(builder, args[a], rows) for a in range(3))
-        scores = elements(builder, args[3], rows * columns)
-        n_lanes = sig.args[2].dtype.lanes
-        first = emit_splat(builder, builder.trunc(args[4], I32), n_lanes)
-        at = [builder.add(first, ir.Constant(first.type, [c] * n_lanes)) for c in range(columns)]
-        for r in range(rows):  # row by row: the other way, more values would wait for registers
-            for c in range(columns):
-                score = scores[r * columns + c]
-                wins = builder.fcmp_ordered(">", score, b[r])
-                loser = builder.select(wins, b[r], score)
-                s[r] = builder.select(builder.fcmp_ordered(">", loser, s[r]), loser, s[r])
-                b[r] = builder.select(wins, score, b[r])
-                i[r] = builder.select(wins, at[c], i[r])
-        parts = [tuple_of(builder, context, sig.args[a], values) for a, values in enumerate((b, s, i))]
-        return context.make_tuple(builder, sig.return_type, parts)
+    @intrinsic
+    def fold_top2(typingctx, best, second, index, tile, first_index):
+        def codegen(context, builder, sig, args):
+            arrays, vectors = list(zip(sig.args[:3], args[:3], strict=True)), [_full(array) for array in sig.args[:3]]
+            word, n_lanes, scores = args[4].type, vectors[0].lanes, elements(builder, args[3], sig.args[3].count)
+            first = emit_splat(builder, builder.trunc(args[4], I32), n_lanes)
+            n_columns = len(scores) // n_rows
+            at = [builder.add(first, ir.Constant(first.type, [c] * n_lanes)) for c in range(n_columns)]
+            for r in range(n_rows):
+                places = [(*array, word(r * n_lanes)) for array in arrays]
+                b, s, i = (emit_load(context, builder, *place, vectors[a]) for a, place in enumerate(places))
+                for c, score in enumerate(scores[r * n_columns : (r + 1) * n_columns]):
+                    wins = builder.fcmp_ordered(">", score, b)
+                    loser = builder.select(wins, b, score)
+                    s = builder.select(builder.fcmp_ordered(">", loser, s), loser, s)
+                    b = builder.select(wins, score, b)
+                    i = builder.select(wins, at[c], i)
+                for a, value in enumerate((b, s, i)):
+                    emit_store(context, builder, *places[a], value, vectors[a])
+                _stay_in_order(builder, [emit_pointer(context, builder, *place, ir.IntType(8)) for place in places])
+            return context.get_dummy_value()
 
-    return result(best, second, index, tile, first_index), codegen
+        return types.void(best, second, index, tile, first_index), codegen
+
+    return fold_top2
+
+
+def _stay_in_order(builder, pointers):
+    """Have LLVM keep what it loads from this memory after here behind what is stored to it before. No instruction.
+
+    LLVM would work on all rows at once, and most of what it works on would go to memory and back (a tenth of the time
+    of assignments with 8 and 16 features).
+    """
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type for pointer in pointers])
+    constraints = ",".join(["r"] * len(pointers) + ["~{memory}"])
+    builder.asm(kind, "", constraints, pointers, side_effect=True)
 
 
 @intrinsic

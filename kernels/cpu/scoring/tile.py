@@ -28,12 +28,13 @@ from ..machine.product_sums import product_sums
 from ..machine.register_tiles import (
     add_tiles,
     loads,
+    negative_infinity_like,
     rank1_update,
     splats,
     square_update,
     store_tile,
     tile_rows,
-    top2_update,
+    top2,
     zeros_like,
 )
 from ..machine.scratch import private, stack_array
@@ -78,6 +79,7 @@ _load_scores = loads(POINT_VECTORS * CENTROIDS)
 _load_point = loads(1)
 _load_centroids = loads(CENTROIDS)
 add_products = product_sums(POINT_VECTORS, CENTROIDS)
+_fold_top2 = top2(POINT_VECTORS)
 
 
 class Workspace(NamedTuple):
@@ -188,7 +190,6 @@ def score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
     Above SEGMENT features, a block of centroids is scored segment by segment, so that the segment of the tile stays in
     L1; the partial scores wait in `scratch`.
     """
-    b, s, i = _load_points(best, 0, LANES), _load_points(second, 0, LANES), _load_points(index, 0, LANES)
     line = CACHE_LINE // X.itemsize
     steps = half_norms.size // CENTROIDS * -(-d // SEGMENT)
     lines = -(-ROWS * d // (steps * line)) if d >= _WORTH_PREFETCHING else 0
@@ -201,19 +202,16 @@ def score(tile, d, packed, half_norms, best, second, index, scratch, X, ahead):
                 for _ in range(lines):
                     prefetch(X, ahead)
                     ahead += line
-                scores = tile_rows(b, _splat_centroids(half_norms, c, 1))
+                scores = tile_rows(_load_points(tile, 0, LANES), _splat_centroids(half_norms, c, 1))
                 if start > 0:
                     scores = zeros_like(scores)
                 scores = add_products(scores, tile, start * ROWS, packed, c * d + start, d, stop - start)
                 if start > 0:
                     scores = add_tiles(_load_scores(scratch, at, LANES), scores)
                 if stop == d:
-                    b, s, i = top2_update(b, s, i, scores, c)
+                    _fold_top2(best, second, index, scores, c)
                 else:
                     store_tile(scratch, at, LANES, scores)
-    store_tile(best, 0, LANES, b)
-    store_tile(second, 0, LANES, s)
-    store_tile(index, 0, LANES, i)
 
 
 @inlined
@@ -286,8 +284,10 @@ def settle(
     """
     tile, best, second, index, norms, margin, scratch, point = work
     exact, values, half_norms, _, _, bound = packed
-    for r in range(ROWS):
-        best[r], second[r], index[r] = -np.inf, -np.inf, 0
+    none = negative_infinity_like(_load_points(best, 0, LANES))
+    store_tile(best, 0, LANES, none)
+    store_tile(second, 0, LANES, none)
+    store_tile(index, 0, LANES, zeros_like(_load_points(index, 0, LANES)))
     score(tile, d, values, half_norms, best, second, index, scratch, X, ahead)
     still_open = open_rows(tile, d, best, second, index, half_norms, bound, norms, margin)
     still_open &= _EVERY_ROW >> np.uint64(ROWS - used)
