@@ -13,6 +13,7 @@ Examples
 import argparse
 import functools
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -22,7 +23,7 @@ from common.cells import Cell
 from common.data import normal, start_of
 from common.datasets import DATASETS
 from common.machine import machine, versions
-from common.processes import Worker, child
+from common.processes import Worker, child, environment
 from common.report import Output, milliseconds, page, table
 from common.timing import first_line, interleaved, say
 from cpu_parts.checkouts import Case, measured, ran, work
@@ -74,6 +75,12 @@ def _cases():
 
 
 CASES = dict(_cases())
+
+
+def compile_kernels(checkout):
+    """Fill the cache, so that a fit finds all of its kernels in either checkout; one of before has no such command."""
+    command = [sys.executable, "-m", "kmeans_fast", "compile", "--all", "--quiet"]
+    subprocess.run(command, cwd=checkout, env=environment(PYTHONPATH=str(checkout)), check=False, capture_output=True)
 
 
 def first_fits(checkouts, rounds):
@@ -137,6 +144,8 @@ def main():
         sys.exit("No case has a name like that.")
     contents = {"machine": machine(), "versions": versions(), "rows": [], "failed": {}}
     output = Output(contents, options.json, options.markdown)
+    for checkout in checkouts.values():
+        compile_kernels(checkout)
     old, new = (Worker.of_checkout(__file__, checkout) for checkout in checkouts.values())
     with old, new:
         for name in chosen:
