@@ -198,6 +198,8 @@ def trials(
     for c in range(MOST_TRIALS):
         gain[c] = 0
     row_steps(0, ROWS, d, steps)
+    line, groups = CACHE_LINE // X.itemsize, -(-n_trials // CENTROIDS)
+    lines = -(-ROWS * d // (groups * line))
     for row in range(first * ROWS, stop * ROWS, ROWS):
         used = min(ROWS, n - row)
         if used < ROWS:
@@ -207,11 +209,14 @@ def trials(
             _float_limits(tile, nearest, row, unit, row_filter, limits)
         if codes is not None:
             _byte_limits(codes, nearest, row, limits)
-        changing, waiting = np.uint16(0), False
+        changing, waiting, ahead = np.uint16(0), False, (row + 2 * ROWS) * d
         beyond = ~np.uint64(0) << np.uint64(used) if used < 64 else np.uint64(0)
         for group in range(0, n_trials, CENTROIDS):
             # STEP 1: scores of the tile with a group of candidates, and the rows that each of them may change.
             if floats is not None:
+                for _ in range(lines):  # of the tile after the next: a tile is done sooner than memory answers
+                    prefetch(X, ahead)
+                    ahead += line
                 scores = tile_rows(_load_points(limits, 0, LANES), _splat_candidates(half_norms, group, 1))
                 scores = add_products(scores, tile, 0, moved, group * d, d, d)
             if codes is not None:
@@ -226,8 +231,8 @@ def trials(
                     waiting = True
                     while maybe != 0:
                         offset = (row + trailing_zeros(maybe)) * d
-                        for ahead in range(offset, offset + d, CACHE_LINE // X.itemsize):
-                            prefetch(X, ahead)
+                        for at in range(offset, offset + d, line):
+                            prefetch(X, at)
                         pair_row[pairs] = offset
                         pair_candidate[pairs] = c * d
                         pairs += 1
