@@ -140,8 +140,8 @@ def main():
     options = parser.parse_args()
     if options.work:
         return work(CASES, options.work)
-    if options.old is None:
-        parser.error("name the checkout to compare with")
+    if options.old is None or not options.old.is_dir():
+        parser.error(f"name the checkout to compare with, a directory; got {options.old}")
     checkouts = {OLD: options.old.resolve(), NEW: options.new.resolve()}
     chosen = [name for name in (*CASES, FIRST_FIT) if any(word in name for word in options.only or [""])]
     if not chosen:
