@@ -82,6 +82,10 @@ def test_sums_of_products_of_unsigned_and_signed_bytes(size, rng):
 def test_the_loop_is_not_unrolled_and_has_its_sums_in_registers(size):
     run, a = added.__wrapped__(*size, True), np.zeros(4096, np.float32)
     run(a, a, 0, a, 0, 1, 1)
+    (module,) = run.inspect_llvm().values()
+    assert re.search(r"br i1 .*label %steps, !llvm.loop !0", module), module
+    assert "!0 = distinct !{!0, !1}" in module, module  # LLVM takes another form for no node of a loop
+    assert '!1 = !{!"llvm.loop.unroll.disable"}' in module, module
     code = run.inspect_asm(*run.signatures)
     assert len(re.findall("vfmadd", code)) == size[0] * size[1], code
     loop = code[code.index("vfmadd") : code.rindex("vfmadd")]
