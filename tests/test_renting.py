@@ -117,12 +117,25 @@ def test_time_of_a_step_that_fails_is_rent():
 
 
 @pytest.fixture
-def nothing_kept(monkeypatch):
-    """No kernel is on disk, and nobody waits for them."""
+def nothing_loaded(monkeypatch):
+    """As in a new process that nobody has told to wait for kernels."""
     monkeypatch.delenv(renting.ENVIRONMENT, raising=False)
-    monkeypatch.setattr(renting, "_nothing_kept", lambda: True)
+    monkeypatch.setattr(renting, "_loaded", lambda: False)
     for name in ("_accounts", "_bought", "_not_to_be_had"):
         monkeypatch.setattr(renting, name, type(getattr(renting, name))())
+
+
+@pytest.fixture
+def nothing_kept(nothing_loaded, monkeypatch):
+    """No kernel is on disk either."""
+    monkeypatch.setattr(renting, "_nothing_kept", lambda: True)
+
+
+@pytest.fixture
+def all_kept(nothing_loaded, monkeypatch):
+    """All kernels are on disk."""
+    monkeypatch.setattr(renting, "_nothing_kept", lambda: False)
+    monkeypatch.setattr(readiness, "missing", lambda problem: [])
 
 
 def test_for_kernels_that_are_not_to_be_had_nothing_is_paid(nothing_kept):
@@ -140,6 +153,38 @@ def test_what_another_thread_has_bought_is_not_bought_again(nothing_kept, caplog
         renting.buy(accounts.open, sizes)
     assert accounts.closed
     assert caplog.text.count("compiled from now on") == 1
+
+
+def test_small_problems_rent_until_loading_kernels_pays_and_large_ones_begin_with_it(all_kept, caplog, monkeypatch):
+    small, large = (Problem(n, 3, 6, np.dtype(np.float32)) for n in (300, 100_000_000))
+    assert not renting.accounts_for(large).open
+    accounts = renting.accounts_for(small)
+    (account,) = accounts.open
+    assert account is renting.accounts_for(small._replace(weighted=True, dtype=np.dtype(np.float64))).open[0]
+    assert account.price == renting.price_of_loading()
+    assert "kernels are loaded once NumPy has taken" in account.note
+    assert select(small).name == "numpy"
+    assert "to load its kernels would take about" in select(small).instead
+    with caplog.at_level("INFO", "kmeans_fast"):
+        renting.buy(accounts.open, small)
+    monkeypatch.undo()
+    assert accounts.closed
+    assert caplog.text.count("kernels are loaded from now on: NumPy has taken 0.0 s") == 1
+
+
+def test_what_others_have_loaded_is_not_paid_for(all_kept, monkeypatch):
+    sizes = Problem(300, 3, 6, np.dtype(np.float32))
+    accounts = renting.accounts_for(sizes)
+    monkeypatch.setattr(renting, "_loaded", lambda: True)
+    assert not renting.accounts_for(sizes).open
+    assert accounts.closed
+
+
+def test_loading_is_dearer_where_compiling_is(monkeypatch):
+    monkeypatch.setattr(renting, "learnt", dict)
+    assert renting.price_of_loading() == renting._LOADING
+    monkeypatch.setattr(renting, "learnt", lambda: {name: 3 * seconds for name, seconds in renting._FIT.items()})
+    assert renting.price_of_loading() == pytest.approx(3 * renting._LOADING)
 
 
 def test_what_is_missing_is_found_also_while_another_thread_looks_anew(monkeypatch):
@@ -207,7 +252,9 @@ FIT = """
 import logging, sys
 import numpy as np
 import kmeans_fast
+from kmeans_fast.backends import renting
 
+renting._LOADING = float(sys.argv[2])
 lines = []
 logger = logging.getLogger("kmeans_fast")
 logger.setLevel(logging.INFO)
@@ -222,7 +269,7 @@ in_new_process = functools.partial(run_python, FIT, KMEANS_FAST_WAIT="")
 
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_where_no_kernel_is_kept_numpy_answers_without_numba(tmp_path, device):
-    printed = in_new_process(device, KMEANS_FAST_CACHE_DIR=tmp_path)
+    printed = in_new_process(device, "0.3", KMEANS_FAST_CACHE_DIR=tmp_path)
     price = f"{sum(renting._FIT.values()):.0f} s"
     assert printed.startswith(
         f"numpy False 1 {{'numpy, float32'}} NumPy begins: to compile kernels would take about {price}\n"
@@ -238,7 +285,9 @@ def test_where_only_kernels_of_techniques_are_missing_others_answer(tmp_path):
         import kmeans_fast
         from kmeans_fast.kernels.cpu.runtime import compiling
 
-        compiled = []
+        from kmeans_fast.backends import renting
+
+        renting._LOADING, compiled = 0.0, []
         compiling.listeners.append(lambda name, seconds: compiled.append(name))
         X = np.random.default_rng(0).normal(size=(9000, 40)).astype(np.float32)
         model = kmeans_fast.KMeans(int(sys.argv[1]), init=X[:int(sys.argv[1])], max_iter=5, device="cpu").fit(X)
@@ -256,9 +305,25 @@ def test_where_only_kernels_of_techniques_are_missing_others_answer(tmp_path):
     assert "are compiled once steps without them have taken 3 s in this process, as long as that would take;" in printed
 
 
-def test_kernels_that_are_kept_are_used():
-    run_python(FIT, "cpu")  # compiles them, if no test has yet
-    assert in_new_process("cpu").startswith("cpu True 0 {'float32'}")
+def test_kernels_that_are_kept_are_used_at_once_or_once_loading_pays():
+    run_python(FIT, "cpu", "0")  # compiles them, if no test has yet
+    assert in_new_process("cpu", "0").startswith("cpu True 0 {'float32'}")
+    printed = in_new_process("cpu", "1e9")
+    assert printed.startswith("numpy False 1 {'numpy, float32'} NumPy begins: to load kernels would take about ")
+    assert "kernels are loaded once NumPy has taken" in printed
+
+
+def test_a_process_of_small_fits_changes_over_to_kernels_that_are_kept():
+    code = """
+        import numpy as np
+        import kmeans_fast
+
+        X, ran = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32), []
+        while "cpu" not in ran:
+            ran.append(kmeans_fast.KMeans(4, random_state=0, device="cpu").fit(X).backend_)
+        print(ran[0], ran.index("cpu") > 1)
+        """
+    assert run_python(code, KMEANS_FAST_WAIT="") == "numpy True\n"
 
 
 def test_a_backend_that_is_forced_and_a_wish_to_wait_are_heard(tmp_path):

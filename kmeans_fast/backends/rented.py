@@ -1,15 +1,13 @@
 """The backend and the sessions of a problem whose kernels are not all there: what is ready runs it (`renting`)."""
 
 import functools
-from typing import NamedTuple
 
 from ..kernels import processors
 from . import renting
 from .defaults import OneByOne, OnHost
+from .rates import RATES
 
-_TRIALS = 4  # candidates of a seed
 _EXACT = 4  # times what a score takes, for an exact distance
-_LEAST = 1e-4  # seconds of a pass, however small
 _BOUNDS, _COPIES = 8, 24  # bytes of a row that techniques of the CPU keep: of bounds, and beside copies of the rows
 _SEEDING = frozenset(("seeder", "oversampler", "masses"))
 # Methods that read all rows once.
@@ -19,21 +17,6 @@ _PASSES = frozenset(
         "hashes",
     )
 )  # fmt: skip
-
-
-class Rates(NamedTuple):
-    """Nanoseconds on one core: of a value in a pass, of a score, and of each feature of a score."""
-
-    value: float
-    score: float
-    feature: float
-
-    def seconds(self, n, d, k, threads):
-        """About how long it takes to score rows against k centroids and to add them up."""
-        return _LEAST + 1e-9 * n * (k * (self.score + self.feature * d) + self.value * d) / threads
-
-
-RATES = {"numpy": Rates(8.0, 0.4, 0.03), "cpu": Rates(0.3, 0.05, 0.015)}
 
 
 class Rental(OnHost, OneByOne):
@@ -66,8 +49,8 @@ class Rental(OnHost, OneByOne):
     @property
     def instead(self):
         """Why it is not the CPU's kernels that begin."""
-        price = sum(account.price for account in self.accounts.open)
-        return f"to compile its kernels would take about {price:.0f} s; NumPy begins"
+        price = renting.in_words(sum(account.price for account in self.accounts.open))
+        return f"to {self.accounts.open[0].verb} its kernels would take about {price}; NumPy begins"
 
     def supports(self, problem):
         return self.first.supports(problem)
@@ -93,7 +76,7 @@ class Rental(OnHost, OneByOne):
         return RentedSession(self, X, weights, problem, n_threads)
 
     def buy(self, accounts, problem):
-        """From now on kernels are compiled when they are called, if they can be had."""
+        """From now on kernels are loaded, or compiled when they are called, if they can be had."""
         available, reason = self.cpu.is_available()
         if available:
             self.books.buy(accounts, problem)
@@ -164,7 +147,7 @@ class RentedSession:
         while (accounts := self._payers(name)).open:
             if not accounts.closed:
                 tenant, step = self.rental.tenant(accounts), self._key(name, k, times)
-                due = accounts.due(step, times * RATES[tenant.name].seconds(*self.session.shape, k, self.threads))
+                due = accounts.due(step, self._expected(RATES[tenant.name], name, k, times))
                 if not due:
                     return accounts.paid(step, self._made_by, tenant, name, arguments)
                 self.rental.buy(due, self.problem)
@@ -174,6 +157,12 @@ class RentedSession:
     def _key(self, name, k, times):
         """What tells a step from others that take more or less time."""
         return name, *self.session.shape, k, times
+
+    def _expected(self, rates, name, k, times):
+        """About how many seconds a step takes that has not been made yet."""
+        if name == "seeder":
+            return rates.of_seeds(*self.session.shape, times, self.threads)
+        return times * rates.of_pass(*self.session.shape, k, self.threads)
 
     def _payers(self, name):
         """The accounts that a step's time is rent of."""
@@ -209,7 +198,7 @@ class RentedSession:
         return self._step("silhouette", self.session.shape[0], labels, n_labels, times=_EXACT)
 
     def seeder(self, words):
-        return self._drawing("seeder", _TRIALS, words, times=len(words))
+        return self._drawing("seeder", 1, words, times=len(words))
 
     def oversampler(self):
         return self._drawing("oversampler", 1)

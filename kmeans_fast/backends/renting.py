@@ -1,4 +1,4 @@
-"""What is ready until compiled kernels pay: a first answer does not wait for a compiler.
+"""What is ready until compiled kernels pay: a first answer does not wait for a compiler, or for Numba's import.
 
 Compiled kernels are bought, for seconds of compiling; time that steps take without them is the rent: in NumPy, or by
 the kernels that are there where only a technique's are not. Nobody knows how many fits will follow, so this is the
@@ -7,8 +7,10 @@ twice what would have been best in hindsight, whatever follows. A step that woul
 begun: then the rule of twice holds for steps of any length, as far as that is known. Where several techniques are
 missing, the time is shared out among them, so that what is paid for each is below its price.
 
-Kernels that are loaded or on disk cost nothing and are used. Seeds and labels are the same bits, so a fit changes from
-one to the other between two steps. ``KMEANS_FAST_WAIT=1`` has kernels compiled at once, as before a benchmark.
+Kernels that are loaded cost nothing and are used. To load those that are on disk takes a moment, most of it the import
+of Numba. That is a price too; but where a fit would take NumPy as long, loading comes first. Seeds and labels are the
+same bits, so a fit changes from one to the other between two steps. ``KMEANS_FAST_WAIT=1`` has kernels loaded or
+compiled at once, as before a benchmark.
 """
 
 import functools
@@ -22,7 +24,8 @@ import time
 from ..kernels import cache
 from ..kernels.cpu.runtime import compiling
 from ..kernels.cpu.runtime.digests import DIRECTORY
-from .cpu.backend import NEEDED, SEEDS, CpuBackend, module
+from .cpu.backend import LOADING, NEEDED, SEEDS, CpuBackend, module
+from .rates import usual_fit
 
 ENVIRONMENT = "KMEANS_FAST_WAIT"
 _TIMES = "compile-times.json"  # seconds by kernel, as measured on this machine
@@ -35,6 +38,7 @@ _FIT = {
 }  # fmt: skip
 _SEEDS = {"hash_rows": 0.2, "fill_buckets": 0.2, "weigh": 0.1, "draw": 0.6, "trials": 1.0, "accept": 0.3}
 _TECHNIQUE = 3.0
+_LOADING = 0.3  # seconds on the same core to import Numba and the modules of kernels, and to look what is on disk
 
 _logger = logging.getLogger("kmeans_fast")
 
@@ -79,6 +83,16 @@ def price(kernel):
     return _TECHNIQUE
 
 
+def price_of_loading():
+    """About how many seconds it takes to load what runs kernels: as compiling, longer on a slower machine."""
+    return _LOADING * price(next(iter(_FIT))) / sum(_FIT.values())
+
+
+def in_words(seconds):
+    """A price or a rent."""
+    return f"{seconds:.1f} s" if seconds < 1 else f"{seconds:.0f} s"
+
+
 # ---- rent and price --------------------------------------------------------------------------------------------------
 
 
@@ -88,7 +102,7 @@ class Account:
     Parameters
     ----------
     technique : str
-        Also `SEEDS`, and `NEEDED`: what a problem cannot do without.
+        Also `SEEDS`, and `NEEDED`: what a problem cannot do without. `LOADING` are all that are on disk.
     price : float, seconds
     """
 
@@ -99,34 +113,44 @@ class Account:
     @property
     def rents_numpy(self):
         """Whether NumPy is what is rented, and not other kernels."""
-        return self.technique in (NEEDED, SEEDS)
+        return self.technique in (LOADING, NEEDED, SEEDS)
+
+    @property
+    def verb(self):
+        """What is done to kernels once it is paid."""
+        return "load" if self.technique == LOADING else "compile"
+
+    @property
+    def _of(self):
+        """Whose kernels these are."""
+        return "" if self.technique in (LOADING, NEEDED) else f" of {self.technique}"
 
     @property
     def _words(self):
-        """Whose kernels these are, and whose time is the rent."""
-        of = "" if self.technique == NEEDED else f" of {self.technique}"
-        return of, "NumPy has" if self.rents_numpy else "steps without them have"
+        """What becomes of kernels, and whose time is the rent."""
+        what = f"kernels{self._of} are {self.verb.removesuffix('e')}ed"
+        return what, "NumPy has" if self.rents_numpy else "steps without them have"
 
     @property
     def note(self):
         """What becomes of it, in words."""
-        of, who = self._words
+        what, who = self._words
         return (
-            f"kernels{of} are compiled once {who} taken {self.price:.0f} s in this process, as long as that would "
-            f"take; so far {self.rent:.1f} s"
+            f"{what} once {who} taken {in_words(self.price)} in this process, as long as that would take; "
+            f"so far {self.rent:.1f} s"
         )
 
     @property
     def begun(self):
         """That it has been opened, in words."""
         who = "NumPy begins" if self.rents_numpy else "others begin"
-        return f"{who}: to compile kernels{self._words[0]} would take about {self.price:.0f} s"
+        return f"{who}: to {self.verb} kernels{self._of} would take about {in_words(self.price)}"
 
     @property
     def settled(self):
         """That it is paid, in words."""
-        of, who = self._words
-        return f"kernels{of} are compiled from now on: {who} taken {self.rent:.1f} s"
+        what, who = self._words
+        return f"{what} from now on: {who} taken {self.rent:.1f} s"
 
     def due(self, step, estimate, share=1.0):
         """Whether to buy before a step, a share of whose time is rent of this.
@@ -193,7 +217,8 @@ class Accounts:
                 account.pay(step, seconds, 1 / len(self.open), more)
 
 
-_accounts: dict[tuple, Account] = {}  # by technique, dtype, and with weights or without
+_accounts: dict[tuple, Account] = {}  # by technique, dtype, and with weights or without; or that of loading
+_OF_LOADING = (LOADING,)
 _bought: set[tuple] = set()  # kinds (`readiness.Missing`) that are compiled when they are called
 _not_to_be_had: list[str] = []  # why nothing can be compiled in this process
 
@@ -203,10 +228,13 @@ def _installed():
     return importlib.util.find_spec("numba") is not None
 
 
+def _loaded():
+    """Whether all that runs kernels is imported."""
+    return "kmeans_fast.backends.cpu.session" in sys.modules
+
+
 def _nothing_kept():
     """Whether no kernel is on disk, which can be told without importing Numba."""
-    if "kmeans_fast.backends.cpu.session" in sys.modules:
-        return False
     directory = cache.directory(DIRECTORY)
     try:
         return directory is None or not any(name.endswith(".nbc") for name in os.listdir(directory))
@@ -225,10 +253,13 @@ def _open_accounts(problem):
     techniques = sys.modules.get("kmeans_fast.backends.cpu.techniques")
     if _not_to_be_had or (techniques is not None and techniques.CHOICE.is_restricted):
         return
-    if _nothing_kept():
+    if not _loaded() and _nothing_kept():
         yield _account(problem, NEEDED, next(iter(_FIT)))
+    elif not _loaded() and usual_fit(problem) < price_of_loading():
+        yield _opened(_OF_LOADING, price_of_loading)
     elif CpuBackend().is_available()[0]:
         missing = [one for one in _missing(problem) if one.kind not in _bought]
+        _closed([account for key, account in list(_accounts.items()) if key == _OF_LOADING])  # who still rents it
         needed = [one for one in missing if one.technique == NEEDED]  # before that is paid nothing else can be had
         for one in needed or missing:
             yield _account(problem, one.technique, one.kernel)
@@ -241,16 +272,23 @@ def _missing(problem):
 
 
 def _account(problem, technique, kernel):
-    key = technique, problem.dtype, problem.weighted
+    return _opened((technique, problem.dtype, problem.weighted), lambda: price(kernel))
+
+
+def _opened(key, its_price):
+    """The account of a key, whose first part is the technique; it is opened where there is none."""
     account = _accounts.get(key)
     if account is None:
-        account = _accounts.setdefault(key, Account(technique, price(kernel)))
+        account = _accounts.setdefault(key, Account(key[0], its_price()))
         _logger.info("%s", account.begun)
     return account
 
 
 def buy(accounts, problem):
-    """From now on kernels that a problem needs are compiled when they are called, those of some of its accounts."""
+    """From now on kernels that a problem needs are compiled when they are called, those of some of its accounts.
+
+    All that are on disk are loaded.
+    """
     techniques = {account.technique for account in accounts}
     module("readiness").look_anew()
     _bought.update(one.kind for one in _missing(problem) if one.technique in techniques)

@@ -6,8 +6,8 @@ import importlib
 from ...kernels.undisturbed import undisturbed
 from ..defaults import OnHost
 
-# Among techniques, what only seeds need, and what a problem cannot do without (`readiness`).
-SEEDS, NEEDED = "seeding", "what takes every pass"
+# Among techniques, what only seeds need, what a problem cannot do without (`readiness`), and all that are on disk.
+SEEDS, NEEDED, LOADING = "seeding", "what takes every pass", "loading"
 
 
 @functools.cache
