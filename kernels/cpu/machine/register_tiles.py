@@ -172,7 +172,7 @@ def floors_update(typingctx, floors, tile, reaches, slopes):
 def split_at(typingctx, tile, limits, rest):
     """Which of ``T[r][c]`` are not below ``limits[r]``, as a word for each column with bit ``r * lanes + lane``.
 
-    Returns these and `rest`, brought up to date with the largest of the others.
+    Rows have at most 64 lanes together. Returns these and `rest`, brought up to date with the largest of the others.
     """
     rows = rest.count
     result = types.Tuple((types.UniTuple(types.uint64, tile.count // rows), rest))
