@@ -30,8 +30,8 @@ class Rates(NamedTuple):
         return k * (_LEAST + 1e-9 * n * (self.drawn_row + self.drawn_value * d) / threads)
 
 
-# Two cores of an AMD EPYC at 3 GHz, 15 shapes from (150, 4, 3) to (1M, 2, 10): mostly within a factor of two.
-RATES = {"numpy": Rates(8.0, 0.4, 0.03, 60.0, 8.0), "cpu": Rates(0.3, 0.05, 0.015, 3.0, 0.07)}
+# Two cores of an AMD EPYC, 15 shapes from (150, 4, 3) to (1M, 2, 10): mostly within a factor of two.
+RATES = {"numpy": Rates(8.0, 0.4, 0.03, 45.0, 4.5), "cpu": Rates(0.3, 0.05, 0.015, 3.0, 0.07)}
 
 
 def usual_fit(problem):

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 from support import DTYPES, beside_the_reference, run_python, some_weights, uneven
 
 from kmeans_fast import reference
-from kmeans_fast.backends.numpy import exact, scoring, sums, tasks
+from kmeans_fast.backends.numpy import exact, masses, scoring, session, sums, tasks
 from kmeans_fast.backends.numpy.session import NumpySession
 from kmeans_fast.backends.partials import float_of
 from kmeans_fast.engine import seeding
@@ -27,6 +27,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(exact, "_LEAST_ROWS", 1)
     monkeypatch.setattr(exact, "_VALUES", 64)
     monkeypatch.setattr(sums, "_VALUES", 64)
+    monkeypatch.setattr(session, "_HASHED", 64)
 
 
 def iterated(X, k, weights=None, threads=3, iterations=3):
@@ -48,6 +49,23 @@ def test_blocks_on_threads_give_the_references_bits(small_blocks, dtype, kind, k
     assert_array_equal(opened.hashes(slice(None)), reference.row_hash(X))
     assert_array_equal(opened.distances(centers), np.sqrt(reference.squared_distances(X, centers)).astype(dtype))
     assert_array_equal(seeding.kmeans_plusplus(opened, 9, 1, 0), reference.kmeans_plusplus(X, weights, 9, 1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("most", [0, 300, 400])  # of 400 rows; the first seeds have more, the last ones fewer
+def test_seeds_are_the_same_whether_what_trials_found_is_kept_or_not(small_blocks, monkeypatch, dtype, most):
+    monkeypatch.setattr(masses, "MOST_FOUND", most)
+    X, weights, kept = uneven(400, 5, dtype, "clouds"), some_weights(400), []
+    accept = masses.NumpyMasses.accept
+
+    def accepted(self, trial, of_buckets):
+        kept.append(bool(self.found) and self.n_found <= most)
+        accept(self, trial, of_buckets)
+
+    monkeypatch.setattr(masses.NumpyMasses, "accept", accepted)
+    seeds = seeding.kmeans_plusplus(NumpySession(X, weights, 9, 3), 9, 1, 0)
+    assert_array_equal(seeds, reference.kmeans_plusplus(X, weights, 9, 1))
+    assert set(kept) == ({False} if most == 0 else {False, True})
 
 
 def worst_product(rng):

@@ -211,7 +211,7 @@ def words_of(masks):
 
 
 # A column's rows are bits of a word of 64, which five vectors of 64 bytes do not fit.
-@pytest.mark.parametrize("dtype, size", [(a, b) for a in DTYPES for b in SIZES if b[0] * lanes_of(a) <= 64])
+@pytest.mark.parametrize(("dtype", "size"), [(a, b) for a in DTYPES for b in SIZES if b[0] * lanes_of(a) <= 64])
 def test_what_is_not_below_a_limit(dtype, size):
     rows, columns, lanes = *size, lanes_of(dtype)
     rng = np.random.default_rng(rows * columns)

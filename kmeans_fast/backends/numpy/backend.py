@@ -1,9 +1,11 @@
 """The backend object: what it can run, and sessions."""
 
+from ... import reference
 from ...kernels import processors
 from ..defaults import OneByOne, OnHost
 from ..protocol import Plan
 from . import exact
+from .masses import FOUND_BYTES, MOST_FOUND
 from .session import PATH, NumpySession
 
 _SUM_BYTES = 16  # of a limb: two halves, each in a word
@@ -23,7 +25,7 @@ class NumpyBackend(OnHost, OneByOne):
         totals = k * columns * limbs * _SUM_BYTES
         of_thread = totals // 2 + _THREAD_BYTES + k * _SCORE_BYTES + exact.meter_bytes(problem.n_features)
         workspace = n * (_ROW_BYTES + _SEEDING_BYTES) + 2 * totals + threads * of_thread
-        workspace += k * columns * 40
+        workspace += k * columns * 40 + min(MOST_FOUND, n * reference.n_trials(k)) * FOUND_BYTES
         notes = ("labels by products of matrices, those that float32 leaves open by D; no compiler",)
         return Plan(PATH, threads, workspace, notes, state_bytes=totals + n * 4)
 

@@ -10,6 +10,9 @@ from . import exact
 from .scoring import Scorer
 from .tasks import VALUE, in_tasks, tasks_for
 
+MOST_FOUND = 1 << 20  # rows that are nearer to a candidate, up to which they are kept for the one that is accepted
+FOUND_BYTES = 24  # each: a candidate, a row, a distance
+
 
 class NumpyMasses(ReferenceMasses):
     """See `kmeans_fast.backends.protocol.PartMasses`."""
@@ -36,26 +39,40 @@ class NumpyMasses(ReferenceMasses):
         self.d = self.session.own_distances(candidate, np.zeros(len(self.X), np.int8))
 
     def _nearer(self, candidates, found):
-        """Call ``found(number, rows, distances)`` for rows that may be nearer to a candidate than to any seed."""
+        """Call ``found(numbers, rows, distances)`` for rows that are nearer to these candidates than to any seed."""
         s, scorer = self.session, Scorer(candidates, self.session.shift)
 
         def task(blocks):
-            meter = exact.Meter(s.shape[1])
-            for number, rows in scorer.nearer(s.X, blocks, self.d):
-                d = meter(s.X.take(rows, axis=0), scorer.exact[number])
-                nearer = d < self.d[rows]
-                found(number, rows[nearer], d[nearer])
+            meter, waiting = exact.Meter(s.shape[1]), []
+            for one in scorer.nearer(s.X, blocks, self.d):
+                waiting.append(one)
+                if sum(len(rows) for _, rows in waiting) >= meter.rows:  # D of many takes as many steps as of few
+                    measure(meter, waiting)
+                    waiting = []
+            if waiting:
+                measure(meter, waiting)
+
+        def measure(meter, waiting):
+            rows = np.concatenate([rows for _, rows in waiting])
+            numbers = np.repeat([number for number, _ in waiting], [len(rows) for _, rows in waiting])
+            d = meter(s.X.take(rows, axis=0), scorer.exact.take(numbers, axis=0))
+            nearer = d < self.d[rows]
+            found(numbers[nearer], rows[nearer], d[nearer])
 
         work = s.X.size * (VALUE + len(candidates))
         in_tasks(tasks_for(s.threads, work), len(s.X), scorer.rows, task)
 
     def trials(self, candidates):
-        self.candidates, gains, lock = candidates, np.zeros(len(candidates), np.int64), threading.Lock()
+        gains, lock = np.zeros(len(candidates), np.int64), threading.Lock()
+        self.candidates, self.found, self.n_found = candidates, [], 0
 
-        def found(number, rows, d):
-            gain = int((self._masses_of(rows, self.d[rows]) - self._masses_of(rows, d)).sum())
+        def found(numbers, rows, d):
+            gained = self._masses_of(rows, self.d[rows]) - self._masses_of(rows, d)
             with lock:
-                gains[number] += gain
+                np.add.at(gains, numbers, gained)
+                self.n_found += len(rows)
+                if self.n_found <= MOST_FOUND:
+                    self.found.append((numbers, rows, d))
 
         self._nearer(candidates, found)
         return gains
@@ -63,13 +80,19 @@ class NumpyMasses(ReferenceMasses):
     def accept(self, trial, of_buckets):
         lock = threading.Lock()
 
-        def found(number, rows, d):
+        def take(_, rows, d):
             lost = self._masses_of(rows, self.d[rows]) - self._masses_of(rows, d)
             self.d[rows] = d
             with lock:
                 np.subtract.at(of_buckets, self.buckets[rows], lost)
 
-        self._nearer(self.candidates[trial : trial + 1], found)
+        if self.n_found > MOST_FOUND:
+            self._nearer(self.candidates[trial : trial + 1], take)
+        else:
+            for numbers, rows, d in self.found:
+                accepted = numbers == trial
+                take(trial, rows[accepted], d[accepted])
+        self.found = []
 
     def exclude(self, number, of_buckets):
         mass = int(self._masses_of(number, self.d[number : number + 1])[0])

@@ -19,6 +19,7 @@ from .tasks import VALUE, in_tasks, tasks_for
 PATH = "numpy, float32"
 _MANY_MOVED = 0.5  # the share of rows that changed from which adding all anew is sooner: a move is two additions
 _SAMPLE = 1024  # rows for a point in the middle
+_HASHED, _MOST_HASHED = 1 << 19, 1 << 13  # values and rows that are hashed together: a step takes a feature of each
 _SCORE, _FEATURE = 0.3, 0.03  # nanoseconds of a score, about, and for each feature
 
 
@@ -54,14 +55,13 @@ class NumpySession(ReferenceSession):
         super().resume(labels)
         self.totals = None
 
-    def _in_blocks(self, function, for_a_value=VALUE, length=None):
+    def _in_blocks(self, function):
         """Call ``function(slice)`` for blocks of rows, on threads."""
-        self._in_tasks(lambda blocks: [function(block) for block in blocks], for_a_value, length)
+        self._in_tasks(lambda blocks: [function(block) for block in blocks])
 
-    def _in_tasks(self, task, for_a_value=VALUE, length=None):
+    def _in_tasks(self, task, for_a_value=VALUE):
         n, d = self.shape
-        length = n if length is None else length
-        in_tasks(tasks_for(self.threads, for_a_value * length * d), length, exact.rows_at_a_time(d), task)
+        in_tasks(tasks_for(self.threads, for_a_value * n * d), n, exact.rows_at_a_time(d), task)
 
     # ---- the columns -------------------------------------------------------------------------------------------------
 
@@ -239,11 +239,13 @@ class NumpySession(ReferenceSession):
         return NumpyMasses(self, buckets, state)
 
     def hashes(self, numbers):
-        rows = self.X if isinstance(numbers, slice) else numbers
+        rows, d = self.X if isinstance(numbers, slice) else numbers, self.shape[1]
         out = np.empty(len(rows), np.uint64)
 
-        def fill(some):
-            out[some] = exact.row_hash(self.X[some if rows is self.X else numbers[some]])
+        def task(blocks):
+            for some in blocks:
+                out[some] = exact.row_hash(self.X[some if rows is self.X else numbers[some]])
 
-        self._in_blocks(fill, 2 * VALUE, len(rows))
+        step = max(exact.rows_at_a_time(d), min(_HASHED // d, _MOST_HASHED))
+        in_tasks(tasks_for(self.threads, 2 * VALUE * len(rows) * d), len(rows), step, task)
         return out
