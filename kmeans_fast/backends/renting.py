@@ -38,7 +38,7 @@ _FIT = {
 }  # fmt: skip
 _SEEDS = {"hash_rows": 0.2, "fill_buckets": 0.2, "weigh": 0.1, "draw": 0.6, "trials": 1.0, "accept": 0.3}
 _TECHNIQUE = 3.0
-_LOADING = 0.3  # seconds on the same core to import Numba and the modules of kernels, and to look what is on disk
+_LOADING = 0.4  # seconds on the same core to import Numba and the modules of kernels, and to load what is on disk
 
 _logger = logging.getLogger("kmeans_fast")
 

@@ -78,6 +78,18 @@ def test_the_plan_covers_what_a_fit_allocates(init, second):
     assert peak < 2 * planned
 
 
+def test_seeds_from_a_sample_take_no_distance_for_every_row():
+    data = rows(1_000_000, 2, np.float32)
+    kmeans_fast.kmeans(data[:100_000], 10, init_size=1000, seed=0, max_iter=2, n_threads=2)
+    tracemalloc.start()
+    try:
+        kmeans_fast.kmeans(data, 10, init_size=1000, seed=0, max_iter=2, n_threads=2)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 15 * len(data)  # buckets and what a draw adds up are 13 bytes a row, labels of two passes 8
+
+
 def test_the_plan_of_numpy_covers_rows_that_are_wide():
     data = rows(4, 16_384, np.float32)
     with kmeans_fast.use_backend("numpy"):

@@ -138,9 +138,9 @@ def weigh(
     nearest,  #  IN   (n,) float64
     factors,
     buckets,  #  IN   (n,) uint16 or int32
-    masses,  #   OUT  (tasks, n_buckets) int64, zeros on entry
+    masses,  #   INOUT (tasks, n_buckets) int64
 ):
-    """Masses of the buckets (or of other groups of rows) from the start. O(n)."""
+    """Add the masses of rows to those of their buckets (or of other groups). O(n)."""
     n = nearest.size
     weighted = weights.size > 0
     for i in range(*share(task, tasks, n)):

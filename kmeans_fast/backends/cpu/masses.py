@@ -9,15 +9,16 @@ from . import costs
 from .tasks import tasks_for
 from .trials import Trials
 
+_PIECE = 1 << 20  # rows whose masses are added up at a time, where all distances are alike
+
 
 class CpuMasses:
     """See `kmeans_fast.backends.protocol.PartMasses`."""
 
     def __init__(self, session, buckets, state=None):
         self.session, self.n_buckets = session, buckets.count
-        if state is None:
-            state = MassesState(np.ones(session.n), None, 0, None)
-        self.nearest, self.owner, self.joined, self.buckets = state
+        self.alike = 1.0  # the distance of every row, while `_nearest` is None
+        self._nearest, self.owner, self.joined, self.buckets = state or (None, None, 0, None)
         if self.buckets is None:
             self.buckets = self._filled(buckets)
         self._make_room(4 * drawing.MOST_TRIALS * drawing.ROWS_A_BUCKET)
@@ -33,12 +34,30 @@ class CpuMasses:
 
     # ---- masses ----------------------------------------------------------------------------------------------------
 
+    @property
+    def nearest(self):
+        """The distances (n,) float64. They take memory from when somebody asks for them: to draw by weight none is."""
+        if self._nearest is None:
+            self._nearest = np.full(self.session.n, self.alike)
+        return self._nearest
+
+    def _pieces(self):
+        """Rows and their distances: all of them, or some at a time where they have no memory."""
+        if self._nearest is not None:
+            yield slice(None), self._nearest
+            return
+        n, alike = self.session.n, np.full(min(self.session.n, _PIECE), self.alike)
+        for start in range(0, n, _PIECE):
+            yield slice(start, start + _PIECE), alike[: n - start]
+
     def largest(self):
         weights = self.session.weights
-        return float((weights * self.nearest).max() if weights.size else self.nearest.max())
+        if self._nearest is None:
+            return self.alike * float(weights.max() if weights.size else 1.0)
+        return float((weights * self._nearest).max() if weights.size else self._nearest.max())
 
     def fill(self, distance):
-        self.nearest.fill(distance)
+        self._nearest, self.alike = None, distance
 
     def measure_by(self, shift):
         self.factors = factors_of(shift)
@@ -53,7 +72,8 @@ class CpuMasses:
         # Each has sums of its own, which must be few beside the rows.
         tasks = tasks_for(min(s.threads, max(1, s.n // (4 * n_groups))), costs.WEIGHING_ROW * s.n)
         masses = np.zeros((tasks, n_groups), np.int64)
-        drawing.weigh(tasks, s.weights, self.nearest, self.factors, groups, masses)
+        for rows, nearest in self._pieces():
+            drawing.weigh(tasks, s.weights[rows], nearest, self.factors, groups[rows], masses)
         return masses.sum(axis=0) if tasks > 1 else masses[0]
 
     # ---- draws -----------------------------------------------------------------------------------------------------
@@ -77,8 +97,10 @@ class CpuMasses:
 
     def rows_in(self, wanted):
         s, rows = self.session, np.flatnonzero(wanted[self.buckets])
-        weighted = s.weights[rows] * self.nearest[rows] if s.weighted else self.nearest[rows]
-        return rows, s.hashes(rows), (weighted * self.factors[0] * self.factors[1]).astype(np.int64)
+        masses = np.full(len(rows), self.alike) if self._nearest is None else self._nearest[rows]
+        if s.weighted:
+            masses *= s.weights[rows]
+        return rows, s.hashes(rows), (masses * self.factors[0] * self.factors[1]).astype(np.int64)
 
     # ---- seeds -----------------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class Trials:
 
     def begin(self, masses, candidate):
         """Make a candidate (1, n_features) the first seed."""
-        masses.nearest.fill(trials.UNREACHED)
+        masses.fill(trials.UNREACHED)
         masses.factors = (0.0, 0.0)  # no row has mass yet
         self.run(masses, candidate)
         self.accept(masses, 0, np.empty(masses.n_buckets, np.int64))
