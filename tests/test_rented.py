@@ -110,13 +110,13 @@ def test_rows_that_are_read_anew_change_over_too(price):
 def test_a_technique_is_left_out_until_it_is_bought(price):
     X, start = problem(20_000, 3, 100, np.float32)
     wanted = reference.lloyd(X, None, start, 8, 0.0)
-    rented = rental({"kd-tree": price, "another": 2 * price})  # a step is half a second of rent for each
+    rented = rental({"kd-tree": price, "another": 2 * price})  # they are bought together
     assert rented.name == "cpu"
     assert rented.plan(Problem(*X.shape, 100, X.dtype, without=rented.accounts.techniques), 2).path == "float32"
     got = lloyd(opened(rented, X, None, 100), start, max_iter=8, threshold=0.0)
     assert_array_equal(got.labels, wanted.labels)
     assert_array_equal(got.centroids, wanted.centroids)
-    paths, before = [step.path for step in got.history], int(2 * price)
+    paths, before = [step.path for step in got.history], int(3 * price)
     assert paths[:before] == ["float32"] * before
     assert "kd-tree" in paths[before:]
 

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kmeans_fast.kernels import cache
 from kmeans_fast.kernels.cpu.runtime.digests import DIRECTORY
@@ -54,20 +54,22 @@ def test_never_more_than_twice_the_best_in_hindsight(steps, price):
 
 
 @given(st.lists(st.tuples(SECONDS, st.floats(0, 1), st.sets(st.sampled_from("abc"))), max_size=30))
+@example([(1.0, 0.0, {*"abc"}), (19.0, 0.0, {*"abc"}), (1.0, 0.0, {*"abc"})])
+@example([(19.0, 0.0, {*"abc"}), (59.0, 0.0, {*"abc"}), (20.0, 0.0, {*"c"})])
+@example([(12.0, 0.0, {*"ac"}), (12.0, 0.0, {*"bc"}), (4.0, 0.0, {*"a"}), (4.0, 0.0, {*"b"}), (9.0, 0.0, {*"c"})])
 def test_never_more_than_twice_waiting_or_not_waiting_where_techniques_are_missing(steps):
     """Steps: seconds without the techniques that they would use, and the share of them that they take with all."""
     clock, prices = Clock(), {"a": 1.0, "b": 5.0, "c": 20.0}
     still = {name: renting.Account(name, price) for name, price in prices.items()}
     for number, (seconds, share, uses) in enumerate(steps):
-        while True:
-            accounts = renting.Accounts([still[name] for name in sorted(uses & still.keys())], clock)
-            due = accounts.due(number, seconds)
-            if not due:
-                break
-            for account in due:
-                clock.passes(account.price)
-                del still[account.technique]
-        accounts.paid(number, clock.passes, seconds if accounts.open else seconds * share)
+        accounts = renting.Accounts([still[name] for name in sorted(uses & still.keys())], clock)
+        if accounts.open and not accounts.due(number, seconds):
+            accounts.paid(number, clock.passes, seconds)
+            continue
+        for account in accounts.open:
+            clock.passes(account.price)
+            del still[account.technique]
+        clock.passes(seconds * share)
     never = sum(seconds if uses else seconds * share for seconds, share, uses in steps)
     used = set().union(*(uses for _, _, uses in steps))
     wait = sum(prices[name] for name in used) + sum(seconds * share for seconds, share, _ in steps)

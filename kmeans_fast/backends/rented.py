@@ -147,10 +147,9 @@ class RentedSession:
         while (accounts := self._payers(name)).open:
             if not accounts.closed:
                 tenant, step = self.rental.tenant(accounts), self._key(name, k, times)
-                due = accounts.due(step, self._expected(RATES[tenant.name], name, k, times))
-                if not due:
+                if not accounts.due(step, self._expected(RATES[tenant.name], name, k, times)):
                     return accounts.paid(step, self._made_by, tenant, name, arguments)
-                self.rental.buy(due, self.problem)
+                self.rental.buy(accounts.open, self.problem)
             self._change_over()
         return getattr(self.session, name)(*arguments)
 

@@ -4,8 +4,10 @@ Compiled kernels are bought, for seconds of compiling; time that steps take with
 the kernels that are there where only a technique's are not. Nobody knows how many fits will follow, so this is the
 problem of ski rental (Karlin et al. 1988): to rent until the rent comes to the price, and then to buy, costs at most
 twice what would have been best in hindsight, whatever follows. A step that would bring the rent above the price is not
-begun: then the rule of twice holds for steps of any length, as far as that is known. Where several techniques are
-missing, the time is shared out among them, so that what is paid for each is below its price.
+begun: then the rule of twice holds for steps of any length, as far as that is known. What a step lacks of several
+techniques is bought together, because it is quick only with all of them: once the rent of all comes to the price of
+all. Its time is shared out in proportion to what is left of each price. So all that is bought costs less than the time
+of the steps that paid for it, each counted once, and the rent of none is above its price.
 
 Kernels that are loaded cost nothing and are used. To load those that are on disk takes a moment, most of it the import
 of Numba. That is a price too; but where a fit would take NumPy as long, loading comes first. Seeds and labels are the
@@ -152,15 +154,13 @@ class Account:
         what, who = self._words
         return f"{what} from now on: {who} taken {self.rent:.1f} s"
 
-    def due(self, step, estimate, share=1.0):
-        """Whether to buy before a step, a share of whose time is rent of this.
+    @property
+    def left(self):
+        """Seconds of rent until it is paid."""
+        return max(0.0, self.price - self.rent)
 
-        It takes what it took before, or `estimate` seconds.
-        """
-        return self.rent + share * self.last.get(step, estimate) > self.price
-
-    def pay(self, step, seconds, share=1.0, more=False):
-        """Pay for a step, or for more of the one that began last."""
+    def pay(self, step, seconds, share, more):
+        """Pay a share of a step that took so many seconds; or of more of the step that began last."""
         self.last[step] = seconds + (self.last[step] if more else 0.0)
         self.rent += share * seconds
 
@@ -203,8 +203,9 @@ class Accounts:
         return frozenset(account.technique for account in self.open)
 
     def due(self, step, estimate):
-        """The accounts of what is to be bought before a step of about so many seconds."""
-        return [account for account in self.open if account.due(step, estimate, 1 / len(self.open))]
+        """Whether all are to be bought before a step. It takes what it took before, or about `estimate` seconds."""
+        expected = max((account.last[step] for account in self.open if step in account.last), default=estimate)
+        return sum(account.rent for account in self.open) + expected > sum(account.price for account in self.open)
 
     def paid(self, step, function, *arguments, more=False):
         """``function(*arguments)``, its time added to the rent; `more`: it goes on with the step that began last."""
@@ -212,9 +213,9 @@ class Accounts:
         try:
             return function(*arguments)
         finally:
-            seconds = max(0.0, self.clock() - started)
-            for account in self.open:
-                account.pay(step, seconds, 1 / len(self.open), more)
+            seconds, left = max(0.0, self.clock() - started), [account.left for account in self.open]
+            for account, its_own in zip(self.open, left, strict=True):
+                account.pay(step, seconds, its_own / sum(left) if any(left) else 1 / len(left), more)
 
 
 _accounts: dict[tuple, Account] = {}  # by technique, dtype, and with weights or without; or that of loading
