@@ -97,7 +97,9 @@ def _explained(X, weighted, n_clusters, device, n_threads, init, refine, dtype, 
         elif backend is getattr(chosen, "cpu", None):
             lines.append(f"  {backend.name}: {chosen.instead}")
         else:
-            lines.append(f"  {backend.name}: {backends.objection(backend, problem, device) or 'able, but comes later'}")
+            missing = backend.is_available()[1] if device == "auto" else ""  # says more than that it would not pay
+            reason = missing or backends.objection(backend, problem, device) or "able, but comes later"
+            lines.append(f"  {backend.name}: {reason}")
     return "\n".join(lines), plan
 
 

@@ -13,6 +13,7 @@ import kmeans_fast
 from kmeans_fast import KMeans, available_backends, explain, use_backend
 from kmeans_fast.backends import BACKENDS, select
 from kmeans_fast.backends.cuda import availability
+from kmeans_fast.backends.cuda import backend as cuda_backend
 from kmeans_fast.backends.protocol import Problem
 from kmeans_fast.engine import memory
 
@@ -134,6 +135,16 @@ def test_a_forced_backend_that_does_not_serve_the_device_is_refused():
 # ---- device --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("device", "size", "times"), [("cpu", "small", 0), ("cpu", "large", 0), ("auto", "small", 0), ("auto", "large", 1)]
+)
+def test_a_gpu_that_is_not_wanted_is_not_looked_for(monkeypatch, device, size, times):
+    looked, sizes = [], {"small": (300, 64, 4), "large": (10**8, 64, 1000)}
+    monkeypatch.setattr(cuda_backend, "missing", lambda: looked.append(device) or "there is none")
+    assert select(Problem(*sizes[size], np.dtype(np.float32)), device).name == "cpu"
+    assert len(looked) == times
+
+
 @pytest.mark.parametrize("device", ["auto", "cpu"])
 def test_devices_give_the_same(device):
     one, other = kmeans_fast.kmeans(X, 4, seed=0), kmeans_fast.kmeans(X, 4, seed=0, device=device)
@@ -182,6 +193,7 @@ FORKED = """
 import ctypes, importlib.util, os
 from kmeans_fast import available_backends
 from kmeans_fast.backends.cuda import availability
+from kmeans_fast.backends.cuda import backend as cuda_backend
 
 class Driver:
     at_work = None  # the process that has initialised it; in a child of that one it says 3

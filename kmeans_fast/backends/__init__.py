@@ -78,19 +78,29 @@ def use_backend(name: str) -> Iterator[None]:
 
 
 def objection(backend, problem, device, forced=False):
-    """Why `backend` does not run `problem` on `device`; empty if it does."""
-    available, reason = backend.is_available()
-    if not available:
-        return reason
-    declined = backend.declines(problem) if device == "auto" and not forced else ""  # first: it does not touch a device
-    return declined or _cannot(backend, problem, device)
+    """Why `backend` does not run `problem` on `device`; empty if it does.
+
+    Nothing is imported, and no driver is woken, to ask a backend that is not wanted anyway: that takes a moment, and
+    processes that are forked afterwards cannot use a GPU.
+    """
+    reason = _elsewhere(backend, device)
+    if not reason and device == "auto" and not forced:
+        reason = backend.declines(problem)
+    if not reason:
+        _, reason = backend.is_available()
+    return reason or "; ".join(backend.supports(problem))
+
+
+def _elsewhere(backend, device):
+    """Why the backend is not one for this device; empty if it is."""
+    if device != "auto" and device.split(":")[0] not in backend.devices:
+        return f"device={device!r} was asked for and it runs on {' or '.join(backend.devices)}"
+    return ""
 
 
 def _cannot(backend, problem, device):
     """Why the backend could not run the problem if it were available."""
-    if device != "auto" and device.split(":")[0] not in backend.devices:
-        return f"device={device!r} was asked for and it runs on {' or '.join(backend.devices)}"
-    return "; ".join(backend.supports(problem))
+    return _elsewhere(backend, device) or "; ".join(backend.supports(problem))
 
 
 def _rental(backend, problem, device):
