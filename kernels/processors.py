@@ -59,7 +59,7 @@ def whole(cpus):
 
 
 class Reading:
-    """The quota, read at most every few seconds: that takes longer than a small fit."""
+    """What is read at most every few seconds, because that takes longer than a small fit: the quota, by default."""
 
     def __init__(self, read=quota, clock=time.monotonic):
         self.read, self.clock, self.last, self.value = read, clock, -math.inf, math.inf

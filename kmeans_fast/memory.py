@@ -16,11 +16,14 @@ _UNLIMITED = 1 << 60  # version 1 of cgroups says "no limit" by a number just be
 _budgets: contextvars.ContextVar = contextvars.ContextVar("budgets", default=())  # (bytes, what was in use before) each
 
 
-@contextlib.contextmanager
 def limited(budget):
     """While it lasts, at most so many bytes more than now can be had; None: as many as before. It lifts no other."""
-    own = () if budget is None else ((budget, _own_bytes()),)
-    token = _budgets.set((*_budgets.get(), *own))
+    return contextlib.nullcontext() if budget is None else _limited(budget)
+
+
+@contextlib.contextmanager
+def _limited(budget):
+    token = _budgets.set((*_budgets.get(), (budget, _own_bytes())))
     try:
         yield
     finally:

@@ -123,7 +123,7 @@ def nothing_loaded(monkeypatch):
     """As in a new process that nobody has told to wait for kernels."""
     monkeypatch.delenv(renting.ENVIRONMENT, raising=False)
     monkeypatch.setattr(renting, "_loaded", lambda: False)
-    for name in ("_accounts", "_bought", "_not_to_be_had"):
+    for name in ("_accounts", "_settled", "_bought", "_not_to_be_had"):
         monkeypatch.setattr(renting, name, type(getattr(renting, name))())
 
 

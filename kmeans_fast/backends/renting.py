@@ -23,7 +23,7 @@ import os
 import sys
 import time
 
-from ..kernels import cache
+from ..kernels import cache, processors
 from ..kernels.cpu.runtime import compiling
 from ..kernels.cpu.runtime.digests import DIRECTORY
 from .cpu.backend import LOADING, NEEDED, SEEDS, CpuBackend, module
@@ -220,6 +220,8 @@ class Accounts:
 
 _accounts: dict[tuple, Account] = {}  # by technique, dtype, and with weights or without; or that of loading
 _OF_LOADING = (LOADING,)
+_settled: set = set()  # problems of which nothing is missing any more, the latest
+_MOST_SETTLED = 256
 _bought: set[tuple] = set()  # kinds (`readiness.Missing`) that are compiled when they are called
 _not_to_be_had: list[str] = []  # why nothing can be compiled in this process
 
@@ -234,7 +236,7 @@ def _loaded():
     return "kmeans_fast.backends.cpu.session" in sys.modules
 
 
-def _nothing_kept():
+def _look_for_none():
     """Whether no kernel is on disk, which can be told without importing Numba."""
     directory = cache.directory(DIRECTORY)
     try:
@@ -243,9 +245,12 @@ def _nothing_kept():
         return True
 
 
+_nothing_kept = processors.Reading(_look_for_none)
+
+
 def accounts_for(problem):
     """The `Accounts` of what a problem needs on the CPU and what is not there."""
-    return Accounts(dict.fromkeys(_open_accounts(problem)))
+    return Accounts(() if problem in _settled else dict.fromkeys(_open_accounts(problem)))
 
 
 def _open_accounts(problem):
@@ -256,14 +261,23 @@ def _open_accounts(problem):
         return
     if not _loaded() and _nothing_kept():
         yield _account(problem, NEEDED, next(iter(_FIT)))
-    elif not _loaded() and usual_fit(problem) < price_of_loading():
+    elif not _loaded() and usual_fit(problem) < _known_price_of_loading():
         yield _opened(_OF_LOADING, price_of_loading)
     elif CpuBackend().is_available()[0]:
         missing = [one for one in _missing(problem) if one.kind not in _bought]
         _closed([account for key, account in list(_accounts.items()) if key == _OF_LOADING])  # who still rents it
+        if not missing:
+            _settle(problem)
         needed = [one for one in missing if one.technique == NEEDED]  # before that is paid nothing else can be had
         for one in needed or missing:
             yield _account(problem, one.technique, one.kernel)
+
+
+def _settle(problem):
+    """Remember that a problem has all that it needs: to find that out takes a tenth of a small prediction."""
+    if len(_settled) >= _MOST_SETTLED:
+        _settled.clear()
+    _settled.add(problem)
 
 
 def _missing(problem):
@@ -274,6 +288,12 @@ def _missing(problem):
 
 def _account(problem, technique, kernel):
     return _opened((technique, problem.dtype, problem.weighted), lambda: price(kernel))
+
+
+def _known_price_of_loading():
+    """As `price_of_loading`, which reads a file, but that of the account, if there is one."""
+    account = _accounts.get(_OF_LOADING)
+    return price_of_loading() if account is None else account.price
 
 
 def _opened(key, its_price):

@@ -108,11 +108,11 @@ def check_init_size(init_size, n_clusters):
         raise ValueError(f"init_size={init_size} should be >= n_clusters={n_clusters}.")
 
 
-def check_centroids(centroids, X=None, n_clusters=None, weights=None, name=None):
+def check_centroids(centroids, X=None, n_clusters=None, weights=None, name=None, finite=False):
     """Refuse centroids whose shape does not fit, with NaN or infinity, or so large that distances to them may overflow.
 
     Without a `name` they are initial ones, which scikit-learn has messages for; with one, any number of them will do.
-    Without X only the values are looked at.
+    Without X only the values are looked at. `finite`: whether they are known to be.
     """
     if name is None and (centroids.ndim != 2 or centroids.shape[0] != n_clusters):
         raise ValueError(
@@ -123,7 +123,7 @@ def check_centroids(centroids, X=None, n_clusters=None, weights=None, name=None)
             f"The shape of {name or 'the initial centers'} {centroids.shape} does not match "
             f"the number of features of the data {X.shape[1]}."
         )
-    if not np.isfinite(centroids).all():
+    if not (finite or np.isfinite(centroids).all()):
         raise ValueError(f"{name or 'The initial centers'} must be finite, without NaN or infinity.")
     if centroids.dtype == np.float64 or weights is not None:
         largest = max(abs(float(centroids.max())), abs(float(centroids.min())))

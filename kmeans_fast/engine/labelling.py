@@ -30,5 +30,5 @@ def open_beside(data, centroids, name, *, dtype=None, device="auto", n_threads=N
         If the centroids do not fit the rows, or are so large that distances may overflow.
     """
     data, centroids = in_the_wider_dtype(data, given_centroids(centroids, name, dtype))
-    check_centroids(centroids, data.X, weights=data.weights, name=name)
+    check_centroids(centroids, data.X, weights=data.weights, name=name, finite=True)
     return open_data(data, len(centroids), device=device, n_threads=n_threads).session, centroids

@@ -332,7 +332,7 @@ def plan_memory(backend, problem, n_threads, what, copies=0):
         If there is not enough even so; the message begins with `what`.
     """
     for frugal in (False, True):
-        problem = problem._replace(frugal=frugal)
+        problem = problem if problem.frugal == frugal else problem._replace(frugal=frugal)
         plan = backend.plan(problem, n_threads)
         needed = plan.workspace_bytes + copied_bytes(backend, problem) + copies * problem.data_bytes
         available = None if plan.on_device else shortage(needed)

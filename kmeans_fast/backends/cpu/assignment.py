@@ -3,7 +3,6 @@
 import numpy as np
 
 from ...kernels.cpu.assignment.arguments import SUMS_ANEW, SUMS_MOVED, Sums
-from ...kernels.cpu.exact.lane_sums import NO_LANES
 from ...kernels.cpu.scoring import packing
 from . import costs, techniques
 from .buffers import flat
@@ -103,8 +102,7 @@ class Assignment:
         `moved` is how many rows the iteration before moved; None unless `totals` are the sums of the labels.
         """
         rows = self.rows
-        if plan.limbs > 1:
-            rows.lane_sums = NO_LANES
+        rows.prepare_sums(plan.limbs)
         if private:
             # All rows moved means that they came from nowhere: the next pass moves few (measured: 0.1 to 0.4 of them),
             # and bounds may hold already.

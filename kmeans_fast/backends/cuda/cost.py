@@ -20,7 +20,9 @@ def declines(problem):
         return ""
     work = 2.0 * problem.n_samples * problem.n_clusters * (problem.n_features + 6) * _PASSES
     on_gpu = _FIRST + problem.data_bytes / _TRANSFER + work / _SCORES
-    on_cpu = work / (_CPU_SCORES * usable_cpus())
+    on_cpu = work / _CPU_SCORES
+    if on_cpu >= _LEAST_GAIN * _FIRST:  # else one core is enough, and others need not be counted
+        on_cpu /= usable_cpus()
     if on_cpu < _LEAST_GAIN * on_gpu:
         times = f"a GPU would take about {on_gpu:.2g} s with it, the CPU {on_cpu:.2g} s (estimates)"
         return f"the data is on the host, and {times}"

@@ -53,8 +53,9 @@ class Scorer:
 
     def blocks(self, X, blocks):
         """For each block of rows of X: the slice, x' followed by ones (m, d + 1), and ``|x'|**2``, both float32."""
-        packed = np.ones((self.rows, self.d + 1), np.float32)
-        moved, scale = np.empty((self.rows, self.d), X.dtype), X.dtype.type(self.scale)
+        rows = min(self.rows, len(X))
+        packed = np.ones((rows, self.d + 1), np.float32)
+        moved, scale = np.empty((rows, self.d), X.dtype), X.dtype.type(self.scale)
         for block in blocks:
             m = block.stop - block.start
             np.subtract(X[block], self.shift, out=moved[:m])

@@ -1,5 +1,6 @@
 """What a technique is: a way to find the labels of all rows in one pass, and what it needs from pass to pass."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,11 @@ class Sizes(NamedTuple):
         return self.n * self.d * self.itemsize
 
 
+@functools.cache
+def _no_sums(threads):
+    return Sums(fixed_point.Totals.zeros(threads, 0, 0, 0), fixed_point.NO_SUMS, SUMS_LEFT)
+
+
 class SessionRows:
     """What all techniques of a session take: its rows, their labels, and memory that any of them may use in a pass."""
 
@@ -40,7 +46,7 @@ class SessionRows:
         self.n, self.d, self.k, self.threads = sizes.n, sizes.d, sizes.k, sizes.threads
         self.labels = None  # (n,) int32, of the last pass; None: there is no room for them now
         self.counts = Counts.zeros(self.threads)
-        self.no_sums = Sums(fixed_point.Totals.zeros(self.threads, 0, 0, 0), fixed_point.NO_SUMS, SUMS_LEFT)
+        self.no_sums = _no_sums(self.threads)
         self.attach(X, weights)
 
     def attach(self, X, weights):
@@ -48,12 +54,17 @@ class SessionRows:
         self.X, self.rows = X, Rows(flat(X), weights, self.d)
         self.memory = tile.workspaces(self.threads, self.d)
         self.lane_sums = lane_sums.NO_LANES
-        if not self.sizes.weighted:
-            self.lane_sums = lane_sums.scratch(self.threads, self.k, self.d)
 
     def detach(self):
         """Let go of both."""
         self.X = self.rows = self.memory = self.lane_sums = None
+
+    def prepare_sums(self, limbs):
+        """Have the memory that a pass is to add sums in: those of every lane apart, where that is quicker."""
+        if limbs > 1:
+            self.lane_sums = lane_sums.NO_LANES
+        elif self.lane_sums is lane_sums.NO_LANES and not self.sizes.weighted:
+            self.lane_sums = lane_sums.scratch(self.threads, self.k, self.d)
 
     def add_all(self, totals, plan):
         """Add every row to the sum of its label anew: each thread some clusters, all in one accumulator."""
