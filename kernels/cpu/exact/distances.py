@@ -18,8 +18,23 @@ from ..machine.float_arrays import Floats, narrow, wide
 from ..machine.host import VECTOR_BYTES
 from ..machine.register_tiles import loads, squared_difference_update, store_tile, zeros_like
 from ..machine.scratch import stack_array
-from ..machine.simd import add, element, fma, lane_sum, lanes, lanes_of, load_widened, splat, store, sub
-from ..machine.transposing import add_squared_differences
+from ..machine.simd import (
+    add,
+    element,
+    fma,
+    gather,
+    gather_widened,
+    lane_sum,
+    lanes,
+    lanes_of,
+    load,
+    load_widened,
+    mul,
+    splat,
+    store,
+    sub,
+)
+from ..machine.transposing import add_squared_differences, add_squared_differences_of_pairs
 from ..runtime.jit import inlined, inner, kernel, share
 
 EXPONENTS = 2048
@@ -141,6 +156,33 @@ def block_distances(X, first, rows, C, starts, d, out, at):
         _add_rests(narrow(X), first, r, rows, C, starts, d, whole, out, at)
     else:
         _add_rests(wide(X), first, r, rows, C, starts, d, whole, out, at)
+
+
+@inner
+def pair_distances(X, offsets, C, starts, pairs, d, out):
+    """D of pairs of a row at ``X[offsets[p]:]`` and a centroid at ``C[starts[p]:]``, into `out`.
+
+    Lanes are pairs, as they are rows in `block_distances`. Pairs are taken two vectors at a time: there is room for as
+    many in the three arrays, and what follows the last pair there are offsets too.
+    """
+    step = lanes(starts)
+    whole = d - d % step
+    for p in range(0, pairs, 2 * step):
+        s0 = s1 = splat(0.0)
+        for j in range(0, whole, step):
+            s0 = add_squared_differences_of_pairs(s0, X, offsets, C, starts, p, j, 0)
+            s1 = add_squared_differences_of_pairs(s1, X, offsets, C, starts, p + step, j, 0)
+        if 0 < whole < d:  # the last features, with some once more that have been added
+            s0 = add_squared_differences_of_pairs(s0, X, offsets, C, starts, p, d - step, step + whole - d)
+            s1 = add_squared_differences_of_pairs(s1, X, offsets, C, starts, p + step, d - step, step + whole - d)
+        elif whole < d:
+            row0, row1, c0, c1 = load(offsets, p), load(offsets, p + step), load(starts, p), load(starts, p + step)
+            for j in range(d):
+                t0 = sub(gather_widened(X, j, row0), gather(C, j, c0))
+                t1 = sub(gather_widened(X, j, row1), gather(C, j, c1))
+                s0, s1 = add(s0, mul(t0, t0)), add(s1, mul(t1, t1))
+        store(out, p, s0)
+        store(out, p + step, s1)
 
 
 @inlined

@@ -62,14 +62,41 @@ def load_transposed_rows(typingctx, array, offsets, first, element, shift, scale
 
     def codegen(context, builder, sig, args):
         array_value, offsets_value, first_value, element_value, shift_value, scale_value = args
-        starts = []
-        for i in range(sig.return_type.count):
-            at = builder.add(first_value, ir.Constant(first_value.type, i))
-            begin = builder.load(emit_pointer(context, builder, sig.args[1], offsets_value, at, ir.IntType(64)))
-            starts.append(builder.add(begin, element_value))
+        starts = _read_starts(context, builder, sig.args[1], offsets_value, first_value, sig.return_type.count)
+        starts = [builder.add(start, element_value) for start in starts]
         return _transposed(context, builder, starts, sig.args[0], array_value, shift_value, scale_value)
 
     return _transposed_type()(array, offsets, first, element, shift, scale), codegen
+
+
+def _read_starts(context, builder, starts_type, starts, at, count):
+    """The integers ``starts[at]`` to ``starts[at + count - 1]``."""
+    places = [builder.add(at, ir.Constant(at.type, i)) for i in range(count)]
+    return [
+        builder.load(emit_pointer(context, builder, starts_type, starts, place, ir.IntType(64))) for place in places
+    ]
+
+
+def _squared_differences(context, builder, wide, array, starts, others, other_starts, element):
+    """The squared differences of a square block, transposed: a vector for each element.
+
+    `array` and `others` are types with values, `starts` those of the rows.
+    """
+
+    def emit(dtype):
+        values = []
+        for start in starts:
+            row = builder.add(start, element)
+            x = emit_load(context, builder, *array, row, Vector(dtype, wide.lanes))
+            values.append(x if dtype == wide.dtype else builder.fpext(x, ir_vector(wide)))
+        return values
+
+    rows = []
+    for x, start in zip(by_dtype(context, builder, array[1], emit), other_starts, strict=True):
+        other = emit_load(context, builder, *others, builder.add(start, element), wide)
+        difference = builder.fsub(x, other)
+        rows.append(builder.fmul(difference, difference))
+    return _shuffled(builder, rows)
 
 
 @intrinsic
@@ -82,27 +109,37 @@ def add_squared_differences(typingctx, totals, array, offset, stride, others, st
 
     def codegen(context, builder, sig, args):
         totals_value, array_value, start, step, others_value, starts_value, at_value, element_value = args
-        wide, rows = sig.return_type, []
-
-        def emit(dtype):
-            values = []
-            for i in range(wide.lanes):
-                row = builder.add(builder.add(start, builder.mul(step, ir.Constant(step.type, i))), element_value)
-                x = emit_load(context, builder, sig.args[1], array_value, row, Vector(dtype, wide.lanes))
-                values.append(x if dtype == wide.dtype else builder.fpext(x, ir_vector(wide)))
-            return values
-
-        for i, x in enumerate(by_dtype(context, builder, array_value, emit)):
-            number = builder.add(at_value, ir.Constant(at_value.type, i))
-            other = builder.load(emit_pointer(context, builder, sig.args[5], starts_value, number, ir.IntType(64)))
-            other = builder.add(other, element_value)
-            difference = builder.fsub(x, emit_load(context, builder, sig.args[4], others_value, other, wide))
-            rows.append(builder.fmul(difference, difference))
-        for squares in _shuffled(builder, rows):
+        wide = sig.return_type
+        rows = [builder.add(start, builder.mul(step, ir.Constant(step.type, i))) for i in range(wide.lanes)]
+        beside = _read_starts(context, builder, sig.args[5], starts_value, at_value, wide.lanes)
+        array_, others_ = (sig.args[1], array_value), (sig.args[4], others_value)
+        for squares in _squared_differences(context, builder, wide, array_, rows, others_, beside, element_value):
             totals_value = builder.fadd(totals_value, squares)
         return totals_value
 
     return totals(totals, array, offset, stride, others, starts, at, element), codegen
+
+
+@intrinsic
+def add_squared_differences_of_pairs(typingctx, totals, array, offsets, others, starts, at, element, skipped):
+    """As `add_squared_differences`, of rows anywhere: they begin at ``offsets[at + i]``. The first `skipped` of the
+    elements count as equal.
+    """
+
+    def codegen(context, builder, sig, args):
+        totals_value, array_value, offsets_value, others_value, starts_value, at_value, element_value, skip = args
+        wide = sig.return_type
+        zero = ir.Constant(ir_vector(wide), None)
+        rows = _read_starts(context, builder, sig.args[2], offsets_value, at_value, wide.lanes)
+        beside = _read_starts(context, builder, sig.args[4], starts_value, at_value, wide.lanes)
+        array_, others_ = (sig.args[1], array_value), (sig.args[3], others_value)
+        found = _squared_differences(context, builder, wide, array_, rows, others_, beside, element_value)
+        for i, squares in enumerate(found):
+            counts = builder.icmp_signed(">=", ir.Constant(skip.type, i), skip)
+            totals_value = builder.fadd(totals_value, builder.select(counts, squares, zero))
+        return totals_value
+
+    return totals(totals, array, offsets, others, starts, at, element, skipped), codegen
 
 
 @intrinsic
@@ -113,12 +150,9 @@ def load_transposed_words(typingctx, words, offsets, first, element):
 
     def codegen(context, builder, sig, args):
         words_value, offsets_value, first_value, element_value = args
-        rows = []
-        for i in range(vector.lanes):
-            at = builder.add(first_value, ir.Constant(first_value.type, i))
-            begin = builder.load(emit_pointer(context, builder, sig.args[1], offsets_value, at, ir.IntType(64)))
-            start = builder.add(begin, element_value)
-            rows.append(emit_load(context, builder, sig.args[0], words_value, start, vector))
+        starts = _read_starts(context, builder, sig.args[1], offsets_value, first_value, vector.lanes)
+        starts = [builder.add(start, element_value) for start in starts]
+        rows = [emit_load(context, builder, sig.args[0], words_value, start, vector) for start in starts]
         return tuple_of(builder, context, tile, _shuffled(builder, rows))
 
     return tile(words, offsets, first, element), codegen

@@ -4,7 +4,7 @@ Mapping    As `assign`: a tile of ROWS points, transposed, lanes are points. `tr
            candidates at a time.
 Maths      Row i is changed by candidate c only where D(x_i, c) < nearest_i. With |x - c|^2 = |x|^2 + |c|^2 - 2 x'c, a
            float32 product excludes most pairs: those where D cannot be smaller by more than the error (`Filter`). Only
-           the pairs left over pay for D in float64.
+           the pairs left over pay for D in float64: they are collected, and lanes are pairs.
 Order      Masses are integers, so potentials have no order of summation (nor have draws: `drawing`).
 Cost       `trials` reads X once a step and costs 2 n d n_trials flops; `accept` touches only rows that the chosen
            candidate changes. Memory: 12 bytes a row.
@@ -18,27 +18,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exact.column_statistics import sampled_frame
-from ..machine.bits import set_bits, trailing_zeros
+from ..exact.distances import pair_distances
+from ..machine.bits import trailing_zeros
 from ..machine.float_arrays import Floats
 from ..machine.host import CENTROIDS, POINT_VECTORS
 from ..machine.register_tiles import loads, splats, split_at, square_update, store_tile, tile_rows, zeros_like
 from ..machine.scratch import stack_array
-from ..machine.simd import (
-    add,
-    fma,
-    gather,
-    gather_widened,
-    greater,
-    load,
-    load_like,
-    mul,
-    prefetch,
-    select,
-    splat,
-    splat_like,
-    store,
-    sub,
-)
+from ..machine.simd import fma, greater, load, prefetch, select, splat, store, sub
 from ..runtime.jit import inlined, inner, kernel, share
 from ..scoring.byte_filter import byte_scores, floors_of
 from ..scoring.packing import reach
@@ -47,7 +33,6 @@ from .drawing import MOST_TRIALS, mass
 
 UNREACHED = 2.0**1000  # nearest distance of a row before there is a seed: beyond any distance
 BLOCK = 1024 // ROWS * ROWS  # rows whose changes `accept` collects at a time
-_WORTH_A_TILE = 8  # pairs of one candidate in a tile from which D of the whole tile is cheaper than D of each
 _PAIRS = 1024  # at most this many pairs wait for their D
 
 _INFINITE = np.float32(np.inf)
@@ -106,31 +91,6 @@ class Filter(NamedTuple):
 
 
 @inlined
-def _tile_distances(X, first, d, steps, candidates, c, distances):
-    """The contract's D of ROWS rows to candidate c."""
-    for v in range(0, ROWS, LANES):
-        at = load(steps, v)
-        total = splat_like(at, 0.0)
-        for j in range(d):
-            t = sub(gather_widened(X, first * d + j, at), splat_like(at, candidates[c * d + j]))
-            total = add(total, mul(t, t))
-        store(distances, v, total)
-
-
-@inner
-def _pair_distances(X, d, candidates, pair_row, pair_candidate, count, distances):
-    """The contract's D of the first `count` pairs, given as offsets into X and `candidates`: lanes are pairs."""
-    width = splat(np.int32(0))
-    for p in range(0, count, LANES):
-        row, candidate = load_like(pair_row, p, width), load_like(pair_candidate, p, width)
-        total = splat_like(row, 0.0)
-        for j in range(d):
-            t = sub(gather_widened(X, j, row), gather(candidates, j, candidate))
-            total = add(total, mul(t, t))
-        store(distances, p, total)
-
-
-@inlined
 def _float_limits(tile, nearest, row, unit, row_filter, limits):
     """The score from which a candidate may change each of the rows of a float32 tile."""
     _, _, slope, _, blur, least = row_filter
@@ -160,6 +120,20 @@ def _byte_limits(codes, nearest, row, limits):
     floors_of(own, codes.rows.norms, codes.rows.inverses, row, area, codes.vanishing, limits)
 
 
+@inner
+def _settle(X, weights, d, candidates, pair_row, pair_candidate, pairs, nearest, factors, marks, tile_marks, gain):
+    """Measure D of pairs, given as offsets into X and `candidates`; mark rows that are nearer, and add to the gains."""
+    distances = stack_array(_PAIRS, np.float64)
+    pair_distances(X, pair_row, candidates, pair_candidate, pairs, d, distances)
+    for p in range(pairs):
+        i, c = pair_row[p] // d, pair_candidate[p] // d
+        if distances[p] < nearest[i]:
+            weight = weights[i] if weights.size > 0 else 1.0
+            gain[c] += mass(weight, nearest[i], factors) - mass(weight, distances[p], factors)
+            marks[i] |= np.uint16(1 << c)
+            tile_marks[i // ROWS] |= np.uint16(1 << c)
+
+
 @kernel
 def trials(
     task,
@@ -180,20 +154,15 @@ def trials(
     """What each candidate would do. O(n d n_trials)."""
     n, n_trials = nearest.size, candidates.size // d
     first, stop = share(task, tasks, -(-n // ROWS))
-    weighted = weights.size > 0
     limits = stack_array(ROWS, np.float32)
     if floats is not None:
         moved, half_norms, row_filter = floats
         tile, unit = memory[task], row_filter.scale * row_filter.scale
-    distances = stack_array(ROWS, np.float64)
-    steps, mark = stack_array(ROWS, np.int32), stack_array(ROWS, np.uint16)
+    steps = stack_array(ROWS, np.int32)
     pair_row, pair_candidate = stack_array(_PAIRS, np.int64), stack_array(_PAIRS, np.int64)
-    pair_distances = stack_array(_PAIRS, np.float64)
     pairs = 0
     for p in range(_PAIRS):  # the vectors over pairs read a little past the last one
         pair_row[p] = pair_candidate[p] = 0
-    for r in range(ROWS):
-        mark[r] = 0
     gain = stack_array(MOST_TRIALS, np.int64)
     for c in range(MOST_TRIALS):
         gain[c] = 0
@@ -209,7 +178,8 @@ def trials(
             _float_limits(tile, nearest, row, unit, row_filter, limits)
         if codes is not None:
             _byte_limits(codes, nearest, row, limits)
-        changing, waiting, ahead = np.uint16(0), False, (row + 2 * ROWS) * d
+        unmarked, ahead = True, (row + 2 * ROWS) * d
+        tile_marks[row // ROWS] = 0
         beyond = ~np.uint64(0) << np.uint64(used) if used < 64 else np.uint64(0)
         for group in range(0, n_trials, CENTROIDS):
             # STEP 1: scores of the tile with a group of candidates, and the rows that each of them may change.
@@ -226,43 +196,36 @@ def trials(
                 maybe = found[c - group] & ~beyond
                 if maybe == 0:
                     continue
-                # STEP 2: D of those, at once if they are many, else together with pairs of other tiles.
-                if set_bits(np.int64(maybe)) < _WORTH_A_TILE:
-                    waiting = True
-                    while maybe != 0:
-                        offset = (row + trailing_zeros(maybe)) * d
+                if unmarked:
+                    for i in range(row, row + used):
+                        marks[i] = 0
+                    unmarked = False
+                # STEP 2: D of those, together with pairs of other candidates and tiles.
+                if pairs > _PAIRS - ROWS:
+                    _settle(
+                        X,
+                        weights,
+                        d,
+                        candidates,
+                        pair_row,
+                        pair_candidate,
+                        pairs,
+                        nearest,
+                        factors,
+                        marks,
+                        tile_marks,
+                        gain,
+                    )
+                    pairs = 0
+                while maybe != 0:
+                    offset = (row + trailing_zeros(maybe)) * d
+                    if codes is not None:  # else the rows have just been read
                         for at in range(offset, offset + d, line):
                             prefetch(X, at)
-                        pair_row[pairs] = offset
-                        pair_candidate[pairs] = c * d
-                        pairs += 1
-                        maybe &= maybe - np.uint64(1)
-                    continue
-                _tile_distances(X, row, d, steps, candidates, c, distances)
-                while maybe != 0:
-                    r = trailing_zeros(maybe)
+                    pair_row[pairs], pair_candidate[pairs] = offset, c * d
+                    pairs += 1
                     maybe &= maybe - np.uint64(1)
-                    i = row + r
-                    if distances[r] < nearest[i]:
-                        weight = weights[i] if weighted else 1.0
-                        gain[c] += mass(weight, nearest[i], factors) - mass(weight, distances[r], factors)
-                        mark[r] |= np.uint16(1 << c)
-                        changing |= np.uint16(1 << c)
-        tile_marks[row // ROWS] = changing
-        if waiting or changing != 0:
-            for r in range(used):
-                marks[row + r] = mark[r]
-                mark[r] = 0
-        if pairs >= _PAIRS - MOST_TRIALS * _WORTH_A_TILE or row + ROWS >= stop * ROWS:
-            _pair_distances(X, d, candidates, pair_row, pair_candidate, pairs, pair_distances)
-            for p in range(pairs):
-                i, c = pair_row[p] // d, pair_candidate[p] // d
-                if pair_distances[p] < nearest[i]:
-                    weight = weights[i] if weighted else 1.0
-                    gain[c] += mass(weight, nearest[i], factors) - mass(weight, pair_distances[p], factors)
-                    marks[i] |= np.uint16(1 << c)
-                    tile_marks[i // ROWS] |= np.uint16(1 << c)
-            pairs = 0
+    _settle(X, weights, d, candidates, pair_row, pair_candidate, pairs, nearest, factors, marks, tile_marks, gain)
     for c in range(MOST_TRIALS):
         reduction[task, c] = gain[c]
 
@@ -289,7 +252,7 @@ def accept(
     weighted = weights.size > 0
     bit = np.uint16(1 << chosen)
     pair_row, pair_candidate = stack_array(BLOCK, np.int64), stack_array(BLOCK, np.int64)
-    pair_distances = stack_array(BLOCK, np.float64)
+    distances = stack_array(BLOCK, np.float64)
     for p in range(BLOCK):
         pair_row[p], pair_candidate[p] = 0, chosen * d
     for block in range(*share(task, tasks, blocks)):
@@ -300,10 +263,10 @@ def accept(
                     if marks[i] & bit:
                         pair_row[pairs] = i * d
                         pairs += 1
-        _pair_distances(X, d, candidates, pair_row, pair_candidate, pairs, pair_distances)
+        pair_distances(X, pair_row, candidates, pair_candidate, pairs, d, distances)
         for p in range(pairs):
             i = pair_row[p] // d
             weight = weights[i] if weighted else 1.0
-            gain = mass(weight, pair_distances[p], factors) - mass(weight, nearest[i], factors)
+            gain = mass(weight, distances[p], factors) - mass(weight, nearest[i], factors)
             change[task, np.int64(buckets[i])] += gain
-            nearest[i] = pair_distances[p]
+            nearest[i] = distances[p]
