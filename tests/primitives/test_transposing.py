@@ -5,10 +5,13 @@ import functools
 import numpy as np
 import pytest
 from exact_numbers import assert_same, edges, jit
+from kmeans_fast.kernels.cpu.exact import distances
 from kmeans_fast.kernels.cpu.machine import register_tiles, simd, transposing
 from kmeans_fast.kernels.cpu.machine.float_arrays import floats
 from kmeans_fast.kernels.cpu.machine.host import VECTOR_BYTES
 from support import DTYPES
+
+from kmeans_fast import reference
 
 LANES = VECTOR_BYTES // 4  # of float32: a block has as many rows, and as many elements of each
 
@@ -111,3 +114,22 @@ def test_squared_differences_are_added_element_by_element(dtype, lanes):
                     t = np.float64(a[offset + r * stride + j]) - others[starts[at + r] + j]
                     wanted[r] = wanted[r] + t * t
             assert_same(found, wanted)
+
+
+@jit
+def of_pairs(a, offsets, others, starts, pairs, d, out):
+    distances.pair_distances(floats(a), offsets, others, starts, pairs, d, out)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_distances_of_pairs_are_the_references(dtype):
+    rng, room = np.random.default_rng(0), 96
+    for d in (*range(1, 20), 31, 64, 67):
+        rows, others = rng.normal(size=(40, d)).astype(dtype) * 1e3, rng.normal(size=(9, d)) * 1e3
+        row, other = rng.integers(0, len(rows), room), rng.integers(0, len(others), room)
+        row[0], other[0] = len(rows) - 1, len(others) - 1  # nothing is read past the ends
+        for pairs in (0, 1, 15, 16, 17, 90):
+            out = np.full(room, -1.0)
+            of_pairs(rows.ravel(), row * d, others.ravel(), other * d, pairs, d, out)
+            wanted = [reference.distance(rows[i], others[c]) for i, c in zip(row[:pairs], other[:pairs], strict=True)]
+            assert_same(out[:pairs], np.array(wanted))
