@@ -10,6 +10,7 @@ from kmeans_fast import backends as registry
 from kmeans_fast import reference
 from kmeans_fast.backends.cpu import costs
 from kmeans_fast.backends.cpu import together as cpu_together
+from kmeans_fast.backends.cpu.problems import CpuProblems
 from kmeans_fast.backends.cuda import planning
 from kmeans_fast.backends.defaults import OneByOne
 from kmeans_fast.engine import memory
@@ -141,6 +142,28 @@ def test_problems_of_very_different_values(how):
     X[2] *= 1e-100
     X[0] *= 1e150
     check(X.astype(np.float32), 4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n", [4095, 5000])  # with and without a sample of hashes
+def test_runs_on_many_float64_rows_that_agree_in_most_of_their_hash(monkeypatch, n, weighted):
+    """Times of one day, in seconds since 1970, are one value or few as float32."""
+    X = 1.7e9 + 100 * np.random.default_rng(0).random((n, 2))
+    weights, seen = some_weights(n) if weighted else None, []
+    monkeypatch.setattr(cpu_together, "_compiled", lambda runs: True)
+    find = CpuProblems._buckets
+
+    def buckets(self):
+        seen.append(find(self))
+        return seen[-1]
+
+    monkeypatch.setattr(CpuProblems, "_buckets", buckets)
+    with kmeans_fast.use_backend("cpu"):
+        got = kmeans_fast.kmeans(X, 5, n_init=4, sample_weight=weights, seed=3, n_threads=2)
+    wanted = best(X, weights, 5, "k-means++", 4, 3, 300, 1e-4)
+    assert_array_equal(got.labels, wanted.labels)
+    assert_array_equal(got.centroids, wanted.centroids)
+    assert [len(one.splitters) > 0 for one in seen] == [n == 5000]
 
 
 def test_a_list_of_arrays_is_a_batch():

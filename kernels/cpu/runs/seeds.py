@@ -4,8 +4,8 @@ Mapping    A thread takes one run after the other. The steps are those of `kmean
            `kmeans_fast.backends.cpu.trials`: draw, try, accept, called by symbol.
 Order      None: masses are integers.
 Cost       As seeding by one thread, less about 20 microseconds of Python for a seed.
-Limits     At most 16 trials a step. Buckets are by the top bits of the hash: where nearly all rows share these, every
-           draw sorts nearly all.
+Limits     At most 16 trials a step. Buckets are the same for all problems: by the top bits of the hash, so that every
+           draw sorts nearly all rows where these share them; or by splitters, which suit the rows of one problem.
 """
 
 import math
@@ -74,7 +74,7 @@ class Room(NamedTuple):
     exact: np.ndarray  # trials * d float64: the candidates
     moved: np.ndarray  # padded trials * d float32: zeros
     half_norms: np.ndarray  # padded trials, float32: zeros
-    splitters: np.ndarray  # (0,) uint64: none
+    splitters: np.ndarray  # (m,) uint64, of a single problem; (0,): none
 
 
 @inner

@@ -45,7 +45,7 @@ class CpuBackend(OnHost):
         )
 
     def batches(self, problem, problems, runs, n_threads):
-        return module("together").declines(problem, runs, n_threads)
+        return module("together").declines(problem, problems, runs, n_threads)
 
     def plan_problems(self, problem, problems, runs, n_threads):
         return module("together").plan(problem, problems, runs, n_threads)

@@ -1,5 +1,7 @@
 """Several data sets opened on the CPU together: whole runs in compiled code, one on each thread at a time."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from ...kernels.cpu.assignment.arguments import NO_BOUNDS, Counts
@@ -12,12 +14,12 @@ from ...kernels.cpu.runs import lloyd, opening, seeds
 from ...kernels.cpu.runs.turns import Runs
 from ...kernels.cpu.scoring import packing, tile
 from ...kernels.cpu.seeding import drawing, trials
+from ..drawing import Buckets, buckets_for
 from ..together import Outcome
 from . import costs
 from .buffers import NO_WEIGHTS, flat
 from .tasks import tasks_for
 
-_NO_SPLITTERS = np.empty(0, np.uint64)
 _APART = 32  # elements between what is different threads', so that they are not on one cache line
 _SAMPLED = 64  # rows of a problem, for the frame that float32 scores of seeding are in
 
@@ -25,6 +27,18 @@ _SAMPLED = 64  # rows of a problem, for the frame that float32 scores of seeding
 def _rows(threads, size, dtype):
     """A row for each thread, far enough from the others; quickly where there is one."""
     return np.empty((1, size), dtype) if threads == 1 else private(threads, size, dtype)
+
+
+class _Single(NamedTuple):
+    """The rows of a single problem, as `buckets_for` asks for them."""
+
+    shape: tuple[int, int]
+    X: Any  # `Floats`
+
+    def hashes(self, numbers):
+        found = np.empty(len(numbers), np.uint64)
+        drawing.hash_rows(1, self.X, self.shape[1], numbers, found)
+        return found
 
 
 class CpuProblems:
@@ -112,7 +126,7 @@ class CpuProblems:
         n, d = self.n, self.d
         work = n * k * (costs.TRIAL_ROW + costs.float_scoring(d, most))
         threads = self._threads(runs, work)
-        bits = max(0, min(drawing.MOST_BUCKETS, n // drawing.ROWS_A_BUCKET).bit_length() - 1)
+        bits, splitters = self._buckets()
         padded = -(-most // CENTROIDS) * CENTROIDS
 
         def room(size, dtype):
@@ -123,7 +137,7 @@ class CpuProblems:
             room(n, np.float64), *(room(n, np.uint16) for _ in range(2)), room(-(-n // trials.ROWS), np.uint16),
             *(room(1 << bits, np.int64) for _ in range(2)), *(room(n, np.int64) for _ in range(2)), room(n, np.uint64),
             *(room(most, np.int64) for _ in range(2)), room(drawing.MOST_TRIALS, np.int64), room(most * d, np.float64),
-            moved, half_norms, _NO_SPLITTERS,
+            moved, half_norms, splitters,
         )  # fmt: skip
         filters, tiles, found = self._filters(), tile.workspaces(threads, d), np.empty((runs, k), np.int64)
         for part in self._parts(runs, work):
@@ -132,6 +146,17 @@ class CpuProblems:
                 threads, self.rows_of_all, n, k, making, filters, bits, words[part], memory, tiles, found[part]
             )  # fmt: skip
         return found
+
+    def _buckets(self):
+        """By which the rows of every problem are drawn (`drawing.Buckets`).
+
+        Many float64 rows may agree in most of their hash, as times of one day do: then those of a single problem have
+        splitters. Several problems have no hash in common to split them by (`together.declines`).
+        """
+        if self.count == 1 and self.X.itemsize == 8:
+            return buckets_for(_Single((self.n, self.d), self.rows_of_all.X))
+        most = min(drawing.MOST_BUCKETS, self.n // drawing.ROWS_A_BUCKET)
+        return Buckets(max(0, most.bit_length() - 1), np.empty(0, np.uint64))
 
     def _filters(self):
         """The `Filters` of all problems: any frame is right, that of a few rows serves well."""

@@ -20,7 +20,7 @@ def threads_for(n_threads):
     return host.usable_cpus() if n_threads is None else n_threads
 
 
-def declines(problem, runs, n_threads):
+def declines(problem, problems, runs, n_threads):
     """See `kmeans_fast.backends.protocol.Backend.batches`."""
     threads = threads_for(n_threads)
     if techniques.CHOICE.forced is not None:
@@ -30,7 +30,7 @@ def declines(problem, runs, n_threads):
         return f"single fits have ways that save more: {path}"
     if threads > 1 and runs < costs.RUNS_A_THREAD * threads and not is_small(problem):
         return f"a single fit has {threads} threads, which {runs} runs would not keep busy"
-    if problem.dtype.itemsize == 8 and problem.n_samples >= costs.MOST_CROWDED:
+    if problems > 1 and problem.dtype.itemsize == 8 and problem.n_samples >= costs.MOST_CROWDED:
         return "many float64 rows may have nearly the same hash"
     return "" if _compiled(runs) else "compiling it would take longer than these runs"
 
