@@ -203,19 +203,9 @@ def trials(
                 # STEP 2: D of those, together with pairs of other candidates and tiles.
                 if pairs > _PAIRS - ROWS:
                     _settle(
-                        X,
-                        weights,
-                        d,
-                        candidates,
-                        pair_row,
-                        pair_candidate,
-                        pairs,
-                        nearest,
-                        factors,
-                        marks,
-                        tile_marks,
+                        X, weights, d, candidates, pair_row, pair_candidate, pairs, nearest, factors, marks, tile_marks,
                         gain,
-                    )
+                    )  # fmt: skip
                     pairs = 0
                 while maybe != 0:
                     offset = (row + trailing_zeros(maybe)) * d
