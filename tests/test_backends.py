@@ -193,7 +193,6 @@ FORKED = """
 import ctypes, importlib.util, os
 from kmeans_fast import available_backends
 from kmeans_fast.backends.cuda import availability
-from kmeans_fast.backends.cuda import backend as cuda_backend
 
 class Driver:
     at_work = None  # the process that has initialised it; in a child of that one it says 3

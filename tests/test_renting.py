@@ -157,7 +157,7 @@ def test_what_another_thread_has_bought_is_not_bought_again(nothing_kept, caplog
     assert caplog.text.count("compiled from now on") == 1
 
 
-def test_small_problems_rent_until_loading_kernels_pays_and_large_ones_begin_with_it(all_kept, caplog, monkeypatch):
+def test_small_problems_rent_until_loading_kernels_pays_and_large_ones_begin_with_it(all_kept, caplog):
     small, large = (Problem(n, 3, 6, np.dtype(np.float32)) for n in (300, 100_000_000))
     assert not renting.accounts_for(large).open
     accounts = renting.accounts_for(small)
@@ -169,7 +169,6 @@ def test_small_problems_rent_until_loading_kernels_pays_and_large_ones_begin_wit
     assert "to load its kernels would take about" in select(small).instead
     with caplog.at_level("INFO", "kmeans_fast"):
         renting.buy(accounts.open, small)
-    monkeypatch.undo()
     assert accounts.closed
     assert caplog.text.count("kernels are loaded from now on: NumPy has taken 0.0 s") == 1
 

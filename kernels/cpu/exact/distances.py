@@ -162,8 +162,8 @@ def block_distances(X, first, rows, C, starts, d, out, at):
 def pair_distances(X, offsets, C, starts, pairs, d, out):
     """D of pairs of a row at ``X[offsets[p]:]`` and a centroid at ``C[starts[p]:]``, into `out`.
 
-    Lanes are pairs, as they are rows in `block_distances`. Pairs are taken two vectors at a time: there is room for as
-    many in the three arrays, and what follows the last pair there are offsets too.
+    Lanes are pairs, as they are rows in `block_distances`. Pairs are taken two vectors at a time: the three arrays are
+    as long as a whole number of these, and entries after the last pair must be offsets too.
     """
     step = lanes(starts)
     whole = d - d % step

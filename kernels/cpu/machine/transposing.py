@@ -122,8 +122,9 @@ def add_squared_differences(typingctx, totals, array, offset, stride, others, st
 
 @intrinsic
 def add_squared_differences_of_pairs(typingctx, totals, array, offsets, others, starts, at, element, skipped):
-    """As `add_squared_differences`, of rows anywhere: they begin at ``offsets[at + i]``. The first `skipped` of the
-    elements count as equal.
+    """As `add_squared_differences`, of rows anywhere, which begin at ``offsets[at + i]``.
+
+    The first `skipped` of the elements are not added.
     """
 
     def codegen(context, builder, sig, args):

@@ -43,12 +43,13 @@ class NumpyMasses(ReferenceMasses):
         s, scorer = self.session, Scorer(candidates, self.session.shift)
 
         def task(blocks):
-            meter, waiting = exact.Meter(s.shape[1]), []
-            for one in scorer.nearer(s.X, blocks, self.d):
-                waiting.append(one)
-                if sum(len(rows) for _, rows in waiting) >= meter.rows:  # D of many takes as many steps as of few
+            meter, waiting, count = exact.Meter(s.shape[1]), [], 0
+            for number, rows in scorer.nearer(s.X, blocks, self.d):
+                waiting.append((number, rows))
+                count += len(rows)
+                if count >= meter.rows:  # D of many takes as many steps as of few
                     measure(meter, waiting)
-                    waiting = []
+                    waiting, count = [], 0
             if waiting:
                 measure(meter, waiting)
 

@@ -35,6 +35,7 @@ class Sizes(NamedTuple):
 
 @functools.cache
 def _no_sums(threads):
+    """What a pass that makes no sums is given for them; sessions share it, as nothing is written there."""
     return Sums(fixed_point.Totals.zeros(threads, 0, 0, 0), fixed_point.NO_SUMS, SUMS_LEFT)
 
 
